@@ -1,0 +1,67 @@
+# Make answers 2 for any failed command; the line it prints has the command's own exit code.
+.DEFAULT_GOAL := help
+.PHONY: help run status psql reset test lint format bench docs sample-data lock clean
+
+python := .venv/bin/python
+bin := .venv/bin
+shell_scripts = $$($(bin)/shfmt -f .ci docker scripts)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
+
+run: .venv/.local ## run the whole pipeline on sample_data/; options in ARGS='--data-dir ...'
+	@$(python) -m ingestion run --data-dir sample_data --use-manifest $(ARGS)
+
+status: .venv/.local ## show the last runs, files and rejections
+	@$(python) -m ingestion status $(ARGS)
+
+psql: .venv/.local ## open psql on the database that make run uses
+	@$(python) -m ingestion psql $(ARGS)
+
+reset: ## remove the embedded database, after asking; FORCE=1 does not ask
+	@FORCE=$(FORCE) scripts/reset.sh
+
+test: .venv/.dev ## run the tests that need no container engine; options in ARGS='-k name'
+	@$(python) -m pytest $(wildcard tests/unit tests/integration tests/test_*.py) $(ARGS)
+
+lint: .venv/.dev ## check form and types of everything
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+	$(bin)/sqlfluff lint sql dbt
+	$(bin)/shellcheck $(shell_scripts)
+	$(bin)/shfmt -d $(shell_scripts)
+	$(bin)/yamllint --strict .
+
+format: .venv/.dev ## bring Python, SQL and shell scripts into form
+	$(bin)/ruff check --fix-only
+	$(bin)/ruff format
+	$(bin)/sqlfluff fix sql dbt
+	$(bin)/shfmt -w $(shell_scripts)
+
+bench: .venv/.dev ## measure the load, and the marts; options of the first in ARGS='--rows 200000'
+	@$(python) -m scripts.bench $(ARGS)
+	@$(if $(wildcard scripts/bench_marts.py),$(python) -m scripts.bench_marts)
+
+docs: .venv/.local ## write dbt's documentation of the models, of the last run's database
+	@$(python) -m ingestion dbt docs generate
+
+sample-data: .venv/.local ## write sample_data/ again from its seed
+	@$(python) -m scripts.generate_sample_data
+
+lock: .venv/.local ## resolve pyproject.toml into requirements/; newer versions with ARGS=--upgrade
+	@command -v uv >/dev/null || test -x $(bin)/uv || $(python) -m pip install --quiet uv
+	PATH="$$PATH:$(CURDIR)/$(bin)" scripts/lock.sh $(ARGS)
+
+clean: ## remove what can be made again: caches, build/, dbt's output; keeps .venv and the database
+	rm -rf build logs dbt/target dbt/logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+# One environment: what make run needs, and what developers need on top.
+.venv/.local: requirements/local.txt scripts/setup.sh
+	@scripts/setup.sh local
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.local
+	@scripts/setup.sh dev
+	@touch $@
