@@ -1,0 +1,212 @@
+"""Settings, read once from the environment at the edge and frozen from there on."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+from urllib.parse import quote
+
+import psycopg2
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from ingestion.errors import ConfigurationError
+
+_T = TypeVar("_T", bound=str)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_LEGACY = {
+    "host": "DB_HOST",
+    "port": "DB_PORT",
+    "dbname": "DB_NAME",
+    "user": "DB_USER",
+    "password": "DB_PASSWORD",
+}
+_LIBPQ = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "dbname": "PGDATABASE",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "sslmode": "PGSSLMODE",
+}
+_LIBPQ_CHOOSES_A_SERVER = ("PGHOST", "PGHOSTADDR", "PGSERVICE")
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the database is.
+
+    Arguments:
+        parameters: libpq's connection parameters. What is absent here, libpq takes from its own environment
+            (PGSSLROOTCERT, PGPASSFILE and the others).
+        described_by: the setting it came from, for messages.
+
+    """
+
+    parameters: Mapping[str, str] = field(repr=False)
+    described_by: str
+
+    @property
+    def dsn(self) -> str:
+        """The libpq connection string, password included."""
+        return str(make_dsn("", **self.parameters))
+
+    @property
+    def secret(self) -> str | None:
+        """The password, for the redaction of logs."""
+        return self.parameters.get("password")
+
+    @property
+    def place(self) -> str:
+        """Host, port and name, fit to be shown."""
+        p = self.parameters
+        return f"{p.get('host', 'localhost')}:{p.get('port', '5432')}/{p.get('dbname', p.get('user', ''))}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same place as libpq's variables, for psql and for dbt's profile."""
+        return {name: self.parameters[key] for key, name in _LIBPQ.items() if key in self.parameters}
+
+    @property
+    def url(self) -> str:
+        """The same place as a URL without its password, fit to be shown."""
+        p = self.parameters
+        user = quote(p.get("user", ""), safe="")
+        return f"postgresql://{user}@{quote(p.get('host', ''), safe='')}:{p.get('port', '5432')}/{p.get('dbname', '')}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that the pipeline takes from its environment; the README's table explains each.
+
+    Arguments:
+        database: None where no server is configured; the embedded one serves then.
+        data_dir: the landing zone, or None for the mode's default.
+        use_manifest: consult the manifest: load each file once. Otherwise a run replaces the tables' rows.
+        schema: the schema of the raw tables.
+        log_format: `auto` writes readable lines to a terminal and JSON to anything else.
+        db_wait_seconds: how long to wait for a database that is still starting.
+        on_concurrent_run: what a run does when another is at work.
+        lock_wait_seconds: how long it waits for it.
+        statement_timeout_seconds: the longest a statement may take; 0 for no limit.
+        lock_timeout_seconds: the longest a statement may wait for a lock.
+        owner_role: the role that a migration runs as; None for the login role.
+        loader_role: the role that ingest and the run records use; None for the login role.
+        transformer_role: the role that dbt uses; None for the login role.
+        termination_log: a file that gets the error summary of a failed run, as Kubernetes wants it.
+
+    """
+
+    database: Database | None = None
+    data_dir: str | None = None
+    use_manifest: bool = False
+    schema: str = "raw"
+    log_format: Literal["auto", "json", "text"] = "auto"
+    db_wait_seconds: float = 30.0
+    on_concurrent_run: Literal["wait", "decline"] = "wait"
+    lock_wait_seconds: float = 600.0
+    statement_timeout_seconds: float = 3600.0
+    lock_timeout_seconds: float = 60.0
+    owner_role: str | None = None
+    loader_role: str | None = None
+    transformer_role: str | None = None
+    termination_log: Path | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings.
+
+        Arguments:
+            environ: the environment's variables.
+
+        Raises:
+            ConfigurationError: a value is not of its setting's form; the message names the variable.
+
+        """
+        env = _Reader(environ)
+        return cls(
+            database=_database(environ),
+            data_dir=environ.get("PIPELINE_DATA_DIR") or None,
+            use_manifest=env.flag("PIPELINE_USE_MANIFEST"),
+            schema=environ.get("PIPELINE_SCHEMA") or cls.schema,
+            log_format=env.choice("PIPELINE_LOG_FORMAT", "auto", "json", "text"),
+            db_wait_seconds=env.seconds("PIPELINE_DB_WAIT_SECONDS", cls.db_wait_seconds),
+            on_concurrent_run=env.choice("PIPELINE_ON_CONCURRENT_RUN", "wait", "decline"),
+            lock_wait_seconds=env.seconds("PIPELINE_LOCK_WAIT_SECONDS", cls.lock_wait_seconds),
+            statement_timeout_seconds=env.seconds("PIPELINE_STATEMENT_TIMEOUT_SECONDS", cls.statement_timeout_seconds),
+            lock_timeout_seconds=env.seconds("PIPELINE_LOCK_TIMEOUT_SECONDS", cls.lock_timeout_seconds),
+            owner_role=environ.get("PIPELINE_OWNER_ROLE") or None,
+            loader_role=environ.get("PIPELINE_LOADER_ROLE") or None,
+            transformer_role=environ.get("PIPELINE_TRANSFORMER_ROLE") or None,
+            termination_log=env.path("PIPELINE_TERMINATION_LOG"),
+        )
+
+    @property
+    def landing_zone(self) -> str:
+        """What to ingest: as set, else data_lake/ with the manifest and sample_data/ without it."""
+        return self.data_dir or str(ROOT / ("data_lake" if self.use_manifest else "sample_data"))
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def _refuse(self, name: str, wanted: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{name} is not {wanted}", hint=f"Set {name} to {wanted}, or unset it for the default."
+        )
+
+    def path(self, name: str) -> Path | None:
+        value = self._environ.get(name)
+        return Path(value) if value else None
+
+    def flag(self, name: str) -> bool:
+        value = self._environ.get(name, "").strip().lower()
+        if value not in _TRUE | _FALSE:
+            raise self._refuse(name, "1 or 0")
+        return value in _TRUE
+
+    def seconds(self, name: str, default: float) -> float:
+        text = self._environ.get(name)
+        if not text:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value < math.inf:
+            raise self._refuse(name, "a number of seconds of 0 or more")
+        return value
+
+    def choice(self, name: str, default: _T, *others: _T) -> _T:
+        value = (self._environ.get(name) or default).strip().lower()
+        for option in (default, *others):
+            if value == option:
+                return option
+        raise self._refuse(name, " or ".join((default, *others)))
+
+
+def _database(environ: Mapping[str, str]) -> Database | None:
+    url = environ.get("DATABASE_URL")
+    if url:
+        try:
+            parameters = parse_dsn(url.replace("postgresql+psycopg2://", "postgresql://", 1))
+        except psycopg2.ProgrammingError:
+            raise ConfigurationError(
+                "DATABASE_URL is not a PostgreSQL URL",
+                hint="Write it as postgresql://user:password@host:5432/database, special characters percent-encoded.",
+            ) from None
+        return Database({**_from(environ, _LIBPQ), **parameters}, "DATABASE_URL")
+    if any(environ.get(name) for name in _LIBPQ_CHOOSES_A_SERVER):
+        return Database(_from(environ, _LIBPQ), "PGHOST")
+    if environ.get("DB_HOST"):
+        return Database(_from(environ, _LEGACY), "DB_HOST")
+    return None
+
+
+def _from(environ: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    return {key: environ[name] for key, name in names.items() if environ.get(name)}

@@ -1,0 +1,254 @@
+"""Engine and connections: the one place that speaks to the driver, and that turns its errors into ours."""
+
+import random
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aiosql
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy import Engine, NullPool
+from sqlalchemy import create_engine as sqlalchemy_engine
+
+from ingestion import __version__, log
+from ingestion.config import Settings
+from ingestion.errors import BusyError, ConfigurationError, DatabaseUnavailableError, StatementError
+
+Connection: TypeAlias = psycopg2.extensions.connection
+
+_CONNECT_TIMEOUT_SECONDS = 10
+_LOST = ("08", "57P01", "57P02", "57P03")
+_DATA_EXCEPTION = "22"
+# connecting gives no SQLSTATE, and waiting mends none of these
+_NOT_A_MATTER_OF_TIME = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "pg_hba.conf",
+    "permission denied for database",
+    "server does not support SSL",
+    "certificate verify failed",
+    "invalid port number",
+    "root certificate file",
+)
+_open_connections: "weakref.WeakSet[Connection]" = weakref.WeakSet()
+
+
+def queries(name: str) -> Any:
+    """Return the named queries of `ingestion/queries/<name>.sql`; each takes a connection and its parameters."""
+    return aiosql.from_path(Path(__file__).parent / "queries" / f"{name}.sql", "psycopg2")
+
+
+def create_engine(settings: Settings) -> Engine:
+    """Return an engine whose connections carry the pipeline's timeouts and name.
+
+    Arguments:
+        settings: with a database.
+
+    Raises:
+        ConfigurationError: no database is configured.
+
+    """
+    database = settings.database
+    if database is None:
+        raise ConfigurationError(
+            "no database is configured",
+            hint="Set DATABASE_URL, or PGHOST and its family, or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD.",
+        )
+    session = {
+        "statement_timeout": f"{settings.statement_timeout_seconds:.0f}s",
+        "lock_timeout": f"{settings.lock_timeout_seconds:.0f}s",
+        # a server that is busy notices within this time that we are gone
+        "client_connection_check_interval": "2s",
+    }
+
+    def connect() -> Connection:
+        connection = psycopg2.connect(
+            database.dsn,
+            application_name=f"wearables-pipeline {__version__}",
+            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            keepalives_idle=30,
+        )
+        with connection, connection.cursor() as cursor:
+            for name, value in session.items():
+                cursor.execute("select set_config(%s, %s, false)", (name, value))
+        _open_connections.add(connection)
+        return connection
+
+    return sqlalchemy_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool)
+
+
+@contextmanager
+def transaction(engine: Engine, *, role: str | None = None) -> Iterator[Connection]:
+    """Open a connection with one transaction: committed at the end of the block, rolled back by any exception.
+
+    Arguments:
+        engine: where to.
+        role: the role that the transaction runs as, or None for the login role.
+
+    Raises:
+        DatabaseUnavailableError: no connection, or it was lost.
+        StatementError: PostgreSQL refused a statement.
+
+    """
+    with session(engine, role=role, autocommit=False) as connection, connection:
+        yield connection
+
+
+@contextmanager
+def session(engine: Engine, *, role: str | None = None, autocommit: bool = True) -> Iterator[Connection]:
+    """Open a connection that lives as long as the block, each statement a transaction of its own.
+
+    Arguments:
+        engine: where to.
+        role: the role that it runs as, or None for the login role.
+        autocommit: False where the caller commits.
+
+    Raises:
+        DatabaseUnavailableError: no connection, or it was lost.
+        StatementError: PostgreSQL refused a statement.
+
+    """
+    with translated():
+        proxy = engine.raw_connection()
+        connection: Connection = proxy.driver_connection  # type: ignore[assignment]
+        proxy.detach()
+        try:
+            connection.autocommit = True
+            if role is not None:
+                with connection.cursor() as cursor:
+                    cursor.execute("select set_config('role', %s, false)", (role,))
+            connection.autocommit = autocommit
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours; theirs quote data, ours do not."""
+    try:
+        yield
+    except psycopg2.Error as exc:
+        raise translate(exc) from exc
+
+
+def translate(exc: psycopg2.Error) -> DatabaseUnavailableError | ConfigurationError | StatementError:
+    """Return our error for one of the driver's.
+
+    Arguments:
+        exc: what psycopg2 raised.
+
+    """
+    sqlstate = exc.pgcode
+    if sqlstate is None:
+        lines = log.redact(str(exc)).strip().splitlines() or ["connection lost"]
+        reason = lines[0].strip()
+        if any(text in reason for text in _NOT_A_MATTER_OF_TIME):
+            return ConfigurationError(
+                f"the database refuses us: {reason}",
+                hint="Check host, database, user and password; the README's table of settings names them.",
+            )
+        return DatabaseUnavailableError(
+            f"no database connection: {reason}",
+            hint="Start the database, or check where DATABASE_URL, PGHOST or DB_HOST points to.",
+        )
+    if sqlstate.startswith(_LOST):
+        return DatabaseUnavailableError(
+            "the database connection was ended by the server", hint="See the server's log, then run again."
+        )
+    if sqlstate.startswith(_DATA_EXCEPTION):
+        message = f"a value does not fit ({type(exc).__name__})"
+    else:
+        message = log.redact((exc.diag.message_primary or type(exc).__name__).splitlines()[0])
+    hint = None
+    if sqlstate == "42501":
+        hint = "Grant the right to the pipeline's role: see docker/postgres/."
+    elif sqlstate in ("57014", "55P03"):
+        hint = "Raise PIPELINE_STATEMENT_TIMEOUT_SECONDS or PIPELINE_LOCK_TIMEOUT_SECONDS if it deserves longer."
+    return StatementError(message, sqlstate=sqlstate, hint=hint)
+
+
+def wait_until_ready(engine: Engine, seconds: float) -> None:
+    """Return as soon as the database answers.
+
+    Arguments:
+        engine: where it is.
+        seconds: the deadline; 0 tries once.
+
+    Raises:
+        DatabaseUnavailableError: it did not answer in time.
+        ConfigurationError: it answered with a refusal that waiting does not mend.
+
+    """
+    deadline = time.monotonic() + seconds
+    delay = 0.1
+    while True:
+        try:
+            with session(engine):
+                return
+        except DatabaseUnavailableError as exc:
+            if time.monotonic() + delay > deadline:
+                exc.args = (f"{exc} (waited {seconds:g} s)",)
+                raise
+            log.event(f"waiting for the database: {exc}", retry_in_seconds=round(delay, 1))
+            time.sleep(delay)
+            delay = min(delay * 2, 2.0) * random.uniform(0.8, 1.2)  # noqa: S311  (spreads the clients, no secret)
+
+
+def lock(connection: Connection, name: str, *, seconds: float, on_wait: Callable[[], None] | None = None) -> None:
+    """Take a named session lock, which the server frees when the connection ends, however it ends.
+
+    A blocking lock would deadlock with CREATE INDEX CONCURRENTLY, which waits for all transactions; this one polls.
+
+    Arguments:
+        connection: an autocommit session; the lock lives as long as it.
+        name: the lock.
+        seconds: how long to try.
+        on_wait: called once, before the first wait.
+
+    Raises:
+        BusyError: somebody else held it all the time.
+
+    """
+    deadline = time.monotonic() + seconds
+    while not try_lock(connection, name):
+        if time.monotonic() >= deadline:
+            raise BusyError(
+                f"another process holds the lock {name!r} (waited {seconds:g} s)",
+                hint="Wait for the other run to end, then run again.",
+            )
+        if on_wait:
+            on_wait()
+            on_wait = None
+        time.sleep(random.uniform(0.05, 0.2))  # noqa: S311
+
+
+def try_lock(connection: Connection, name: str) -> bool:
+    """Take a named session lock if it is free.
+
+    Arguments:
+        connection: an autocommit session; the lock lives as long as it.
+        name: the lock.
+
+    Returns:
+        Whether this session holds it now.
+
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (f"wearables-pipeline:{name}",))
+        return bool(cursor.fetchone()[0])  # type: ignore[index]
+
+
+def cancel_all() -> None:
+    """Ask the server to end whatever any of our connections is executing. Safe to call from another thread."""
+    for connection in list(_open_connections):
+        if not connection.closed:
+            try:
+                connection.cancel()
+            except psycopg2.Error:
+                log.event("a statement could not be cancelled", level=30)

@@ -1,0 +1,150 @@
+"""JSON lines for machines, readable lines for a terminal, and the one path on which text is redacted."""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import IO, Any, Literal, get_args
+from urllib.parse import quote, quote_plus
+
+from pythonjsonlogger.json import JsonFormatter
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.text import Text
+
+Status = Literal["started", "progress", "success", "failure", "skipped"]
+
+logger = logging.getLogger("ingestion")
+
+_context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # noqa: B039  (never mutated)
+_secrets: tuple[str, ...] = ()
+
+_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]+):[^\s@]+@")
+_DSN_PASSWORD = re.compile(r"(?i)\b(password\s*=\s*)('[^']*'|\S+)")
+# PostgreSQL quotes values of the data behind these words
+_VALUE = re.compile(r'(?i)(invalid input syntax for [\w ]+|out of range[\w ]*|value[\w ]*): ?"(?:[^"\\]|\\.)*"')
+_ROW = re.compile(r"(?ims)^\s*(DETAIL|CONTEXT|LINE \d+|STATEMENT):.*?$")
+_STYLES = {"success": "green", "failure": "bold red", "skipped": "yellow"}
+
+
+def redact(text: str) -> str:
+    """Return the text without secrets, and without what PostgreSQL quotes of the data.
+
+    Arguments:
+        text: anything that is about to be shown, stored or sent.
+
+    """
+    for secret in _secrets:
+        text = text.replace(secret, "***")
+    text = _URL_PASSWORD.sub(r"\1:***@", text)
+    text = _DSN_PASSWORD.sub(r"\1***", text)
+    text = _VALUE.sub(r'\1: "***"', text)
+    return _ROW.sub(r"\1: ***", text)
+
+
+def hide(secrets: Iterable[str | None]) -> None:
+    """Register secrets that `redact` takes out, as they are, URL-encoded and inside JSON.
+
+    Arguments:
+        secrets: the values; None and empty ones are passed over.
+
+    """
+    global _secrets  # noqa: PLW0603  (one process, one set of secrets)
+    forms = {
+        form
+        for secret in secrets
+        if secret
+        for form in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
+    }
+    _secrets = tuple(sorted({*_secrets, *forms}, key=len, reverse=True))
+
+
+@contextmanager
+def bound(**fields: Any) -> Iterator[None]:
+    """Add fields to every line logged inside the block.
+
+    Arguments:
+        fields: names and values, such as run_id and step.
+
+    """
+    token = _context.set({**_context.get(), **fields})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def event(message: str, *, level: int = logging.INFO, status: Status | None = None, **fields: Any) -> None:
+    """Log one line.
+
+    Arguments:
+        message: for a person.
+        level: as in the logging module.
+        status: what became of the step, where the line says so.
+        fields: for a machine, beside what `bound` added.
+
+    """
+    extra = {**_context.get(), **({"status": status} if status else {}), **fields}
+    logger.log(level, message, extra={"fields": extra})
+
+
+def configure(log_format: Literal["auto", "json", "text"], stream: IO[str] | None = None) -> bool:
+    """Send the log to a stream, in the form that suits its reader.
+
+    Arguments:
+        log_format: `auto` is `text` on a terminal and `json` elsewhere.
+        stream: standard output unless given.
+
+    Returns:
+        Whether the lines are for a person.
+
+    """
+    stream = stream or sys.stdout
+    for_person = log_format == "text" or (log_format == "auto" and stream.isatty())
+    handler: logging.Handler
+    if for_person:
+        console = Console(file=stream, soft_wrap=True, highlight=False)
+        handler = _PersonHandler(console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+    else:
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(_MachineFormatter())
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return for_person
+
+
+class _MachineFormatter(JsonFormatter):
+    def __init__(self) -> None:
+        super().__init__(json_ensure_ascii=False)
+
+    # the signature is the library's
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:  # noqa: ARG002
+        log_data["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        log_data["level"] = record.levelname.lower()
+        log_data["message"] = record.getMessage()
+        log_data.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            log_data["traceback"] = self.formatException(record.exc_info)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+class _PersonHandler(RichHandler):
+    def render_message(self, record: logging.LogRecord, message: str) -> Text:
+        fields = getattr(record, "fields", {})
+        status: str | None = fields.get("status")
+        text = Text(f"{fields.get('step', ''):<10} ", style="dim")
+        text.append(redact(message), style=_STYLES.get(status or "", _level_style(record.levelno)))
+        if "duration_ms" in fields and status in get_args(Status):
+            text.append(f"  {fields['duration_ms'] / 1000:.2f} s", style="dim")
+        return text
+
+
+def _level_style(level: int) -> str:
+    return "red" if level >= logging.ERROR else "yellow" if level >= logging.WARNING else ""

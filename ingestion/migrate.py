@@ -1,0 +1,310 @@
+"""Applying sql/: numbered files, in order, each once, each in one transaction with its row in the ledger."""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import sqlparse
+from sqlalchemy import Engine
+
+from ingestion import __version__, db
+from ingestion.config import ROOT
+from ingestion.errors import ConfigurationError, MigrationDriftError, UsageError
+
+SQL_DIRECTORY = ROOT / "sql"
+
+_NAME = re.compile(r"(\d{3})_[a-z0-9]+(?:_[a-z0-9]+)*\.sql")
+_NO_TRANSACTION = re.compile(r"\A\s*--\s*no-transaction\b", re.IGNORECASE)
+_TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE TRANSACTION"}
+_LOCK = "migrate"
+_queries = db.queries("migrations")
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file of sql/.
+
+    Arguments:
+        file: its name.
+        text: its statements, with LF line ends.
+
+    """
+
+    file: str
+    text: str
+
+    @property
+    def number(self) -> int:
+        """Its place in the order."""
+        return int(self.file[:3])
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, in hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether it runs in a transaction; a first line `-- no-transaction` says that it cannot."""
+        return not _NO_TRANSACTION.match(self.text)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A row of the ledger.
+
+    Arguments:
+        file: the file's name.
+        checksum: of its text when it was applied.
+        applied_at: when.
+        is_baseline: recorded without having been run here.
+
+    """
+
+    file: str
+    checksum: str
+    applied_at: datetime
+    is_baseline: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """What has been applied and what is to come.
+
+    Arguments:
+        applied: the ledger, in order.
+        pending: the files that are not in it, in order.
+
+    """
+
+    applied: tuple[Applied, ...]
+    pending: tuple[Migration, ...]
+
+
+def read_migrations(directory: Path = SQL_DIRECTORY) -> list[Migration]:
+    """Read the files of sql/ in their order and check their names and their form.
+
+    Arguments:
+        directory: where they are.
+
+    Returns:
+        The migrations, numbered 1, 2, 3 and so on.
+
+    Raises:
+        ConfigurationError: a stray name, a gap, a number used twice, or a file that handles transactions itself.
+
+    """
+    migrations = [_read(path) for path in sorted(directory.iterdir())]
+    if not migrations:
+        raise ConfigurationError(f"no migrations in {directory}", hint="Restore sql/ from version control.")
+    for expected, migration in enumerate(migrations, start=1):
+        if migration.number < expected:
+            twins = [m.file for m in migrations if m.number == migration.number]
+            raise ConfigurationError(
+                f"sql/ uses a number twice: {' and '.join(twins)}",
+                hint="Give the newer file the next free number.",
+            )
+        if migration.number > expected:
+            raise ConfigurationError(
+                f"sql/ has a gap: {expected:03d} is missing before {migration.file}",
+                hint="Restore the missing file, or renumber those that were never applied.",
+            )
+    return migrations
+
+
+def _read(path: Path) -> Migration:
+    if not _NAME.fullmatch(path.name):
+        raise ConfigurationError(
+            f"sql/{path.name} is not named NNN_<schema>_<what>.sql", hint="Rename it, or move it out of sql/."
+        )
+    text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    migration = Migration(path.name, text)
+    statements = [s for s in sqlparse.parse(text) if s.token_first(skip_cm=True) is not None]
+    if migration.in_transaction:
+        for statement in statements:
+            words = statement.token_first(skip_cm=True).normalized.upper()
+            if words.split()[0] in _TRANSACTION_CONTROL:
+                raise ConfigurationError(
+                    f"sql/{path.name} contains {words}: it would end the transaction that records the file",
+                    hint="Take it out: each file runs in one transaction with its row in the ledger.",
+                )
+    elif len(statements) != 1:
+        raise ConfigurationError(
+            f"sql/{path.name} says no-transaction and has {len(statements)} statements",
+            hint="Without a transaction only a single statement is all or nothing: one file each.",
+        )
+    return migration
+
+
+def state(connection: db.Connection, migrations: list[Migration]) -> State:
+    """Compare sql/ with the ledger.
+
+    Arguments:
+        connection: any.
+        migrations: from `read_migrations`.
+
+    Raises:
+        MigrationDriftError: an applied file was edited or is missing, or a new one is numbered below an applied one.
+
+    """
+    if not _queries.ledger_exists(connection):
+        return State((), tuple(migrations))
+    applied = tuple(Applied(*row) for row in _queries.applied(connection))
+    by_file = {migration.file: migration for migration in migrations}
+    for row in applied:
+        migration = by_file.pop(row.file, None)
+        if migration is None:
+            raise MigrationDriftError(
+                f"the database has {row.file} applied, and sql/ has no such file",
+                hint="The database is ahead of this version: run the newer one, or restore the file.",
+            )
+        if migration.checksum != row.checksum:
+            raise MigrationDriftError(
+                f"sql/{row.file} was edited after it had been applied:"
+                f" applied {row.checksum}, on disk {migration.checksum}",
+                hint="Restore the file, and put the change into a new one with the next number.",
+            )
+    pending = tuple(by_file.values())
+    if applied and pending and pending[0].file < applied[-1].file:
+        raise MigrationDriftError(
+            f"sql/{pending[0].file} is new and yet numbered below {applied[-1].file}, which has been applied",
+            hint="Give it the next free number.",
+        )
+    return State(applied, pending)
+
+
+def migrate(
+    engine: Engine,
+    directory: Path = SQL_DIRECTORY,
+    *,
+    run_id: UUID | None = None,
+    role: str | None = None,
+    lock_wait_seconds: float = 60.0,
+    on_applied: Callable[[Migration, int], None] = lambda _migration, _ms: None,
+) -> list[str]:
+    """Apply what is pending. Any number of processes may call this at once.
+
+    Arguments:
+        engine: the database.
+        directory: the files.
+        run_id: the run, for the ledger.
+        role: the role to apply as.
+        lock_wait_seconds: how long to wait for another applier.
+        on_applied: called with each file applied and its milliseconds.
+
+    Returns:
+        The files applied by this call, in order.
+
+    Raises:
+        ConfigurationError: sql/ is not in order; nothing was run.
+        MigrationDriftError: sql/ and the ledger disagree; nothing was run.
+        BusyError: another applier was at work all the time.
+        StatementError: a file failed; it left nothing behind, those before it stay.
+
+    """
+    migrations = read_migrations(directory)
+    with db.session(engine, role=role) as connection:
+        if not state(connection, migrations).pending:
+            return []
+        db.lock(connection, _LOCK, seconds=lock_wait_seconds)
+        done = []
+        for migration in state(connection, migrations).pending:
+            on_applied(migration, _apply(connection, migration, run_id))
+            done.append(migration.file)
+        return done
+
+
+def baseline(engine: Engine, through: int, directory: Path = SQL_DIRECTORY, *, role: str | None = None) -> list[str]:
+    """Record files as applied without running them: for a database that already has what they create.
+
+    Arguments:
+        engine: the database.
+        through: the last number to record.
+        directory: the files.
+        role: the role to record as.
+
+    Returns:
+        The files recorded, in order. The ledger itself is made where it is missing.
+
+    Raises:
+        UsageError: there is no file of that number.
+        ConfigurationError: as for `migrate`.
+
+    """
+    migrations = read_migrations(directory)
+    if not 1 <= through <= len(migrations):
+        raise UsageError(f"sql/ has no file {through:03d}", hint=f"Name a number from 1 to {len(migrations)}.")
+    with db.session(engine, role=role) as connection:
+        db.lock(connection, _LOCK, seconds=60)
+        done = []
+        for migration in state(connection, migrations).pending:
+            if migration.number > through:
+                break
+            if migration.number == 1:
+                _apply(connection, migration, None)
+            else:
+                _record(connection, migration, 0, None, is_baseline=True)
+            done.append(migration.file)
+        return done
+
+
+def _apply(connection: db.Connection, migration: Migration, run_id: UUID | None) -> int:
+    if migration.in_transaction:
+        return _apply_in_transaction(connection, migration, run_id)
+    started = time.monotonic()
+    _execute(connection, migration.text)
+    duration_ms = _milliseconds_since(started)
+    _record(connection, migration, duration_ms, run_id)
+    return duration_ms
+
+
+def _apply_in_transaction(connection: db.Connection, migration: Migration, run_id: UUID | None) -> int:
+    connection.autocommit = False
+    try:
+        with connection:
+            started = time.monotonic()
+            transaction_id = _queries.transaction_id(connection)
+            _execute(connection, migration.text)
+            duration_ms = _milliseconds_since(started)
+            if _queries.transaction_id(connection) != transaction_id:
+                raise ConfigurationError(
+                    f"sql/{migration.file} ended the transaction it was run in",
+                    hint="Undo by hand what it did, then take the COMMIT out of it.",
+                )
+            _record(connection, migration, duration_ms, run_id)
+    finally:
+        connection.autocommit = True
+    return duration_ms
+
+
+def _execute(connection: db.Connection, text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(text)
+
+
+def _record(
+    connection: db.Connection,
+    migration: Migration,
+    duration_ms: int,
+    run_id: UUID | None,
+    *,
+    is_baseline: bool = False,
+) -> None:
+    _queries.record(
+        connection,
+        file=migration.file,
+        checksum=migration.checksum,
+        duration_ms=duration_ms,
+        application_version=__version__,
+        run_id=str(run_id) if run_id else None,
+        is_baseline=is_baseline,
+    )
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

@@ -1,0 +1,77 @@
+-- name: find_loaded_name(target_schema, source, source_filename)^
+select
+    file_id,
+    checksum,
+    size_bytes
+from ops.raw_ingest_manifest
+where
+    target_schema = :target_schema
+    and source = :source
+    and source_filename = :source_filename
+    and status = 'loaded';
+
+-- name: find_loaded_checksum(target_schema, source, checksum)^
+select
+    file_id,
+    source_filename
+from ops.raw_ingest_manifest
+where
+    target_schema = :target_schema
+    and source = :source
+    and checksum = :checksum
+    and status = 'loaded';
+
+-- name: loaded_files(target_schema)
+select
+    source,
+    source_filename,
+    file_id,
+    checksum,
+    size_bytes
+from ops.raw_ingest_manifest
+where target_schema = :target_schema and status = 'loaded';
+
+-- name: next_file_id()$
+select nextval(pg_get_serial_sequence('ops.raw_ingest_manifest', 'file_id'));
+
+-- name: record_loaded(file_id, source_filename, checksum, source, target_schema, size_bytes, rows_read, row_count, rows_rejected, rows_blank, run_id)!
+insert into ops.raw_ingest_manifest (
+    file_id, source_filename, checksum, status, source, target_schema, size_bytes,
+    rows_read, row_count, rows_rejected, rows_blank, run_id
+)
+values (
+    :file_id, :source_filename, :checksum, 'loaded', :source, :target_schema, :size_bytes,
+    :rows_read, :row_count, :rows_rejected, :rows_blank, :run_id
+);
+
+-- name: record_not_loaded(source_filename, checksum, status, source, target_schema, size_bytes, duplicate_of, run_id, reason)!
+insert into ops.raw_ingest_manifest (
+    source_filename, checksum, status, source, target_schema, size_bytes, duplicate_of, run_id, reason
+)
+values (
+    :source_filename, :checksum, :status, :source, :target_schema, :size_bytes, :duplicate_of, :run_id, :reason
+)
+on conflict (target_schema, source, source_filename, checksum, status)
+where status in ('duplicate', 'refused')
+do update
+    set
+        ingested_at = excluded.ingested_at,
+        duplicate_of = excluded.duplicate_of,
+        run_id = excluded.run_id,
+        reason = excluded.reason;
+
+-- name: mark_replaced(file_id)!
+update ops.raw_ingest_manifest
+set status = 'replaced'
+where file_id = :file_id;
+
+-- name: mark_source_replaced(target_schema, source)!
+update ops.raw_ingest_manifest
+set status = 'replaced'
+where target_schema = :target_schema and source = :source and status = 'loaded';
+
+-- name: content_fingerprint(target_schema)$
+-- changes with every change of what is loaded
+select md5(coalesce(string_agg(file_id::text, ',' order by file_id), ''))
+from ops.raw_ingest_manifest
+where target_schema = :target_schema and status = 'loaded';

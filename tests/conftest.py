@@ -1,0 +1,91 @@
+"""A real PostgreSQL server for the session, and for each test a database of its own, cloned from a migrated one.
+
+The server is the embedded one, or the one that TEST_DATABASE_URL names (its user must be allowed to create databases).
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import parse_dsn
+from sqlalchemy import Engine
+
+from ingestion import db, embedded, migrate
+from ingestion.config import Database, Settings
+
+_names = count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """The server's maintenance database."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield Database(parse_dsn(url), "TEST_DATABASE_URL")
+        return
+    with embedded.server(tmp_path_factory.mktemp("postgres") / "data") as database:
+        for statement in ("alter system set fsync = off", "select pg_reload_conf()"):
+            execute(database, statement)
+        yield database
+
+
+@pytest.fixture(scope="session")
+def template(server: Database) -> Iterator[Database]:
+    """A migrated database that nobody is connected to."""
+    database = create_database(server, f"template_{os.getpid()}")
+    migrate.migrate(db.create_engine(Settings(database=database)))
+    yield database
+    drop_database(server, database)
+
+
+@pytest.fixture
+def database(server: Database, template: Database) -> Iterator[Database]:
+    """A migrated database for one test."""
+    database = create_database(
+        server, f"test_{os.getpid()}_{next(_names)}", f"template {template.parameters['dbname']}"
+    )
+    yield database
+    drop_database(server, database)
+
+
+@pytest.fixture
+def empty_database(server: Database) -> Iterator[Database]:
+    """A database with nothing in it, for one test."""
+    database = create_database(server, f"test_{os.getpid()}_{next(_names)}")
+    yield database
+    drop_database(server, database)
+
+
+@pytest.fixture
+def settings(database: Database, tmp_path: Path) -> Settings:
+    """Manifest mode on a landing zone of the test's own."""
+    landing_zone = tmp_path / "landing"
+    landing_zone.mkdir()
+    return Settings(database=database, data_dir=str(landing_zone), use_manifest=True)
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Engine:
+    """An engine on the test's database."""
+    return db.create_engine(settings)
+
+
+def execute(database: Database, statement: str) -> None:
+    """Run one statement outside a transaction."""
+    connection = psycopg2.connect(database.dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()
+
+
+def create_database(server: Database, name: str, options: str = "") -> Database:
+    execute(server, f"create database {name} {options}")
+    return replace(server, parameters={**server.parameters, "dbname": name})
+
+
+def drop_database(server: Database, database: Database) -> None:
+    execute(server, f"drop database {database.parameters['dbname']} with (force)")
