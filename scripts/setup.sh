@@ -46,7 +46,7 @@ main() {
     "$python" -m venv --clear .venv
   fi
   say "installing $requirements (a minute or so, the first time) ..."
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r "$requirements"
+  .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-input --require-hashes -r "$requirements"
   say "done in $SECONDS s"
 }
 
