@@ -54,7 +54,6 @@ RUN PYTHONDONTWRITEBYTECODE='' python -c 'import dbt.cli.main, dbt.adapters.post
 WORKDIR /app
 COPY --from=app /app /app
 USER 10001:10001
-VOLUME /data_lake
 ENTRYPOINT ["/usr/bin/tini", "--", "/app/docker/entrypoint.sh"]
 CMD ["run"]
 

@@ -1,0 +1,90 @@
+-- Roles of the pipeline, for psql 15 or newer; run by an administrator of the database, in the database, any number of
+-- times: Postgres' first start in compose does, and so may you on a database of your own:
+--
+--   PIPELINE_PASSWORD=… READER_PASSWORD=… psql "service=… dbname=wearables" -f docker/postgres/roles.sql
+--
+--   wearables_owner        owns schemas raw and ops: only `migrate` works as it
+--   wearables_loader       loads files and writes the records of runs; cannot create, alter or drop
+--   wearables_transformer  owns dbt's schemas; reads raw and ops, changes neither
+--   wearables_reader       reads marts; sees neither raw rows nor quarantined ones
+--   pipeline               logs in; holds none of these rights until it does SET ROLE; no superuser
+--   reader                 logs in; inherits wearables_reader
+--
+-- Roles are the server's, not the database's: two pipelines on one server share them.
+\set ON_ERROR_STOP on
+\getenv pipeline_password PIPELINE_PASSWORD
+\getenv reader_password READER_PASSWORD
+set client_min_messages = warning;
+
+select format('create role %I nologin', name)
+from unnest(array['wearables_owner', 'wearables_loader', 'wearables_transformer', 'wearables_reader']) as name
+where not exists (select from pg_roles where rolname = name) \gexec
+
+select format('create role %I login', name)
+from unnest(array['pipeline', 'reader']) as name
+where not exists (select from pg_roles where rolname = name) \gexec
+
+begin;
+
+alter role pipeline nocreatedb nocreaterole connection limit 20;
+alter role reader nocreatedb nocreaterole connection limit 20;
+grant wearables_owner, wearables_loader, wearables_transformer to pipeline with inherit false, set true;
+grant wearables_reader to reader with inherit true, set false;
+-- an administrator that is no superuser needs these to give schemas to their owners and to set their defaults
+grant wearables_owner, wearables_transformer to current_user with inherit true, set true;
+
+-- a password is set where one is given; without one the role keeps what it has
+\if :{?pipeline_password}
+alter role pipeline password :'pipeline_password';
+\endif
+\if :{?reader_password}
+alter role reader password :'reader_password';
+\endif
+
+select format('revoke all on database %I from public', current_database()) \gexec
+select format('grant connect on database %I to pipeline, reader', current_database()) \gexec
+-- `create schema if not exists` asks for this right even where the schema exists
+select format('grant create on database %I to wearables_owner, wearables_transformer', current_database()) \gexec
+select format('grant temporary on database %I to wearables_loader, wearables_transformer', current_database()) \gexec
+revoke all on schema public from public;
+
+create schema if not exists raw;
+create schema if not exists ops;
+create schema if not exists staging;
+create schema if not exists intermediate;
+create schema if not exists marts;
+alter schema raw owner to wearables_owner;
+alter schema ops owner to wearables_owner;
+alter schema staging owner to wearables_transformer;
+alter schema intermediate owner to wearables_transformer;
+alter schema marts owner to wearables_transformer;
+
+grant usage on schema raw, ops to wearables_loader, wearables_transformer;
+grant usage on schema marts to wearables_reader;
+
+-- what the migrations and dbt create from now on
+alter default privileges for role wearables_owner in schema raw
+grant select, insert, delete, truncate on tables to wearables_loader;
+alter default privileges for role wearables_owner in schema ops
+grant select, insert, update, delete on tables to wearables_loader;
+alter default privileges for role wearables_owner in schema raw, ops
+grant select on tables to wearables_transformer;
+alter default privileges for role wearables_transformer in schema marts
+grant select on tables to wearables_reader;
+
+-- what is there already: a database that was used before it had roles
+select format('alter table %I.%I owner to wearables_owner', schemaname, tablename)
+from pg_tables where schemaname in ('raw', 'ops') and tableowner <> 'wearables_owner' \gexec
+select format('alter %s %I.%I owner to wearables_transformer',
+    case relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end, nspname, relname)
+from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
+where
+    nspname in ('staging', 'intermediate', 'marts') and relkind in ('r', 'p', 'v', 'm')
+    and relowner <> 'wearables_transformer'::regrole \gexec
+
+grant select, insert, delete, truncate on all tables in schema raw to wearables_loader;
+grant select, insert, update, delete on all tables in schema ops to wearables_loader;
+grant select on all tables in schema raw, ops to wearables_transformer;
+grant select on all tables in schema marts to wearables_reader;
+
+commit;
