@@ -49,10 +49,12 @@ main() {
     --build-arg "CREATED=$(created)"
     --build-arg "SOURCE=${IMAGE_SOURCE:-$(source_address)}"
   )
+  # into the local engine, unless the caller pushes or exports
+  if [[ " $* " != *" --push "* && " $* " != *" --output "* ]]; then options+=(--load); fi
   if [[ -n ${PYTHON_IMAGE:-} ]]; then options+=(--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"); fi
   if [[ -f ${PIP_CONFIG_FILE:-} ]]; then options+=(--secret "id=pip_config,src=$PIP_CONFIG_FILE"); fi
   if [[ -f ${PIP_CERT:-} ]]; then options+=(--secret "id=pip_cert,src=$PIP_CERT"); fi
-  DOCKER_BUILDKIT=1 docker build --tag "$tag" "${options[@]}" "$@" .
+  docker buildx build --tag "$tag" "${options[@]}" "$@" .
 }
 
 main "$@"

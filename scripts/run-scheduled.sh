@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# One run of the image, with all that is worth keeping in build/scheduled/: the log, the error summary, dbt's artifacts.
+# Exits with the run's exit code. From the environment:
+#   IMAGE, DATA_DIR (the landing zone, a folder), the database's settings as the program reads them,
+#   NETWORK (default host, so that a database on this machine is reached too), OUTPUT (default build/scheduled)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly output=${OUTPUT:-build/scheduled}
+readonly plain=(PGHOST PGPORT PGDATABASE PGUSER PGSSLMODE PGSSLROOTCERT DB_HOST DB_PORT DB_NAME DB_USER
+  PIPELINE_OWNER_ROLE PIPELINE_LOADER_ROLE PIPELINE_TRANSFORMER_ROLE PIPELINE_DB_WAIT_SECONDS)
+readonly secret=(DATABASE_URL PGPASSWORD DB_PASSWORD)
+
+options=(--rm --read-only --tmpfs "/tmp:size=256m,mode=1777" --cap-drop ALL
+  --security-opt no-new-privileges:true --user "$(id -u):$(id -g)" --network "${NETWORK:-host}")
+
+add_settings() {
+  local name
+  for name in "${plain[@]}"; do
+    if [[ -n ${!name:-} ]]; then options+=(--env "$name"); fi
+  done
+  options+=(--env PIPELINE_USE_MANIFEST=1 --env PIPELINE_LOG_FORMAT=json)
+}
+
+# as files, so that neither the command line nor `docker inspect` shows them
+add_secrets() {
+  local name
+  for name in "${secret[@]}"; do
+    if [[ -n ${!name:-} ]]; then
+      printf '%s' "${!name}" >"$secrets/$name"
+      options+=(--volume "$secrets/$name:/run/secrets/$name:ro" --env "${name}_FILE=/run/secrets/$name")
+    fi
+  done
+}
+
+# name=value for the workflow's later steps; without GITHUB_OUTPUT for a person
+tell() {
+  printf '%s=%s\n' "$1" "$2" >>"${GITHUB_OUTPUT:-/dev/stdout}"
+}
+
+main() {
+  secrets=$(mktemp -d)
+  trap 'rm -rf "$secrets"' EXIT
+  rm -rf "$output"
+  mkdir -p "$output/dbt"
+  : >"$output/error_summary"
+  add_settings
+  add_secrets
+  options+=(
+    --volume "$(realpath "${DATA_DIR:?the landing zone}"):/data_lake:ro"
+    --volume "$(realpath "$output"):/output"
+    --env DBT_TARGET_PATH=/output/dbt --env DBT_LOG_PATH=/output/dbt
+    --env PIPELINE_TERMINATION_LOG=/output/error_summary
+  )
+  local status=0
+  docker run "${options[@]}" "${IMAGE:?the image to run}" run 2>&1 | tee "$output/pipeline.log" || status=$?
+  tell exit_code "$status"
+  tell run_id "$(grep -oE '"run_id": ?"[0-9a-f-]{36}"' "$output/pipeline.log" | tail -n 1 | grep -oE '[0-9a-f-]{36}' || true)"
+  tell error_summary "$(tr -s '\r\n' '  ' <"$output/error_summary" | cut -c 1-1000)"
+  return "$status"
+}
+
+main "$@"
