@@ -97,6 +97,9 @@ class Settings:
         owner_role: the role that a migration runs as; None for the login role.
         loader_role: the role that ingest and the run records use; None for the login role.
         transformer_role: the role that dbt uses; None for the login role.
+        dbt_vars: values for the cut-offs of dbt/dbt_project.yml, as a YAML or JSON mapping.
+        dbt_target_dir: where dbt writes what it compiles.
+        dbt_log_dir: where dbt writes its own log.
         termination_log: a file that gets the error summary of a failed run, as Kubernetes wants it.
 
     """
@@ -114,6 +117,9 @@ class Settings:
     owner_role: str | None = None
     loader_role: str | None = None
     transformer_role: str | None = None
+    dbt_vars: str | None = None
+    dbt_target_dir: Path | None = None
+    dbt_log_dir: Path | None = None
     termination_log: Path | None = None
 
     @classmethod
@@ -142,6 +148,9 @@ class Settings:
             owner_role=environ.get("PIPELINE_OWNER_ROLE") or None,
             loader_role=environ.get("PIPELINE_LOADER_ROLE") or None,
             transformer_role=environ.get("PIPELINE_TRANSFORMER_ROLE") or None,
+            dbt_vars=environ.get("PIPELINE_DBT_VARS") or None,
+            dbt_target_dir=env.path("DBT_TARGET_PATH"),
+            dbt_log_dir=env.path("DBT_LOG_PATH"),
             termination_log=env.path("PIPELINE_TERMINATION_LOG"),
         )
 

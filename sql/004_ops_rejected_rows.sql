@@ -1,12 +1,12 @@
 create table ops.rejected_rows (
     rejected_row_id bigint generated always as identity primary key,
-    file_id bigint not null references ops.raw_ingest_manifest (file_id),
+    file_id bigint not null references ops.raw_ingest_manifest (file_id) deferrable initially deferred,
     line_number bigint not null,
     column_name text,
     reason text not null
     check (reason in (
         'too_few_fields', 'too_many_fields', 'not_castable', 'out_of_range', 'missing_key',
-        'undecodable', 'nul_byte', 'unclosed_quote'
+        'undecodable', 'nul_byte', 'unclosed_quote', 'stray_carriage_return'
     )),
     raw_line bytea not null,
     rejected_at timestamptz not null default now(),

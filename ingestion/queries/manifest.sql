@@ -75,3 +75,6 @@ where target_schema = :target_schema and source = :source and status = 'loaded';
 select md5(coalesce(string_agg(file_id::text, ',' order by file_id), ''))
 from ops.raw_ingest_manifest
 where target_schema = :target_schema and status = 'loaded';
+
+-- name: lock(name)^
+select pg_advisory_xact_lock(hashtextextended(:name, 0));

@@ -54,15 +54,3 @@ where run_id = :run_id and status = 'running';
 update ops.pipeline_steps
 set finished_at = clock_timestamp(), status = 'failure', error_summary = :error_summary
 where run_id = :run_id and status = 'running';
-
--- name: recent_runs(limit)
-select
-    run_id::text,
-    started_at,
-    finished_at,
-    status,
-    command,
-    error_summary
-from ops.pipeline_runs
-order by started_at desc
-limit :limit;

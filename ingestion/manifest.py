@@ -1,0 +1,180 @@
+"""ops.raw_ingest_manifest, the ledger of files. Every function here leaves the commit to its caller."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from ingestion import db, migrate
+
+_queries = db.queries("manifest")
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """A file whose rows are in raw now.
+
+    Arguments:
+        source: the dataset's name.
+        filename: its name in the landing zone.
+        file_id: the `_file_id` of its rows.
+        checksum: SHA-256 of its bytes, in hexadecimal.
+        size: in bytes.
+
+    """
+
+    source: str
+    filename: str
+    file_id: int
+    checksum: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the records of a file.
+
+    Arguments:
+        read: all of them, the header excluded.
+        loaded: now in the raw table.
+        rejected: now in quarantine.
+        blank: lines with nothing on them.
+
+    """
+
+    read: int = 0
+    loaded: int = 0
+    rejected: int = 0
+    blank: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.read + other.read,
+            self.loaded + other.loaded,
+            self.rejected + other.rejected,
+            self.blank + other.blank,
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What identifies a file's content under its name.
+
+    Arguments:
+        target_schema: the schema of the raw tables.
+        source: the dataset's name.
+        filename: its name in the landing zone.
+        checksum: SHA-256 of its bytes, in hexadecimal.
+        size: in bytes.
+
+    """
+
+    target_schema: str
+    source: str
+    filename: str
+    checksum: str
+    size: int
+
+
+def ensure_manifest_table(engine: Engine) -> None:
+    """Make sure that ops.raw_ingest_manifest exists, by applying sql/.
+
+    Arguments:
+        engine: the database.
+
+    """
+    migrate.migrate(engine)
+
+
+def loaded_files(connection: db.Connection, target_schema: str) -> list[LoadedFile]:
+    """Return all files that are loaded now."""
+    return [LoadedFile(*row) for row in _queries.loaded_files(connection, target_schema=target_schema)]
+
+
+def find_checksum(connection: db.Connection, target_schema: str, source: str, checksum: str) -> tuple[int, str] | None:
+    """Return file_id and name of the loaded file with these bytes, if there is one."""
+    row: tuple[int, str] | None = _queries.find_loaded_checksum(
+        connection, target_schema=target_schema, source=source, checksum=checksum
+    )
+    return row
+
+
+def find_name(connection: db.Connection, target_schema: str, source: str, filename: str) -> int | None:
+    """Return the file_id of what is loaded under this name, if anything is."""
+    row = _queries.find_loaded_name(connection, target_schema=target_schema, source=source, source_filename=filename)
+    return None if row is None else int(row[0])
+
+
+def next_file_id(connection: db.Connection) -> int:
+    """Reserve a file_id."""
+    return int(_queries.next_file_id(connection))
+
+
+def record_loaded(connection: db.Connection, file_id: int, entry: Entry, counts: Counts, run_id: UUID) -> None:
+    """Record that a file has been loaded; the database refuses a second load of the same bytes or name.
+
+    Raises:
+        psycopg2.errors.UniqueViolation: the bytes or the name are loaded already.
+
+    """
+    _queries.record_loaded(
+        connection,
+        file_id=file_id,
+        **_identity(entry),
+        rows_read=counts.read,
+        row_count=counts.loaded,
+        rows_rejected=counts.rejected,
+        rows_blank=counts.blank,
+        run_id=str(run_id),
+    )
+
+
+def record_not_loaded(
+    connection: db.Connection,
+    entry: Entry,
+    status: Literal["duplicate", "refused"],
+    run_id: UUID,
+    *,
+    duplicate_of: int | None = None,
+    reason: str | None = None,
+) -> None:
+    """Record that a file was left out, and why; a repetition renews the record."""
+    _queries.record_not_loaded(
+        connection,
+        **_identity(entry),
+        status=status,
+        duplicate_of=duplicate_of,
+        run_id=str(run_id),
+        reason=reason,
+    )
+
+
+def lock(connection: db.Connection, target_schema: str, source: str) -> None:
+    """Keep other loads of this dataset from committing until this transaction ends."""
+    _queries.lock(connection, name=f"wearables-pipeline:manifest:{target_schema}.{source}")
+
+
+def mark_replaced(connection: db.Connection, file_id: int) -> None:
+    """Record that the rows of a file have been taken out of raw, in favour of newer ones."""
+    _queries.mark_replaced(connection, file_id=file_id)
+
+
+def mark_source_replaced(connection: db.Connection, target_schema: str, source: str) -> None:
+    """Record that all rows of a dataset have been taken out of raw, in favour of newer ones."""
+    _queries.mark_source_replaced(connection, target_schema=target_schema, source=source)
+
+
+def content_fingerprint(connection: db.Connection, target_schema: str) -> str:
+    """Return a digest that changes with every change of what is loaded."""
+    return str(_queries.content_fingerprint(connection, target_schema=target_schema))
+
+
+def _identity(entry: Entry) -> dict[str, str | int]:
+    return {
+        "source_filename": entry.filename,
+        "checksum": entry.checksum,
+        "source": entry.source,
+        "target_schema": entry.target_schema,
+        "size_bytes": entry.size,
+    }

@@ -1,0 +1,77 @@
+"""How far a long load is: a bar on a terminal, a log line every few seconds elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from ingestion import log
+
+OnChunk = Callable[[int, int], None]
+
+_SECONDS_BETWEEN_LINES = 5.0
+_WORTH_A_BAR_BYTES = 4 << 20
+
+
+def unwatched(_size: int, _lines: int) -> None:
+    """Take a chunk's bytes and lines, and tell nobody."""
+
+
+@contextmanager
+def watch(filename: str, size: int) -> Iterator[OnChunk]:
+    """Report on the load of one file.
+
+    Arguments:
+        filename: its name.
+        size: in bytes.
+
+    Returns:
+        What to call with the bytes and the lines of each chunk.
+
+    """
+    console = log.console()
+    if console is None:
+        yield _logged(filename, size)
+    elif size < _WORTH_A_BAR_BYTES:
+        yield unwatched
+    else:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TextColumn("{task.fields[rows]:,} rows"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(filename, total=size, rows=0)
+
+            def advance(chunk: int, lines: int) -> None:
+                bar.update(task, advance=chunk, rows=bar.tasks[task].fields["rows"] + lines)
+
+            yield advance
+
+
+def _logged(filename: str, size: int) -> OnChunk:
+    started = last = time.monotonic()
+    done = rows = 0
+
+    def advance(chunk: int, lines: int) -> None:
+        nonlocal done, rows, last
+        done += chunk
+        rows += lines
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            log.event(
+                f"loading {filename}",
+                status="progress",
+                file=filename,
+                bytes=done,
+                bytes_total=size,
+                rows=rows,
+                rows_per_second=round(rows / (now - started)),
+            )
+
+    return advance

@@ -1,0 +1,74 @@
+-- name: mart_names()
+select c.relname
+from pg_class as c
+inner join pg_namespace as n on c.relnamespace = n.oid
+where n.nspname = 'marts' and c.relkind in ('r', 'v', 'm')
+order by c.relname;
+
+-- name: estimated_rows(name)$
+select greatest(c.reltuples, 0)::bigint
+from pg_class as c
+where c.oid = ('marts.' || quote_ident(:name))::regclass;
+
+-- name: rejected_by_reason(run_id)
+select
+    m.source_filename,
+    r.reason,
+    r.column_name,
+    count(*) as rows_rejected,
+    min(r.line_number) as first_line
+from ops.rejected_rows as r
+inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
+where r.run_id = :run_id
+group by m.source_filename, r.reason, r.column_name
+order by rows_rejected desc, m.source_filename
+limit 20;
+
+-- name: raw_rows()
+select
+    source,
+    sum(row_count)::bigint as rows_loaded,
+    count(*) as files
+from ops.raw_ingest_manifest
+where status = 'loaded' and target_schema = 'raw'
+group by source
+order by source;
+
+-- name: quarantined_rows()$
+select count(*)
+from ops.rejected_rows as r
+inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
+where m.status = 'loaded';
+
+-- name: file_counts()
+select
+    status,
+    count(*) as files
+from ops.raw_ingest_manifest
+group by status
+order by status;
+
+-- name: recent_runs(limit)
+select
+    run_id::text,
+    started_at,
+    finished_at,
+    status,
+    command,
+    error_summary
+from ops.pipeline_runs
+order by started_at desc
+limit :limit;
+
+-- name: status_exists()$
+select to_regclass('marts.fct_user_status') is not null;
+
+-- name: users_by_status()
+select
+    status,
+    count(*) as users,
+    as_of_date
+from marts.fct_user_status
+where as_of_date = (select max(latest.as_of_date) from marts.fct_user_status as latest)
+group by status, as_of_date
+order by users desc, status;

@@ -1,0 +1,22 @@
+-- name: last_build()^
+-- a skipped build hands on the fingerprint and the relations of the one that it stands for
+select
+    case when status <> 'failure' then input_fingerprint end as input_fingerprint,
+    coalesce(
+        array(select jsonb_array_elements_text(detail -> 'relations')),
+        '{}'
+    ) as relations
+from ops.pipeline_steps
+where step = 'dbt_build' and status <> 'running'
+order by finished_at desc
+limit 1;
+
+-- name: all_exist(relations)$
+select bool_and(to_regclass(relation) is not null)
+from unnest(:relations::text[]) as relation;
+
+-- name: record_nodes()!
+insert into ops.dbt_node_results (
+    run_id, dbt_invocation_id, node_id, resource_type, status, failures, rows_affected, duration_ms, message
+)
+values %s;

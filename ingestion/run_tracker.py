@@ -1,0 +1,273 @@
+"""ops.pipeline_runs and ops.pipeline_steps: a run that records itself, on a connection of its own.
+
+That connection also holds two session locks. One keeps two runs apart. The other is named after the run, and the server
+frees it as soon as the process is gone, however it went: a run that says `running` and whose lock is free has died.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from psycopg2.extras import Json
+from sqlalchemy import Engine
+
+from ingestion import __version__, db, log, migrate
+from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError, StatementError
+
+DIED = "the process died: no trace of how (killed, out of memory, or the machine went down)"
+
+_ONE_RUN = "run"
+_RECONNECT_SECONDS = 5.0
+_queries = db.queries("runs")
+
+
+def ensure_pipeline_runs_table(engine: Engine) -> None:
+    """Make sure that ops.pipeline_runs and ops.pipeline_steps exist, by applying sql/.
+
+    Arguments:
+        engine: the database.
+
+    """
+    migrate.migrate(engine)
+
+
+@dataclass
+class Step:
+    """A step of a run; its fields are filled while it works and recorded when it ends.
+
+    Arguments:
+        name: migrate, ingest or dbt_build.
+        attempt: from 1.
+        rows_in: rows read.
+        rows_out: rows written.
+        rows_rejected: rows put into quarantine.
+        dbt_invocation_id: dbt's own name for what it did.
+        input_fingerprint: digest of all that the step reads.
+        skipped: set where there was nothing to do, and then why.
+        detail: for people; JSON-able, without data of persons.
+
+    """
+
+    name: str
+    attempt: int = 1
+    rows_in: int | None = None
+    rows_out: int | None = None
+    rows_rejected: int | None = None
+    dbt_invocation_id: str | None = None
+    input_fingerprint: str | None = None
+    skipped: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    status: str = "running"
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    duration_ms: int | None = None
+
+
+class RunTracker:
+    """One execution of the pipeline, as a context manager that sets its final status itself.
+
+    Arguments:
+        engine: the database.
+        run_id: the run.
+        command: what was called, for the record.
+        role: the role that writes the record.
+        lock_wait_seconds: how long to wait for another run to end; 0 declines at once.
+
+    Raises:
+        BusyError: another run is at work.
+
+    """
+
+    def __init__(
+        self, engine: Engine, run_id: UUID, command: str, *, role: str | None = None, lock_wait_seconds: float = 600.0
+    ) -> None:
+        self._engine = engine
+        self._run_id = run_id
+        self._command = command
+        self._role = role
+        self._lock_wait_seconds = lock_wait_seconds
+        self._resources = ExitStack()
+        self._connection: db.Connection | None = None
+        self._is_ready = False
+        self._failed_step: str | None = None
+        self.steps: list[Step] = []
+        self.started_at = datetime.now(UTC)
+
+    def __enter__(self) -> Self:
+        try:
+            connection = self._connect()
+            db.lock(connection, _ONE_RUN, seconds=self._lock_wait_seconds, on_wait=self._say_that_it_waits)
+            db.try_lock(connection, _lock_name(str(self._run_id)))
+            if _queries.runs_exists(connection):
+                self._bury_the_dead(connection)
+                _queries.start_run(connection, run_id=str(self._run_id), started_at=self.started_at)
+        except BaseException:
+            self._resources.close()
+            raise
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._resources:
+            self._finish(exc)
+
+    @contextmanager
+    def step(self, name: str, attempt: int = 1) -> Iterator[Step]:
+        """Record and log a step: what it does happens inside the block.
+
+        Arguments:
+            name: migrate, ingest or dbt_build.
+            attempt: from 1.
+
+        """
+        step = Step(name, attempt)
+        self.steps.append(step)
+        with log.bound(step=name):
+            log.event(f"{name} started", status="started", duration_ms=0, attempt=attempt)
+            started = time.monotonic()
+            self._save(step)
+            try:
+                yield step
+            except BaseException as exc:
+                step.duration_ms = round((time.monotonic() - started) * 1000)
+                step.status = "failure"
+                self._failed_step = name
+                self._save(step, exc)
+                log.event(
+                    summary_of(exc), level=log.ERROR, status="failure", duration_ms=step.duration_ms, attempt=attempt
+                )
+                raise
+            step.duration_ms = round((time.monotonic() - started) * 1000)
+            step.status = "skipped" if step.skipped else "success"
+            self._save(step)
+            log.event(
+                f"{name} skipped: {step.skipped}" if step.skipped else f"{name} done",
+                status="success",
+                duration_ms=step.duration_ms,
+                attempt=attempt,
+                skipped=bool(step.skipped),
+                rows_in=step.rows_in,
+                rows_out=step.rows_out,
+                rows_rejected=step.rows_rejected,
+            )
+
+    def schema_is_ready(self) -> None:
+        """Say that sql/ has been applied: from here on everything is recorded, what came before included."""
+        self._is_ready = True
+        self._write(
+            lambda connection: _queries.start_run(connection, run_id=str(self._run_id), started_at=self.started_at)
+        )
+        self._describe(exit_code=None)
+        for step in self.steps:
+            self._save(step)
+
+    def error_summary(self, exc: BaseException) -> str:
+        """Return the run's one line about its failure: `step: type [SQLSTATE]: message`."""
+        return f"{self._failed_step}: {summary_of(exc)}" if self._failed_step else summary_of(exc)
+
+    def _connect(self) -> db.Connection:
+        self._connection = self._resources.enter_context(db.session(self._engine, role=self._role))
+        return self._connection
+
+    def _say_that_it_waits(self) -> None:
+        log.event(f"another run is at work: waiting for it, up to {self._lock_wait_seconds:g} s", level=log.WARNING)
+
+    def _bury_the_dead(self, connection: db.Connection) -> None:
+        for (run_id,) in list(_queries.running(connection)):
+            if run_id != str(self._run_id) and db.try_lock(connection, _lock_name(run_id)):
+                _queries.bury_run(connection, run_id=run_id, error_summary=DIED)
+                _queries.bury_steps(connection, run_id=run_id, error_summary=DIED)
+                log.event(f"run {run_id} had died without a word: marked as failure", level=log.WARNING)
+
+    def _finish(self, exc: BaseException | None) -> None:
+        self._write(
+            lambda connection: _queries.finish_run(
+                connection,
+                run_id=str(self._run_id),
+                finished_at=datetime.now(UTC),
+                status="failure" if exc else "success",
+                error_summary=self.error_summary(exc) if exc else None,
+            )
+        )
+        self._describe(exit_code=exit_code_of(exc) if exc else 0)
+
+    def _describe(self, exit_code: int | None) -> None:
+        if self._is_ready:
+            self._write(
+                lambda connection: _queries.describe_run(
+                    connection,
+                    run_id=str(self._run_id),
+                    command=self._command,
+                    application_version=__version__,
+                    exit_code=exit_code,
+                )
+            )
+
+    def _save(self, step: Step, exc: BaseException | None = None) -> None:
+        if not self._is_ready:
+            return
+        finished = step.status != "running"
+        self._write(
+            lambda connection: _queries.save_step(
+                connection,
+                run_id=str(self._run_id),
+                step=step.name,
+                attempt=step.attempt,
+                started_at=step.started_at,
+                finished_at=datetime.now(UTC) if finished else None,
+                status=step.status,
+                rows_in=step.rows_in,
+                rows_out=step.rows_out,
+                rows_rejected=step.rows_rejected,
+                sqlstate=getattr(exc, "sqlstate", None),
+                dbt_invocation_id=step.dbt_invocation_id,
+                input_fingerprint=step.input_fingerprint,
+                error_summary=summary_of(exc) if exc else None,
+                detail=Json(step.detail) if step.detail else None,
+            )
+        )
+
+    def _write(self, write: Callable[[db.Connection], object]) -> None:
+        """Write a record; where the connection was lost try a new one, and where there is none go on without."""
+        deadline = time.monotonic() + _RECONNECT_SECONDS
+        while True:
+            try:
+                connection = self._connection
+                if connection is None or connection.closed:
+                    connection = self._connect()
+                with db.translated():
+                    write(connection)
+            except DatabaseUnavailableError:
+                if time.monotonic() > deadline:
+                    log.event("the run could not be recorded: the database is away", level=log.ERROR)
+                    return
+                time.sleep(0.5)
+            except StatementError as exc:
+                if self._is_ready:
+                    raise
+                log.event(f"the run could not be recorded: {summary_of(exc)}", level=log.WARNING)
+                return
+            else:
+                return
+
+
+def summary_of(exc: BaseException) -> str:
+    """Return one redacted line about an error: its type, its SQLSTATE where it has one, its message."""
+    sqlstate = getattr(exc, "sqlstate", None)
+    name = type(exc).__name__ + (f" [{sqlstate}]" if sqlstate else "")
+    message = " ".join(log.redact(str(exc)).split()) if isinstance(exc, PipelineError | Interrupted) else "see the log"
+    return f"{name}: {message}"
+
+
+def exit_code_of(exc: BaseException) -> int:
+    """Return the exit code for an error; 70 for one that nobody foresaw."""
+    return exc.exit_code if isinstance(exc, PipelineError | Interrupted) else 70
+
+
+def _lock_name(run_id: str) -> str:
+    return f"run:{run_id}"

@@ -1,0 +1,57 @@
+"""SIGTERM and SIGINT end a run within seconds, also while it waits for the database.
+
+Python runs its signal handlers between two of its own instructions, and a statement that PostgreSQL is busy with is a
+single one. So a thread, woken by the signal itself, asks the server to cancel what our connections are executing.
+"""
+
+import signal
+import socket
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+from ingestion import db, log
+from ingestion.errors import Interrupted
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interruptible:
+    """A block that SIGTERM and SIGINT leave with `Interrupted`. A second signal does not interrupt the clean-up.
+
+    Use it in the main thread.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def __enter__(self) -> Self:
+        self._previous = {signum: signal.signal(signum, self._raise) for signum in _SIGNALS}
+        self._wake, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
+        self._previous_wakeup = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._cancel_when_woken, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        signal.set_wakeup_fd(self._previous_wakeup)
+        self._waker.close()
+        self._thread.join()
+        self._wake.close()
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+
+    def _raise(self, signum: int, _frame: FrameType | None) -> None:
+        if self.received is None:
+            self.received = signum
+            raise Interrupted(signum)
+
+    def _cancel_when_woken(self) -> None:
+        while received := self._wake.recv(1):
+            if received[0] in _SIGNALS:
+                log.event(f"{signal.Signals(received[0]).name} received: ending the run", level=log.WARNING)
+                db.cancel_all()
+                return

@@ -1,0 +1,241 @@
+"""The only caller of dbt: it builds models and their tests, or leaves them where nothing they read has changed."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import yaml
+from psycopg2.extras import execute_values
+from sqlalchemy import Engine
+
+from ingestion import __version__, db, log, manifest
+from ingestion.config import ROOT, Settings
+from ingestion.errors import ConfigurationError, PipelineError, TestsFailedError
+from ingestion.run_tracker import Step
+
+PROJECT_DIRECTORY = ROOT / "dbt"
+
+_INPUTS = {".sql", ".yml", ".yaml", ".csv", ".md"}
+_NOT_INPUTS = {"target", "logs", "dbt_packages"}
+_BUILT = {"table", "incremental", "view", "materialized_view"}
+_PARTIAL_PARSE = "partial_parse.msgpack"
+_FAILED = {"error", "fail", "runtime error", "partial success"}
+_queries = db.queries("transform")
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of a dbt model or test.
+
+    Arguments:
+        node_id: dbt's unique id.
+        name: the model or test.
+        resource_type: model, test, and so on.
+        status: success, error, pass, warn, fail or skipped.
+        failures: for a test, the rows that failed it.
+        rows_affected: for a model, the rows written.
+        duration_ms: how long it took.
+        message: one redacted line.
+        relation: `schema.name` of the table or view it built.
+
+    """
+
+    node_id: str
+    name: str
+    resource_type: str
+    status: str
+    failures: int | None
+    rows_affected: int | None
+    duration_ms: int
+    message: str | None
+    relation: str | None
+
+
+def build(
+    engine: Engine, settings: Settings, run_id: UUID, step: Step, *, schema: str = "raw", force: bool = False
+) -> None:
+    """Build all models and run their tests.
+
+    Arguments:
+        engine: the database, for the records.
+        settings: where it is, for dbt's profile.
+        run_id: goes into dbt's query comments and into ops.dbt_node_results.
+        step: gets the figures.
+        schema: the schema of the raw tables.
+        force: build even where nothing has changed.
+
+    Raises:
+        TestsFailedError: the models were built, and tests failed.
+        PipelineError: a model failed, or dbt itself.
+
+    """
+    with db.transaction(engine, role=settings.loader_role) as connection:
+        content = manifest.content_fingerprint(connection, schema)
+        step.input_fingerprint = _fingerprint(content, schema, settings.dbt_vars)
+        last = _queries.last_build(connection)
+        if not force and last and last[0] == step.input_fingerprint and _all_exist(connection, last[1]):
+            step.skipped = "neither rows nor models have changed"
+            step.detail = {"relations": last[1]}
+            return
+    results = _invoke(settings, run_id, step, schema)
+    failed = [result for result in results if result.status in _FAILED]
+    step.detail = {
+        "relations": sorted(result.relation for result in results if result.relation),
+        "models": sum(result.resource_type == "model" and result.status == "success" for result in results),
+        "tests_passed": sum(result.status == "pass" for result in results),
+        "warnings": [result.name for result in results if result.status == "warn"],
+        "failures": [result.name for result in failed],
+    }
+    step.rows_out = sum(max(result.rows_affected or 0, 0) for result in results if result.relation)
+    with db.transaction(engine, role=settings.loader_role) as connection, connection.cursor() as cursor:
+        invocation = (str(run_id), step.dbt_invocation_id)
+        rows = [
+            (*invocation, r.node_id, r.resource_type, r.status, r.failures, r.rows_affected, r.duration_ms, r.message)
+            for r in results
+        ]
+        execute_values(cursor, _queries.record_nodes.sql, rows)
+    if failed:
+        raise _failure(failed)
+
+
+def _failure(failed: list[NodeResult]) -> PipelineError:
+    first, more = failed[0], len(failed) - 1
+    text = f"dbt {first.name}: {first.message or first.status}" + (f" (and {more} more)" if more else "")
+    if all(result.resource_type == "test" for result in failed):
+        return TestsFailedError(text, hint="The failing rows are kept in the schema dbt_test_failures.")
+    return PipelineError(text, hint=f"Build it alone with: make dbt ARGS='build --select {first.name}'")
+
+
+def _fingerprint(content: str, schema: str, dbt_vars: str | None) -> str:
+    digest = hashlib.sha256(f"{__version__} {schema} {content} {dbt_vars}".encode())
+    for path in sorted(PROJECT_DIRECTORY.rglob("*")):
+        inside = path.relative_to(PROJECT_DIRECTORY)
+        if path.suffix in _INPUTS and not _NOT_INPUTS & set(inside.parts):
+            digest.update(f"\0{inside.as_posix()}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _all_exist(connection: db.Connection, relations: list[str]) -> bool:
+    return bool(relations) and bool(_queries.all_exist(connection, relations=relations))
+
+
+def _invoke(settings: Settings, run_id: UUID, step: Step, schema: str) -> list[NodeResult]:
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415  (takes a second, which a run without changes saves)
+
+    with _workspace(settings) as (target, logs), _environment(settings, run_id):
+        arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", _vars(settings, schema)]
+        arguments += ["--project-dir", str(PROJECT_DIRECTORY), "--profiles-dir", str(PROJECT_DIRECTORY)]
+        arguments += [
+            "--target-path",
+            str(target),
+            "--log-path",
+            str(logs),
+            "--log-level",
+            "none",
+            "--log-level-file",
+            "info",
+        ]
+        outcome = dbtRunner(callbacks=[_listen]).invoke(arguments)
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
+    if outcome.result is None or not hasattr(outcome.result, "results"):
+        reason = log.redact(str(outcome.exception or "no result")).strip().splitlines()[0]
+        raise PipelineError(f"dbt could not start: {reason}", hint=f"See dbt.log in {logs}.") from outcome.exception
+    step.dbt_invocation_id = outcome.result.args.get("invocation_id") or _invocation_id()
+    return [_node_result(result) for result in outcome.result.results]
+
+
+def _vars(settings: Settings, schema: str) -> str:
+    given = yaml.safe_load(settings.dbt_vars or "{}")
+    if not isinstance(given, dict):
+        raise ConfigurationError(
+            "PIPELINE_DBT_VARS is not a mapping", hint="Write it as {as_of: 2026-04-30, min_steps: 100}."
+        )
+    return json.dumps({**given, "raw_schema": schema}, default=str)
+
+
+@contextmanager
+def _workspace(settings: Settings) -> Iterator[tuple[Path, Path]]:
+    """Yield where dbt writes: as set, else inside its project, else (on a read-only root) a directory of this run's."""
+    own = PROJECT_DIRECTORY / "target"
+    with tempfile.TemporaryDirectory(prefix="dbt-") as scratch:
+        writable = os.access(PROJECT_DIRECTORY, os.W_OK)
+        target = settings.dbt_target_dir or (own if writable else Path(scratch, "target"))
+        logs = settings.dbt_log_dir or (PROJECT_DIRECTORY / "logs" if writable else Path(scratch, "logs"))
+        target.mkdir(parents=True, exist_ok=True)
+        if target != own and (own / _PARTIAL_PARSE).exists() and not (target / _PARTIAL_PARSE).exists():
+            shutil.copyfile(own / _PARTIAL_PARSE, target / _PARTIAL_PARSE)
+        yield target, logs
+
+
+@contextmanager
+def _environment(settings: Settings, run_id: UUID) -> Iterator[None]:
+    """Give dbt's profile the settings; dbt takes them from its process's environment and from nowhere else."""
+    given = {**(settings.database.environment if settings.database else {}), "PIPELINE_RUN_ID": str(run_id)}
+    if settings.transformer_role:
+        given["PIPELINE_TRANSFORMER_ROLE"] = settings.transformer_role
+    # what waits for a lock or runs away ends here too
+    given["PGOPTIONS"] = (
+        f"-c statement_timeout={settings.statement_timeout_seconds:.0f}s"
+        f" -c lock_timeout={settings.lock_timeout_seconds:.0f}s -c client_connection_check_interval=2s"
+    )
+    before = dict(os.environ)
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _invocation_id() -> str:
+    from dbt_common.invocation import get_invocation_id  # noqa: PLC0415
+
+    return str(get_invocation_id())
+
+
+def _node_result(result: Any) -> NodeResult:
+    node = result.node
+    response = getattr(result, "adapter_response", None) or {}
+    config = getattr(node, "config", None)
+    is_relation = node.resource_type == "model" and getattr(config, "materialized", None) in _BUILT
+    message = log.redact(str(result.message)).strip().splitlines() if result.message else []
+    return NodeResult(
+        node_id=node.unique_id,
+        name=node.name,
+        resource_type=str(node.resource_type),
+        status=str(result.status),
+        failures=result.failures,
+        rows_affected=response.get("rows_affected") if isinstance(response, dict) else None,
+        duration_ms=round((result.execution_time or 0) * 1000),
+        message=_shortened(message),
+        relation=f"{node.schema}.{node.alias}" if is_relation else None,
+    )
+
+
+def _shortened(lines: list[str]) -> str | None:
+    """Return the line that says what is wrong; dbt puts `Database Error in model ...` above it."""
+    return next((line.strip() for line in lines[1:] if line.strip()), lines[0] if lines else None)
+
+
+def _listen(event: Any) -> None:
+    """Pass dbt's own account of each node on to our log."""
+    if event.info.name != "NodeFinished":
+        return
+    node = event.data.node_info
+    failed = node.node_status in _FAILED
+    log.event(
+        f"{node.resource_type} {node.node_name}: {node.node_status}",
+        level=log.ERROR if failed else log.WARNING if node.node_status == "warn" else log.DEBUG,
+        node=node.unique_id,
+        node_status=node.node_status,
+    )
