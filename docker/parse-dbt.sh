@@ -4,7 +4,9 @@
 set -eu
 
 [ -f dbt/dbt_project.yml ] || exit 0
-export PGHOST=postgres PGPORT=5432 PGDATABASE=wearables PGUSER=pipeline PGPASSWORD=unused-while-parsing
+# the settings of compose.prod.yaml: dbt keeps what it parsed only while the profile says the same
+export PGHOST=postgres PGPORT=5432 PGDATABASE=wearables PGUSER=pipeline PGSSLMODE=prefer
+export PGPASSWORD=unused-while-parsing PIPELINE_TRANSFORMER_ROLE=wearables_transformer
 dbt --quiet parse --project-dir dbt --profiles-dir dbt --target-path "$PWD/dbt/target" --log-path /tmp/dbt-logs
 find dbt/target -mindepth 1 ! -name partial_parse.msgpack -delete
 test -s dbt/target/partial_parse.msgpack

@@ -1,0 +1,104 @@
+"""One image, one network and one Postgres for the session; a database with the pipeline's roles for each test."""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.container.engine import REPOSITORY, Database, Pipeline, command, docker, engine_answers, eventually
+
+PASSWORD = "pässword with 'quotes' $and \\ # %40"
+ROLES = {
+    "PIPELINE_OWNER_ROLE": "wearables_owner",
+    "PIPELINE_LOADER_ROLE": "wearables_loader",
+    "PIPELINE_TRANSFORMER_ROLE": "wearables_transformer",
+}
+POSTGRES_IMAGE = os.environ.get("POSTGRES_IMAGE", "postgres:17-trixie")
+
+_names = count(1)
+_mine = f"wearables-test-{os.getpid()}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A missing engine fails the tests in CI, where it is promised; on a person's machine they are skipped."""
+    marked = [item for item in items if item.get_closest_marker("container")]
+    if not marked or engine_answers():
+        return
+    reason = "no Docker engine with compose and buildx answers"
+    if os.environ.get("CI"):
+        pytest.exit(reason, returncode=1)
+    for item in marked:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """The image of this checkout."""
+    tag = "wearables-pipeline:test"
+    result = command(str(REPOSITORY / "scripts/build-image.sh"), tag, timeout=900)
+    assert result.returncode == 0, result.output
+    return tag
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[str]:
+    """A network of the session's own."""
+    docker("network", "create", _mine)
+    yield _mine
+    command("docker", "network", "rm", _mine)
+
+
+@pytest.fixture(scope="session")
+def server(network: str) -> Iterator[str]:
+    """A Postgres container, by its name, which is its host name on the network too."""
+    name = f"{_mine}-postgres"
+    docker(
+        *("run", "--detach", "--name", name, f"--network={network}"),
+        *("--env=POSTGRES_PASSWORD=postgres", "--env=PGDATA=/var/lib/postgresql/data/pgdata"),
+        *("--tmpfs=/var/lib/postgresql/data:size=2g", "--shm-size=256m"),
+        f"--volume={REPOSITORY}/docker/postgres:/docker/postgres:ro",
+        *(POSTGRES_IMAGE, "postgres", "-c", "fsync=off", "-c", "max_wal_size=512MB"),
+    )
+    ready = ("docker", "exec", name, "pg_isready", "--quiet", "--host=127.0.0.1")
+    try:
+        eventually(lambda: command(*ready).returncode == 0, "Postgres answers", 60)
+        yield name
+    finally:
+        command("docker", "rm", "--force", "--volumes", name)
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[Database]:
+    """An empty database with the pipeline's roles and schemas, as an administrator makes it."""
+    database = Database(server, f"wearables_{next(_names)}")
+    maintenance = Database(server, "postgres")
+    maintenance.query(f"create database {database.name}")
+    create_roles(database)
+    yield database
+    maintenance.query(f"drop database if exists {database.name} with (force)")
+
+
+def create_roles(database: Database) -> None:
+    """Run docker/postgres/roles.sql as its header says."""
+    docker(
+        *("exec", f"--env=PIPELINE_PASSWORD={PASSWORD}", "--env=READER_PASSWORD=reader", database.server),
+        *("psql", "-Xq", "--username=postgres", f"--dbname={database.name}", "--file=/docker/postgres/roles.sql"),
+    )
+
+
+@pytest.fixture
+def pipeline(image: str, network: str, database: Database) -> Pipeline:
+    """The image as the role `pipeline` on the test's database, with the sample data."""
+    return Pipeline(
+        image,
+        network,
+        {
+            "PGHOST": database.server,
+            "PGDATABASE": database.name,
+            "PGUSER": "pipeline",
+            "PGPASSWORD": PASSWORD,
+            "PIPELINE_USE_MANIFEST": "1",
+            **ROLES,
+        },
+    )

@@ -1,0 +1,138 @@
+"""The manifests as kustomize renders them, field by field. Their schemas: scripts/lint-deploy.sh."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ingestion import errors
+from tests.container.engine import REPOSITORY, command
+
+KUBERNETES = REPOSITORY / "docker/kubernetes"
+OVERLAYS = [KUBERNETES / "base", *sorted((KUBERNETES / "overlays").iterdir())]
+
+Manifest = dict[str, Any]
+
+
+def render(overlay: Path) -> list[Manifest]:
+    kubectl = REPOSITORY / ".venv/bin/kubectl"
+    result = command(str(kubectl if kubectl.exists() else "kubectl"), "kustomize", str(overlay))
+    assert result.returncode == 0, result.stderr
+    return list(yaml.safe_load_all(result.stdout))
+
+
+@pytest.fixture(scope="module", params=OVERLAYS, ids=lambda overlay: overlay.name)
+def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
+    return render(request.param)
+
+
+def one(manifests: list[Manifest], kind: str) -> Manifest:
+    (found,) = [m for m in manifests if m["kind"] == kind]
+    return found
+
+
+def jobs(manifests: list[Manifest]) -> list[Manifest]:
+    """The spec of every Job, a CronJob's included."""
+    return [
+        m["spec"]["jobTemplate"]["spec"] if m["kind"] == "CronJob" else m["spec"]
+        for m in manifests
+        if m["kind"] in {"CronJob", "Job"}
+    ]
+
+
+def containers(pod: Manifest) -> list[Manifest]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def test_the_schedule(manifests: list[Manifest]) -> None:
+    spec = one(manifests, "CronJob")["spec"]
+    assert spec["timeZone"]
+    assert spec["concurrencyPolicy"] == "Forbid"
+    assert spec["startingDeadlineSeconds"] > 0
+
+
+def test_what_is_not_retried_follows_the_exit_codes(manifests: list[Manifest]) -> None:
+    for job in jobs(manifests):
+        rules = job["podFailurePolicy"]["rules"]
+        assert rules[0]["action"] == "Ignore"
+        assert rules[0]["onPodConditions"][0]["type"] == "DisruptionTarget"
+        ended = {code for rule in rules[1:] for code in rule["onExitCodes"]["values"]}
+        assert ended == {
+            errors.UsageError.exit_code,
+            errors.BadDataError.exit_code,
+            errors.ConfigurationError.exit_code,
+        }
+        retried = {errors.DatabaseUnavailableError.exit_code, errors.BusyError.exit_code}
+        assert not ended & retried
+        assert job["template"]["spec"]["restartPolicy"] == "Never", "podFailurePolicy needs it"
+        assert job["activeDeadlineSeconds"] > 0
+        assert job["backoffLimitPerIndex" if "completionMode" in job else "backoffLimit"] > 0
+
+
+def test_restricted_pod_security(manifests: list[Manifest]) -> None:
+    for job in jobs(manifests):
+        pod = job["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] >= 10000
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in containers(pod):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_resources_and_last_words(manifests: list[Manifest]) -> None:
+    for job in jobs(manifests):
+        for container in containers(job["template"]["spec"]):
+            assert container["resources"]["requests"].keys() >= {"cpu", "memory"}
+            assert container["resources"]["limits"].keys() >= {"memory", "ephemeral-storage"}
+            assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
+def test_no_token_and_no_way_in(manifests: list[Manifest]) -> None:
+    assert one(manifests, "ServiceAccount")["automountServiceAccountToken"] is False
+    policy = one(manifests, "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert not policy.get("ingress")
+    labels = policy["podSelector"]["matchLabels"].items()
+    for job in jobs(manifests):
+        pod = job["template"]
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        assert labels <= pod["metadata"]["labels"].items(), "the network policy selects the pods"
+
+
+def test_the_password_is_a_file_of_a_secret(manifests: list[Manifest]) -> None:
+    secret = yaml.safe_load((KUBERNETES / "secret.example.yaml").read_text())
+    assert not [m for m in manifests if m["kind"] == "Secret"], "no secret is in git"
+    for job in jobs(manifests):
+        pod = job["template"]["spec"]
+        (volume,) = [v for v in pod["volumes"] if "secret" in v]
+        assert volume["secret"]["secretName"] == secret["metadata"]["name"]
+        for container in containers(pod):
+            (variable,) = [e for e in container["env"] if e["name"] == "PGPASSWORD_FILE"]
+            (mount,) = [m for m in container["volumeMounts"] if m["name"] == volume["name"]]
+            (key,) = secret["stringData"]
+            assert variable["value"] == f"{mount['mountPath']}/{key}"
+
+
+def test_the_settings_come_from_the_rendered_config_map(manifests: list[Manifest]) -> None:
+    name = one(manifests, "ConfigMap")["metadata"]["name"]
+    for job in jobs(manifests):
+        for container in containers(job["template"]["spec"]):
+            assert container["envFrom"] == [{"configMapRef": {"name": name}}]
+
+
+def test_parallel_ingest_is_an_indexed_job() -> None:
+    job = one(render(KUBERNETES / "overlays/parallel-ingest"), "Job")["spec"]
+    assert job["completionMode"] == "Indexed"
+    assert job["parallelism"] == job["completions"] > 1
+    assert job["template"]["spec"]["containers"][0]["args"] == ["ingest"]
+
+
+def test_production_has_a_restricted_namespace() -> None:
+    manifests = render(KUBERNETES / "overlays/production")
+    namespace = one(manifests, "Namespace")["metadata"]
+    assert namespace["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert {m["metadata"]["namespace"] for m in manifests if m["kind"] != "Namespace"} == {namespace["name"]}
