@@ -1,0 +1,9 @@
+{# A full refresh makes new tables, so what a reader may see is granted after each run. #}
+{% macro grant_reader() %}
+    {% set role = env_var('PIPELINE_READER_ROLE', '') %}
+    {% if execute and role %}
+        {% set reader = adapter.quote(role) %}
+        grant usage on schema marts to {{ reader }};
+        grant select on all tables in schema marts to {{ reader }};
+    {% endif %}
+{% endmacro %}

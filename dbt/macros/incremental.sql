@@ -1,0 +1,85 @@
+{#
+    What changed since a model was last built.
+
+    int_user_change logs, at each run that found other files, which users changed and between which dates. Each
+    incremental model keeps in model_state how far it has read that log, in the transaction that changes its rows: a run that
+    dies half-way is made up for by the next one, and other cut-offs make the model read the log from its beginning.
+#}
+{% macro model_state() %}intermediate.model_state{% endmacro %}
+
+
+{% macro create_model_state() %}
+    create schema if not exists intermediate;
+    create table if not exists {{ model_state() }} (
+        model text primary key,
+        settings text not null,
+        consumed_at timestamptz not null
+    );
+    comment on table {{ model_state() }} is
+    'How far each incremental model has read the change log, and under which cut-offs. Grain: model.';
+{% endmacro %}
+
+
+{% macro settings() %}
+    {% set values = [] %}
+    {% for name in [
+        'min_steps', 'max_steps', 'min_baseline_days', 'anchor_days', 'recent_days', 'base_days', 'z_alert', 'cusum_slack',
+        'min_weekdays', 'min_week_valid_days', 'disengaging_max_valid_days', 'declining_below_ratio',
+        'increasing_above_ratio', 'cohort_entry_days', 'earliest_date', 'raw_schema',
+    ] %}
+        {% do values.append(var(name) | string) %}
+    {% endfor %}
+    {{ return(values | join(' ')) }}
+{% endmacro %}
+
+
+{# The moment up to which this model has read the log. A full build reads it all. #}
+{% macro consumed_at() %}
+{%- if is_incremental() -%}
+    coalesce((
+        select state.consumed_at
+        from {{ model_state() }} as state
+        where state.model = '{{ this.identifier }}' and state.settings = '{{ settings() }}'
+    ), '-infinity')
+{%- else -%}
+    '-infinity'
+{%- endif -%}
+{% endmacro %}
+
+
+{# A post-hook. #}
+{% macro consume(log) %}
+    insert into {{ model_state() }} (model, settings, consumed_at)
+    select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity') from {{ log }}
+    on conflict (model) do update set settings = excluded.settings, consumed_at = excluded.consumed_at
+{% endmacro %}
+
+
+{# Users to build and the dates that changed: user_id, first_date, last_date (their extent now), from_date, to_date. #}
+{% macro changed_users() %}
+    select distinct on (user_id)
+        user_id,
+        first_date,
+        last_date,
+        min(from_date) over user_log as from_date,
+        max(to_date) over user_log as to_date
+    from {{ ref('int_user_change') }}
+    where changed_at > {{ consumed_at() }}
+    window user_log as (partition by user_id)
+    order by user_id, changed_at desc
+{% endmacro %}
+
+
+{#
+    The strategy of the incremental models: what the model's meta.replaces says of a row t and a changed user c goes, what
+    the model selects comes in its place.
+#}
+{% macro get_incremental_replace_changed_sql(arg_dict) %}
+    {% set meta = config.get('meta') %}
+    {% set columns = arg_dict['dest_columns'] | map(attribute='name') | join(', ') %}
+    delete from {{ arg_dict['target_relation'] }} as t
+    using ({{ changed_in_source(meta.source_name) if meta.source_name else changed_users() }}) as c
+    where t.user_id = c.user_id and {{ meta.replaces }};
+    insert into {{ arg_dict['target_relation'] }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict['temp_relation'] }};
+{% endmacro %}

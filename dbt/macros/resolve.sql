@@ -1,0 +1,100 @@
+{#
+    One row a user and day out of the raw rows of all files that have one.
+
+    The file that reaches the latest date wins: devices write an export's last day before it is over. Between files that
+    reach equally far the greater name wins, and within a file the row with the greater values, in the order of `columns`.
+    None of it depends on the order of loading.
+#}
+{% macro resolve(source_name, day, columns) %}
+{% set later = ['file.last_date desc', 'file.file_name collate "C" desc'] %}
+{% for raw in columns.values() %}{% do later.append('source.' ~ raw ~ ' desc nulls last') %}{% endfor %}
+{% set target_day = 'activity_date' if source_name == 'daily_activity' else 'sleep_date' %}
+with {% if is_incremental() %}changed_user as (
+
+    {{ changed_in_source(source_name) }}
+
+),
+
+{% endif %}source as (
+
+    select
+        file.file_id,
+        source.user_id,
+        source.{{ day }}::date as {{ target_day }},
+        {% for name, raw in columns.items() %}
+        source.{{ raw }} as {{ name }},
+        {% endfor %}
+        row_number() over (
+            partition by source.user_id, source.{{ day }}::date
+            order by {{ later | join(', ') }}
+        ) as precedence,
+        hash_record_extended(row({% for raw in columns.values() %}source.{{ raw }}{{ ', ' if not loop.last }}{% endfor %}), 0)
+            as content
+    from {{ source('raw', source_name) }} as source
+    inner join {{ ref('int_file') }} as file on source._file_id = file.file_id
+    {% if is_incremental() %}
+    inner join changed_user
+        on source.user_id = changed_user.user_id
+        and source.{{ day }} >= changed_user.from_date
+        and source.{{ day }} < changed_user.to_date + 1
+    {% endif %}
+    where
+        file.is_loaded
+        and {{ is_plausible('source.' ~ day) }}
+        {% if is_incremental() %}
+        -- only files that hold changed days are read
+        and source._file_id = any(array(
+            select extent.file_id
+            from {{ ref('int_file_user') }} as extent
+            inner join changed_user on extent.user_id = changed_user.user_id
+            where
+                extent.is_loaded
+                and extent.source_name = '{{ source_name }}'
+                and extent.first_date <= changed_user.to_date
+                and extent.last_date >= changed_user.from_date
+        ))
+        {% endif %}
+
+),
+
+renamed as (
+
+    select
+        user_id,
+        {{ target_day }},
+        {% for name in columns %}
+        {{ name }},
+        {% endfor %}
+        file_id,
+        precedence,
+        count(*) over user_day as raw_rows,
+        min(content) over user_day <> max(content) over user_day as has_conflict
+    from source
+    window user_day as (partition by user_id, {{ target_day }})
+
+)
+
+select
+    user_id,
+    {{ target_day }},
+    {% for name in columns %}
+    {{ name }},
+    {% endfor %}
+    file_id,
+    raw_rows,
+    has_conflict
+from renamed
+where precedence = 1
+{% endmacro %}
+
+
+{# Users and dates that files of one source came or went with since the model was last built. #}
+{% macro changed_in_source(source_name) %}
+    select
+        user_id,
+        min(first_date) as from_date,
+        max(last_date) as to_date
+    from {{ ref('int_file_user') }}
+    where source_name = '{{ source_name }}' and changed_at > {{ consumed_at() }}
+    group by user_id
+{% endmacro %}

@@ -1,0 +1,91 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='file_id',
+    meta={'distribution': 'reference'},
+) }}
+
+{% set sources = {'daily_activity': 'activity_date', 'sleep': 'sleep_day'} %}
+
+with loaded as (
+
+    select * from {{ ref('stg_pipeline__file') }}
+
+),
+
+new_file as (
+
+    select loaded.*
+    from loaded
+    {% if is_incremental() %}
+    left join {{ this }} as known on loaded.file_id = known.file_id
+    where known.file_id is null
+    {% endif %}
+
+),
+
+-- the ids as an array, so that the block range index on _file_id is used
+reach as (
+    {% for source_name, day in sources.items() %}
+    select
+        _file_id as file_id,
+        count(*) as rows_raw,
+        count(*) filter (where not {{ is_plausible(day) }}) as rows_implausible,
+        max({{ day }}::date) filter (where {{ is_plausible(day) }}) as last_date
+    from {{ source('raw', source_name) }}
+    where _file_id = any(array(select file_id from new_file where source_name = '{{ source_name }}'))
+    group by _file_id
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+added as (
+
+    select
+        new_file.file_id,
+        new_file.source_name,
+        new_file.file_name,
+        coalesce(reach.rows_raw, 0) as rows_raw,
+        coalesce(reach.rows_implausible, 0) as rows_implausible,
+        reach.last_date,
+        true as is_loaded
+    from new_file
+    left join reach on new_file.file_id = reach.file_id
+
+){% if is_incremental() %},
+
+removed as (
+
+    select
+        known.file_id,
+        known.source_name,
+        known.file_name,
+        known.rows_raw,
+        known.rows_implausible,
+        known.last_date,
+        false as is_loaded
+    from {{ this }} as known
+    left join loaded on known.file_id = loaded.file_id
+    where known.is_loaded and loaded.file_id is null
+
+){% endif %},
+
+changed as (
+
+    select * from added
+    {% if is_incremental() %}
+    union all
+    select * from removed
+    {% endif %}
+
+)
+
+select
+    *,
+    {% if is_incremental() %}
+    -- a clock set back must not hide a change
+    greatest(clock_timestamp(), (select max(changed_at) + interval '1 microsecond' from {{ this }}))
+    {%- else %}
+    clock_timestamp()
+    {%- endif %} as changed_at
+from changed

@@ -1,0 +1,70 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key=['user_id', 'file_id'],
+    indexes=[{'columns': ['changed_at']}, {'columns': ['file_id']}],
+    post_hook="{{ consume(ref('int_file')) }}",
+    meta={'distribution': 'user_id'},
+) }}
+
+{% set sources = {'daily_activity': 'activity_date', 'sleep': 'sleep_day'} %}
+
+with changed_file as (
+
+    select * from {{ ref('int_file') }}
+    where changed_at > {{ consumed_at() }}
+
+),
+
+added as (
+    {% for source_name, day in sources.items() %}
+    select
+        user_id,
+        _file_id as file_id,
+        min({{ day }}::date) as first_date,
+        max({{ day }}::date) as last_date
+    from {{ source('raw', source_name) }}
+    where
+        _file_id = any(array(
+            select file_id from changed_file
+            where is_loaded and source_name = '{{ source_name }}'
+        ))
+        and {{ is_plausible(day) }}
+    group by user_id, _file_id
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+){% if is_incremental() %},
+
+removed as (
+
+    select
+        known.user_id,
+        known.file_id,
+        known.first_date,
+        known.last_date
+    from {{ this }} as known
+    inner join changed_file on known.file_id = changed_file.file_id
+    where not changed_file.is_loaded
+
+){% endif %},
+
+changed as (
+
+    select * from added
+    {% if is_incremental() %}
+    union all
+    select * from removed
+    {% endif %}
+
+)
+
+select
+    changed.user_id,
+    changed.file_id,
+    changed_file.source_name,
+    changed.first_date,
+    changed.last_date,
+    changed_file.is_loaded,
+    changed_file.changed_at
+from changed
+inner join changed_file on changed.file_id = changed_file.file_id

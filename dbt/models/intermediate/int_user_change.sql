@@ -1,0 +1,76 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    indexes=[{'columns': ['changed_at']}],
+    post_hook="{{ consume(ref('int_file_user')) }}",
+    meta={'distribution': 'user_id'},
+) }}
+
+with changed as (
+
+    select
+        user_id,
+        min(first_date) as first_changed,
+        max(last_date) as last_changed,
+        max(changed_at) as changed_at
+    from {{ ref('int_file_user') }}
+    where changed_at > {{ consumed_at() }}
+    group by user_id
+
+),
+
+extent as (
+
+    select
+        changed.*,
+        (
+            select min(activity_date) from {{ ref('stg_fitbit__daily_activity') }} as activity
+            where activity.user_id = changed.user_id
+        ) as first_date,
+        (
+            select max(activity_date) from {{ ref('stg_fitbit__daily_activity') }} as activity
+            where activity.user_id = changed.user_id
+        ) as last_date
+    from changed
+
+),
+
+compared as (
+
+    select
+        extent.*,
+        {% if is_incremental() %}
+        former.first_date as former_first_date,
+        former.last_date as former_last_date
+        {% else %}
+        null::date as former_first_date,
+        null::date as former_last_date
+        {% endif %}
+    from extent
+    {% if is_incremental() %}
+    left join lateral (
+        select known.first_date, known.last_date
+        from {{ this }} as known
+        where known.user_id = extent.user_id
+        order by known.changed_at desc
+        limit 1
+    ) as former on true
+    {% endif %}
+
+)
+
+-- the last record is a partial day: when the last day moves, the day it was changes too
+select
+    user_id,
+    changed_at,
+    first_date,
+    last_date,
+    case
+        when first_changed > former_first_date then least(first_changed, former_last_date, last_date)
+        else '-infinity'
+    end as from_date,
+    case
+        when last_changed < least(former_last_date, last_date) then last_changed
+        else 'infinity'
+    end as to_date
+from compared

@@ -1,0 +1,235 @@
+{% if var('min_weekdays') not in [3, 4] %}
+    {% do exceptions.raise_compiler_error('min_weekdays is 3 or 4: a window holds four of each weekday') %}
+{% endif %}
+{% set look_back = [var('base_days'), 28] | max %}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    indexes=[{'columns': ['activity_date']}],
+    post_hook="{{ consume(ref('int_user_change')) }}",
+    meta={
+        'distribution': 'user_id',
+        'replaces': 't.activity_date between c.from_date and c.to_date + ' ~ (look_back + 1),
+    },
+) }}
+
+{#
+    percentile_cont has no window form. Here each user's valid amounts become one array a metric, in the order of dates; the
+    running counts of valid days say which slice of it a date's window is; the median is read off the sorted slice.
+
+    The MAD needs no second sort: the k amounts nearest to the median lie side by side in the sorted slice, and a binary
+    search finds where they begin: `skipped` amounts are further away than those k at the other end.
+#}
+{% set steps_of_search = [] %}
+{% for exponent in range(12, -1, -1) if 2 ** exponent <= (var('base_days') + 1) // 2 %}
+    {% do steps_of_search.append(2 ** exponent) %}
+{% endfor %}
+
+with amount as (
+
+    select
+        user_day.user_id,
+        user_day.activity_date,
+        {% for metric in metrics() %}
+        case when user_day.is_valid_day then (user_day.{{ metric.name }}{{ ' * ' ~ metric.scale if metric.scale != 1 }})::bigint end
+            as {{ metric.name }},
+        {% endfor %}
+        {% if is_incremental() %}
+        user_day.activity_date between changed_user.from_date and changed_user.to_date + {{ look_back + 1 }}
+        {%- else %}
+        true
+        {%- endif %} as is_wanted
+    from {{ ref('fct_user_day') }} as user_day
+    {% if is_incremental() %}
+    inner join ({{ changed_users() }}) as changed_user
+        on user_day.user_id = changed_user.user_id
+        -- one day more, for the day before the first wanted one says whether that is the second low day
+        and user_day.activity_date between
+            changed_user.from_date - {{ look_back + 1 }} and changed_user.to_date + {{ look_back + 1 }}
+    {% endif %}
+
+),
+
+series as (
+
+    select
+        user_id,
+        {% for metric in metrics() %}
+        array_agg({{ metric.name }} order by activity_date) filter (where {{ metric.name }} is not null)
+            as {{ metric.name }}_series{{ ',' if not loop.last }}
+        {% endfor %}
+    from amount
+    group by user_id
+
+),
+
+counted as (
+
+    select
+        *,
+        {% for metric in metrics() %}
+        {% for weeks in range(1, 5) %}
+        lag({{ metric.name }}, {{ 7 * weeks }}) over by_date as {{ metric.name }}_week_{{ weeks }},
+        {% endfor %}
+        count({{ metric.name }}) over before_window as {{ metric.name }}_before,
+        count({{ metric.name }}) over before_day as {{ metric.name }}_until{{ ',' if not loop.last }}
+        {% endfor %}
+    from amount
+    window
+        before_window as (
+            partition by user_id order by activity_date
+            rows between unbounded preceding and {{ var('base_days') + 1 }} preceding
+        ),
+        before_day as (
+            partition by user_id order by activity_date
+            rows between unbounded preceding and 1 preceding
+        ),
+        by_date as (partition by user_id order by activity_date)
+
+),
+
+-- offset 0: without it the planner merges the levels and repeats their expressions in each other
+sorted as (
+
+    select
+        counted.user_id,
+        counted.activity_date,
+        counted.is_wanted,
+        {% for metric in metrics() %}
+        {% set days = metric.name ~ '_until - ' ~ metric.name ~ '_before' %}
+        {% set weeks = ['_week_1', '_week_2', '_week_3', '_week_4'] %}
+        {% set same_weekday = [] %}
+        {% for week in weeks %}{% do same_weekday.append('counted.' ~ metric.name ~ week) %}{% endfor %}
+        counted.{{ metric.name }},
+        (counted.{{ metric.name }}_until - counted.{{ metric.name }}_before)::int as {{ metric.name }}_n,
+        case
+            when counted.{{ metric.name }}_until - counted.{{ metric.name }}_before >= {{ var('min_baseline_days') }}
+                then intermediate.array_sorted(
+                    series.{{ metric.name }}_series[counted.{{ metric.name }}_before + 1:counted.{{ metric.name }}_until]
+                )
+        end as {{ metric.name }}_sorted,
+        case
+            when num_nonnulls({{ same_weekday | join(', ') }}) >= {{ var('min_weekdays') }}
+                then (
+                    {% for column in same_weekday %}coalesce({{ column }}, 0){{ ' + ' if not loop.last }}{% endfor %}
+                    - least({{ same_weekday | join(', ') }}) - greatest({{ same_weekday | join(', ') }})
+                )::real / (num_nonnulls({{ same_weekday | join(', ') }}) - 2)
+        end as {{ metric.name }}_weekday_median{{ ',' if not loop.last }}
+        {% endfor %}
+    from counted
+    inner join series on counted.user_id = series.user_id
+    offset 0
+
+),
+
+search_0 as (
+
+    select
+        *,
+        {% for metric in metrics() %}
+        {{ twice_median(metric.name ~ '_sorted', metric.name ~ '_n') }} as {{ metric.name }}_twice_median,
+        0 as {{ metric.name }}_skipped{{ ',' if not loop.last }}
+        {% endfor %}
+    from sorted
+    offset 0
+
+),
+
+{% for step in steps_of_search %}
+search_{{ loop.index }} as (
+
+    select
+        user_id,
+        activity_date,
+        is_wanted,
+        {% for metric in metrics() %}
+        {% set m = metric.name %}
+        {{ m }},
+        {{ m }}_n,
+        {{ m }}_sorted,
+        {{ m }}_weekday_median,
+        {{ m }}_twice_median,
+        {{ m }}_skipped + case
+            when {{ m }}_sorted[{{ m }}_skipped + {{ step }}] + {{ m }}_sorted[{{ m }}_skipped + {{ step }} + ({{ m }}_n + 1) / 2]
+                < {{ m }}_twice_median
+                then {{ step }}
+            else 0
+        end as {{ m }}_skipped{{ ',' if not loop.last }}
+        {% endfor %}
+    from search_{{ loop.index0 }}
+    offset 0
+
+),
+
+{% endfor %}
+measured as (
+
+    select
+        user_id,
+        activity_date,
+        is_wanted,
+        {% for metric in metrics() %}
+        {% set m = metric.name %}
+        {{ m }},
+        {{ m }}_n,
+        ({{ m }}_twice_median / 2.0::real)::real as {{ m }}_median,
+        -- the k-th nearest and, for an even number of days, the one after it: twice their distances
+        (case
+            when {{ m }}_n % 2 = 1
+                then 2 * greatest(
+                    {{ m }}_twice_median - 2 * {{ m }}_sorted[{{ m }}_skipped + 1],
+                    2 * {{ m }}_sorted[{{ m }}_skipped + ({{ m }}_n + 1) / 2] - {{ m }}_twice_median
+                )
+            else greatest(
+                {{ m }}_twice_median - 2 * {{ m }}_sorted[{{ m }}_skipped + 1],
+                2 * {{ m }}_sorted[{{ m }}_skipped + {{ m }}_n / 2] - {{ m }}_twice_median
+            ) + least(
+                {{ m }}_twice_median - 2 * {{ m }}_sorted[{{ m }}_skipped],
+                2 * {{ m }}_sorted[{{ m }}_skipped + {{ m }}_n / 2 + 1] - {{ m }}_twice_median
+            )
+        end / 4.0::real)::real as {{ m }}_mad,
+        {{ m }}_weekday_median::real as {{ m }}_weekday_median{{ ',' if not loop.last }}
+        {% endfor %}
+    from search_{{ steps_of_search | length }}
+    offset 0
+
+),
+
+judged as (
+
+    select
+        *,
+        {% for metric in metrics() %}
+        {% set m = metric.name %}
+        {{ robust_z(m, m ~ '_median', m ~ '_mad') }} <= {{ var('z_alert') }} as {{ m }}_is_low{{ ',' if not loop.last }}
+        {% endfor %}
+    from measured
+
+),
+
+alerted as (
+
+    select
+        *,
+        {% for metric in metrics() %}
+        {% set m = metric.name %}
+        coalesce({{ m }}_is_low and lag({{ m }}_is_low) over by_date, false) as {{ m }}_is_alert{{ ',' if not loop.last }}
+        {% endfor %}
+    from judged
+    window by_date as (partition by user_id order by activity_date)
+
+)
+
+select
+    user_id,
+    activity_date,
+    {% for metric in metrics() %}
+    {% set m = metric.name %}
+    {{ m }}_n::smallint as {{ m }}_n,
+    {{ m }}_median,
+    {{ m }}_mad,
+    {{ m }}_weekday_median,
+    {{ m }}_is_alert{{ ',' if not loop.last }}
+    {% endfor %}
+from alerted
+where is_wanted

@@ -1,0 +1,39 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    post_hook="{{ consume(ref('int_user_change')) }}",
+    meta={
+        'distribution': 'user_id',
+        'replaces': 't.activity_date between c.from_date and c.to_date',
+    },
+) }}
+
+with changed_user as (
+
+    {{ changed_users() }}
+
+),
+
+calendar as (
+
+    select
+        changed_user.user_id,
+        changed_user.last_date,
+        greatest(changed_user.first_date, changed_user.from_date) + day_number as activity_date
+    from changed_user
+    cross join lateral generate_series(
+        0,
+        least(changed_user.last_date, changed_user.to_date) - greatest(changed_user.first_date, changed_user.from_date)
+    ) as day_number
+
+)
+
+select
+    calendar.user_id,
+    calendar.activity_date,
+    activity.user_id is not null as has_record,
+    activity.steps,
+    calendar.activity_date = calendar.last_date as is_partial_day
+from calendar
+left join {{ ref('stg_fitbit__daily_activity') }} as activity
+    on calendar.user_id = activity.user_id and calendar.activity_date = activity.activity_date

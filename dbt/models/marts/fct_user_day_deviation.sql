@@ -1,0 +1,61 @@
+{{ config(materialized='view', meta={'distribution': 'user_id'}) }}
+
+with long as (
+
+    select
+        user_day.user_id,
+        user_day.activity_date,
+        user_day.invalid_reason,
+        metric.*
+    from {{ ref('fct_user_day') }} as user_day
+    inner join {{ ref('int_user_day_baseline') }} as baseline
+        on user_day.user_id = baseline.user_id and user_day.activity_date = baseline.activity_date
+    inner join {{ ref('int_user_day_cusum') }} as cusum
+        on user_day.user_id = cusum.user_id and user_day.activity_date = cusum.activity_date
+    cross join lateral (
+        values
+        {% for metric in metrics() %}
+        {% set m = metric.name %}
+        (
+            '{{ m }}',
+            case when user_day.is_valid_day then user_day.{{ m }}::double precision end,
+            baseline.{{ m }}_median::double precision / {{ metric.scale }},
+            baseline.{{ m }}_mad::double precision / {{ metric.scale }},
+            cusum.{{ m }},
+            baseline.{{ m }}_is_alert
+        ){{ ',' if not loop.last }}
+        {% endfor %}
+    ) as metric (metric, amount, baseline_median, baseline_mad, cusum, is_alert)
+
+),
+
+compared as (
+
+    select
+        *,
+        {{ robust_z('amount', 'baseline_median', 'baseline_mad') }} as robust_z
+    from long
+
+)
+
+select
+    user_id,
+    activity_date,
+    metric,
+    amount as value,
+    baseline_median,
+    baseline_mad,
+    amount - baseline_median as delta,
+    amount / nullif(baseline_median, 0) as ratio,
+    robust_z,
+    cusum,
+    robust_z <= {{ var('z_alert') }} as is_low,
+    is_alert,
+    case
+        when robust_z is not null then null
+        when invalid_reason is not null then invalid_reason
+        when amount is null then 'metric_missing'
+        when baseline_median is null then 'insufficient_baseline'
+        else 'mad_zero'
+    end as null_reason
+from compared

@@ -1,0 +1,58 @@
+{{ config(materialized='table', meta={'distribution': 'reference'}) }}
+
+{% set statuses = ['insufficient_baseline', 'lapsed', 'disengaging', 'declining', 'increasing', 'stable'] %}
+
+with as_of as (
+
+    select * from {{ ref('int_as_of') }}
+
+),
+
+entry as (
+
+    select
+        user_id,
+        min(week_start_date) as first_week
+    from {{ ref('fct_user_week_engagement') }}
+    group by user_id
+
+),
+
+week_end as (
+
+    select
+        week::date as week_start_date,
+        least(week::date + 6, as_of.as_of_date) as as_of_date
+    from as_of
+    cross join lateral generate_series(
+        (select min(first_week) from entry), as_of.as_of_date, interval '7 days'
+    ) as week
+
+),
+
+status as (
+
+    select
+        week_end.week_start_date,
+        status.*,
+        entry.first_week < (select min(first_week) from entry) + {{ var('cohort_entry_days') }} as is_in_cohort
+    from week_end
+    inner join {{ ref('fct_user_status') }} as status on week_end.as_of_date = status.as_of_date
+    inner join entry on status.user_id = entry.user_id
+
+)
+
+select
+    week_start_date,
+    max(as_of_date) as as_of_date,
+    {% for prefix, members in {'': 'true', 'cohort_': 'is_in_cohort'}.items() %}
+    count(*) filter (where {{ members }})::int as {{ prefix }}users,
+    {% for status in statuses %}
+    100.0::double precision * count(*) filter (where {{ members }} and status = '{{ status }}')
+        / nullif(count(*) filter (where {{ members }}), 0) as {{ prefix }}pct_{{ status }},
+    {% endfor %}
+    percentile_cont(0.5) within group (order by median_ratio) filter (where {{ members }})
+        as {{ prefix }}median_ratio{{ ',' if not loop.last }}
+    {% endfor %}
+from status
+group by week_start_date

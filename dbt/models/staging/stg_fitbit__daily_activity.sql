@@ -1,0 +1,27 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    post_hook="{{ consume(ref('int_file_user')) }}",
+    meta={
+        'distribution': 'user_id',
+        'source_name': 'daily_activity',
+        'replaces': 't.activity_date between c.from_date and c.to_date',
+    },
+) }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}
+
+{{ resolve('daily_activity', 'activity_date', {
+    'steps': 'total_steps',
+    'calories': 'calories',
+    'distance_km': 'total_distance',
+    'very_active_minutes': 'very_active_minutes',
+    'fairly_active_minutes': 'fairly_active_minutes',
+    'lightly_active_minutes': 'lightly_active_minutes',
+    'sedentary_minutes': 'sedentary_minutes',
+    'tracker_distance_km': 'tracker_distance',
+    'logged_distance_km': 'logged_activities_distance',
+    'very_active_distance_km': 'very_active_distance',
+    'moderately_active_distance_km': 'moderately_active_distance',
+    'lightly_active_distance_km': 'light_active_distance',
+    'sedentary_distance_km': 'sedentary_active_distance',
+}) }}

@@ -1,0 +1,23 @@
+{{ config(materialized='view') }}
+
+with source as (
+
+    select * from {{ source('ops', 'raw_ingest_manifest') }}
+
+),
+
+renamed as (
+
+    select
+        file_id,
+        source as source_name,
+        source_filename as file_name,
+        rows_read,
+        rows_rejected + rows_blank as rows_rejected,
+        row_count as rows_loaded
+    from source
+    where status = 'loaded' and target_schema = '{{ var("raw_schema") }}'
+
+)
+
+select * from renamed
