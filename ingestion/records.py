@@ -171,13 +171,14 @@ def _split(stream: HashedStream, newline: bytes) -> Iterator[bytes]:
     number = 1
     while chunk := stream.read(CHUNK_BYTES):
         *lines, rest = (rest + chunk).split(newline)
-        for line in lines:
-            yield line.rstrip(b"\r")
-        number += len(lines)
-        if len(rest) > MAX_LINE_BYTES:
+        # only a line begun in an earlier chunk can be that long
+        if len(lines[0] if lines else rest) > MAX_LINE_BYTES:
             raise FileRefusedError(
                 f"the line is longer than {MAX_LINE_BYTES >> 20} MiB", hint="Export the file again.", line=number + 1
             )
+        for line in lines:
+            yield line.rstrip(b"\r")
+        number += len(lines)
     if rest:
         yield rest.rstrip(b"\r")
 

@@ -1,0 +1,253 @@
+"""The table of docs/errors.md: what becomes of every kind of bad file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine
+
+from ingestion import db
+from ingestion.config import Settings
+from ingestion.errors import BadDataError, ConfigurationError
+from ingestion.ingest import FileResult, IngestResult, ingest
+from ingestion.records import MAX_LINE_BYTES
+from ingestion.storage import open_storage
+
+HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed"
+GOOD = "1503960366,4/12/2016 12:00:00 AM,1,327,346"
+OTHER = "1503960366,4/13/2016 12:00:00 AM,2,384,407"
+
+Drop = Callable[[bytes], FileResult]
+
+
+@pytest.fixture
+def landing(settings: Settings) -> Path:
+    return Path(settings.landing_zone)
+
+
+@pytest.fixture
+def run_ingest(engine: Engine, settings: Settings) -> Callable[[], IngestResult]:
+    return lambda: ingest(engine, open_storage(settings.landing_zone), uuid4(), use_manifest=True)
+
+
+@pytest.fixture
+def drop(landing: Path, run_ingest: Callable[[], IngestResult]) -> Drop:
+    def drop(content: bytes) -> FileResult:
+        (landing / "sleep.csv").write_bytes(content)
+        (result,) = run_ingest().files
+        return result
+
+    return drop
+
+
+@pytest.fixture
+def rows(engine: Engine) -> Callable[[str], list[tuple[object, ...]]]:
+    def rows(query: str) -> list[tuple[object, ...]]:
+        with db.session(engine) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    return rows
+
+
+Rows = Callable[[str], list[tuple[object, ...]]]
+
+
+def lines(*text: str, end: str = "\n") -> bytes:
+    return "".join(line + end for line in text).encode()
+
+
+@dataclass(frozen=True)
+class Loads:
+    content: bytes
+    rows: int = 2
+
+
+LOADS = {
+    "as exported": Loads(lines(HEADER, GOOD, OTHER)),
+    "no line end at the end": Loads(lines(HEADER, GOOD, OTHER).rstrip(b"\n")),
+    "header only": Loads(lines(HEADER), rows=0),
+    "header only, no line end": Loads(HEADER.encode(), rows=0),
+    "BOM": Loads(b"\xef\xbb\xbf" + lines(HEADER, GOOD, OTHER)),
+    "CRLF": Loads(lines(HEADER, GOOD, OTHER, end="\r\n")),
+    "CR": Loads(lines(HEADER, GOOD, OTHER, end="\r")),
+    "quoted fields": Loads(lines(HEADER, *(",".join(f'"{f}"' for f in row.split(",")) for row in (GOOD, OTHER)))),
+    "header in other case": Loads(
+        lines("ID,sleep_day,total sleep records,TOTALMINUTESASLEEP,Total_Time_In_Bed", GOOD, OTHER)
+    ),
+    "ISO dates": Loads(lines(HEADER, "1503960366,2016-04-12,1,327,346", "1503960366,2016-04-13 00:00:00,2,384,407")),
+    "optional column missing": Loads(
+        lines(
+            "Id,SleepDay,TotalMinutesAsleep,TotalTimeInBed",
+            "1503960366,4/12/2016,327,346",
+            "1503960366,4/13/2016,384,407",
+        )
+    ),
+    "optional value missing": Loads(lines(HEADER, "1503960366,4/12/2016,,327,346", OTHER)),
+    "whole numbers as 1.0": Loads(lines(HEADER, "1503960366,4/12/2016,1.0,327.0,346.0", OTHER)),
+    "blank lines": Loads(lines(HEADER, GOOD, "", OTHER, "   ", "")),
+}
+
+
+@pytest.mark.parametrize("case", LOADS)
+def test_loads_whole(case: str, drop: Drop, rows: Rows) -> None:
+    result = drop(LOADS[case].content)
+    assert result.status == "loaded", result.reason
+    assert result.counts.loaded == LOADS[case].rows
+    assert result.counts.rejected == 0
+    loaded = rows("select sleep_day::date::text, total_minutes_asleep from raw.sleep order by sleep_day")
+    assert loaded == [("2016-04-12", 327), ("2016-04-13", 384)][: LOADS[case].rows]
+
+
+def test_reordered_header_loads_into_the_right_columns(drop: Drop, rows: Rows) -> None:
+    result = drop(
+        lines("TotalTimeInBed,TotalMinutesAsleep,Id,TotalSleepRecords,SleepDay", "346,327,1503960366,1,4/12/2016")
+    )
+    assert result.status == "loaded"
+    assert rows("select user_id, total_sleep_records, total_minutes_asleep, total_time_in_bed from raw.sleep") == [
+        (1503960366, 1, 327, 346)
+    ]
+
+
+def test_extra_columns_are_kept_and_named(drop: Drop, rows: Rows) -> None:
+    result = drop(lines(f"{HEADER},Mood,Note", f"{GOOD},good,", f"{OTHER},,"))
+    assert result.status == "loaded"
+    assert result.extra == ("Mood", "Note")
+    assert rows("select _extra from raw.sleep order by sleep_day") == [({"Mood": "good"},), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "hint"),
+    [
+        (b"", "empty", "header"),
+        (
+            lines("Id,SleepDay,TotalSleepRecords,TotalTimeInBed", "1,4/12/2016,1,346"),
+            "lacks TotalMinutesAsleep",
+            "sleep",
+        ),
+        (lines(f"{HEADER},Id", f"{GOOD},1"), "twice: Id", "Take one"),
+        (lines(HEADER.replace(",", ";"), GOOD.replace(",", ";")), "lacks", "';'"),
+        (lines("Sleep export of April", HEADER, GOOD), "lacks", "no title"),
+        (lines(HEADER, GOOD).decode().encode("utf-16"), "UTF-16", "UTF-8"),
+        (lines(HEADER + ",Café").decode().encode("cp1252"), "not UTF-8", "UTF-8"),
+        (lines(HEADER + ",\x00"), "NUL", "again"),
+        (lines(HEADER, "1503960366,13/4/2016,1,327,346", GOOD, GOOD), "written DMY", "MDY"),
+        (lines(HEADER, GOOD, "x,x,x,x,x", "y,y,y,y,y"), "2 of 3 rows", "50 %"),
+        (lines(HEADER) + b"9" * (MAX_LINE_BYTES + 1) + b"\n" + lines(GOOD), "16 MiB", "again"),
+    ],
+)
+def test_refused_whole(content: bytes, reason: str, hint: str, drop: Drop, rows: Rows) -> None:
+    result = drop(content)
+    assert result.status == "refused"
+    assert reason in (result.reason or "")
+    assert hint in (result.hint or "")
+    assert rows("select count(*) from raw.sleep") == [(0,)]
+    assert rows("select source_filename, status, reason from ops.raw_ingest_manifest") == [
+        ("sleep.csv", "refused", result.reason)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason", "column"),
+    [
+        (b"1503960366,4/14/2016,1,327", "too_few_fields", None),
+        (b"1503960366,4/14/2016,1,327,346,7", "too_many_fields", None),
+        (b"1503960366,4/14/2016,1,many,346", "not_castable", "total_minutes_asleep"),
+        (b"1503960366,4/31/2016,1,327,346", "not_castable", "sleep_day"),
+        (b"99999999999999999999,4/14/2016,1,327,346", "not_castable", "user_id"),
+        (b"1503960366,4/14/2016,1,-5,346", "out_of_range", "total_minutes_asleep"),
+        (b"1503960366,4/14/2016,1,327,1441", "out_of_range", "total_time_in_bed"),
+        (b",4/14/2016,1,327,346", "missing_key", "user_id"),
+        (b"1503960366,,1,327,346", "missing_key", "sleep_day"),
+        (b"1503960366,4/14/2016,1,caf\xe9,346", "undecodable", None),
+        (b"1503960366,4/14/2016,1,\x00327,346", "nul_byte", None),
+        (b'1503960366,4/14/2016,1,"327,346', "unclosed_quote", None),
+        (b"1503960366,4/14/2016,1,32\r7,346", "stray_carriage_return", None),
+        (b"\\.", "too_few_fields", None),
+        (b"1503960366,4/14/2016,1," + b"x" * (1 << 20) + b",346", "not_castable", "total_minutes_asleep"),
+        (b'1503960366,4/14/2016,1,"3""27",346', "not_castable", "total_minutes_asleep"),
+        (b'1503960366,4/14/2016,1,"32\n7",346', "not_castable", "total_minutes_asleep"),
+    ],
+)
+def test_a_bad_row_goes_to_quarantine_and_the_others_load(
+    bad: bytes, reason: str, column: str | None, drop: Drop, rows: Rows
+) -> None:
+    result = drop(lines(HEADER, GOOD) + bad + b"\n" + lines(OTHER))
+    assert result.status == "loaded", result.reason
+    assert (result.counts.read, result.counts.loaded, result.counts.rejected) == (3, 2, 1)
+    assert rows("select total_minutes_asleep from raw.sleep order by 1") == [(327,), (384,)]
+    ((line, in_column, why, raw),) = rows("select line_number, column_name, reason, raw_line from ops.rejected_rows")
+    assert (line, in_column, why) == (3, column, reason)
+    assert isinstance(raw, memoryview)
+    assert bytes(raw) == bad
+    assert rows("select rows_read, row_count, rows_rejected, rows_blank from ops.raw_ingest_manifest") == [(3, 2, 1, 0)]
+
+
+def test_lines_are_counted_physically(drop: Drop, rows: Rows) -> None:
+    drop(lines(HEADER, GOOD, "", 'x,"a', 'b",3,4,5', "too,few", OTHER, OTHER, OTHER))
+    assert rows("select line_number, reason from ops.rejected_rows order by 1") == [
+        (4, "not_castable"),
+        (6, "too_few_fields"),
+    ]
+
+
+def test_the_next_run_with_a_mended_file_takes_its_rows_out_of_quarantine(drop: Drop, rows: Rows) -> None:
+    drop(lines(HEADER, GOOD, "bad"))
+    result = drop(lines(HEADER, GOOD, OTHER))
+    assert result.status == "replaced"
+    assert rows("select count(*) from raw.sleep") == [(2,)]
+    assert rows("select status, row_count from ops.raw_ingest_manifest order by file_id") == [
+        ("replaced", 1),
+        ("loaded", 2),
+    ]
+
+
+def test_a_refused_file_keeps_none_of_the_others_back(landing: Path, run_ingest: Callable[[], IngestResult]) -> None:
+    (landing / "sleep.csv").write_bytes(lines("Id", "1"))
+    (landing / "sleep_2026-01-20.csv").write_bytes(lines(HEADER, GOOD))
+    result = run_ingest()
+    assert [(file.filename, file.status) for file in result.files] == [
+        ("sleep.csv", "refused"),
+        ("sleep_2026-01-20.csv", "loaded"),
+    ]
+
+
+def test_a_refused_change_leaves_the_rows_of_the_earlier_content(drop: Drop, rows: Rows) -> None:
+    drop(lines(HEADER, GOOD))
+    assert drop(lines("Id", "1")).status == "refused"
+    assert rows("select count(*) from raw.sleep") == [(1,)]
+
+
+def test_no_such_directory(settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="does not exist") as caught:
+        open_storage(f"{settings.landing_zone}/nowhere")
+    assert "--data-dir" in (caught.value.hint or "")
+
+
+def test_no_files_where_none_ever_were_is_no_error(run_ingest: Callable[[], IngestResult]) -> None:
+    assert run_ingest().files == []
+
+
+def test_no_files_where_some_are_on_record_is_one(
+    drop: Drop, landing: Path, run_ingest: Callable[[], IngestResult]
+) -> None:
+    drop(lines(HEADER, GOOD))
+    (landing / "sleep.csv").unlink()
+    with pytest.raises(BadDataError, match="1 files of it are on record") as caught:
+        run_ingest()
+    assert "mounted" in (caught.value.hint or "")
+
+
+def test_a_file_that_cannot_be_read_is_refused(landing: Path, run_ingest: Callable[[], IngestResult]) -> None:
+    (landing / "sleep.csv").symlink_to(landing / "gone.csv")
+    (result,) = run_ingest().files
+    assert result.status == "refused"
+    assert "cannot be read" in (result.reason or "")
+
+
+def test_nothing_of_the_data_is_in_a_reason(drop: Drop) -> None:
+    planted = "PLANTED-7f3a"
+    result = drop(lines(HEADER, GOOD, f"1503960366,{planted},1,327,346", f"{planted},4/12/2016,1,1,1"))
+    assert planted not in f"{result}"
