@@ -1,6 +1,7 @@
 # Make answers 2 for any failed command; the line it prints has the command's own exit code.
 .DEFAULT_GOAL := help
-.PHONY: help run status psql reset dbt docs test lint format bench sample-data lock clean
+.PHONY: help run status psql reset dbt docs test lint format bench sample-data lock clean \
+  run-prod build test-container lint-deploy
 
 python := .venv/bin/python
 bin := .venv/bin
@@ -48,6 +49,18 @@ format: .venv/.dev ## bring Python, SQL and shell scripts into form
 bench: .venv/.dev ## measure the load, and the marts; options of the first in ARGS='--rows 200000'
 	@$(python) -m scripts.bench $(ARGS)
 	@$(if $(wildcard scripts/bench_marts.py),$(python) -m scripts.bench_marts)
+
+run-prod: .venv/.local ## run as in production: compose.prod.yaml, or its settings on the embedded Postgres; says which
+	@scripts/run-prod.sh $(ARGS)
+
+build: ## build the image wearables-pipeline:latest
+	@scripts/build-image.sh
+
+test-container: .venv/.dev ## run the tests that need a container engine; options in ARGS='-k name'
+	@$(python) -m pytest tests/container $(ARGS)
+
+lint-deploy: .venv/.dev ## check Dockerfile, compose files, Kubernetes manifests and workflows
+	@scripts/lint-deploy.sh
 
 sample-data: .venv/.local ## write sample_data/ again from its seed
 	@$(python) -m scripts.generate_sample_data
