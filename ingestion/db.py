@@ -6,11 +6,12 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import aiosql
 import psycopg2
 import psycopg2.extensions
+from psycopg2.sql import Composable
 from sqlalchemy import Engine, NullPool
 from sqlalchemy import create_engine as sqlalchemy_engine
 
@@ -243,6 +244,56 @@ def try_lock(connection: Connection, name: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (f"wearables-pipeline:{name}",))
         return bool(cursor.fetchone()[0])  # type: ignore[index]
+
+
+class Readable(Protocol):
+    """What COPY reads from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, b"" at the end."""
+        ...
+
+
+def copy_in(cursor: Cursor, command: Composable, stream: Readable, chunk_bytes: int) -> int:
+    """Send a stream through COPY ... FROM STDIN.
+
+    Arguments:
+        cursor: of the connection that copies.
+        command: the COPY statement.
+        stream: what to send.
+        chunk_bytes: how much to read at a time.
+
+    Returns:
+        The rows that COPY counted.
+
+    Raises:
+        psycopg2.Error: PostgreSQL refused a row.
+        BaseException: what the stream itself raised; psycopg2 would turn it into an error of its own.
+
+    """
+    source = _Remembering(stream)
+    try:
+        cursor.copy_expert(command, source, chunk_bytes)
+    except psycopg2.Error:
+        if source.error:
+            raise source.error from None
+        raise
+    return cursor.rowcount
+
+
+class _Remembering:
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self.error: BaseException | None = None
+
+    def read(self, size: int = 8192, /) -> bytes:
+        try:
+            return self._stream.read(size)
+        except BaseException as exc:
+            self.error = exc
+            raise
+
+    readline = read
 
 
 def cancel_all() -> None:

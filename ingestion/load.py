@@ -4,7 +4,6 @@ A clean file goes through COPY as it is. Only where COPY objects, or the file ha
 declare, are its records taken one by one: the good ones go on, the others to quarantine.
 """
 
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -112,13 +111,12 @@ def _copy_as_it_is(connection: db.Connection, drop: Drop, header: Header, stream
     with connection.cursor() as cursor:
         cursor.execute("savepoint copy")
         try:
-            cursor.copy_expert(command, stream, CHUNK_BYTES)
+            rows = db.copy_in(cursor, command, stream, CHUNK_BYTES)
         except psycopg2.Error as exc:
             if not (exc.pgcode or "").startswith(_DATA_EXCEPTION_CLASSES):
                 raise
             cursor.execute("rollback to savepoint copy")
             return None
-        rows = cursor.rowcount
         if rows != stream.lines:
             cursor.execute("rollback to savepoint copy")
             return None
@@ -130,7 +128,7 @@ def _copy_by_record(connection: db.Connection, drop: Drop, header: Header, file_
     with closing(drop.open()) as stream, connection.cursor() as cursor:
         feed = _Feed(_records(stream, header), len(header.fields), drop.source)
         cursor.execute(_create_incoming(header))
-        cursor.copy_expert(SQL("copy incoming from stdin (format csv, encoding 'utf8')"), feed, CHUNK_BYTES)
+        db.copy_in(cursor, SQL("copy incoming from stdin (format csv, encoding 'utf8')"), feed, CHUNK_BYTES)
         _refuse_swapped_dates(cursor, header, drop.source)
         cursor.execute(_create_misfit(header, drop.source))
         _refuse_too_many(drop.source, feed.read_records, len(feed.rejected) + cursor.rowcount)
@@ -172,7 +170,7 @@ def changed() -> FileRefusedError:
     return FileRefusedError("it changed while it was read", hint="Nothing of it was loaded; the next run takes it up.")
 
 
-class _Feed(io.RawIOBase):
+class _Feed:
     """The well-formed records as COPY reads them, each behind its line number."""
 
     def __init__(self, source_records: Iterator[Record], field_count: int, source: Source) -> None:
@@ -181,7 +179,7 @@ class _Feed(io.RawIOBase):
         self.blank = 0
         self.rejected: dict[int, tuple[Reason, str | None]] = {}
 
-    def read(self, size: int = CHUNK_BYTES) -> bytes:
+    def read(self, size: int) -> bytes:
         return "".join(islice(self._lines, max(1, size // _TYPICAL_LINE_BYTES))).encode()
 
     def _well_formed(self, source_records: Iterator[Record], field_count: int, source: Source) -> Iterator[str]:
