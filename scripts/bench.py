@@ -92,19 +92,21 @@ def measure(command: list[str], environment: dict[str, str] | None = None) -> tu
         What it took, and what it printed.
 
     """
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, env=os.environ | (environment or {}), cwd=ROOT)
+        variables = os.environ | (environment or {})
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env=variables, cwd=ROOT)
         peak = 0
         while process.poll() is None:
             peak = max(peak, peak_kilobytes(process.pid))
             time.sleep(0.02)
         seconds = time.perf_counter() - begin
         output.seek(0)
+        errors.seek(0)
         printed = output.read()
-    if process.returncode:
-        sys.stderr.write(printed)
-        raise subprocess.CalledProcessError(process.returncode, command[:4])
+        if process.returncode:
+            sys.stderr.write(printed + errors.read())
+            raise subprocess.CalledProcessError(process.returncode, command[:4])
     return Measurement(seconds, seconds, peak / 1024), printed
 
 
