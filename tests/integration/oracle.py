@@ -1,0 +1,455 @@
+"""The marts once more, in pandas and plain loops, from docs/marts.md and not from the SQL: what the tests compare with.
+
+It reads the raw rows (with the name of their file) and answers with one frame a mart, keyed and named like the mart.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+METRICS = ("steps", "mvpa_minutes", "sedentary_minutes", "calories", "minutes_asleep", "sleep_efficiency")
+STATUSES = ("insufficient_baseline", "lapsed", "disengaging", "declining", "increasing", "stable")
+# the order in which rows of one file are preferred
+ACTIVITY_COLUMNS = (
+    "total_steps",
+    "calories",
+    "total_distance",
+    "very_active_minutes",
+    "fairly_active_minutes",
+    "lightly_active_minutes",
+    "sedentary_minutes",
+    "tracker_distance",
+    "logged_activities_distance",
+    "very_active_distance",
+    "moderately_active_distance",
+    "light_active_distance",
+    "sedentary_active_distance",
+)
+SLEEP_COLUMNS = ("total_minutes_asleep", "total_time_in_bed", "total_sleep_records")
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Record:
+    """The row that stands for a user and day."""
+
+    values: dict[str, float]
+    raw_rows: int
+    has_conflict: bool
+
+
+Records = dict[tuple[int, date], Record]
+
+
+def marts(activity: pd.DataFrame, sleep: pd.DataFrame, as_of: date | None = None) -> dict[str, pd.DataFrame]:
+    """Answer with every mart.
+
+    Arguments:
+        activity: raw.daily_activity with `file_name`.
+        sleep: raw.sleep with `file_name`.
+        as_of: the day up to which status is told; None for the latest complete day.
+
+    """
+    active_days, implausible_activity = resolve(activity, "activity_date", ACTIVITY_COLUMNS)
+    sleep_days, implausible_sleep = resolve(sleep, "sleep_day", SLEEP_COLUMNS)
+    users = {
+        user: days_of(user, active_days, sleep_days) for user in sorted({user for user, _ in active_days})
+    }
+    if as_of is None:
+        complete = [
+            day
+            for frame in users.values()
+            for day, has_record, is_partial in zip(
+                frame["activity_date"], frame["has_record"], frame["is_partial_day"], strict=True
+            )
+            if has_record and not is_partial
+        ]
+        as_of = max(complete, default=None)
+    result: dict[str, list[pd.DataFrame]] = {}
+    for frame in users.values():
+        for mart, rows in user_marts(frame, as_of).items():
+            result.setdefault(mart, []).append(rows)
+    answer = {mart: pd.concat(frames, ignore_index=True) for mart, frames in result.items()}
+    if as_of is not None:
+        answer["rpt_cohort_engagement"] = cohort_engagement(answer, as_of)
+        answer["rpt_cohort_retention"] = cohort_retention(answer, as_of)
+    answer["fct_data_quality"] = data_quality(
+        {"daily_activity": (active_days, implausible_activity), "sleep": (sleep_days, implausible_sleep)},
+        {user: (frame["activity_date"].iloc[0], frame["activity_date"].iloc[-1]) for user, frame in users.items()},
+    )
+    return answer
+
+
+def resolve(raw: pd.DataFrame, day: str, columns: tuple[str, ...]) -> tuple[Records, int]:
+    """Return one record a user and day, and how many rows have a date that no device can mean."""
+    rows: list[tuple[int, date, str, tuple[float, ...]]] = []
+    implausible = 0
+    for row in raw.to_dict("records"):
+        measured, loaded = row[day].date(), row["_loaded_at"].date()
+        if date(2009, 1, 1) <= measured <= loaded + DAY:
+            values = tuple(math.nan if pd.isna(row[column]) else float(row[column]) for column in columns)
+            rows.append((row["user_id"], measured, row["file_name"], values))
+        else:
+            implausible += 1
+    reach: dict[str, date] = {}
+    for _, measured, file, _ in rows:
+        reach[file] = max(measured, reach.get(file, measured))
+    candidates: dict[tuple[int, date], list[tuple[date, bytes, tuple[float, ...]]]] = {}
+    for user, measured, file, values in rows:
+        comparable = tuple(-1.0 if math.isnan(value) else value for value in values)
+        candidates.setdefault((user, measured), []).append((reach[file], file.encode(), comparable))
+    records = {}
+    for key, versions in candidates.items():
+        best = max(versions)[2]
+        values_of = {
+            column: math.nan if value < 0 else value for column, value in zip(columns, best, strict=True)
+        }
+        records[key] = Record(values_of, len(versions), len({version[2] for version in versions}) > 1)
+    return records, implausible
+
+
+def days_of(user: int, activity: Records, sleep: Records) -> pd.DataFrame:
+    """Return the user's days from the first to the last record: fct_user_day."""
+    own = sorted(day for owner, day in activity if owner == user)
+    rows = []
+    for number in range((own[-1] - own[0]).days + 1):
+        day = own[0] + number * DAY
+        record, night = activity.get((user, day)), sleep.get((user, day))
+        active = record.values if record else {}
+        slept = night.values if night else {}
+        asleep, in_bed = slept.get("total_minutes_asleep", math.nan), slept.get("total_time_in_bed", math.nan)
+        steps = active.get("total_steps", math.nan)
+        rows.append(
+            {
+                "user_id": user,
+                "activity_date": day,
+                "has_record": record is not None,
+                "is_partial_day": day == own[-1],
+                "invalid_reason": reason_against(record, is_last=day == own[-1]),
+                "steps": steps,
+                "distance_km": active.get("total_distance", math.nan),
+                "mvpa_minutes": active.get("very_active_minutes", math.nan)
+                + active.get("fairly_active_minutes", math.nan),
+                "sedentary_minutes": active.get("sedentary_minutes", math.nan),
+                "calories": active.get("calories", math.nan),
+                "sleep_records": slept.get("total_sleep_records", math.nan),
+                "minutes_asleep": asleep,
+                "minutes_in_bed": in_bed,
+                # halves away from zero, as numeric has it
+                "sleep_efficiency": math.floor(asleep / in_bed * 10000 + 0.5) / 10000
+                if in_bed > 0 and asleep <= in_bed
+                else math.nan,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    frame["is_valid_day"] = frame["invalid_reason"].isna()
+    return frame
+
+
+def reason_against(record: Record | None, *, is_last: bool) -> str | None:
+    if record is None:
+        return "no_record"
+    steps = record.values["total_steps"]
+    if is_last:
+        return "partial_day"
+    if math.isnan(steps):
+        return "steps_missing"
+    if steps < 100:
+        return "steps_below_min"
+    return "steps_above_max" if steps > 45000 else None
+
+
+def user_marts(days: pd.DataFrame, as_of: date | None) -> dict[str, pd.DataFrame]:
+    baselines, anchors, deviations = [], [], []
+    for metric in METRICS:
+        baseline = baseline_of(days, metric)
+        anchor = anchor_of(days, metric)
+        baselines.append(baseline)
+        anchors.append(anchor)
+        deviations.append(deviation_of(days, metric, baseline, anchor))
+    result = {
+        "fct_user_day": days,
+        "fct_user_day_baseline": pd.concat(baselines, ignore_index=True),
+        "dim_user_anchor_baseline": pd.DataFrame(anchors),
+        "fct_user_day_deviation": pd.concat(deviations, ignore_index=True),
+        "fct_user_week_engagement": weeks_of(days),
+    }
+    if as_of is not None:
+        result["fct_user_status"] = statuses_of(days, as_of)
+    return result
+
+
+def valid_amounts(days: pd.DataFrame, metric: str) -> Floats:
+    """Return the metric by day, NaN where the day does not count or has no value."""
+    return np.where(days["is_valid_day"], days[metric], np.nan).astype(np.float64)
+
+
+def quietly(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a NaN-ignoring function, for which a window without values is nothing to warn of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return function(*arguments)
+
+
+def row_medians(matrix: Floats) -> Floats:
+    medians: Floats = quietly(lambda: np.nanmedian(matrix, axis=1))
+    return medians
+
+
+def baseline_of(days: pd.DataFrame, metric: str) -> pd.DataFrame:
+    amounts = valid_amounts(days, metric)
+    padded = np.concatenate([np.full(28, np.nan), amounts])
+    window = np.lib.stride_tricks.sliding_window_view(padded, 28)[:-1]
+    known = (~np.isnan(window)).sum(axis=1)
+    median = np.where(known >= 7, row_medians(window), np.nan)
+    mad = np.where(known >= 7, row_medians(np.abs(window - median[:, None])), np.nan)
+    same_weekday = window[:, [0, 7, 14, 21]]
+    weekday = np.where((~np.isnan(same_weekday)).sum(axis=1) >= 3, row_medians(same_weekday), np.nan)
+    return pd.DataFrame(
+        {
+            "user_id": days["user_id"],
+            "activity_date": days["activity_date"],
+            "metric": metric,
+            "n_days": known,
+            "median": median,
+            "mad": mad,
+            "weekday_median": weekday,
+        }
+    )
+
+
+def anchor_of(days: pd.DataFrame, metric: str) -> dict[str, Any]:
+    amounts = pd.Series(valid_amounts(days, metric), index=days["activity_date"]).dropna().head(14)
+    median = amounts.median()
+    return {
+        "user_id": days["user_id"].iloc[0],
+        "metric": metric,
+        "anchor_start_date": amounts.index[0] if len(amounts) else None,
+        "anchor_end_date": amounts.index[-1] if len(amounts) else None,
+        "n_days": len(amounts),
+        "median": median,
+        "mad": (amounts - median).abs().median(),
+        "is_final": len(amounts) == 14,
+    }
+
+
+def deviation_of(
+    days: pd.DataFrame, metric: str, baseline: pd.DataFrame, anchor: dict[str, Any]
+) -> pd.DataFrame:
+    rows = []
+    cusum = 0.0
+    was_low = False
+    for day, reason, value, median, mad in zip(
+        days["activity_date"],
+        days["invalid_reason"],
+        valid_amounts(days, metric),
+        baseline["median"],
+        baseline["mad"],
+        strict=True,
+    ):
+        has_z = not math.isnan(value) and not math.isnan(median) and mad > 0
+        z = 0.6745 * (value - median) / mad if has_z else math.nan
+        is_watched = anchor["is_final"] and day > anchor["anchor_end_date"] and anchor["mad"] > 0
+        if is_watched and not math.isnan(value):
+            cusum = max(0.0, cusum - 0.6745 * (value - anchor["median"]) / anchor["mad"] - 0.5)
+        rows.append(
+            {
+                "user_id": days["user_id"].iloc[0],
+                "activity_date": day,
+                "metric": metric,
+                "value": value,
+                "delta": value - median,
+                "ratio": value / median if median else math.nan,
+                "robust_z": z,
+                "cusum": cusum if is_watched else math.nan,
+                "is_low": (z <= -2) if has_z else None,
+                "is_alert": z <= -2 and was_low,
+                "null_reason": None if has_z else why_no_z(reason, value, median),
+            }
+        )
+        was_low = z <= -2
+    return pd.DataFrame(rows)
+
+
+def why_no_z(invalid_reason: str | None, value: float, median: float) -> str:
+    if not pd.isna(invalid_reason):
+        return str(invalid_reason)
+    if math.isnan(value):
+        return "metric_missing"
+    return "insufficient_baseline" if math.isnan(median) else "mad_zero"
+
+
+def weeks_of(days: pd.DataFrame) -> pd.DataFrame:
+    weeks: dict[date, list[tuple[date, bool, float, int, date | None]]] = {}
+    streak, last_valid = 0, None
+    for day, is_partial, is_valid, steps in zip(
+        days["activity_date"], days["is_partial_day"], days["is_valid_day"], days["steps"], strict=True
+    ):
+        eligible = weeks.setdefault(day - day.weekday() * DAY, [])
+        if is_partial:
+            continue
+        streak = streak + 1 if is_valid else 0
+        last_valid = day if is_valid else last_valid
+        eligible.append((day, is_valid, steps, streak, last_valid))
+    rows = []
+    for monday, eligible in weeks.items():
+        steps_of_valid = [steps for _, is_valid, steps, _, _ in eligible if is_valid]
+        enough = len(steps_of_valid) >= 3
+        year, week, _ = monday.isocalendar()
+        rows.append(
+            {
+                "user_id": days["user_id"].iloc[0],
+                "week_start_date": monday,
+                "iso_week": f"{year}-W{week:02}",
+                "eligible_days": len(eligible),
+                "valid_days": len(steps_of_valid),
+                "wear_rate": len(steps_of_valid) / len(eligible) if eligible else math.nan,
+                "steps_per_valid_day": np.mean(steps_of_valid) if enough else math.nan,
+                "steps_cv": np.std(steps_of_valid, ddof=1) / np.mean(steps_of_valid) if enough else math.nan,
+                "longest_streak_days": max(entry[3] for entry in eligible) if eligible else math.nan,
+                "current_streak_days": eligible[-1][3] if eligible else math.nan,
+                "days_since_last_valid_day": (eligible[-1][0] - eligible[-1][4]).days
+                if eligible and eligible[-1][4]
+                else math.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def statuses_of(days: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    valid = {
+        day: steps
+        for day, is_valid, steps in zip(days["activity_date"], days["is_valid_day"], days["steps"], strict=True)
+        if is_valid
+    }
+    first = days["activity_date"].iloc[0]
+    rows = []
+    for number in range((as_of - first).days + 1):
+        day = first + number * DAY
+
+        def before(begin: int, end: int, today: date = day) -> list[tuple[int, float]]:
+            """Return (days ago, steps) of the valid days among those so many days ago, both included."""
+            return [(ago, valid[today - ago * DAY]) for ago in range(begin, end + 1) if today - ago * DAY in valid]
+
+        recent = [steps for _, steps in before(0, 13)]
+        base = [steps for _, steps in before(14, 41)]
+        recent_median = float(np.median(recent)) if recent else math.nan
+        base_median = float(np.median(base)) if len(base) >= 7 else math.nan
+        trend = before(0, 27)
+        rows.append(
+            {
+                "user_id": days["user_id"].iloc[0],
+                "as_of_date": day,
+                "status": status_of(len(recent), len(base), recent_median / base_median),
+                "recent_valid_days": len(recent),
+                "base_valid_days": len(base),
+                "recent_median_steps": recent_median,
+                "base_median_steps": base_median,
+                "median_ratio": recent_median / base_median,
+                "slope_28d": slope([-ago for ago, _ in trend], [steps for _, steps in trend]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def status_of(recent_valid_days: int, base_valid_days: int, ratio: float) -> str:
+    if base_valid_days < 7:
+        return "insufficient_baseline"
+    if recent_valid_days == 0:
+        return "lapsed"
+    if recent_valid_days <= 7:
+        return "disengaging"
+    if ratio < 0.80:
+        return "declining"
+    return "increasing" if ratio > 1.20 else "stable"
+
+
+def slope(x: list[int], y: list[float]) -> float:
+    if len(x) < 7:
+        return math.nan
+    x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
+    products = sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True))
+    return products / sum((a - x_mean) ** 2 for a in x)
+
+
+def cohort_engagement(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
+    status, first_week = answer["fct_user_status"], first_weeks(answer)
+    start = min(first_week.values())
+    rows = []
+    for number in range((as_of - start).days // 7 + 1):
+        monday = start + 7 * number * DAY
+        row: dict[str, Any] = {"week_start_date": monday, "as_of_date": min(monday + 6 * DAY, as_of)}
+        everyone = status[status["as_of_date"] == row["as_of_date"]]
+        founders = everyone[[first_week[user] < start + 7 * DAY for user in everyone["user_id"]]]
+        for prefix, group in (("", everyone), ("cohort_", founders)):
+            row[f"{prefix}users"] = len(group)
+            for name in STATUSES:
+                share = (group["status"] == name).mean() if len(group) else math.nan
+                row[f"{prefix}pct_{name}"] = 100 * share
+            row[f"{prefix}median_ratio"] = group["median_ratio"].median()
+        if len(everyone):
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def cohort_retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
+    weeks = answer["fct_user_week_engagement"]
+    valid_days = {
+        (user, monday): days
+        for user, monday, days in zip(weeks["user_id"], weeks["week_start_date"], weeks["valid_days"], strict=True)
+    }
+    counts: dict[int, list[bool]] = {}
+    for user, start in first_weeks(answer).items():
+        monday, tenure = start, 0
+        while monday + 6 * DAY <= as_of:
+            counts.setdefault(tenure, []).append(valid_days.get((user, monday), 0) > 0)
+            monday, tenure = monday + 7 * DAY, tenure + 1
+    return pd.DataFrame(
+        [
+            {
+                "tenure_week": tenure,
+                "users": len(kept),
+                "retained_users": sum(kept),
+                "pct_retained": 100 * sum(kept) / len(kept),
+            }
+            for tenure, kept in sorted(counts.items())
+        ],
+        columns=["tenure_week", "users", "retained_users", "pct_retained"],
+    )
+
+
+def first_weeks(answer: dict[str, pd.DataFrame]) -> dict[int, date]:
+    weeks: Iterable[tuple[int, date]] = (
+        answer["fct_user_week_engagement"].groupby("user_id")["week_start_date"].min().items()  # type: ignore[assignment]
+    )
+    return dict(weeks)
+
+
+def data_quality(
+    sources: dict[str, tuple[Records, int]], extents: dict[int, tuple[date, date]]
+) -> pd.DataFrame:
+    """Return the rules about dates and days; what the load kept out, only the manifest knows."""
+    rows = []
+    for source, (records, implausible) in sources.items():
+        raw_rows = sum(record.raw_rows for record in records.values())
+        if raw_rows + implausible:
+            rows.append((f"{source}.plausible_date", raw_rows + implausible, raw_rows, implausible, 0, 0))
+        conflicts = sum(record.has_conflict for record in records.values())
+        extra = raw_rows - len(records)
+        rows.append((f"{source}.one_row_a_user_and_day", raw_rows, len(records), 0, extra, conflicts))
+    nights = list(sources["sleep"][0])
+    matched = sum(user in extents and extents[user][0] <= day <= extents[user][1] for user, day in nights)
+    rows.append(
+        ("sleep.between_first_and_last_activity", len(nights), matched, len(nights) - matched, 0, 0)
+    )
+    columns = ["rule", "rows_in", "rows_out", "rows_rejected", "rows_deduplicated", "overlap_conflicts"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,164 @@
+"""A database with raw rows and marts, for the tests of dbt/: puts files into raw, runs dbt, reads frames."""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psycopg2
+from dbt.cli.main import dbtRunner
+
+from ingestion.config import Database
+from ingestion.sources import SOURCES
+
+PROJECT = Path(__file__).parents[2] / "dbt"
+_ENVIRONMENT = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+
+# the key of each mart, by which its rows are compared
+KEYS = {
+    "fct_user_day": ["user_id", "activity_date"],
+    "fct_user_day_baseline": ["user_id", "activity_date", "metric"],
+    "dim_user_anchor_baseline": ["user_id", "metric"],
+    "fct_user_day_deviation": ["user_id", "activity_date", "metric"],
+    "fct_user_week_engagement": ["user_id", "week_start_date"],
+    "fct_user_status": ["user_id", "as_of_date"],
+    "rpt_cohort_engagement": ["week_start_date"],
+    "rpt_cohort_retention": ["tenure_week"],
+    "fct_data_quality": ["rule"],
+}
+LATEST_QUALITY = (
+    "(select * from marts.fct_data_quality where checked_at = (select max(checked_at) from marts.fct_data_quality)) as q"
+)
+
+
+class Warehouse:
+    """A migrated database and what dbt makes of it.
+
+    Arguments:
+        database: where.
+        workspace: a folder for dbt's output.
+
+    """
+
+    def __init__(self, database: Database, workspace: Path) -> None:
+        self.database = database
+        self._workspace = workspace
+        self._manifests: dict[str, Any] = {}
+        self.connection = psycopg2.connect(database.dsn)
+        self.connection.autocommit = True
+
+    def execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def put(self, source: str, name: str, rows: pd.DataFrame) -> None:
+        """Load rows as the content of a file; content that the file had before goes."""
+        self.retract(source, name, status="replaced")
+        content = rows.to_csv(index=False)
+        columns = [column.name for column in next(s for s in SOURCES if s.name == source).columns if column.name in rows]
+        assert list(rows.columns) == columns
+        ((file_id,),) = self.execute(
+            "insert into ops.raw_ingest_manifest "
+            "(source_filename, checksum, row_count, status, source, size_bytes, rows_read) "
+            "values (%s, %s, %s, 'loaded', %s, %s, %s) returning file_id",
+            (name, hashlib.sha256(f"{name}{content}".encode()).hexdigest(), len(rows), source, len(content), len(rows)),
+        )
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"set ingest.file_id = {file_id}")
+            cursor.copy_expert(
+                f"copy raw.{source} ({', '.join(columns)}) from stdin (format csv, header)", io.StringIO(content)
+            )
+
+    def retract(self, source: str, name: str, status: str = "retracted") -> None:
+        """Take a file's rows out again."""
+        gone = self.execute(
+            "update ops.raw_ingest_manifest set status = %s "
+            "where source = %s and source_filename = %s and status = 'loaded' returning file_id",
+            (status, source, name),
+        )
+        for (file_id,) in gone:
+            self.execute(f"delete from raw.{source} where _file_id = %s", (file_id,))
+
+    def dbt(self, *arguments: str) -> Any:
+        """Run dbt in this process; fail with what failed."""
+        key = str([argument for argument in arguments if argument.startswith("{")])
+        runner = dbtRunner(manifest=self._manifests.get(key))
+        with self._environment():
+            if key not in self._manifests:
+                variables = ["--vars", *[a for a in arguments if a.startswith("{")]] if key != "[]" else []
+                self._manifests[key] = runner.invoke(["parse", *variables, *self._options()]).result
+                runner = dbtRunner(manifest=self._manifests[key])
+            outcome = runner.invoke([*arguments, *self._options()])
+        if not outcome.success:
+            results = getattr(outcome.result, "results", [])
+            failures = [f"{r.node.name}: {r.message}" for r in results if r.status in ("error", "fail")]
+            raise AssertionError("\n".join(failures) or repr(outcome.exception or outcome.result))
+        return outcome.result
+
+    def build(self, *arguments: str) -> Any:
+        return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments)
+
+    def frame(self, query: str) -> pd.DataFrame:
+        with self.connection.cursor() as cursor:
+            cursor.execute(query)
+            assert cursor.description
+            return pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description])
+
+    def mart(self, name: str) -> pd.DataFrame:
+        relation = LATEST_QUALITY if name == "fct_data_quality" else f"marts.{name}"
+        return self.frame(f"select * from {relation} order by {', '.join(KEYS[name])}")
+
+    def raw(self, source: str) -> pd.DataFrame:
+        return self.frame(
+            f"select r.*, m.source_filename as file_name from raw.{source} as r "
+            "join ops.raw_ingest_manifest as m on m.file_id = r._file_id"
+        )
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _options(self) -> list[str]:
+        return [
+            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet"),
+            *("--target-path", str(self._workspace / "target"), "--log-path", str(self._workspace / "logs")),
+        ]
+
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
+        before = dict(os.environ)
+        for parameter, variable in _ENVIRONMENT.items():
+            if value := self.database.parameters.get(parameter):
+                os.environ[variable] = value
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, mart: str) -> None:
+    """Compare cell by cell the columns that `expected` has; numbers to nine digits."""
+    key = KEYS[mart]
+    left, right = (
+        frame.sort_values(key, ignore_index=True)[list(expected.columns)] for frame in (actual, expected)
+    )
+    assert len(left) == len(right), f"{mart}: {len(left)} rows, expected {len(right)}"
+    for column in right.columns:
+        ours, theirs = _comparable(left[column]), _comparable(right[column])
+        pd.testing.assert_series_equal(
+            ours, theirs, check_dtype=False, rtol=1e-9, atol=1e-9, obj=f"{mart}.{column}"
+        )
+
+
+def _comparable(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return numbers as floats and all else as objects, None for what is missing."""
+    if column.name not in ("user_id",):
+        numbers = pd.to_numeric(column, errors="coerce")
+        if numbers.isna().equals(column.isna()):
+            return numbers.astype("float64")
+    return column.astype(object).where(column.notna(), None)
