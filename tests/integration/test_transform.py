@@ -1,0 +1,122 @@
+"""dbt is called where there is something to do, and only there; what it says is kept; it can be interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ingestion import db, runner
+from ingestion.config import ROOT, Settings
+
+HEADER = (
+    "Id,ActivityDate,TotalSteps,TotalDistance,VeryActiveMinutes,FairlyActiveMinutes,"
+    "LightlyActiveMinutes,SedentaryMinutes,Calories\n"
+)
+
+Rows = Callable[[str], list[tuple[object, ...]]]
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Set dbt to write into a directory of the test's own."""
+    return replace(settings, dbt_target_dir=tmp_path / "target", dbt_log_dir=tmp_path / "logs")
+
+
+@pytest.fixture
+def rows(engine: Engine) -> Rows:
+    def rows(query: str) -> list[tuple[object, ...]]:
+        with db.session(engine) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    return rows
+
+
+def drop(settings: Settings, name: str, days: range, steps: int = 8000) -> None:
+    rows = "".join(f"1503960366,4/{day}/2016,{steps},5.5,20,10,200,700,2000\n" for day in days)
+    Path(settings.landing_zone, name).write_text(HEADER + rows)
+
+
+def test_dbt_runs_only_where_something_has_changed(settings: Settings, rows: Rows) -> None:
+    drop(settings, "daily_activity.csv", range(1, 20))
+    first = runner.run(settings)
+    assert first.exit_code == 0, first.error_summary
+    build = first.steps[-1]
+    assert build.detail["models"] > 10
+    assert rows("select count(*) from marts.fct_user_day where has_record") == [(19,)]
+    assert rows("select count(distinct dbt_invocation_id) from ops.dbt_node_results") == [(1,)]
+    assert rows("select dbt_invocation_id is not null from ops.pipeline_steps where step = 'dbt_build'") == [(True,)]
+
+    assert runner.run(settings).steps[-1].skipped
+
+    drop(settings, "daily_activity_2016-04-20.csv", range(20, 25))
+    changed = runner.run(settings)
+    assert changed.exit_code == 0, changed.error_summary
+    assert not changed.steps[-1].skipped
+    assert rows("select count(*) from marts.fct_user_day where has_record") == [(24,)]
+
+    with db.transaction(db.create_engine(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute("drop table marts.fct_user_status cascade")
+    assert not runner.run(settings).steps[-1].skipped
+    assert rows("select to_regclass('marts.fct_user_status') is not null") == [(True,)]
+
+    assert runner.run(settings).steps[-1].skipped
+    with_other_vars = runner.run(replace(settings, dbt_vars="{min_steps: 200}"))
+    assert not with_other_vars.steps[-1].skipped
+
+
+def test_force_builds_what_has_not_changed(settings: Settings) -> None:
+    drop(settings, "daily_activity.csv", range(1, 3))
+    assert runner.run(settings).exit_code == 0
+    assert not runner.run(settings, force=True).steps[-1].skipped
+
+
+def test_variables_that_are_no_mapping(settings: Settings) -> None:
+    result = runner.run(replace(settings, dbt_vars="[1]"), "transform")
+    assert result.exit_code == 78
+    assert "PIPELINE_DBT_VARS" in (result.error_summary or "")
+
+
+def test_a_model_that_fails_is_named_and_not_taken_for_built(settings: Settings, rows: Rows) -> None:
+    drop(settings, "daily_activity.csv", range(1, 3))
+    broken = replace(settings, dbt_vars="{min_steps: no_such_column}")
+    result = runner.run(broken)
+    assert result.exit_code == 1
+    assert (result.error_summary or "").startswith("dbt_build: PipelineError: dbt ")
+    assert "no_such_column" in (result.error_summary or "")
+    assert rows("select error_summary from ops.pipeline_runs") == [(result.error_summary,)]
+    assert not runner.run(settings).steps[-1].skipped
+
+
+def test_a_signal_ends_a_build_within_seconds(settings: Settings, rows: Rows, engine: Engine) -> None:
+    drop(settings, "daily_activity.csv", range(1, 3))
+    assert runner.run(settings, "ingest").exit_code == 0
+    database = settings.database
+    assert database is not None
+    waiting = "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'dbt'"
+    with db.transaction(engine) as connection, connection.cursor() as cursor:
+        cursor.execute("lock table raw.daily_activity in access exclusive mode")
+        with subprocess.Popen(
+            [sys.executable, "-m", "ingestion", "transform"],
+            cwd=ROOT,
+            env={**os.environ, **database.environment, "DBT_TARGET_PATH": str(settings.dbt_target_dir)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as child:
+            deadline = time.monotonic() + 60
+            while rows(waiting) != [(True,)]:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            child.send_signal(signal.SIGTERM)
+            _, stderr = child.communicate(timeout=15)
+            assert child.returncode == 143, stderr
+        assert rows(waiting) == [(False,)]
+    assert rows("select status, exit_code from ops.pipeline_runs where command = 'transform'") == [("failure", 143)]
