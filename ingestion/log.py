@@ -26,11 +26,18 @@ _context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # 
 _secrets: tuple[str, ...] = ()
 _console: Console | None = None
 
-_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]+):[^\s@]+@")
-_DSN_PASSWORD = re.compile(r"(?i)\b(password\s*=\s*)('[^']*'|\S+)")
+_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):\S+@")
+_DSN_PASSWORD = re.compile(r"(?i)(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)")
 # PostgreSQL quotes values of the data behind these words
-_VALUE = re.compile(r'(?i)(invalid input syntax for [\w ]+|out of range[\w ]*|value[\w ]*): ?"(?:[^"\\]|\\.)*"')
-_ROW = re.compile(r"(?ims)^\s*(DETAIL|CONTEXT|LINE \d+|STATEMENT):.*?$")
+_VALUE = re.compile(
+    r'(?i)((?:invalid input syntax for [\w ]+|out of range[\w ]*|value[\w ]*):|\bvalue) ?"(?:.*"|[^"]*")'
+)
+# a value may hold line ends: what follows is hidden up to something that cannot be a part of it
+_ROW = re.compile(
+    r"(?ims)^([ \t]*)(DETAIL|CONTEXT|STATEMENT|QUERY|LINE \d+):.*?"
+    r"(?=^[ \t]*(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LINE \d+|compiled code at|The above exception|During handling)"
+    r"\b|\Z)"
+)
 _STYLES = {"success": "green", "failure": "bold red", "skipped": "yellow"}
 
 
@@ -45,8 +52,8 @@ def redact(text: str) -> str:
         text = text.replace(secret, "***")
     text = _URL_PASSWORD.sub(r"\1:***@", text)
     text = _DSN_PASSWORD.sub(r"\1***", text)
-    text = _VALUE.sub(r'\1: "***"', text)
-    return _ROW.sub(r"\1: ***", text)
+    text = _ROW.sub(r"\1\2: ***\n", text)
+    return _VALUE.sub(r'\1 "***"', text)
 
 
 def hide(secrets: Iterable[str | None]) -> None:
@@ -136,9 +143,18 @@ class _MachineFormatter(JsonFormatter):
         log_data.update(getattr(record, "fields", {}))
         if record.exc_info:
             log_data["traceback"] = self.formatException(record.exc_info)
+        # before they become JSON: its escapes hide quotes and line ends from the patterns
+        log_data.update({name: _redacted(value) for name, value in log_data.items()})
 
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+
+def _redacted(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {name: _redacted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(inner) for inner in value]
+    return redact(str(value))
 
 
 class _PersonHandler(RichHandler):
