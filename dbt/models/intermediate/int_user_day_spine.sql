@@ -25,6 +25,7 @@ calendar as (
         0,
         least(changed_user.last_date, changed_user.to_date) - greatest(changed_user.first_date, changed_user.from_date)
     ) as day_number
+    where changed_user.first_date is not null
 
 )
 
