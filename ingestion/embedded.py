@@ -53,6 +53,7 @@ def _import() -> Any:
     """
     runtime = Path(tempfile.gettempdir(), f"wearables-pipeline-{os.getuid()}")
     (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    runtime.chmod(0o700)
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     try:

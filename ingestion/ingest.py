@@ -23,7 +23,7 @@ from ingestion.manifest import Counts, Entry, LoadedFile
 from ingestion.progress import watch
 from ingestion.records import HashedStream
 from ingestion.sources import SOURCES, Source, source_for
-from ingestion.storage import Storage
+from ingestion.storage import Storage, StoredFile
 
 Status = Literal["loaded", "replaced", "skipped", "duplicate", "refused", "unknown"]
 
@@ -99,13 +99,12 @@ def ingest(
 
     """
     job = _Ingest(engine, storage, run_id, schema, role)
-    names = list(storage.names())
     if schema != "raw":
         job.make_tables()
     if use_manifest:
-        job.load_new(names)
+        job.load_new()
     else:
-        job.replace_all(names)
+        job.replace_all()
     return job.result
 
 
@@ -128,7 +127,7 @@ class _Ingest:
                     )
                 )
 
-    def load_new(self, names: list[str]) -> None:
+    def load_new(self) -> None:
         """Load what is not loaded yet.
 
         A file whose bytes are loaded under another name is looked at again at the end: by then that other file may
@@ -136,65 +135,63 @@ class _Ingest:
         """
         with self._transaction() as connection:
             loaded = {(f.source, f.filename): f for f in manifest.loaded_files(connection, self._schema)}
-        if not names:
-            _explain_empty(known_files=len(loaded))
         sizes = {file.size for file in loaded.values()}
         duplicates = []
-        for name, source in self._known(names):
-            result = self._load_if_new(name, source, loaded.get((source.name, name)), sizes)
+        for file, source in self._known():
+            result = self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes)
             if result.status == "duplicate":
-                duplicates.append((name, source))
+                duplicates.append((file, source))
             else:
                 self._report(result)
-        for name, source in duplicates:
-            self._report(self._load_if_new(name, source, loaded.get((source.name, name)), sizes))
+        for file, source in duplicates:
+            self._report(self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes))
+        if not self.result.files:
+            _explain_empty(known_files=len(loaded))
 
-    def replace_all(self, names: list[str]) -> None:
+    def replace_all(self) -> None:
         """Replace what the tables hold by what the files hold, a source in one transaction."""
-        if not names:
+        by_source: dict[str, tuple[Source, list[StoredFile]]] = {}
+        for file, source in self._known():
+            by_source.setdefault(source.name, (source, []))[1].append(file)
+        for source, files in by_source.values():
+            self._replace_source(source, files)
+        if not self.result.files:
             raise BadDataError("no files in the data directory", hint="Put exports there, or name another directory.")
-        by_source: dict[str, list[tuple[str, Source]]] = {}
-        for name, source in self._known(names):
-            by_source.setdefault(source.name, []).append((name, source))
-        for files in by_source.values():
-            self._replace_source(files[0][1], [name for name, _ in files])
 
-    def _replace_source(self, source: Source, names: list[str]) -> None:
+    def _replace_source(self, source: Source, files: list[StoredFile]) -> None:
         results = []
         try:
-            with self._transaction() as connection:
-                with connection.cursor() as cursor:
-                    cursor.execute(SQL("truncate {}").format(Identifier(self._schema, source.name)))
+            with self._transaction() as connection, connection.cursor() as cursor:
+                cursor.execute(SQL("truncate {}").format(Identifier(self._schema, source.name)))
                 manifest.mark_source_replaced(connection, self._schema, source.name)
-                for name in names:
-                    with connection.cursor() as cursor:
-                        cursor.execute("savepoint file")
-                        try:
-                            results.append(self._load(connection, name, source))
-                        except FileRefusedError as exc:
-                            cursor.execute("rollback to savepoint file")
-                            results.append(_refused(name, source, exc))
-                        except _DuplicateError as exc:
-                            cursor.execute("rollback to savepoint file")
-                            results.append(FileResult(name, source.name, "duplicate", reason=f"same as {exc.filename}"))
+                for file in files:
+                    cursor.execute("savepoint file")
+                    try:
+                        results.append(self._load(connection, file, source))
+                    except FileRefusedError as exc:
+                        cursor.execute("rollback to savepoint file")
+                        results.append(_refused(file, source, exc))
+                    except _DuplicateError as exc:
+                        cursor.execute("rollback to savepoint file")
+                        results.append(_duplicate(file, source, exc))
                 if not any(result.status == "loaded" for result in results):
                     raise _NothingLoadedError
         except _NothingLoadedError:
             log.event(
                 f"{source.name} keeps what it held: no file could be loaded", level=log.WARNING, source=source.name
             )
-        for result in results:
+        for file, result in zip(files, results, strict=True):
             if result.status == "refused":
-                self._record_refused(result, source)
+                self._record_refused(file, source, result)
             self._report(result)
 
-    def _known(self, names: list[str]) -> Iterator[tuple[str, Source]]:
-        for name in names:
-            source = source_for(PurePosixPath(name).name)
+    def _known(self) -> Iterator[tuple[StoredFile, Source]]:
+        for file in self._storage.list():
+            source = source_for(PurePosixPath(file.name).name)
             if source is None:
                 self._report(
                     FileResult(
-                        name,
+                        file.name,
                         None,
                         "unknown",
                         reason="no declared source has this name",
@@ -202,84 +199,79 @@ class _Ingest:
                     )
                 )
             else:
-                yield name, source
+                yield file, source
 
-    def _load_if_new(self, name: str, source: Source, known: LoadedFile | None, sizes: set[int]) -> FileResult:
+    def _load_if_new(self, file: StoredFile, source: Source, known: LoadedFile | None, sizes: set[int]) -> FileResult:
+        skipped = FileResult(file.name, source.name, "skipped")
+        if known and file.is_strong and file.version == known.version:
+            return skipped
         try:
             # only bytes of a size on record can be on record, so that a new file is read once
-            if self._storage.fingerprint(name).size in sizes:
-                checksum, _ = self._checksum(name)
+            if file.size in sizes:
+                checksum = self._checksum(file)
                 if known and known.checksum == checksum:
-                    return FileResult(name, source.name, "skipped")
+                    return skipped
                 with self._transaction() as connection:
                     twin = manifest.find_checksum(connection, self._schema, source.name, checksum)
                 if twin:
-                    raise _DuplicateError(*twin)
+                    raise _DuplicateError(*twin, checksum)
             with self._transaction() as connection:
-                result = self._load(connection, name, source)
+                return self._load(connection, file, source)
         except FileRefusedError as exc:
-            result = _refused(name, source, exc)
-            self._record_refused(result, source)
+            result = _refused(file, source, exc)
+            self._record_refused(file, source, result)
+            return result
         except _DuplicateError as exc:
-            if exc.filename == name:
-                return FileResult(name, source.name, "skipped")
-            self._record(name, source, "duplicate", duplicate_of=exc.file_id)
-            return FileResult(name, source.name, "duplicate", reason=f"same as {exc.filename}")
-        return result
+            if exc.filename == file.name:
+                return skipped
+            with self._transaction() as connection:
+                entry = self._entry(file, source, exc.checksum)
+                manifest.record_not_loaded(connection, entry, "duplicate", self._run_id, duplicate_of=exc.file_id)
+            return _duplicate(file, source, exc)
 
-    def _load(self, connection: db.Connection, name: str, source: Source) -> FileResult:
+    def _load(self, connection: db.Connection, file: StoredFile, source: Source) -> FileResult:
         """Load one file and record it, in the caller's transaction."""
-        before = self._storage.fingerprint(name)
-        with watch(name, before.size) as on_chunk:
-            drop = Drop(self._storage, name, source, self._schema, on_chunk)
+        with watch(file.name, file.size) as on_chunk:
             file_id = manifest.next_file_id(connection)
+            drop = Drop(self._storage, file, source, self._schema, on_chunk)
             loaded = load(connection, drop, file_id, self._run_id)
-        if self._storage.fingerprint(name) != before:
+        if not self._storage.is_unchanged(file):
             raise changed()
         # from here to the commit the same bytes or the same name cannot come in from elsewhere
         manifest.lock(connection, self._schema, source.name)
         twin = manifest.find_checksum(connection, self._schema, source.name, loaded.checksum)
         if twin:
-            raise _DuplicateError(*twin)
-        old = manifest.find_name(connection, self._schema, source.name, name)
+            raise _DuplicateError(*twin, loaded.checksum)
+        old = manifest.find_name(connection, self._schema, source.name, file.name)
         if old is not None:
             with connection.cursor() as cursor:
                 cursor.execute(
                     SQL("delete from {} where _file_id = %s").format(Identifier(self._schema, source.name)), (old,)
                 )
             manifest.mark_replaced(connection, old)
-        entry = Entry(self._schema, source.name, name, loaded.checksum, loaded.size)
+        entry = self._entry(file, source, loaded.checksum)
         manifest.record_loaded(connection, file_id, entry, loaded.counts, self._run_id)
         return FileResult(
-            name, source.name, "loaded" if old is None else "replaced", counts=loaded.counts, extra=loaded.extra
+            file.name, source.name, "loaded" if old is None else "replaced", counts=loaded.counts, extra=loaded.extra
         )
 
-    def _checksum(self, name: str) -> tuple[str, int]:
-        with closing(HashedStream(self._storage.open(name))) as stream:
+    def _entry(self, file: StoredFile, source: Source, checksum: str) -> Entry:
+        version = file.version if file.is_strong else None
+        return Entry(self._schema, source.name, file.name, checksum, file.size, version)
+
+    def _checksum(self, file: StoredFile) -> str:
+        with closing(HashedStream(self._storage.open(file))) as stream:
             stream.drain()
-            return stream.checksum, stream.size
+            return stream.checksum
 
-    def _record_refused(self, result: FileResult, source: Source) -> None:
+    def _record_refused(self, file: StoredFile, source: Source, result: FileResult) -> None:
         try:
-            self._record(result.filename, source, "refused", reason=result.reason)
+            entry = self._entry(file, source, self._checksum(file))
         except FileRefusedError:
-            log.event(f"{result.filename} cannot be recorded: it has no readable content", file=result.filename)
-
-    def _record(
-        self,
-        name: str,
-        source: Source,
-        status: Literal["duplicate", "refused"],
-        *,
-        duplicate_of: int | None = None,
-        reason: str | None = None,
-    ) -> None:
-        checksum, size = self._checksum(name)
-        entry = Entry(self._schema, source.name, name, checksum, size)
+            log.event(f"{file.name} has no readable content to be recorded by", file=file.name)
+            return
         with self._transaction() as connection:
-            manifest.record_not_loaded(
-                connection, entry, status, self._run_id, duplicate_of=duplicate_of, reason=reason
-            )
+            manifest.record_not_loaded(connection, entry, "refused", self._run_id, reason=result.reason)
 
     def _transaction(self) -> AbstractContextManager[db.Connection]:
         return db.transaction(self._engine, role=self._role)
@@ -313,18 +305,23 @@ class _Ingest:
 class _DuplicateError(Exception):
     """The same bytes are loaded already."""
 
-    def __init__(self, file_id: int, filename: str) -> None:
+    def __init__(self, file_id: int, filename: str, checksum: str) -> None:
         super().__init__(filename)
         self.file_id = file_id
         self.filename = filename
+        self.checksum = checksum
 
 
 class _NothingLoadedError(Exception):
     """No file of a source could be loaded: what the table held stays."""
 
 
-def _refused(name: str, source: Source, exc: FileRefusedError) -> FileResult:
-    return FileResult(name, source.name, "refused", reason=str(exc), hint=exc.hint)
+def _refused(file: StoredFile, source: Source, exc: FileRefusedError) -> FileResult:
+    return FileResult(file.name, source.name, "refused", reason=str(exc), hint=exc.hint)
+
+
+def _duplicate(file: StoredFile, source: Source, exc: _DuplicateError) -> FileResult:
+    return FileResult(file.name, source.name, "duplicate", reason=f"same as {exc.filename}")
 
 
 def _explain_empty(*, known_files: int) -> None:

@@ -21,7 +21,7 @@ from ingestion.progress import OnChunk, unwatched
 from ingestion.quarantine import Reason, RejectedRow
 from ingestion.records import CHUNK_BYTES, HashedStream, Record, parse, records
 from ingestion.sources import Column, Source
-from ingestion.storage import Storage
+from ingestion.storage import Storage, StoredFile
 
 _TYPICAL_LINE_BYTES = 128
 _DATA_EXCEPTION_CLASSES = ("22", "23")
@@ -35,7 +35,7 @@ class Drop:
 
     Arguments:
         storage: where the file is.
-        filename: its name there.
+        file: which one, and in which state.
         source: what it holds.
         target_schema: the schema of the raw table.
         on_chunk: called with the bytes and the lines of each chunk that was read.
@@ -43,7 +43,7 @@ class Drop:
     """
 
     storage: Storage
-    filename: str
+    file: StoredFile
     source: Source
     target_schema: str
     on_chunk: OnChunk = unwatched
@@ -55,7 +55,7 @@ class Drop:
 
     def open(self, *, silent: bool = False) -> HashedStream:
         """Open the file at its beginning."""
-        return HashedStream(self.storage.open(self.filename), unwatched if silent else self.on_chunk)
+        return HashedStream(self.storage.open(self.file), unwatched if silent else self.on_chunk)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class LoadedFile:
         file_id: the `_file_id` of its rows.
         checksum: SHA-256 of its bytes, in hexadecimal.
         size: in bytes.
+        version: the landing zone's own strong token for them, where it has one.
 
     """
 
@@ -29,6 +30,7 @@ class LoadedFile:
     file_id: int
     checksum: str
     size: int
+    version: str | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Entry:
         filename: its name in the landing zone.
         checksum: SHA-256 of its bytes, in hexadecimal.
         size: in bytes.
+        version: the landing zone's own strong token for them, where it has one.
 
     """
 
@@ -75,6 +78,7 @@ class Entry:
     filename: str
     checksum: str
     size: int
+    version: str | None = None
 
 
 def ensure_manifest_table(engine: Engine) -> None:
@@ -102,8 +106,10 @@ def find_checksum(connection: db.Connection, target_schema: str, source: str, ch
 
 def find_name(connection: db.Connection, target_schema: str, source: str, filename: str) -> int | None:
     """Return the file_id of what is loaded under this name, if anything is."""
-    row = _queries.find_loaded_name(connection, target_schema=target_schema, source=source, source_filename=filename)
-    return None if row is None else int(row[0])
+    file_id: int | None = _queries.find_loaded_name(
+        connection, target_schema=target_schema, source=source, source_filename=filename
+    )
+    return file_id
 
 
 def next_file_id(connection: db.Connection) -> int:
@@ -170,11 +176,12 @@ def content_fingerprint(connection: db.Connection, target_schema: str) -> str:
     return str(_queries.content_fingerprint(connection, target_schema=target_schema))
 
 
-def _identity(entry: Entry) -> dict[str, str | int]:
+def _identity(entry: Entry) -> dict[str, str | int | None]:
     return {
         "source_filename": entry.filename,
         "checksum": entry.checksum,
         "source": entry.source,
         "target_schema": entry.target_schema,
         "size_bytes": entry.size,
+        "source_version": entry.version,
     }

@@ -11,7 +11,8 @@ from typing import Literal
 ColumnType = Literal["bigint", "integer", "double precision", "timestamp"]
 
 _DATE = r"\d{4}[-_]?\d{2}[-_]?\d{2}"
-_DROP_NAME = r"(?:{date}[ ._-])?(?:{stem})(?:[ ._-]?(?:merged|{date}|\(?\d+\)?|to))*\.csv"
+# \d++ gives no digit back: with \d+ a name of 30 digits and another suffix takes minutes to refuse
+_DROP_NAME = r"(?:{date}[ ._-])?(?:{stem})(?:[ ._-]?(?:merged|{date}|\(?\d++\)?|to))*\.csv"
 
 
 @dataclass(frozen=True)

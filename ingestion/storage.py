@@ -1,6 +1,6 @@
 """Where drops come from.
 
-A landing zone is listed, opened and fingerprinted through `Storage`; nothing else in the program knows what it is.
+A landing zone is listed and read through `Storage`; nothing else in the program knows what it is.
 """
 
 import os
@@ -17,49 +17,52 @@ _NOT_A_DROP = re.compile(r"\.|readme\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """What tells two states of a file apart without reading it.
+class StoredFile:
+    """A file as it was when it was listed.
 
     Arguments:
+        name: path relative to the landing zone's root, with forward slashes; it never leads out of it.
         size: in bytes.
-        version: changes whenever the content may have; the backend's own token.
+        version: the backend's token for this state of the file: another content has another one.
+        is_strong: the same token always means the same bytes, so that a known one need not be read again. An object
+            store's etag is strong; a modification time is not.
 
     """
 
+    name: str
     size: int
     version: str
+    is_strong: bool = False
 
 
 class Storage(Protocol):
-    """A landing zone.
+    """A landing zone."""
 
-    Names are paths relative to its root, with forward slashes. They never lead out of it.
-    """
+    def list(self) -> Iterator[StoredFile]:
+        """Yield every file, sorted by folder and name, hidden ones and READMEs left out.
 
-    def names(self) -> Iterator[str]:
-        """Yield the name of every file, sorted by folder and name, hidden ones and READMEs left out."""
+        The whole list is never held in memory, and a file costs no request of its own. What turns out not to be a
+        plain file inside the landing zone is yielded too: `open` refuses it.
+        """
         ...
 
-    def fingerprint(self, name: str) -> Fingerprint:
-        """Return the file's present fingerprint.
+    def open(self, file: StoredFile) -> BinaryIO:
+        """Return the bytes of exactly that state of the file as a stream, unbuffered.
 
         Arguments:
-            name: as `names` gave it.
+            file: as `list` gave it.
 
         Raises:
-            FileRefusedError: it is gone, not a plain file, or out of bounds.
+            FileRefusedError: it is gone, has changed, is not a plain file, or may not be read.
 
         """
         ...
 
-    def open(self, name: str) -> BinaryIO:
-        """Return the file's bytes as a stream, unbuffered.
+    def is_unchanged(self, file: StoredFile) -> bool:
+        """Tell, after a read, whether all of it came from that state of the file.
 
         Arguments:
-            name: as `names` gave it.
-
-        Raises:
-            FileRefusedError: it cannot be read.
+            file: as it was opened.
 
         """
         ...
@@ -90,36 +93,39 @@ class LocalStorage:
             )
         self._root = root.resolve()
 
-    def names(self) -> Iterator[str]:
+    def list(self) -> Iterator[StoredFile]:
         for folder, folders, files in os.walk(self._root):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
                 if not _NOT_A_DROP.match(name):
-                    yield Path(folder, name).relative_to(self._root).as_posix()
+                    yield self._describe(Path(folder, name))
 
-    def fingerprint(self, name: str) -> Fingerprint:
+    def open(self, file: StoredFile) -> BinaryIO:
+        path = self._root / file.name
         try:
-            status = self._inside(name).stat()
+            if not path.resolve().is_relative_to(self._root):
+                raise FileRefusedError(
+                    "a link that leads out of the data directory", hint="Copy the file in instead of linking to it."
+                )
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise FileRefusedError("not a plain file", hint="Put the file itself there, not a pipe or a device.")
+            return path.open("rb", buffering=0)
         except OSError as exc:
-            raise _unreadable(exc) from exc
-        if not stat.S_ISREG(status.st_mode):
-            raise FileRefusedError("not a plain file", hint="Put the file itself there, not a pipe or a device.")
-        return Fingerprint(status.st_size, f"{status.st_mtime_ns}-{status.st_ino}")
-
-    def open(self, name: str) -> BinaryIO:
-        try:
-            return self._inside(name).open("rb", buffering=0)
-        except OSError as exc:
-            raise _unreadable(exc) from exc
-
-    def _inside(self, name: str) -> Path:
-        path = (self._root / name).resolve()
-        if not path.is_relative_to(self._root):
             raise FileRefusedError(
-                "a link that leads out of the data directory",
-                hint="Copy the file in instead of linking to it.",
-            )
-        return path
+                f"cannot be read ({exc.strerror})",
+                hint=f"Make it readable for user {os.geteuid()}, or take it away.",
+            ) from exc
+
+    def is_unchanged(self, file: StoredFile) -> bool:
+        return self._describe(self._root / file.name) == file
+
+    def _describe(self, path: Path) -> StoredFile:
+        name = path.relative_to(self._root).as_posix()
+        try:
+            status = path.stat()
+        except OSError:
+            return StoredFile(name, 0, "unreadable")
+        return StoredFile(name, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}")
 
 
 def open_storage(location: str) -> Storage:
@@ -133,9 +139,3 @@ def open_storage(location: str) -> Storage:
 
     """
     return LocalStorage(Path(location))
-
-
-def _unreadable(exc: OSError) -> FileRefusedError:
-    return FileRefusedError(
-        f"cannot be read ({exc.strerror})", hint=f"Make it readable for user {os.geteuid()}, or take it away."
-    )

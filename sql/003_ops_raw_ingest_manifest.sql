@@ -9,6 +9,7 @@ create table ops.raw_ingest_manifest (
     source text not null,
     target_schema text not null default 'raw',
     size_bytes bigint not null,
+    source_version text,
     rows_read bigint not null default 0,
     rows_rejected bigint not null default 0,
     rows_blank bigint not null default 0,
@@ -37,6 +38,8 @@ comment on column ops.raw_ingest_manifest.source_filename is
 'Path inside the landing zone, with forward slashes.';
 comment on column ops.raw_ingest_manifest.checksum is
 'SHA-256 of the bytes that were loaded, in hexadecimal.';
+comment on column ops.raw_ingest_manifest.source_version is
+'The landing zone''s own token for these bytes, where it vouches for them: the etag of an object.';
 comment on column ops.raw_ingest_manifest.row_count is 'Rows loaded into the raw table.';
 comment on column ops.raw_ingest_manifest.status is
 'loaded: its rows are in raw now. replaced: they were, until a newer file took their place. '

@@ -1,8 +1,5 @@
--- name: find_loaded_name(target_schema, source, source_filename)^
-select
-    file_id,
-    checksum,
-    size_bytes
+-- name: find_loaded_name(target_schema, source, source_filename)$
+select file_id
 from ops.raw_ingest_manifest
 where
     target_schema = :target_schema
@@ -27,29 +24,32 @@ select
     source_filename,
     file_id,
     checksum,
-    size_bytes
+    size_bytes,
+    source_version
 from ops.raw_ingest_manifest
 where target_schema = :target_schema and status = 'loaded';
 
 -- name: next_file_id()$
 select nextval(pg_get_serial_sequence('ops.raw_ingest_manifest', 'file_id'));
 
--- name: record_loaded(file_id, source_filename, checksum, source, target_schema, size_bytes, rows_read, row_count, rows_rejected, rows_blank, run_id)!
+-- name: record_loaded(file_id, source_filename, checksum, source, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, run_id)!
 insert into ops.raw_ingest_manifest (
-    file_id, source_filename, checksum, status, source, target_schema, size_bytes,
+    file_id, source_filename, checksum, status, source, target_schema, size_bytes, source_version,
     rows_read, row_count, rows_rejected, rows_blank, run_id
 )
 values (
-    :file_id, :source_filename, :checksum, 'loaded', :source, :target_schema, :size_bytes,
+    :file_id, :source_filename, :checksum, 'loaded', :source, :target_schema, :size_bytes, :source_version,
     :rows_read, :row_count, :rows_rejected, :rows_blank, :run_id
 );
 
--- name: record_not_loaded(source_filename, checksum, status, source, target_schema, size_bytes, duplicate_of, run_id, reason)!
+-- name: record_not_loaded(source_filename, checksum, status, source, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!
 insert into ops.raw_ingest_manifest (
-    source_filename, checksum, status, source, target_schema, size_bytes, duplicate_of, run_id, reason
+    source_filename, checksum, status, source, target_schema, size_bytes, source_version,
+    duplicate_of, run_id, reason
 )
 values (
-    :source_filename, :checksum, :status, :source, :target_schema, :size_bytes, :duplicate_of, :run_id, :reason
+    :source_filename, :checksum, :status, :source, :target_schema, :size_bytes, :source_version,
+    :duplicate_of, :run_id, :reason
 )
 on conflict (target_schema, source, source_filename, checksum, status)
 where status in ('duplicate', 'refused')
