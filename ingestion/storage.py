@@ -92,18 +92,22 @@ class LocalStorage:
                 hint=f"Give user {os.geteuid()} the right to list it.",
             )
         self._root = root.resolve()
+        # names whose bytes are not UTF-8 go by an escaped form, which can be shown and stored
+        self._undecodable: dict[str, Path] = {}
 
     def list(self) -> Iterator[StoredFile]:
-        for folder, folders, files in os.walk(self._root):
+        for folder, folders, files in os.walk(self._root, onerror=_refuse_to_pass_over):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(files):
+            # a link to a folder is not entered, and yielded so that it is not passed over in silence
+            links = [name for name in folders if Path(folder, name).is_symlink()]
+            for name in sorted([*files, *links]):
                 if not _NOT_A_DROP.match(name):
                     yield self._describe(Path(folder, name))
 
     def open(self, file: StoredFile) -> BinaryIO:
-        path = self._root / file.name
+        path = self._path(file)
         try:
-            if not path.resolve().is_relative_to(self._root):
+            if not Path(os.path.realpath(path)).is_relative_to(self._root):
                 raise FileRefusedError(
                     "a link that leads out of the data directory", hint="Copy the file in instead of linking to it."
                 )
@@ -117,10 +121,15 @@ class LocalStorage:
             ) from exc
 
     def is_unchanged(self, file: StoredFile) -> bool:
-        return self._describe(self._root / file.name) == file
+        return self._describe(self._path(file)) == file
+
+    def _path(self, file: StoredFile) -> Path:
+        return self._undecodable.get(file.name, self._root / file.name)
 
     def _describe(self, path: Path) -> StoredFile:
-        name = path.relative_to(self._root).as_posix()
+        name = os.fsencode(path.relative_to(self._root)).decode(errors="backslashreplace")
+        if self._root / name != path:
+            self._undecodable[name] = path
         try:
             status = path.stat()
         except OSError:
@@ -139,3 +148,12 @@ def open_storage(location: str) -> Storage:
 
     """
     return LocalStorage(Path(location))
+
+
+def _refuse_to_pass_over(exc: OSError) -> None:
+    """Refuse a folder that cannot be listed, which os.walk would leave out; one that has gone holds nothing."""
+    if not isinstance(exc, FileNotFoundError):
+        raise ConfigurationError(
+            f"the folder {exc.filename} cannot be listed ({exc.strerror})",
+            hint=f"Give user {os.geteuid()} the right to list it, or take it away.",
+        ) from exc

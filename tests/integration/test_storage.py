@@ -1,0 +1,241 @@
+"""What every landing zone must hold to; a further backend joins by its own `storage` fixture."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ingestion.errors import ConfigurationError, FileRefusedError
+from ingestion.storage import LocalStorage, StoredFile, open_storage
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "landing"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def storage(root: Path) -> LocalStorage:
+    return LocalStorage(root)
+
+
+def put(root: Path, name: str, content: bytes = b"x") -> Path:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def content_of(storage: LocalStorage, name: str) -> bytes:
+    with storage.open(listed(storage, name)) as stream:
+        return stream.read()
+
+
+def listed(storage: LocalStorage, name: str) -> StoredFile:
+    (file,) = (file for file in storage.list() if file.name == name)
+    return file
+
+
+def names(storage: LocalStorage) -> list[str]:
+    return [file.name for file in storage.list()]
+
+
+def test_names_are_sorted_by_folder_and_name(root: Path, storage: LocalStorage) -> None:
+    for name in ("b/2.csv", "z.csv", "a/x/1.csv", "b/10.csv", "a.csv", "a/1.csv", "B.csv"):
+        put(root, name)
+    expected = ["B.csv", "a.csv", "z.csv", "a/1.csv", "a/x/1.csv", "b/10.csv", "b/2.csv"]
+    assert names(storage) == expected
+
+
+def test_hidden_files_and_readmes_are_left_out(root: Path, storage: LocalStorage) -> None:
+    for name in (".hidden.csv", ".git/sleep.csv", "a/.DS_Store", "README.md", "a/readme.txt", "a/sleep.csv"):
+        put(root, name)
+    assert names(storage) == ["a/sleep.csv"]
+
+
+def test_an_empty_landing_zone_has_no_names(root: Path, storage: LocalStorage) -> None:
+    (root / "empty").mkdir()
+    assert names(storage) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["with space.csv", "ünï/日本.csv", "100%.csv", "%s%(a)s.csv", "a'b\"c;--.csv", "line\nend.csv", "\\.csv"]
+)
+def test_odd_names_are_opened_as_they_are_listed(name: str, root: Path, storage: LocalStorage) -> None:
+    put(root, name, b"content")
+    assert names(storage) == [name]
+    assert content_of(storage, name) == b"content"
+    assert listed(storage, name).size == 7
+
+
+def test_a_name_that_is_no_utf8_is_shown_escaped_and_can_be_opened(root: Path, storage: LocalStorage) -> None:
+    folder = os.fsencode(root) + b"/caf\xe9"
+    os.mkdir(folder)  # noqa: PTH102  (a name of bytes)
+    put(root, os.fsdecode(b"caf\xe9/sleep.csv"), b"content")
+    assert names(storage) == ["caf\\xe9/sleep.csv"]
+    assert content_of(storage, "caf\\xe9/sleep.csv") == b"content"
+    file = listed(storage, "caf\\xe9/sleep.csv")
+    assert file.size == 7
+    assert storage.is_unchanged(file)
+
+
+def test_another_content_is_another_state(root: Path, storage: LocalStorage) -> None:
+    path = put(root, "sleep.csv", b"one")
+    os.utime(path, ns=(1, 1))
+    states = [listed(storage, "sleep.csv")]
+    assert storage.is_unchanged(states[0])
+
+    def note() -> None:
+        assert not storage.is_unchanged(states[-1])
+        states.append(listed(storage, "sleep.csv"))
+
+    path.write_bytes(b"two")
+    note()
+    put(root, ".other", b"one").replace(path)
+    os.utime(path, ns=(1, 1))
+    note()
+    path.write_bytes(b"longer")
+    note()
+    assert len(set(states)) == 4
+    assert not any(state.is_strong for state in states), "a modification time proves nothing"
+    path.unlink()
+    assert not storage.is_unchanged(states[-1])
+
+
+def test_an_open_file_is_read_to_its_end_even_where_another_takes_its_name(root: Path, storage: LocalStorage) -> None:
+    path = put(root, "sleep.csv", b"old")
+    file = listed(storage, "sleep.csv")
+    with storage.open(file) as stream:
+        put(root, ".other", b"new").replace(path)
+        assert stream.read() == b"old"
+    assert not storage.is_unchanged(file)
+    assert content_of(storage, "sleep.csv") == b"new"
+
+
+def test_a_link_inside_is_a_file(root: Path, storage: LocalStorage) -> None:
+    """Kubernetes mounts a ConfigMap this way."""
+    put(root, "..data/sleep.csv", b"content")
+    (root / "sleep.csv").symlink_to("..data/sleep.csv")
+    assert names(storage) == ["sleep.csv"]
+    assert content_of(storage, "sleep.csv") == b"content"
+
+
+def test_the_root_may_be_a_link(root: Path, tmp_path: Path) -> None:
+    put(root, "sleep.csv", b"content")
+    (tmp_path / "link").symlink_to(root)
+    assert content_of(LocalStorage(tmp_path / "link"), "sleep.csv") == b"content"
+
+
+def refused(storage: LocalStorage, name: str) -> str:
+    with pytest.raises(FileRefusedError) as caught:
+        storage.open(listed(storage, name))
+    assert caught.value.hint
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["../secret.csv", "{outside}/secret.csv", "../landing-2/secret.csv"])
+def test_a_link_that_leads_out_is_listed_and_refused(target: str, root: Path, storage: LocalStorage) -> None:
+    put(root.parent, "secret.csv")
+    put(root.parent, "landing-2/secret.csv")
+    (root / "sleep.csv").symlink_to(target.format(outside=root.parent))
+    assert names(storage) == ["sleep.csv"]
+    assert "leads out" in refused(storage, "sleep.csv")
+
+
+def test_a_name_that_leads_out_is_refused(root: Path, storage: LocalStorage) -> None:
+    put(root.parent, "secret.csv")
+    for name in ("../secret.csv", str(root.parent / "secret.csv")):
+        with pytest.raises(FileRefusedError, match="leads out"):
+            storage.open(StoredFile(name, 1, ""))
+
+
+def test_a_linked_folder_is_named_and_not_entered(root: Path, storage: LocalStorage) -> None:
+    put(root.parent, "elsewhere/sleep.csv")
+    put(root, "folder/sleep.csv")
+    (root / "out").symlink_to(root.parent / "elsewhere")
+    (root / "folder/back").symlink_to(root)
+    assert names(storage) == ["out", "folder/back", "folder/sleep.csv"]
+    assert "leads out" in refused(storage, "out")
+    assert "plain file" in refused(storage, "folder/back")
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(root: Path, storage: LocalStorage) -> None:
+    os.mkfifo(root / "sleep.csv")
+    assert names(storage) == ["sleep.csv"]
+    assert "plain file" in refused(storage, "sleep.csv")
+
+
+@pytest.mark.parametrize("target", ["sleep.csv", "gone.csv"])
+def test_a_link_to_nothing_is_refused(target: str, root: Path, storage: LocalStorage) -> None:
+    (root / "sleep.csv").symlink_to(target)
+    assert names(storage) == ["sleep.csv"]
+    refused(storage, "sleep.csv")
+
+
+def test_a_file_that_vanishes_is_refused(root: Path, storage: LocalStorage) -> None:
+    path = put(root, "sleep.csv")
+    (file,) = storage.list()
+    path.unlink()
+    with pytest.raises(FileRefusedError, match="No such file"):
+        storage.open(file)
+
+
+def test_a_folder_that_vanishes_holds_nothing(root: Path, storage: LocalStorage) -> None:
+    put(root, "a/sleep.csv")
+    put(root, "sleep.csv")
+    files = storage.list()
+    assert next(files).name == "sleep.csv"
+    shutil.rmtree(root / "a")
+    assert list(files) == []
+
+
+def test_a_file_without_the_right_to_read_it_is_refused(
+    root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permission bits do not bind root, so the refusal is the operating system's as a double."""
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    put(root, "sleep.csv")
+    (file,) = storage.list()
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(FileRefusedError, match=r"cannot be read \(Permission denied\)") as caught:
+        storage.open(file)
+    assert f"user {os.geteuid()}" in (caught.value.hint or "")
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(
+    root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(root, "closed/sleep.csv")
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConfigurationError, match=r"closed cannot be listed \(Permission denied\)"):
+        names(storage)
+
+
+def test_a_missing_directory_names_itself_and_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nowhere does not exist") as caught:
+        open_storage(str(tmp_path / "nowhere"))
+    assert "--data-dir" in (caught.value.hint or "")
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is not a directory"):
+        open_storage(str(put(tmp_path, "sleep.csv")))
+
+
+def test_a_directory_without_the_right_to_list_it_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(ConfigurationError, match="is not readable"):
+        open_storage(str(root))
