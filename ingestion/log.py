@@ -6,14 +6,12 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import IO, Any, Literal, get_args
+from typing import IO, Any, Literal
 from urllib.parse import quote, quote_plus
 
 from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.text import Text
 
 Status = Literal["started", "progress", "success", "failure", "skipped"]
@@ -22,7 +20,8 @@ DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logg
 
 logger = logging.getLogger("ingestion")
 
-_context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # noqa: B039  (never mutated)
+# the process's, not the thread's: dbt reports from threads of its own
+_context: dict[str, Any] = {}
 _secrets: tuple[str, ...] = ()
 _console: Console | None = None
 
@@ -38,6 +37,7 @@ _ROW = re.compile(
     r"(?=^[ \t]*(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LINE \d+|compiled code at|The above exception|During handling)"
     r"\b|\Z)"
 )
+_ENDS = {"success", "failure"}
 _STYLES = {"success": "green", "failure": "bold red", "skipped": "yellow"}
 
 
@@ -81,11 +81,13 @@ def bound(**fields: Any) -> Iterator[None]:
         fields: names and values, such as run_id and step.
 
     """
-    token = _context.set({**_context.get(), **fields})
+    global _context  # noqa: PLW0603
+    before = _context
+    _context = {**before, **fields}
     try:
         yield
     finally:
-        _context.reset(token)
+        _context = before
 
 
 def event(message: str, *, level: int = logging.INFO, status: Status | None = None, **fields: Any) -> None:
@@ -98,7 +100,7 @@ def event(message: str, *, level: int = logging.INFO, status: Status | None = No
         fields: for a machine, beside what `bound` added.
 
     """
-    extra = {**_context.get(), **({"status": status} if status else {}), **fields}
+    extra = {**_context, **({"status": status} if status else {}), **fields}
     logger.log(level, message, extra={"fields": extra})
 
 
@@ -116,7 +118,7 @@ def configure(log_format: Literal["auto", "json", "text"], stream: IO[str] | Non
     handler: logging.Handler
     if for_person:
         _console = Console(file=stream, soft_wrap=True, highlight=False)
-        handler = _PersonHandler(console=_console, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+        handler = _PersonHandler(_console)
     else:
         _console = None
         handler = logging.StreamHandler(stream)
@@ -157,15 +159,25 @@ def _redacted(value: Any) -> Any:
     return redact(str(value))
 
 
-class _PersonHandler(RichHandler):
-    def render_message(self, record: logging.LogRecord, message: str) -> Text:
+class _PersonHandler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
         fields = getattr(record, "fields", {})
         status: str | None = fields.get("status")
-        text = Text(f"{fields.get('step', ''):<10} ", style="dim")
-        text.append(redact(message), style=_STYLES.get(status or "", _level_style(record.levelno)))
-        if "duration_ms" in fields and status in get_args(Status):
+        if fields.get("step") == "run" and status in _ENDS:
+            return  # whoever called the run says it, and more
+        step = fields.get("step", "")
+        text = Text.assemble((f"{datetime.fromtimestamp(record.created).astimezone():%H:%M:%S} ", "dim"), f"{step:<10}")
+        message = redact(record.getMessage()).removeprefix(f"{step} ")
+        text.append(message, style=_STYLES.get(status or "", _level_style(record.levelno)))
+        if fields.get("duration_ms") and status != "started":
             text.append(f"  {fields['duration_ms'] / 1000:.2f} s", style="dim")
-        return text
+        self._console.print(text, soft_wrap=True)
+        if record.exc_info:
+            self._console.print(redact(logging.Formatter().formatException(record.exc_info)), markup=False)
 
 
 def _level_style(level: int) -> str:

@@ -215,7 +215,7 @@ def _node_result(result: Any) -> NodeResult:
         resource_type=str(node.resource_type),
         status=str(result.status),
         failures=result.failures,
-        rows_affected=response.get("rows_affected") if isinstance(response, dict) else None,
+        rows_affected=max(response.get("rows_affected") or 0, 0) if isinstance(response, dict) else None,
         duration_ms=round((result.execution_time or 0) * 1000),
         message=_shortened(message),
         relation=f"{node.schema}.{node.alias}" if is_relation else None,
@@ -232,10 +232,11 @@ def _listen(event: Any) -> None:
     if event.info.name != "NodeFinished":
         return
     node = event.data.node_info
-    failed = node.node_status in _FAILED
+    quiet = log.INFO if node.resource_type == "model" else log.DEBUG
     log.event(
-        f"{node.resource_type} {node.node_name}: {node.node_status}",
-        level=log.ERROR if failed else log.WARNING if node.node_status == "warn" else log.DEBUG,
+        f"{node.node_name}: {node.node_status}",
+        level=log.ERROR if node.node_status in _FAILED else log.WARNING if node.node_status == "warn" else quiet,
         node=node.unique_id,
         node_status=node.node_status,
+        duration_ms=round(event.data.run_result.execution_time * 1000),
     )
