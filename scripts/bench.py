@@ -231,7 +231,8 @@ def main() -> None:
     shutil.rmtree(data_directory, ignore_errors=True)
     with embedded.server(data_directory) as server:
         print(f"{arguments.rows:,} rows, {path.stat().st_size / 1e6:.0f} MB; median of {arguments.repetitions}")
-        print(f"{machine()}, {version(server)}\n")
+        print(f"{machine()}, {version(server)}")
+        print(f"load average at the start: {os.getloadavg()[0]:.1f} (far from 0, another has the processors too)\n")
         print(f"{'':<34}{'seconds':>9}{'process':>11}{'speed':>11}{'MB peak':>10}")
 
         pairs = [(copy(server, path), ingest(server, path)) for _ in range(arguments.repetitions)]
