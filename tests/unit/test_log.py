@@ -134,7 +134,7 @@ def test_a_terminal_gets_a_readable_line(monkeypatch: pytest.MonkeyPatch, lines:
         assert log.console() is not None
     finally:
         log.configure("json", lines)
-    assert "ingest done [bold]***  1.50 s" in stream.getvalue()
+    assert "ingest    done [bold]***  1.50 s" in stream.getvalue()
     assert log.console() is None
 
 
