@@ -35,7 +35,7 @@ lint: .venv/.dev ## check form and types of everything
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
-	$(bin)/sqlfluff lint sql dbt
+	$(bin)/sqlfluff lint --processes 0 sql dbt
 	$(bin)/shellcheck $(shell_scripts)
 	$(bin)/shfmt -d $(shell_scripts)
 	$(bin)/yamllint --strict .
@@ -43,7 +43,7 @@ lint: .venv/.dev ## check form and types of everything
 format: .venv/.dev ## bring Python, SQL and shell scripts into form
 	$(bin)/ruff check --fix-only
 	$(bin)/ruff format
-	$(bin)/sqlfluff fix sql dbt
+	$(bin)/sqlfluff fix --processes 0 sql dbt
 	$(bin)/shfmt -w $(shell_scripts)
 
 bench: .venv/.dev ## measure the load, and the marts; options of the first in ARGS='--rows 200000'
