@@ -55,6 +55,7 @@ def server(data_directory: Path = DATA_DIRECTORY) -> Iterator[Database]:
         ) from exc
     with handle:
         parameters = parse_dsn(handle.get_uri(database=_DATABASE_NAME))
+        _keep_others_out(Path(parameters["host"]), data_directory)
         yield Database(parameters, "the embedded server")
 
 
@@ -67,7 +68,7 @@ def _import() -> Any:
     with warnings.catch_warnings():
         # about XDG_RUNTIME_DIR, which is not used
         warnings.simplefilter("ignore")
-        package = import_module(f"{_PACKAGE}.postgres_server")
+        package: Any = import_module(f"{_PACKAGE}.postgres_server")
     runtime = Path(tempfile.gettempdir(), f"wearables-pipeline-{os.getuid()}")
     runtime.mkdir(mode=0o700, exist_ok=True)
     package.PostgresServer.runtime_path = runtime
@@ -83,3 +84,11 @@ def _socket_directory(data_directory: Path, runtime: Path) -> Path:
     directory = runtime / hashlib.sha256(os.fsencode(data_directory)).hexdigest()[:10]
     directory.mkdir(exist_ok=True)
     return directory
+
+
+def _keep_others_out(socket_directory: Path, data_directory: Path) -> None:
+    """Close the folder of the socket, which the package opens to everybody where it is not the data directory."""
+    if os.geteuid() == 0 and socket_directory != data_directory.resolve():
+        owner = data_directory.stat()
+        os.chown(socket_directory, owner.st_uid, owner.st_gid)
+        socket_directory.chmod(0o700)
