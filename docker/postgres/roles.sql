@@ -6,8 +6,9 @@
 --   wearables_owner        owns schemas raw and ops: only `migrate` works as it
 --   wearables_loader       loads files and writes the records of runs; cannot create, alter or drop
 --   wearables_transformer  owns dbt's schemas; reads raw and ops, changes neither
+--   wearables_monitor      reads ops and marts, for `status` and the summary of a run
 --   wearables_reader       reads marts; sees neither raw rows nor quarantined ones
---   pipeline               logs in; holds none of these rights until it does SET ROLE; no superuser
+--   pipeline               logs in; inherits wearables_monitor, the rest only by SET ROLE; no superuser
 --   reader                 logs in; inherits wearables_reader
 --
 -- Roles are the server's, not the database's: two pipelines on one server share them.
@@ -17,7 +18,10 @@
 set client_min_messages = warning;
 
 select format('create role %I nologin', name)
-from unnest(array['wearables_owner', 'wearables_loader', 'wearables_transformer', 'wearables_reader']) as name
+from
+    unnest(array[
+        'wearables_owner', 'wearables_loader', 'wearables_transformer', 'wearables_monitor', 'wearables_reader'
+    ]) as name
 where not exists (select from pg_roles where rolname = name) \gexec
 
 select format('create role %I login', name)
@@ -29,6 +33,7 @@ begin;
 alter role pipeline nocreatedb nocreaterole connection limit 20;
 alter role reader nocreatedb nocreaterole connection limit 20;
 grant wearables_owner, wearables_loader, wearables_transformer to pipeline with inherit false, set true;
+grant wearables_monitor to pipeline with inherit true, set false;
 grant wearables_reader to reader with inherit true, set false;
 -- an administrator that is no superuser needs these to give schemas to their owners and to set their defaults
 grant wearables_owner, wearables_transformer to current_user with inherit true, set true;
@@ -53,13 +58,18 @@ create schema if not exists ops;
 create schema if not exists staging;
 create schema if not exists intermediate;
 create schema if not exists marts;
+create schema if not exists dbt_test_failures;
 alter schema raw owner to wearables_owner;
 alter schema ops owner to wearables_owner;
 alter schema staging owner to wearables_transformer;
 alter schema intermediate owner to wearables_transformer;
 alter schema marts owner to wearables_transformer;
+alter schema dbt_test_failures owner to wearables_transformer;
 
 grant usage on schema raw, ops to wearables_loader, wearables_transformer;
+-- to see whether the models are there still; not to read them
+grant usage on schema staging, intermediate, marts to wearables_loader, wearables_monitor;
+grant usage on schema ops to wearables_monitor;
 grant usage on schema marts to wearables_reader;
 
 -- what the migrations and dbt create from now on
@@ -67,10 +77,14 @@ alter default privileges for role wearables_owner in schema raw
 grant select, insert, delete, truncate on tables to wearables_loader;
 alter default privileges for role wearables_owner in schema ops
 grant select, insert, update, delete on tables to wearables_loader;
+alter default privileges for role wearables_owner in schema ops
+grant usage on sequences to wearables_loader;
 alter default privileges for role wearables_owner in schema raw, ops
 grant select on tables to wearables_transformer;
+alter default privileges for role wearables_owner in schema ops
+grant select on tables to wearables_monitor;
 alter default privileges for role wearables_transformer in schema marts
-grant select on tables to wearables_reader;
+grant select on tables to wearables_monitor, wearables_reader;
 
 -- what is there already: a database that was used before it had roles
 select format('alter table %I.%I owner to wearables_owner', schemaname, tablename)
@@ -79,12 +93,20 @@ select format('alter %s %I.%I owner to wearables_transformer',
     case relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end, nspname, relname)
 from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
 where
-    nspname in ('staging', 'intermediate', 'marts') and relkind in ('r', 'p', 'v', 'm')
+    nspname in ('staging', 'intermediate', 'marts', 'dbt_test_failures') and relkind in ('r', 'p', 'v', 'm')
     and relowner <> 'wearables_transformer'::regrole \gexec
+
+select format('alter routine %s owner to wearables_transformer', oid::regprocedure)
+from pg_proc
+where
+    pronamespace in ('staging'::regnamespace, 'intermediate'::regnamespace, 'marts'::regnamespace)
+    and proowner <> 'wearables_transformer'::regrole \gexec
 
 grant select, insert, delete, truncate on all tables in schema raw to wearables_loader;
 grant select, insert, update, delete on all tables in schema ops to wearables_loader;
+grant usage on all sequences in schema ops to wearables_loader;
 grant select on all tables in schema raw, ops to wearables_transformer;
-grant select on all tables in schema marts to wearables_reader;
+grant select on all tables in schema ops to wearables_monitor;
+grant select on all tables in schema marts to wearables_monitor, wearables_reader;
 
 commit;

@@ -34,7 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """The image of this checkout."""
+    """The image of this checkout, or the one that TEST_IMAGE names."""
+    if given := os.environ.get("TEST_IMAGE"):
+        return given
     tag = "wearables-pipeline:test"
     result = command(str(REPOSITORY / "scripts/build-image.sh"), tag, timeout=900)
     assert result.returncode == 0, result.output

@@ -1,0 +1,320 @@
+"""Whole runs of the image on a real server: read-only root, no capabilities, the role `pipeline`."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.container.conftest import PASSWORD, POSTGRES_IMAGE
+from tests.container.engine import (
+    REPOSITORY,
+    Database,
+    Pipeline,
+    command,
+    docker,
+    eventually,
+    exit_code,
+    logs,
+)
+
+pytestmark = pytest.mark.container
+
+LOADED = "select count(*), count(distinct _file_id), max(_loaded_at) from raw.daily_activity"
+LAST_RUN = "select status, exit_code, error_summary from ops.pipeline_runs order by started_at desc limit 1"
+HEADER = (REPOSITORY / "sample_data/daily_activity_2026-04-01.csv").read_text().splitlines()[0]
+
+
+@pytest.fixture
+def landing_zone(tmp_path: Path) -> Path:
+    """A copy of one month of sample data, which a test may change."""
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    for name in ("daily_activity_2026-04-01.csv", "sleep_2026-04-01.csv"):
+        shutil.copyfile(REPOSITORY / "sample_data" / name, folder / name)
+    folder.chmod(0o755)
+    for path in [tmp_path, *tmp_path.parents[:2]]:
+        path.chmod(path.stat().st_mode | 0o055)
+    return folder
+
+
+@pytest.fixture
+def small(pipeline: Pipeline, landing_zone: Path) -> Pipeline:
+    return replace(pipeline, landing_zone=landing_zone)
+
+
+@pytest.fixture
+def big(small: Pipeline, landing_zone: Path) -> Pipeline:
+    """A file that takes some seconds to load."""
+    days = "".join(
+        f"{user},4/{day}/2026,{user % 20000},1,1,0,1,0,1,0,1,1,1,900,2000\n"
+        for user in range(1, 2001)
+        for day in range(1, 29)
+    )
+    with (landing_zone / "daily_activity_2026-04-02.csv").open("w") as file:
+        file.write(HEADER + "\n")
+        for _ in range(50):
+            file.write(days)
+    return small
+
+
+def test_twice_and_the_second_run_changes_nothing(pipeline: Pipeline, database: Database) -> None:
+    first = pipeline.run()
+    assert first.returncode == 0, first.output
+    loaded = database.query(LOADED)
+    assert int(loaded.split("|")[0]) > 3000
+    seconds = []
+    for _ in range(3):
+        again = pipeline.run()
+        assert again.returncode == 0, again.output
+        seconds.append(again.seconds)
+    assert database.query(LOADED) == loaded
+    assert min(seconds) < 3, f"a no-change run took {min(seconds):.2f} s from docker run to exit"
+    assert PASSWORD not in first.output + again.output
+
+
+def test_an_arbitrary_user_on_a_read_only_root(small: Pipeline, database: Database) -> None:
+    result = small.run(options=["--user=54321:12345"])
+    assert result.returncode == 0, result.output
+    assert database.query(LAST_RUN) == "success|0|"
+
+
+def test_the_commands(small: Pipeline, database: Database) -> None:
+    for words in (("migrate",), ("ingest",), ("transform",), ("status",), ("status", "--json"), ("migrate", "--plan")):
+        result = small.run(*words)
+        assert result.returncode == 0, f"{words}: {result.output}"
+    assert database.query("select count(*) from ops.schema_migrations") == str(
+        len(list((REPOSITORY / "sql").glob("*.sql")))
+    )
+
+
+class TestFailures:
+    def test_a_wrong_password(self, pipeline: Pipeline) -> None:
+        result = pipeline.run(environment={"PGPASSWORD": "wr0ng-pässword"})
+        assert result.returncode == 78, result.output
+        assert "password authentication failed" in result.stderr
+        assert "wr0ng" not in result.output
+
+    def test_no_such_database(self, pipeline: Pipeline) -> None:
+        result = pipeline.run(environment={"PGDATABASE": "nowhere"})
+        assert result.returncode == 78, result.output
+        assert "nowhere" in result.stderr
+
+    def test_no_server(self, pipeline: Pipeline) -> None:
+        result = pipeline.run(environment={"PGHOST": "no-such-host", "PIPELINE_DB_WAIT_SECONDS": "2"})
+        assert result.returncode == 69, result.output
+        assert result.seconds < 15
+
+    def test_a_role_that_is_missing(self, pipeline: Pipeline) -> None:
+        result = pipeline.run(environment={"PIPELINE_LOADER_ROLE": "no_such_role"})
+        assert result.returncode in {1, 78}, result.output
+
+    def test_a_bad_file_beside_good_ones(self, small: Pipeline, database: Database) -> None:
+        (small.landing_zone / "sleep_2026-04-02.csv").write_text("Id,SomethingElse\n1,2\n")
+        result = small.run("ingest")
+        assert result.returncode == 65, result.output
+        assert "sleep_2026-04-02.csv" in result.stderr
+        assert int(database.query("select count(*) from raw.daily_activity")) == 1004, "the good files are kept"
+        status, code, summary = database.query(LAST_RUN).split("|")
+        assert (status, code) == ("failure", "65")
+        assert "sleep_2026-04-02.csv" in summary
+
+    def test_the_error_summary_goes_to_the_termination_log(self, pipeline: Pipeline, tmp_path: Path) -> None:
+        log = tmp_path / "termination-log"
+        log.touch(mode=0o666)
+        log.chmod(0o666)
+        mount = [f"--volume={log}:/dev/termination-log"]
+        pipeline.run(environment={"PGHOST": "no-such-host", "PIPELINE_DB_WAIT_SECONDS": "0"}, options=mount)
+        assert "no database connection" in log.read_text()
+        pipeline.run(environment={"PGPASSWORD": "", "PGPASSWORD_FILE": "/nowhere"}, options=mount)
+        assert "there is no file /nowhere" in log.read_text()
+
+
+class TestSecretFiles:
+    def test_a_password_from_a_file(self, pipeline: Pipeline, tmp_path: Path) -> None:
+        secret = tmp_path / "password"
+        secret.write_text(PASSWORD + "\n")
+        secret.chmod(0o444)
+        result = pipeline.run(
+            "migrate",
+            environment={"PGPASSWORD": "", "PGPASSWORD_FILE": "/run/secrets/password"},
+            options=[f"--volume={secret}:/run/secrets/password:ro"],
+        )
+        assert result.returncode == 0, result.output
+
+    def test_one_that_only_root_may_read(self, pipeline: Pipeline, tmp_path: Path) -> None:
+        secret = tmp_path / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o400)
+        result = pipeline.run(
+            environment={"PGPASSWORD": "", "PGPASSWORD_FILE": "/run/secrets/password"},
+            options=[f"--volume={secret}:/run/secrets/password:ro", "--user=54321"],
+        )
+        assert result.returncode == 78, result.output
+        assert "cannot be read by uid 54321" in result.stderr
+
+
+def test_a_database_that_comes_up_late(pipeline: Pipeline, network: str) -> None:
+    late = f"{network}-late"
+    environment = {
+        "PGHOST": late,
+        "PGUSER": "postgres",
+        "PGPASSWORD": "late",
+        "PGDATABASE": "postgres",
+        **dict.fromkeys(("PIPELINE_OWNER_ROLE", "PIPELINE_LOADER_ROLE", "PIPELINE_TRANSFORMER_ROLE"), ""),
+        "PIPELINE_DB_WAIT_SECONDS": "60",
+    }
+    with pipeline.started("migrate", environment=environment) as name:
+        eventually(lambda: "waiting for the database" in logs(name), "it waits")
+        docker(
+            *("run", "--detach", "--name", late, f"--network={network}", "--env=POSTGRES_PASSWORD=late"),
+            *("--env=PGDATA=/var/lib/postgresql/data/pgdata", "--tmpfs=/var/lib/postgresql/data:size=512m"),
+            *(POSTGRES_IMAGE, "postgres"),
+        )
+        try:
+            assert exit_code(name, 90) == 0, logs(name)
+        finally:
+            command("docker", "rm", "--force", "--volumes", late)
+
+
+class TestSignals:
+    @pytest.mark.parametrize(("signal", "code"), [("TERM", 143), ("INT", 130)])
+    def test_in_the_middle_of_a_load(self, big: Pipeline, database: Database, signal: str, code: int) -> None:
+        with big.started() as name:
+            copying = "select count(*) from pg_stat_progress_copy where tuples_processed > 100000"
+            eventually(lambda: database.query(copying) == "1", "it loads")
+            docker("kill", f"--signal={signal}", name)
+            assert exit_code(name, 10) == code, logs(name)
+        status, exit_status, summary = database.query(LAST_RUN).split("|")
+        assert (status, exit_status) == ("failure", str(code))
+        assert f"SIG{signal}" in summary
+        known = "select file_id from ops.raw_ingest_manifest"
+        half = f"select count(*) from raw.daily_activity where _file_id not in ({known})"
+        assert database.query(half) == "0"
+        assert database.query("select count(*) from pg_stat_progress_copy") == "0"
+        assert int(database.query("select count(*) from raw.daily_activity")) in {0, 1004}, "nothing is half loaded"
+
+    def test_docker_stop_leaves_within_the_grace_period(self, big: Pipeline, database: Database) -> None:
+        with big.started("ingest") as name:
+            eventually(lambda: database.query("select count(*) from pg_stat_progress_copy") == "1", "it loads")
+            assert command("docker", "stop", "--time=20", name).seconds < 10
+            assert docker("inspect", "--format", "{{.State.ExitCode}}", name) == "143"
+
+    def test_after_a_kill_the_next_run_says_so(self, big: Pipeline, database: Database) -> None:
+        with big.started("ingest") as name:
+            eventually(lambda: database.query("select count(*) from pg_stat_progress_copy") == "1", "it loads")
+            docker("kill", "--signal=KILL", name)
+            assert exit_code(name) == 137
+        (big.landing_zone / "daily_activity_2026-04-02.csv").unlink()
+        assert big.run("ingest").returncode == 0
+        dead = "select count(*) from ops.pipeline_runs where status = 'failure' and error_summary like '%died%'"
+        assert database.query(dead) == "1"
+
+
+class TestTwoAtOnce:
+    def test_both_succeed_and_each_file_is_loaded_once(self, small: Pipeline, database: Database) -> None:
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(small.run("ingest"))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [r.returncode for r in results] == [0, 0], results
+        assert database.query("select count(*) from raw.daily_activity") == "1004"
+        assert database.query("select status, count(*) from ops.raw_ingest_manifest group by 1") == "loaded|2"
+
+    def test_the_second_declines_where_it_is_told_to(self, big: Pipeline, database: Database) -> None:
+        with big.started("ingest"):
+            eventually(lambda: database.query("select count(*) from pg_stat_progress_copy") == "1", "it loads")
+            result = big.run(environment={"PIPELINE_ON_CONCURRENT_RUN": "decline"})
+        assert result.returncode == 75, result.output
+        assert "holds the lock" in result.stderr
+
+
+@pytest.fixture
+def certificate(server: str, tmp_path: Path) -> Iterator[Path]:
+    """The session's server speaks TLS, with a certificate for its name that this file can verify."""
+    done = command(
+        *(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "1",
+        ),
+        *("-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "crt"), "-subj", f"/CN={server}"),
+        *("-addext", f"subjectAltName=DNS:{server}"),
+    )
+    assert done.returncode == 0, done.output
+    for name in ("key", "crt"):
+        docker("cp", str(tmp_path / name), f"{server}:/tmp/server.{name}")
+    docker("exec", server, "sh", "-c", "chown postgres /tmp/server.* && chmod 600 /tmp/server.key")
+    maintenance = Database(server, "postgres")
+    for setting in ("ssl_cert_file = '/tmp/server.crt'", "ssl_key_file = '/tmp/server.key'", "ssl = on"):
+        maintenance.query(f"alter system set {setting}")
+    maintenance.query("select pg_reload_conf()")
+    yield tmp_path / "crt"
+    maintenance.query("alter system reset all")
+    maintenance.query("select pg_reload_conf()")
+
+
+class TestTls:
+    def test_verified(self, pipeline: Pipeline, certificate: Path) -> None:
+        mount = [f"--volume={certificate}:/run/secrets/ca.crt:ro"]
+        environment = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/run/secrets/ca.crt"}
+        for words in (("ingest",), ("transform",)):
+            result = pipeline.run(*words, environment=environment, options=mount)
+            assert result.returncode == 0, result.output
+
+    @pytest.mark.usefixtures("certificate")
+    def test_an_unknown_certificate_is_refused(self, pipeline: Pipeline) -> None:
+        environment = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/ssl/certs/ca-certificates.crt"}
+        result = pipeline.run("migrate", environment=environment)
+        assert result.returncode == 78, result.output
+        assert "certificate verify failed" in result.stderr
+
+
+class TestScheduledRun:
+    """scripts/run-scheduled.sh, as scheduled.yml calls it."""
+
+    def schedule(self, pipeline: Pipeline, tmp_path: Path, **environment: str) -> tuple[int, dict[str, str], Path]:
+        output = tmp_path / "output"
+        outputs = tmp_path / "github-output"
+        result = command(
+            str(REPOSITORY / "scripts/run-scheduled.sh"),
+            environment={
+                "PATH": os.environ["PATH"],
+                "IMAGE": pipeline.image,
+                "NETWORK": pipeline.network,
+                "DATA_DIR": str(pipeline.landing_zone),
+                "OUTPUT": str(output),
+                "GITHUB_OUTPUT": str(outputs),
+                **pipeline.environment,
+                **environment,
+            },
+        )
+        assert PASSWORD not in result.output
+        told = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
+        return result.returncode, told, output
+
+    def test_success(self, small: Pipeline, database: Database, tmp_path: Path) -> None:
+        code, told, output = self.schedule(small, tmp_path)
+        assert (code, told["exit_code"], told["error_summary"]) == (0, "0", "")
+        assert told["run_id"] == database.query("select run_id from ops.pipeline_runs")
+        assert (output / "dbt/run_results.json").exists()
+        assert (output / "dbt/manifest.json").exists()
+        assert told["run_id"] in (output / "pipeline.log").read_text()
+
+    def test_failure(self, small: Pipeline, tmp_path: Path) -> None:
+        code, told, output = self.schedule(small, tmp_path, PGDATABASE="nowhere")
+        assert (code, told["exit_code"]) == (78, "78")
+        assert "nowhere" in told["error_summary"]
+        assert "nowhere" in (output / "pipeline.log").read_text()
