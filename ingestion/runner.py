@@ -121,7 +121,7 @@ def _steps(
     if command in {"run", "ingest"}:
         try:
             _with_retry(tracker, "ingest", lambda step: _ingest(settings, engine, step, result))
-        except _FilesRefusedError as exc:
+        except FilesRefusedError as exc:
             # the good files are loaded: their marts are built before the run ends as a failure
             refused = exc
     if command in {"run", "transform"}:
@@ -157,7 +157,7 @@ def _ingest(settings: Settings, engine: Engine, step: Step, result: RunResult) -
     step.detail = {"files": result.ingest.by_status()}
     if refused := result.ingest.refused:
         first, more = refused[0], len(refused) - 1
-        raise _FilesRefusedError(
+        raise FilesRefusedError(
             f"{first.filename}: {first.reason}" + (f" (and {more} more files)" if more else ""), hint=first.hint
         )
 
@@ -183,7 +183,7 @@ def _report_termination(settings: Settings, error_summary: str) -> None:
             log.event(f"the termination log could not be written: {exc.strerror}", level=log.WARNING)
 
 
-class _FilesRefusedError(BadDataError):
+class FilesRefusedError(BadDataError):
     """Some files were refused; the others are loaded."""
 
 

@@ -69,7 +69,7 @@ def read_status(engine: Engine, limit: int = 10) -> Status:
 
 def show_status(status: Status) -> RenderableType:
     """Return how things stand, for a terminal."""
-    runs = _table("started", "run", "command", "status", "took", "error")
+    runs = _table("started", "run", "command", "status", "took")
     for run in status.runs:
         runs.add_row(
             f"{run['started_at']:%Y-%m-%d %H:%M:%S}",
@@ -77,15 +77,15 @@ def show_status(status: Status) -> RenderableType:
             run["command"] or "",
             Text(run["status"], style=_STYLES[run["status"]]),
             "" if run["seconds"] is None else f"{run['seconds']:.1f} s",
-            run["error_summary"] or "",
         )
+    errors = [f"{run['run_id'][:8]}  {run['error_summary']}" for run in status.runs if run["error_summary"]]
     rows = _table("dataset", "files", "rows")
     for row in status.rows:
         rows.add_row(row["source"], f"{row['files']:,}", f"{row['rows']:,}")
     files = ", ".join(f"{count} {name}" for name, count in status.files.items()) or "none yet"
     verdict = Text("healthy", style="green") if status.is_healthy else Text("not healthy", style="bold red")
     facts = _facts(("Pipeline", verdict), ("Files", files), ("Quarantine", f"{status.quarantined:,} rows"))
-    return Group(facts, "", runs, "", rows)
+    return Group(facts, "", runs, *(Text(error, style="yellow") for error in errors), "", rows)
 
 
 def show_run(console: Console, result: RunResult, engine: Engine, database: Database) -> None:
