@@ -9,6 +9,8 @@ from ingestion.sources import Column, Source, normalise
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _OTHER_DELIMITERS = (";", "\t", "|")
+# a table may have 1,600 columns; the one that takes in the records has one for the line number
+_MAX_COLUMNS = 1599
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,21 @@ def _first_line(beginning: bytes) -> tuple[bytes, bytes]:
 
 def _check(source: Source, header: Header, text: str) -> None:
     names = [field if isinstance(field, str) else field.header for field in header.fields]
+    missing = [column.header for column in source.columns if column.required and column not in header.fields]
+    # first, for where it is met the names are columns and not the values of a file without a header
+    if missing:
+        hint = f"{source.name} needs {', '.join(column.header for column in source.columns if column.required)}."
+        delimiter = next((d for d in _OTHER_DELIMITERS if len(names) == 1 and d in text), None)
+        if delimiter:
+            hint = f"The fields seem to be separated by {delimiter!r}: save the file with commas."
+        elif not header.columns:
+            hint = f"Line 1 must be the header, with no title above it. {hint}"
+        raise FileRefusedError(f"the header lacks {', '.join(missing)}", hint=hint, line=1)
+    if len(names) > _MAX_COLUMNS:
+        raise FileRefusedError(
+            f"the header has {len(names)} columns", hint=f"PostgreSQL takes {_MAX_COLUMNS}: leave some out.", line=1
+        )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FileRefusedError(
             f"the header has a column twice: {', '.join(twice)}", hint="Take one of the two out.", line=1
         )
-    missing = [column.header for column in source.columns if column.required and column not in header.fields]
-    if not missing:
-        return
-    hint = f"{source.name} needs {', '.join(column.header for column in source.columns if column.required)}."
-    delimiter = next((d for d in _OTHER_DELIMITERS if len(names) == 1 and d in text), None)
-    if delimiter:
-        hint = f"The fields seem to be separated by {delimiter!r}: save the file with commas."
-    elif not header.columns:
-        hint = f"Line 1 must be the header, with no title above it. {hint}"
-    raise FileRefusedError(f"the header lacks {', '.join(missing)}", hint=hint, line=1)

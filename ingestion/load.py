@@ -290,10 +290,11 @@ def _insert_fitting(drop: Drop, header: Header) -> Composable:
     names = [Identifier(column.name) for _, column in fields]
     extra = [(position, field) for position, field in enumerate(header.fields) if isinstance(field, str)]
     if extra:
-        pairs = SQL(", ").join(
-            SQL("{}, nullif({}, '')").format(Literal(name), Identifier(f"c{position}")) for position, name in extra
-        )
-        values.append(SQL("nullif(jsonb_strip_nulls(jsonb_build_object({})), '{{}}')").format(pairs))
+        # not jsonb_build_object: a function takes a hundred arguments
+        keys = SQL(", ").join(Literal(name) for _, name in extra)
+        texts = SQL(", ").join(SQL("nullif({}, '')").format(Identifier(f"c{position}")) for position, _ in extra)
+        objects = SQL("jsonb_object(array[{}]::text[], array[{}]::text[])").format(keys, texts)
+        values.append(SQL("nullif(jsonb_strip_nulls({}), '{{}}')").format(objects))
         names.append(Identifier("_extra"))
     return SQL(
         "insert into {} ({}) select {} from incoming as i"
