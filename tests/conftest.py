@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, embedded, migrate
 from ingestion.config import Database, Settings
+from tests.drops import Landing
 
 _names = count(1)
 
@@ -89,3 +90,9 @@ def create_database(server: Database, name: str, options: str = "") -> Database:
 
 def drop_database(server: Database, database: Database) -> None:
     execute(server, f"drop database {database.parameters['dbname']} with (force)")
+
+
+@pytest.fixture
+def landing(settings: Settings, engine: Engine) -> Landing:
+    """A landing zone and what it is loaded into."""
+    return Landing(Path(settings.landing_zone), engine)

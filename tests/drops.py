@@ -1,0 +1,85 @@
+"""Small drops, and a landing zone to put them into."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine
+
+from ingestion import db
+from ingestion.ingest import IngestResult, ingest
+from ingestion.storage import open_storage
+
+SLEEP_HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed"
+ACTIVITY_HEADER = (
+    "Id,ActivityDate,TotalSteps,VeryActiveMinutes,FairlyActiveMinutes,LightlyActiveMinutes,SedentaryMinutes,Calories"
+)
+
+
+def sleep(*users: int) -> bytes:
+    """One night of each user."""
+    return "".join(
+        f"{line}\n" for line in (SLEEP_HEADER, *(f"{u},4/12/2016 12:00:00 AM,1,327,346" for u in users))
+    ).encode()
+
+
+def activity(*users: int) -> bytes:
+    """One day of each user."""
+    return "".join(
+        f"{line}\n" for line in (ACTIVITY_HEADER, *(f"{u},4/12/2016,13162,25,13,328,728,1985" for u in users))
+    ).encode()
+
+
+@dataclass(frozen=True)
+class Landing:
+    """A landing zone and the database that it is loaded into."""
+
+    root: Path
+    engine: Engine
+
+    def put(self, name: str, content: bytes) -> Path:
+        """Drop a file as a careful sender does: under its name only once it is whole."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(".part")
+        part.write_bytes(content)
+        return part.replace(path)
+
+    def ingest(self, *, use_manifest: bool = True, schema: str = "raw", run_id: UUID | None = None) -> IngestResult:
+        """Run the step alone."""
+        storage = open_storage(str(self.root))
+        return ingest(self.engine, storage, run_id or uuid4(), schema=schema, use_manifest=use_manifest)
+
+    def statuses(self, *, use_manifest: bool = True, schema: str = "raw") -> dict[str, str]:
+        """Run the step and return what became of each file."""
+        return {file.filename: file.status for file in self.ingest(use_manifest=use_manifest, schema=schema).files}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the database."""
+        with db.session(self.engine) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def users(self, table: str = "raw.sleep") -> list[int]:
+        """Return the user of each row."""
+        return [user for (user,) in self.rows(f"select user_id from {table} order by user_id")]
+
+    def check(self, schema: str = "raw") -> None:
+        """Assert what holds at any time: ledger and tables agree, and no row is unaccounted for."""
+        for source in ("sleep", "daily_activity"):
+            in_table = self.rows(f'select _file_id, count(*) from "{schema}".{source} group by 1 order by 1')
+            in_ledger = self.rows(
+                "select file_id, row_count from ops.raw_ingest_manifest where status = 'loaded' and row_count > 0"
+                f" and target_schema = '{schema}' and source = '{source}' order by 1"
+            )
+            assert in_table == in_ledger
+        assert (
+            self.rows(
+                "select m.file_id from ops.raw_ingest_manifest as m"
+                " left join (select file_id, count(*) as n from ops.rejected_rows group by 1) as r using (file_id)"
+                " where m.rows_rejected <> coalesce(r.n, 0)"
+                " or m.rows_read <> m.row_count + m.rows_rejected + m.rows_blank"
+            )
+            == []
+        )

@@ -1,0 +1,367 @@
+"""From files to raw rows, in both modes, as a person meets it."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestion import __main__, db, log, manifest
+from ingestion.config import Database, Settings
+from ingestion.errors import BadDataError, StatementError
+from tests.drops import ACTIVITY_HEADER, SLEEP_HEADER, Landing, activity, sleep
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_first_run_loads_a_second_one_nothing(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(1, 2))
+    landing.put("daily_activity.csv", activity(1))
+    assert landing.statuses() == {"daily_activity.csv": "loaded", "sleep.csv": "loaded"}
+    before = landing.rows("select ctid, * from raw.sleep")
+    result = landing.ingest()
+    assert result.by_status() == {"skipped": 2}
+    assert (result.counts.read, result.counts.loaded) == (0, 0)
+    assert landing.rows("select ctid, * from raw.sleep") == before
+    landing.check()
+
+
+def test_the_sample_data_loads_whole(landing: Landing) -> None:
+    shutil.copytree(ROOT / "sample_data", landing.root, dirs_exist_ok=True)
+    result = landing.ingest()
+    assert set(result.by_status()) == {"loaded"}
+    lines = {
+        source: sum(
+            len(path.read_text(encoding="utf-8").splitlines()) - 1
+            for path in landing.root.rglob("*.csv")
+            if path.name.lower().startswith(source[:5])
+        )
+        for source in ("sleep", "daily_activity")
+    }
+    for source, expected in lines.items():
+        assert expected > 100
+        assert landing.rows(f"select count(*) from raw.{source}") == [(expected,)]
+    assert result.counts.read == result.counts.loaded == sum(lines.values())
+    assert landing.ingest().by_status() == {"skipped": len(result.files)}
+    landing.check()
+
+
+def test_values_arrive_as_they_are_with_where_they_came_from(landing: Landing) -> None:
+    landing.put("2026-01/sleep.csv", f"{SLEEP_HEADER}\n8877689391,1/2/2026 12:00:00 AM,3,412,440\n".encode())
+    landing.ingest()
+    assert landing.rows(
+        "select s.user_id, s.sleep_day::text, s.total_sleep_records, s.total_minutes_asleep, s.total_time_in_bed,"
+        " s._extra, m.source_filename, s._loaded_at > now() - interval '1 hour'"
+        " from raw.sleep as s join ops.raw_ingest_manifest as m on m.file_id = s._file_id"
+    ) == [(8877689391, "2026-01-02 00:00:00", 3, 412, 440, None, "2026-01/sleep.csv", True)]
+
+
+def test_a_changed_file_replaces_its_own_rows_and_no_others(landing: Landing) -> None:
+    landing.put("a/sleep.csv", sleep(1, 2))
+    landing.put("b/sleep.csv", sleep(3))
+    landing.ingest()
+    landing.put("a/sleep.csv", sleep(2, 4))
+    assert landing.statuses() == {"a/sleep.csv": "replaced", "b/sleep.csv": "skipped"}
+    assert landing.users() == [2, 3, 4]
+    landing.check()
+
+
+def test_nobody_sees_a_replacement_half_done(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    landing.put("sleep.csv", sleep(1, 2))
+    landing.ingest()
+    landing.put("sleep.csv", sleep(3))
+    seen = []
+    record = manifest.record_loaded
+
+    def look(*args: Any) -> None:
+        record(*args)
+        seen.append((landing.users(), landing.rows("select row_count, status from ops.raw_ingest_manifest")))
+
+    monkeypatch.setattr(manifest, "record_loaded", look)
+    landing.ingest()
+    assert seen == [([1, 2], [(2, "loaded")])]
+    assert landing.users() == [3]
+
+
+def test_a_change_and_back_again(landing: Landing) -> None:
+    for users in ([1], [2], [1]):
+        landing.put("sleep.csv", sleep(*users))
+        landing.ingest()
+        assert landing.users() == users
+    statuses = landing.rows("select status from ops.raw_ingest_manifest order by file_id")
+    assert statuses == [("replaced",), ("replaced",), ("loaded",)]
+
+
+def test_the_same_bytes_under_another_name_are_recorded_as_a_duplicate(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(1))
+    landing.ingest()
+    landing.put("sleep_2026-01-20.csv", sleep(1))
+    for _ in range(2):
+        result = landing.ingest()
+        assert [(file.filename, file.status, file.reason) for file in result.files] == [
+            ("sleep.csv", "skipped", None),
+            ("sleep_2026-01-20.csv", "duplicate", "same as sleep.csv"),
+        ]
+        assert landing.users() == [1]
+    assert landing.rows(
+        "select d.source_filename, d.row_count, o.source_filename from ops.raw_ingest_manifest as d"
+        " join ops.raw_ingest_manifest as o on o.file_id = d.duplicate_of where d.status = 'duplicate'"
+    ) == [("sleep_2026-01-20.csv", 0, "sleep.csv")]
+
+
+def test_two_twins_in_one_run_load_once(landing: Landing) -> None:
+    landing.put("a/sleep.csv", sleep(1))
+    landing.put("b/sleep.csv", sleep(1))
+    assert landing.statuses() == {"a/sleep.csv": "loaded", "b/sleep.csv": "duplicate"}
+    assert landing.users() == [1]
+
+
+def test_equal_bytes_in_two_datasets_are_no_duplicates(landing: Landing) -> None:
+    header = f"{ACTIVITY_HEADER},SleepDay,TotalMinutesAsleep,TotalTimeInBed\n".encode()
+    landing.put("sleep.csv", header)
+    landing.put("daily_activity.csv", header)
+    assert landing.statuses() == {"daily_activity.csv": "loaded", "sleep.csv": "loaded"}
+
+
+@pytest.mark.parametrize(("original", "copy"), [("a", "b"), ("b", "a")])
+def test_a_duplicate_loads_in_the_run_that_replaces_its_twin(landing: Landing, original: str, copy: str) -> None:
+    landing.put(f"{original}/sleep.csv", sleep(1))
+    landing.ingest()
+    landing.put(f"{copy}/sleep.csv", sleep(1))
+    landing.ingest()
+    landing.put(f"{original}/sleep.csv", sleep(2))
+    assert landing.statuses() == {f"{original}/sleep.csv": "replaced", f"{copy}/sleep.csv": "loaded"}
+    assert landing.users() == [1, 2]
+    landing.check()
+
+
+@pytest.mark.parametrize(("changed", "twin"), [("a", "b"), ("b", "a")])
+def test_a_file_overwritten_with_a_copy_of_another_gives_up_its_rows(landing: Landing, changed: str, twin: str) -> None:
+    landing.put(f"{changed}/sleep.csv", sleep(1))
+    landing.put(f"{twin}/sleep.csv", sleep(2))
+    landing.ingest()
+    landing.put(f"{changed}/sleep.csv", sleep(2))
+    assert landing.statuses() == {f"{changed}/sleep.csv": "duplicate", f"{twin}/sleep.csv": "skipped"}
+    assert landing.users() == [2], "no file holds the first night any more"
+    landing.check()
+
+
+def test_files_that_change_their_names_among_them_keep_all_rows(landing: Landing) -> None:
+    for folder, user in zip("abc", (1, 2, 3), strict=True):
+        landing.put(f"{folder}/sleep.csv", sleep(user))
+    landing.ingest()
+    for folder, user in zip("abc", (2, 3, 1), strict=True):
+        landing.put(f"{folder}/sleep.csv", sleep(user))
+    landing.ingest()
+    assert landing.users() == [1, 2, 3]
+    assert set(landing.statuses().values()) <= {"skipped", "duplicate"}
+    assert landing.users() == [1, 2, 3]
+    landing.check()
+
+
+def test_a_renamed_file_is_a_duplicate_of_what_it_was(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(1)).rename(landing.root / "moved.csv")
+    landing.put("sleep.csv", sleep(1))
+    landing.ingest()
+    (landing.root / "sleep.csv").rename(landing.root / "sleep_2.csv")
+    assert landing.statuses() == {"moved.csv": "unknown", "sleep_2.csv": "duplicate"}
+    assert landing.users() == [1]
+
+
+def test_rows_of_a_file_that_has_gone_stay(landing: Landing) -> None:
+    landing.put("a/sleep.csv", sleep(1)).unlink()
+    path = landing.put("a/sleep.csv", sleep(1))
+    landing.put("b/sleep.csv", sleep(2))
+    landing.ingest()
+    path.unlink()
+    assert landing.statuses() == {"b/sleep.csv": "skipped"}
+    assert landing.users() == [1, 2]
+
+
+@pytest.mark.parametrize("use_manifest", [True, False])
+def test_an_unknown_file_is_reported_and_left_alone(landing: Landing, *, use_manifest: bool) -> None:
+    path = landing.put("hourlySteps_merged.csv", b"Id,ActivityHour,StepTotal\n1,4/12/2016,5\n")
+    landing.put("sleep.csv", sleep(1))
+    unknown, known = landing.ingest(use_manifest=use_manifest).files
+    assert (unknown.filename, unknown.status, unknown.source) == ("hourlySteps_merged.csv", "unknown", None)
+    assert "sources.py" in (unknown.hint or "")
+    assert known.status == "loaded"
+    assert path.exists()
+    assert landing.rows("select source_filename from ops.raw_ingest_manifest") == [("sleep.csv",)]
+
+
+ODD_FOLDERS = ["with space", "ünïcode-日本", "100%", "%s %(file)s {0}", 'quote\'s "x"', ";--", "\\n", "a/b/c"]
+
+
+@pytest.mark.parametrize("use_manifest", [True, False])
+def test_odd_names_load_and_are_known_again(landing: Landing, *, use_manifest: bool) -> None:
+    for number, folder in enumerate(ODD_FOLDERS):
+        landing.put(f"{folder}/sleep ({number}).csv", sleep(number))
+    names = sorted(f"{folder}/sleep ({number}).csv" for number, folder in enumerate(ODD_FOLDERS))
+    assert sorted(landing.statuses(use_manifest=use_manifest)) == names
+    assert landing.users() == list(range(len(ODD_FOLDERS)))
+    assert [name for (name,) in sorted(landing.rows("select source_filename from ops.raw_ingest_manifest"))] == names
+    assert set(landing.statuses().values()) == {"skipped"}
+
+
+def test_without_the_manifest_a_run_replaces_what_the_tables_hold(landing: Landing) -> None:
+    landing.put("a/sleep.csv", sleep(1, 2))
+    path = landing.put("b/sleep.csv", sleep(3))
+    landing.put("daily_activity.csv", activity(9))
+    for _ in range(2):
+        assert set(landing.statuses(use_manifest=False).values()) == {"loaded"}
+        assert landing.users() == [1, 2, 3]
+    path.unlink()
+    (landing.root / "daily_activity.csv").unlink()
+    assert landing.statuses(use_manifest=False) == {"a/sleep.csv": "loaded"}
+    assert landing.users() == [1, 2]
+    assert landing.users("raw.daily_activity") == [9], "no file of this dataset was there to replace it"
+    landing.check()
+
+
+def test_the_two_modes_know_of_each_other(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(1))
+    assert landing.statuses(use_manifest=True) == {"sleep.csv": "loaded"}
+    assert landing.statuses(use_manifest=False) == {"sleep.csv": "loaded"}
+    assert landing.statuses(use_manifest=True) == {"sleep.csv": "skipped"}
+    assert landing.users() == [1]
+    landing.check()
+
+
+def test_without_the_manifest_twins_load_once_too(landing: Landing) -> None:
+    landing.put("a/sleep.csv", sleep(1))
+    landing.put("b/sleep.csv", sleep(1))
+    assert landing.statuses(use_manifest=False) == {"a/sleep.csv": "loaded", "b/sleep.csv": "duplicate"}
+    assert landing.users() == [1]
+    landing.check()
+
+
+def test_without_the_manifest_a_refused_file_keeps_what_the_table_held_only_where_no_other_loads(
+    landing: Landing,
+) -> None:
+    landing.put("sleep.csv", sleep(1))
+    landing.ingest(use_manifest=False)
+    landing.put("sleep.csv", b"Id\n1\n")
+    assert landing.statuses(use_manifest=False) == {"sleep.csv": "refused"}
+    assert landing.users() == [1]
+    landing.check()
+    landing.put("sleep_2.csv", sleep(2))
+    assert landing.statuses(use_manifest=False) == {"sleep.csv": "refused", "sleep_2.csv": "loaded"}
+    assert landing.users() == [2]
+    landing.check()
+
+
+@pytest.mark.parametrize("use_manifest", [True, False])
+def test_a_refused_change_keeps_what_the_table_held(landing: Landing, *, use_manifest: bool) -> None:
+    landing.put("sleep.csv", sleep(1))
+    landing.ingest(use_manifest=use_manifest)
+    landing.put("sleep.csv", f"{SLEEP_HEADER}\nbad\nworse\n".encode())
+    assert landing.statuses(use_manifest=use_manifest) == {"sleep.csv": "refused"}
+    assert landing.users() == [1]
+    assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
+    landing.put("sleep.csv", sleep(2))
+    landing.ingest(use_manifest=use_manifest)
+    assert landing.users() == [2]
+    landing.check()
+
+
+def test_another_schema_has_tables_and_a_ledger_of_its_own(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(1))
+    landing.ingest()
+    landing.put("sleep_bad.csv", b"")
+    for _ in range(2):
+        landing.statuses(schema="Back fill")
+    assert landing.users('"Back fill".sleep') == [1]
+    assert landing.users("raw.sleep") == [1]
+    landing.check("Back fill")
+
+
+def test_a_table_of_another_schema_is_like_the_raw_one(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(1))
+    landing.ingest(schema="backfill")
+    shape = (
+        "select column_name, data_type, is_nullable, column_default from information_schema.columns"
+        " where table_schema = '{}' and table_name = 'sleep' order by ordinal_position"
+    )
+    assert landing.rows(shape.format("backfill")) == landing.rows(shape.format("raw"))
+
+
+@pytest.mark.parametrize("columns", [60, 1700])
+def test_a_very_wide_file_keeps_the_others_going(landing: Landing, columns: int) -> None:
+    extra = ",".join(f"X{number}" for number in range(columns))
+    landing.put("a/sleep.csv", f"{SLEEP_HEADER},{extra}\n1,4/12/2016,1,327,346{',v' * columns}\n".encode())
+    landing.put("b/sleep.csv", sleep(2))
+    result = landing.ingest()
+    assert result.files[1].status == "loaded"
+    if columns == 60:
+        assert result.files[0].status == "loaded"
+        ((kept,),) = landing.rows("select _extra from raw.sleep where user_id = 1")
+        assert kept == {f"X{number}": "v" for number in range(columns)}
+    else:
+        assert result.files[0].status == "refused"
+        assert "columns" in (result.files[0].reason or "")
+
+
+def test_an_error_of_the_database_ends_the_step_and_keeps_the_files_before_it(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in "abc":
+        landing.put(f"{folder}/sleep.csv", sleep(ord(folder)))
+    record = manifest.record_loaded
+
+    def fail_on_b(connection: db.Connection, file_id: int, entry: manifest.Entry, *rest: Any) -> None:
+        record(connection, file_id, entry, *rest)
+        if entry.filename.startswith("b"):
+            connection.cursor().execute("select no_such_column")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manifest, "record_loaded", fail_on_b)
+        with pytest.raises(StatementError):
+            landing.ingest()
+    assert landing.users() == [ord("a")]
+    landing.check()
+    landing.ingest()
+    assert landing.users() == [ord(folder) for folder in "abc"]
+    landing.check()
+
+
+def test_an_empty_landing_zone_without_the_manifest_is_an_error(landing: Landing) -> None:
+    with pytest.raises(BadDataError, match="no files"):
+        landing.ingest(use_manifest=False)
+
+
+@pytest.fixture
+def command(database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The environment of a command on the test's database."""
+    for name in ("PGHOST", "DB_HOST", "PIPELINE_DATA_DIR", "PIPELINE_USE_MANIFEST", "PIPELINE_SCHEMA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATABASE_URL", database.dsn)
+    monkeypatch.setattr(log.logger, "handlers", [])
+    return Settings(database=database)
+
+
+@pytest.mark.usefixtures("command")
+def test_the_command_loads_and_says_so_by_its_exit_code(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(1))
+    assert __main__.main(["ingest", "--data-dir", str(landing.root), "--use-manifest"]) == 0
+    landing.put("sleep_2.csv", b"")
+    assert __main__.main(["ingest", "--data-dir", str(landing.root), "--use-manifest"]) == 65
+    assert __main__.main(["ingest", "--data-dir", str(landing.root / "nowhere")]) == 78
+    assert __main__.main(["ingest", "--data-dir", str(landing.root), "--no-such-option"]) == 64
+    assert landing.users() == [1]
+
+
+@pytest.mark.usefixtures("command")
+def test_the_command_takes_its_settings_from_the_environment_too(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing.put("sleep.csv", sleep(1))
+    monkeypatch.setenv("PIPELINE_DATA_DIR", str(landing.root))
+    monkeypatch.setenv("PIPELINE_USE_MANIFEST", "1")
+    monkeypatch.setenv("PIPELINE_SCHEMA", "backfill")
+    for _ in range(2):
+        assert __main__.main(["ingest"]) == 0
+    assert landing.users("backfill.sleep") == [1]
+    assert landing.rows("select status from ops.raw_ingest_manifest") == [("loaded",)]
+    assert __main__.main(["ingest", "--no-use-manifest", "--schema", "raw"]) == 0
+    assert landing.users("raw.sleep") == [1]
