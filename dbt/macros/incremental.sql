@@ -20,17 +20,15 @@
 {% endmacro %}
 
 
-{% macro settings() %}
-    {% set values = [] %}
-    {% for name in [
+{% macro settings() -%}
+    {%- for name in [
         'min_steps', 'max_steps', 'min_baseline_days', 'anchor_days', 'recent_days', 'base_days', 'z_alert', 'cusum_slack',
         'min_weekdays', 'min_week_valid_days', 'disengaging_max_valid_days', 'declining_below_ratio',
         'increasing_above_ratio', 'cohort_entry_days', 'earliest_date', 'raw_schema',
-    ] %}
-        {% do values.append(var(name) | string) %}
-    {% endfor %}
-    {{ return(values | join(' ')) }}
-{% endmacro %}
+    ] -%}
+        {{ name }}={{ var(name) }}{{ ' ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
 
 
 {# The moment up to which this model has read the log. A full build reads it all. #}
@@ -67,6 +65,18 @@
     where changed_at > {{ consumed_at() }}
     window user_log as (partition by user_id)
     order by user_id, changed_at desc
+{% endmacro %}
+
+
+{# Users and dates that files of one source came or went with since the model was last built. #}
+{% macro changed_in_source(source_name) %}
+    select
+        user_id,
+        min(first_date) as from_date,
+        max(last_date) as to_date
+    from {{ ref('int_file_user') }}
+    where source_name = '{{ source_name }}' and changed_at > {{ consumed_at() }}
+    group by user_id
 {% endmacro %}
 
 

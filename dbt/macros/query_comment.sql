@@ -1,7 +1,9 @@
+{# The pipeline's run, or dbt's own where it is run by hand. #}
+{% macro run_label() -%}
+    {{ env_var('PIPELINE_RUN_ID', invocation_id) }}
+{%- endmacro %}
+
+
 {% macro query_comment(node) -%}
-    {{ tojson({
-        'app': 'dbt',
-        'run_id': env_var('PIPELINE_RUN_ID', invocation_id),
-        'node': node.unique_id if node else none,
-    }) }}
+    {{ tojson({'app': 'dbt', 'run_id': run_label(), 'node': node.unique_id if node else none}) }}
 {%- endmacro %}

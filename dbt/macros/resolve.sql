@@ -1,17 +1,23 @@
+{# A device can measure neither before it was sold nor after its file was loaded; a day's slack is for time zones. #}
+{% macro is_plausible(day) -%}
+    ({{ day }} >= date '{{ var("earliest_date") }}' and {{ day }} < _loaded_at::date + 2)
+{%- endmacro %}
+
+
 {#
     One row a user and day out of the raw rows of all files that have one.
 
     The file that reaches the latest date wins: devices write an export's last day before it is over. Between files that
     reach equally far the greater name wins, and within a file the row with the greater values, in the order of `columns`.
-    None of it depends on the order of loading.
+    None of it depends on the order of loading. `changed` selects the users and dates to build when not all are.
 #}
-{% macro resolve(source_name, day, columns) %}
+{% macro resolve(source_name, day, columns, changed) %}
 {% set later = ['file.last_date desc', 'file.file_name collate "C" desc'] %}
 {% for raw in columns.values() %}{% do later.append('source.' ~ raw ~ ' desc nulls last') %}{% endfor %}
 {% set target_day = 'activity_date' if source_name == 'daily_activity' else 'sleep_date' %}
 with {% if is_incremental() %}changed_user as (
 
-    {{ changed_in_source(source_name) }}
+    {{ changed }}
 
 ),
 
@@ -85,16 +91,4 @@ select
     has_conflict
 from renamed
 where precedence = 1
-{% endmacro %}
-
-
-{# Users and dates that files of one source came or went with since the model was last built. #}
-{% macro changed_in_source(source_name) %}
-    select
-        user_id,
-        min(first_date) as from_date,
-        max(last_date) as to_date
-    from {{ ref('int_file_user') }}
-    where source_name = '{{ source_name }}' and changed_at > {{ consumed_at() }}
-    group by user_id
 {% endmacro %}

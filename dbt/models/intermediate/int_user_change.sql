@@ -23,15 +23,16 @@ extent as (
 
     select
         changed.*,
-        (
-            select min(activity_date) from {{ ref('stg_fitbit__daily_activity') }} as activity
-            where activity.user_id = changed.user_id
-        ) as first_date,
-        (
-            select max(activity_date) from {{ ref('stg_fitbit__daily_activity') }} as activity
-            where activity.user_id = changed.user_id
-        ) as last_date
+        remaining.first_date,
+        remaining.last_date
     from changed
+    cross join lateral (
+        select
+            min(activity.activity_date) as first_date,
+            max(activity.activity_date) as last_date
+        from {{ ref('stg_fitbit__daily_activity') }} as activity
+        where activity.user_id = changed.user_id
+    ) as remaining
 
 ),
 
@@ -49,7 +50,9 @@ compared as (
     from extent
     {% if is_incremental() %}
     left join lateral (
-        select known.first_date, known.last_date
+        select
+            known.first_date,
+            known.last_date
         from {{ this }} as known
         where known.user_id = extent.user_id
         order by known.changed_at desc

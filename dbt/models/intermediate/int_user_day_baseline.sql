@@ -30,7 +30,7 @@ with amount as (
     select
         user_day.user_id,
         user_day.activity_date,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         case when user_day.is_valid_day then (user_day.{{ metric.name }}{{ ' * ' ~ metric.scale if metric.scale != 1 }})::bigint end
             as {{ metric.name }},
         {% endfor %}
@@ -54,7 +54,7 @@ series as (
 
     select
         user_id,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         array_agg({{ metric.name }} order by activity_date) filter (where {{ metric.name }} is not null)
             as {{ metric.name }}_series{{ ',' if not loop.last }}
         {% endfor %}
@@ -67,7 +67,7 @@ counted as (
 
     select
         *,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {% for weeks in range(1, 5) %}
         lag({{ metric.name }}, {{ 7 * weeks }}) over by_date as {{ metric.name }}_week_{{ weeks }},
         {% endfor %}
@@ -88,14 +88,14 @@ counted as (
 
 ),
 
--- offset 0: without it the planner merges the levels and repeats their expressions in each other
+-- limit all: without it the planner merges the levels and repeats their expressions in each other
 sorted as (
 
     select
         counted.user_id,
         counted.activity_date,
         counted.is_wanted,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {% set days = metric.name ~ '_until - ' ~ metric.name ~ '_before' %}
         {% set weeks = ['_week_1', '_week_2', '_week_3', '_week_4'] %}
         {% set same_weekday = [] %}
@@ -118,7 +118,7 @@ sorted as (
         {% endfor %}
     from counted
     inner join series on counted.user_id = series.user_id
-    offset 0
+    limit all
 
 ),
 
@@ -126,12 +126,12 @@ search_0 as (
 
     select
         *,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {{ twice_median(metric.name ~ '_sorted', metric.name ~ '_n') }} as {{ metric.name }}_twice_median,
         0 as {{ metric.name }}_skipped{{ ',' if not loop.last }}
         {% endfor %}
     from sorted
-    offset 0
+    limit all
 
 ),
 
@@ -142,7 +142,7 @@ search_{{ loop.index }} as (
         user_id,
         activity_date,
         is_wanted,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {% set m = metric.name %}
         {{ m }},
         {{ m }}_n,
@@ -157,7 +157,7 @@ search_{{ loop.index }} as (
         end as {{ m }}_skipped{{ ',' if not loop.last }}
         {% endfor %}
     from search_{{ loop.index0 }}
-    offset 0
+    limit all
 
 ),
 
@@ -168,7 +168,7 @@ measured as (
         user_id,
         activity_date,
         is_wanted,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {% set m = metric.name %}
         {{ m }},
         {{ m }}_n,
@@ -191,7 +191,7 @@ measured as (
         {{ m }}_weekday_median::real as {{ m }}_weekday_median{{ ',' if not loop.last }}
         {% endfor %}
     from search_{{ steps_of_search | length }}
-    offset 0
+    limit all
 
 ),
 
@@ -199,7 +199,7 @@ judged as (
 
     select
         *,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {% set m = metric.name %}
         {{ robust_z(m, m ~ '_median', m ~ '_mad') }} <= {{ var('z_alert') }} as {{ m }}_is_low{{ ',' if not loop.last }}
         {% endfor %}
@@ -211,7 +211,7 @@ alerted as (
 
     select
         *,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {% set m = metric.name %}
         coalesce({{ m }}_is_low and lag({{ m }}_is_low) over by_date, false) as {{ m }}_is_alert{{ ',' if not loop.last }}
         {% endfor %}
@@ -223,7 +223,7 @@ alerted as (
 select
     user_id,
     activity_date,
-    {% for metric in metrics() %}
+    {% for metric in var('metrics') %}
     {% set m = metric.name %}
     {{ m }}_n::smallint as {{ m }}_n,
     {{ m }}_median,

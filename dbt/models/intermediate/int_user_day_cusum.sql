@@ -16,7 +16,7 @@ with anchor as (
 
     select
         user_id,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         max(anchor_end_date) filter (where metric = '{{ metric.name }}') as {{ metric.name }}_end,
         max(median) filter (where metric = '{{ metric.name }}') as {{ metric.name }}_median,
         max(mad) filter (where metric = '{{ metric.name }}') as {{ metric.name }}_mad{{ ',' if not loop.last }}
@@ -32,12 +32,12 @@ score as (
     select
         user_day.user_id,
         user_day.activity_date,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {% set m = metric.name %}
         user_day.activity_date > anchor.{{ m }}_end and anchor.{{ m }}_mad > 0 as {{ m }}_is_watched,
         case
             when user_day.is_valid_day and user_day.activity_date > anchor.{{ m }}_end
-                then - {{ robust_z('user_day.' ~ m ~ '::double precision', 'anchor.' ~ m ~ '_median', 'anchor.' ~ m ~ '_mad') }}
+                then -{{ robust_z('user_day.' ~ m ~ '::double precision', 'anchor.' ~ m ~ '_median', 'anchor.' ~ m ~ '_mad') }}
                     - {{ var('cusum_slack') }}::double precision
         end as {{ m }}_excess,
         {% if is_incremental() %}coalesce(former.{{ m }}, 0){% else %}0::double precision{% endif %} as {{ m }}_former
@@ -59,7 +59,7 @@ summed as (
     select
         user_id,
         activity_date,
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {% set m = metric.name %}
         {{ m }}_is_watched,
         {{ m }}_former + coalesce(sum({{ m }}_excess) over by_date, 0) as {{ m }}_sum{{ ',' if not loop.last }}
@@ -72,7 +72,7 @@ summed as (
 select
     user_id,
     activity_date,
-    {% for metric in metrics() %}
+    {% for metric in var('metrics') %}
     {% set m = metric.name %}
     case
         when {{ m }}_is_watched then {{ m }}_sum - least(0, min({{ m }}_sum) over by_date)

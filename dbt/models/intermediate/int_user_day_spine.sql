@@ -9,9 +9,7 @@
 ) }}
 
 with changed_user as (
-
     {{ changed_users() }}
-
 ),
 
 calendar as (

@@ -9,13 +9,11 @@
 ) }}
 
 with changed_user as (
-
     {{ changed_users() }}
-
 ),
 
 -- an index scan of the first days a user and metric, not a sort of all days
-{% for metric in metrics() %}
+{% for metric in var('metrics') %}
 {{ metric.name }} as (
 
     select
@@ -54,7 +52,7 @@ with changed_user as (
 {% endfor %}
 first_day as (
 
-    {% for metric in metrics() %}
+    {% for metric in var('metrics') %}
     select * from {{ metric.name }}
     {{ 'union all' if not loop.last }}
     {% endfor %}

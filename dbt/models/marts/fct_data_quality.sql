@@ -54,7 +54,7 @@ user_extent as (
         first_date,
         last_date
     from {{ ref('int_user_change') }}
-    order by user_id, changed_at desc
+    order by user_id asc, changed_at desc
 
 ),
 
@@ -82,22 +82,22 @@ rule as (
     union all
 
     select
-        dated.source_name || '.plausible_date',
-        dated.rows_raw,
-        resolved.rows_in,
-        dated.rows_implausible,
-        0,
-        0
+        dated.source_name || '.plausible_date' as rule,
+        dated.rows_raw as rows_in,
+        resolved.rows_in as rows_out,
+        dated.rows_implausible as rows_rejected,
+        0 as rows_deduplicated,
+        0 as overlap_conflicts
     from dated
     inner join resolved on dated.source_name = resolved.source_name
 
     union all
 
     select
-        source_name || '.one_row_a_user_and_day',
+        source_name || '.one_row_a_user_and_day' as rule,
         rows_in,
         rows_out,
-        0,
+        0 as rows_rejected,
         rows_deduplicated,
         overlap_conflicts
     from resolved
@@ -105,20 +105,20 @@ rule as (
     union all
 
     select
-        'sleep.between_first_and_last_activity',
+        'sleep.between_first_and_last_activity' as rule,
         rows_in,
         rows_out,
-        rows_in - rows_out,
-        0,
-        0
+        rows_in - rows_out as rows_rejected,
+        0 as rows_deduplicated,
+        0 as overlap_conflicts
     from matched
 
 )
 
 select
-    '{{ env_var("PIPELINE_RUN_ID", invocation_id) }}'::text as run_id,
+    '{{ run_label() }}'::text as run_id,
     rule,
-    '{{ run_started_at.isoformat() }}'::timestamptz as checked_at,
+    '{{ run_started_at }}'::timestamptz as checked_at,
     rows_in::bigint as rows_in,
     rows_out::bigint as rows_out,
     rows_rejected::bigint as rows_rejected,

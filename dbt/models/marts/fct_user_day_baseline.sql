@@ -11,7 +11,7 @@ select
 from {{ ref('int_user_day_baseline') }} as baseline
 cross join lateral (
     values
-    {% for metric in metrics() %}
+    {% for metric in var('metrics') %}
     {% set m = metric.name %}
     (
         '{{ m }}',

@@ -14,7 +14,7 @@ with long as (
         on user_day.user_id = cusum.user_id and user_day.activity_date = cusum.activity_date
     cross join lateral (
         values
-        {% for metric in metrics() %}
+        {% for metric in var('metrics') %}
         {% set m = metric.name %}
         (
             '{{ m }}',

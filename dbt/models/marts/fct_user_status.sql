@@ -17,9 +17,7 @@
     array of valid steps, as in int_user_day_baseline.
 #}
 with changed_user as (
-
     {{ changed_users() }}
-
 ),
 
 user_extent as (
@@ -35,7 +33,7 @@ user_extent as (
         from {{ this }} as status
         where status.user_id = log.user_id
     ) as built on true
-    order by log.user_id, log.changed_at desc
+    order by log.user_id asc, log.changed_at desc
     {% else %}
     select user_id, first_date, from_date from changed_user
     {% endif %}
@@ -132,7 +130,7 @@ sorted as (
     from counted
     inner join series on counted.user_id = series.user_id
     where counted.is_wanted
-    offset 0
+    limit all
 
 ),
 
@@ -150,7 +148,7 @@ measured as (
                 then (n * sum_xy - sum_x * sum_y)::double precision / nullif(n * sum_xx - sum_x * sum_x, 0)
         end as slope_28d
     from sorted
-    offset 0
+    limit all
 
 ),
 

@@ -18,15 +18,20 @@ entry as (
 
 ),
 
+founding as (
+
+    select min(first_week) as first_week from entry
+
+),
+
 week_end as (
 
     select
-        week::date as week_start_date,
-        least(week::date + 6, as_of.as_of_date) as as_of_date
+        founding.first_week + 7 * week_number as week_start_date,
+        least(founding.first_week + 7 * week_number + 6, as_of.as_of_date) as as_of_date
     from as_of
-    cross join lateral generate_series(
-        (select min(first_week) from entry), as_of.as_of_date, interval '7 days'
-    ) as week
+    cross join founding
+    cross join lateral generate_series(0, (as_of.as_of_date - founding.first_week) / 7) as week_number
 
 ),
 
@@ -35,8 +40,9 @@ status as (
     select
         week_end.week_start_date,
         status.*,
-        entry.first_week < (select min(first_week) from entry) + {{ var('cohort_entry_days') }} as is_in_cohort
+        entry.first_week < founding.first_week + {{ var('cohort_entry_days') }} as is_in_cohort
     from week_end
+    cross join founding
     inner join {{ ref('fct_user_status') }} as status on week_end.as_of_date = status.as_of_date
     inner join entry on status.user_id = entry.user_id
 

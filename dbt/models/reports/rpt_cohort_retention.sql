@@ -19,13 +19,22 @@ engagement as (
 
 ),
 
+entry as (
+
+    select distinct
+        user_id,
+        first_week
+    from engagement
+
+),
+
 tenure as (
 
     select
-        user_id,
-        first_week,
+        entry.user_id,
+        entry.first_week,
         tenure_week
-    from (select distinct user_id, first_week from engagement) as entry
+    from entry
     cross join last_week
     cross join lateral generate_series(0, (last_week.week_start_date - entry.first_week) / 7) as tenure_week
     where last_week.week_start_date >= entry.first_week
