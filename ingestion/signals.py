@@ -7,11 +7,13 @@ single one. So a thread, woken by the signal itself, asks the server to cancel w
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
 from ingestion import db, log
-from ingestion.errors import Interrupted
+from ingestion.errors import Interrupted, PipelineError
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -43,6 +45,16 @@ class Interruptible:
         self._wake.close()
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Name the signal where an error came of it: a COPY that is broken off says `query canceled`, and no more."""
+        try:
+            yield
+        except PipelineError as exc:
+            if self.received is not None:
+                raise Interrupted(self.received) from exc
+            raise
 
     def _raise(self, signum: int, _frame: FrameType | None) -> None:
         if self.received is None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -188,6 +189,9 @@ def _environment(settings: Settings, run_id: UUID) -> Iterator[None]:
         f"-c statement_timeout={settings.statement_timeout_seconds:.0f}s"
         f" -c lock_timeout={settings.lock_timeout_seconds:.0f}s -c client_connection_check_interval=2s"
     )
+    if settings.transformer_role:
+        # dbt's own `role` is a SET ROLE, which any rollback takes back; this is the session's default
+        given["PGOPTIONS"] += " -c role=" + re.sub(r"([\\ ])", r"\\\1", settings.transformer_role)
     before = dict(os.environ)
     os.environ.update(given)
     try:
