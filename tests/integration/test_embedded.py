@@ -1,7 +1,9 @@
 """The embedded server, where its folder is not as plain as one would wish."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg2
 import pytest
@@ -10,9 +12,16 @@ from ingestion import embedded
 from ingestion.errors import DatabaseUnavailableError
 
 
+@pytest.fixture
+def folder_of_its_own() -> Iterator[Path]:
+    # as root the server runs as another user, and pytest shuts its folder to others whenever a session begins
+    with TemporaryDirectory() as path:
+        yield Path(path)
+
+
 @pytest.mark.parametrize("folder", ["with a space", "it's é; (1)", "long" * 30])
-def test_starts_in_any_folder_and_keeps_others_out(folder: str, tmp_path: Path) -> None:
-    data = tmp_path / folder / "data"
+def test_starts_in_any_folder_and_keeps_others_out(folder: str, folder_of_its_own: Path) -> None:
+    data = folder_of_its_own / folder / "data"
     data.parent.mkdir()
     for _ in range(2):
         with embedded.server(data) as database:
