@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+import psycopg2
 import sqlparse
 from sqlalchemy import Engine
 
@@ -20,7 +21,7 @@ SQL_DIRECTORY = ROOT / "sql"
 
 _NAME = re.compile(r"(\d{3})_[a-z0-9]+(?:_[a-z0-9]+)*\.sql")
 _NO_TRANSACTION = re.compile(r"\A\s*--\s*no-transaction\b", re.IGNORECASE)
-_TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE TRANSACTION"}
+_TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE"}
 _LOCK = "migrate"
 _queries = db.queries("migrations")
 
@@ -99,7 +100,7 @@ def read_migrations(directory: Path = SQL_DIRECTORY) -> list[Migration]:
         ConfigurationError: a stray name, a gap, a number used twice, or a file that handles transactions itself.
 
     """
-    migrations = [_read(path) for path in sorted(directory.iterdir())]
+    migrations = [_read(path) for path in sorted(directory.glob("*"))]
     if not migrations:
         raise ConfigurationError(f"no migrations in {directory}", hint="Restore sql/ from version control.")
     for expected, migration in enumerate(migrations, start=1):
@@ -122,7 +123,10 @@ def _read(path: Path) -> Migration:
         raise ConfigurationError(
             f"sql/{path.name} is not named NNN_<schema>_<what>.sql", hint="Rename it, or move it out of sql/."
         )
-    text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    try:
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"sql/{path.name} cannot be read as UTF-8", hint="Restore the file.") from exc
     migration = Migration(path.name, text)
     statements = [s for s in sqlparse.parse(text) if s.token_first(skip_cm=True) is not None]
     if migration.in_transaction:
@@ -257,7 +261,7 @@ def _apply(connection: db.Connection, migration: Migration, run_id: UUID | None)
     if migration.in_transaction:
         return _apply_in_transaction(connection, migration, run_id)
     started = time.monotonic()
-    _execute(connection, migration.text)
+    _execute(connection, migration)
     duration_ms = _milliseconds_since(started)
     _record(connection, migration, duration_ms, run_id)
     return duration_ms
@@ -269,7 +273,7 @@ def _apply_in_transaction(connection: db.Connection, migration: Migration, run_i
         with connection:
             started = time.monotonic()
             transaction_id = _queries.transaction_id(connection)
-            _execute(connection, migration.text)
+            _execute(connection, migration)
             duration_ms = _milliseconds_since(started)
             if _queries.transaction_id(connection) != transaction_id:
                 raise ConfigurationError(
@@ -282,9 +286,14 @@ def _apply_in_transaction(connection: db.Connection, migration: Migration, run_i
     return duration_ms
 
 
-def _execute(connection: db.Connection, text: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(text)
+def _execute(connection: db.Connection, migration: Migration) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(migration.text)
+    except psycopg2.Error as exc:
+        error = db.translate(exc)
+        error.args = (f"sql/{migration.file}: {error}",)
+        raise error from exc
 
 
 def _record(

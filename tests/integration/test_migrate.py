@@ -1,0 +1,370 @@
+"""sql/ in its order, each file once and whole, by any number of appliers."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from sqlalchemy import Engine
+
+from ingestion import __version__, db, migrate
+from ingestion.config import Database, Settings
+from ingestion.errors import BusyError, ConfigurationError, MigrationDriftError, StatementError, UsageError
+
+LEDGER = "001_ops_schema_migrations.sql"
+UNREACHABLE = db.create_engine(Settings(database=Database({"host": "nowhere.invalid"}, "a test")))
+
+Put = Callable[[str, str], Path]
+Rows = Callable[[str], list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def engine(empty_database: Database) -> Engine:
+    return db.create_engine(Settings(database=empty_database, lock_timeout_seconds=0.5))
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory of sql files with the ledger as its first."""
+    directory = tmp_path / "sql"
+    directory.mkdir()
+    directory.joinpath(LEDGER).write_bytes((migrate.SQL_DIRECTORY / LEDGER).read_bytes())
+    return directory
+
+
+@pytest.fixture
+def put(directory: Path) -> Put:
+    def put(name: str, text: str) -> Path:
+        path = directory / name
+        path.write_bytes(text.encode())
+        return path
+
+    return put
+
+
+@pytest.fixture
+def rows(engine: Engine) -> Rows:
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        with db.session(engine) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    return rows
+
+
+@pytest.fixture
+def other(empty_database: Database) -> Iterator[db.Connection]:
+    """Somebody else's session."""
+    connection = psycopg2.connect(empty_database.dsn)
+    connection.autocommit = True
+    yield connection
+    connection.close()
+
+
+def ledger(rows: Rows) -> list[str]:
+    if rows("select to_regclass('ops.schema_migrations') is null") == [(True,)]:
+        return []
+    return [file for (file,) in rows("select file from ops.schema_migrations order by applied_at, file")]
+
+
+def tables(rows: Rows) -> list[str]:
+    return [name for (name,) in rows("select tablename from pg_tables where schemaname = 'public' order by 1")]
+
+
+def test_files_are_applied_in_their_order_and_recorded(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+    put("003_raw_b.sql", "insert into a values (2);")
+    put("002_raw_a.sql", "create table a (n int); insert into a values (1);")
+    run_id, heard = uuid4(), []
+    applied = migrate.migrate(
+        engine, directory, run_id=run_id, on_applied=lambda migration, ms: heard.append((migration.file, ms))
+    )
+    assert applied == [LEDGER, "002_raw_a.sql", "003_raw_b.sql"] == [file for file, _ in heard]
+    assert rows("select n from a order by n") == [(1,), (2,)]
+    recorded = rows(
+        "select file, checksum, applied_at > now() - interval '1 hour', duration_ms, application_version, run_id::text,"
+        " is_baseline from ops.schema_migrations order by file"
+    )
+    assert recorded == [
+        (
+            file,
+            hashlib.sha256((directory / file).read_bytes()).hexdigest(),
+            True,
+            ms,
+            __version__,
+            str(run_id),
+            False,
+        )
+        for file, ms in heard
+    ]
+
+
+def test_a_repetition_applies_nothing(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+    put("002_raw_a.sql", "create table a (n int);")
+    migrate.migrate(engine, directory)
+    before = rows("select * from ops.schema_migrations order by file")
+    assert migrate.migrate(engine, directory) == []
+    assert rows("select * from ops.schema_migrations order by file") == before
+    put("003_raw_b.sql", "create table b (n int);")
+    assert migrate.migrate(engine, directory) == ["003_raw_b.sql"]
+
+
+def test_the_real_files_are_applied_once(engine: Engine) -> None:
+    files = [migration.file for migration in migrate.read_migrations()]
+    assert migrate.migrate(engine) == files
+    assert migrate.migrate(engine) == []
+
+
+def test_twenty_appliers_at_once_on_an_empty_database(empty_database: Database, rows: Rows) -> None:
+    appliers = 20
+    barrier = Barrier(appliers)
+
+    def apply(_number: int) -> list[str]:
+        engine = db.create_engine(Settings(database=empty_database))
+        barrier.wait()
+        return migrate.migrate(engine)
+
+    with ThreadPoolExecutor(appliers) as pool:
+        outcomes = list(pool.map(apply, range(appliers)))
+    files = [migration.file for migration in migrate.read_migrations()]
+    assert sorted(file for outcome in outcomes for file in outcome) == files
+    assert ledger(rows) == files
+
+
+def test_an_edited_file_is_refused_with_both_hashes(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+    before, after = "create table a (n int);", "create table a (n bigint);"
+    put("002_raw_a.sql", before)
+    migrate.migrate(engine, directory)
+    put("002_raw_a.sql", after)
+    put("003_raw_b.sql", "create table b (n int);")
+    with pytest.raises(MigrationDriftError, match=r"002_raw_a.sql was edited") as caught:
+        migrate.migrate(engine, directory)
+    for text in (before, after):
+        assert hashlib.sha256(text.encode()).hexdigest() in str(caught.value)
+    assert "Restore the file" in (caught.value.hint or "")
+    assert tables(rows) == ["a"]
+
+
+def test_line_ends_are_no_edit(engine: Engine, directory: Path, put: Put) -> None:
+    text = "create table a (\n    n int\n);\n"
+    put("002_raw_a.sql", text)
+    migrate.migrate(engine, directory)
+    put("002_raw_a.sql", text.replace("\n", "\r\n"))
+    assert migrate.migrate(engine, directory) == []
+    put("002_raw_a.sql", "\ufeff" + text)
+    assert migrate.migrate(engine, directory) == []
+    put("002_raw_a.sql", text + "\n")
+    with pytest.raises(MigrationDriftError):
+        migrate.migrate(engine, directory)
+
+
+def test_a_missing_applied_file_is_refused(engine: Engine, directory: Path, put: Put) -> None:
+    last = put("002_raw_a.sql", "create table a (n int);")
+    migrate.migrate(engine, directory)
+    last.unlink()
+    with pytest.raises(MigrationDriftError, match=r"002_raw_a.sql applied, and sql/ has no such file") as caught:
+        migrate.migrate(engine, directory)
+    assert "newer" in (caught.value.hint or "")
+
+
+def test_a_new_file_below_an_applied_one_is_refused(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+    put("002_raw_a.sql", "create table a (n int);")
+    put("003_raw_c.sql", "create table c (n int);")
+    migrate.migrate(engine, directory)
+    with db.session(engine) as connection, connection.cursor() as cursor:
+        cursor.execute("delete from ops.schema_migrations where file = '002_raw_a.sql'")
+    with pytest.raises(MigrationDriftError, match=r"002_raw_a.sql is new and yet numbered below 003_raw_c.sql"):
+        migrate.migrate(engine, directory)
+    assert tables(rows) == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("004_raw_b.sql", "select 1;", "gap: 003 is missing before 004_raw_b.sql"),
+        ("002_raw_b.sql", "select 1;", "number twice: 002_raw_a.sql and 002_raw_b.sql"),
+        ("003-raw.sql", "select 1;", "003-raw.sql is not named"),
+        ("3_raw_b.sql", "select 1;", "3_raw_b.sql is not named"),
+        ("003_Raw_b.sql", "select 1;", "003_Raw_b.sql is not named"),
+        ("003_raw_b.sql.orig", "select 1;", "003_raw_b.sql.orig is not named"),
+        ("notes.txt", "", "notes.txt is not named"),
+        ("003_raw_b.sql", "-- caf\udce9", "cannot be read as UTF-8"),
+        ("003_raw_b.sql", "create table b (n int); commit; create table c (n int);", "contains COMMIT"),
+        ("003_raw_b.sql", "/* ; */ -- harmless;\n  Commit;", "contains COMMIT"),
+        ("003_raw_b.sql", "begin;\ncreate table b (n int);\nend;", "contains BEGIN"),
+        ("003_raw_b.sql", "start transaction;", "contains START"),
+        ("003_raw_b.sql", "select 1; rollback;", "contains ROLLBACK"),
+        ("003_raw_b.sql", "select 1; abort;", "contains ABORT"),
+        ("003_raw_b.sql", "select 1; end;", "contains END"),
+        ("003_raw_b.sql", "prepare transaction 'x';", "contains PREPARE"),
+        ("003_raw_b.sql", "-- no-transaction\nselect 1; select 2;", "has 2 statements"),
+        ("003_raw_b.sql", "-- no-transaction\n-- nothing\n", "has 0 statements"),
+    ],
+)
+def test_a_disordered_directory_is_refused_before_anything_runs(
+    name: str, text: str, message: str, directory: Path, put: Put
+) -> None:
+    put("002_raw_a.sql", "create table a (n int);")
+    (directory / name).write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        migrate.migrate(UNREACHABLE, directory)
+    assert caught.value.hint
+
+
+def test_an_empty_or_missing_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "nowhere"):
+        with pytest.raises(ConfigurationError, match="no migrations in"):
+            migrate.migrate(UNREACHABLE, tmp_path / name)
+
+
+LOOK_LIKE_TRANSACTION_CONTROL = [
+    "create function a() returns int language plpgsql as $$ begin return 1; end; $$;",
+    "create function b() returns int language sql begin atomic select 1; end;",
+    "do $body$ begin perform 1; end $body$;",
+    "create table d (committed bool default false); comment on table d is 'commit; begin;';",
+    'create table e ("commit" int);',
+    "-- commit;\n/* begin; */ create table f (n int); -- rollback",
+    "create view g as select case when true then 1 else 2 end as n;",
+]
+
+
+def test_words_that_only_look_like_transaction_control_pass(engine: Engine, directory: Path, put: Put) -> None:
+    names = [put(f"{number:03d}_raw_f.sql", text).name for number, text in enumerate(LOOK_LIKE_TRANSACTION_CONTROL, 2)]
+    assert migrate.migrate(engine, directory)[1:] == names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create table b (n int); do $$ begin commit; end $$;",
+        "create table b (n int); do $$ begin execute 'commit'; end $$;",
+        "create procedure b() language plpgsql as $$ begin commit; end $$; create table b (n int); call b();",
+    ],
+)
+def test_a_commit_inside_a_block_is_refused_by_the_server(
+    text: str, engine: Engine, directory: Path, put: Put, rows: Rows
+) -> None:
+    put("002_raw_b.sql", text)
+    with pytest.raises(StatementError, match=r"sql/002_raw_b.sql"):
+        migrate.migrate(engine, directory)
+    assert tables(rows) == []
+    assert ledger(rows) == [LEDGER]
+
+
+def test_a_commit_that_the_parser_misses_is_caught_by_the_transaction_that_it_ends(
+    engine: Engine, directory: Path, put: Put, rows: Rows
+) -> None:
+    """The parser takes a column named begin for the start of a block, and what follows for its inside."""
+    put("002_raw_b.sql", "create table b (begin int); commit; create table c (n int);")
+    put("003_raw_d.sql", "create table d (n int);")
+    with pytest.raises(ConfigurationError, match=r"002_raw_b.sql ended the transaction") as caught:
+        migrate.migrate(engine, directory)
+    assert "by hand" in (caught.value.hint or "")
+    assert ledger(rows) == [LEDGER], "what was not run as a whole is not recorded as applied"
+    assert "d" not in tables(rows)
+
+
+def test_a_failing_file_leaves_nothing_behind_and_those_before_it_stay(
+    engine: Engine, directory: Path, put: Put, rows: Rows
+) -> None:
+    put("002_raw_a.sql", "create table a (n int);")
+    put("003_raw_b.sql", "create table b (n int); insert into b values (1); select no_such_column from b;")
+    put("004_raw_c.sql", "create table c (n int);")
+    with pytest.raises(StatementError, match=r"sql/003_raw_b.sql: column .* does not exist") as caught:
+        migrate.migrate(engine, directory)
+    assert caught.value.sqlstate == "42703"
+    assert ledger(rows) == [LEDGER, "002_raw_a.sql"]
+    assert tables(rows) == ["a"]
+    put("003_raw_b.sql", "create table b (n int);")
+    assert migrate.migrate(engine, directory) == ["003_raw_b.sql", "004_raw_c.sql"]
+
+
+def test_a_statement_that_takes_no_transaction_runs_without_one(
+    engine: Engine, directory: Path, put: Put, rows: Rows
+) -> None:
+    put("002_raw_a.sql", "create table a (n int);")
+    put("003_raw_a_n.sql", "-- no-transaction\r\n-- readers go on\r\ncreate index concurrently a_n on a (n);\r\n")
+    put("004_raw_b.sql", "create table b (n int);")
+    assert migrate.migrate(engine, directory)[2:] == ["003_raw_a_n.sql", "004_raw_b.sql"]
+    assert rows("select indexname from pg_indexes where tablename = 'a'") == [("a_n",)]
+    put("005_raw_b_n.sql", "create index concurrently b_n on b (n);")
+    with pytest.raises(StatementError, match="transaction block"):
+        migrate.migrate(engine, directory)
+
+
+def test_no_more_than_its_patience_is_spent_on_another_applier(
+    engine: Engine, directory: Path, other: db.Connection, rows: Rows
+) -> None:
+    assert db.try_lock(other, "migrate")
+    started = time.monotonic()
+    with pytest.raises(BusyError, match=r"waited 0.3 s"):
+        migrate.migrate(engine, directory, lock_wait_seconds=0.3)
+    assert time.monotonic() - started >= 0.3
+    assert ledger(rows) == []
+    other.close()
+    assert migrate.migrate(engine, directory) == [LEDGER]
+
+
+def test_an_applier_that_finds_nothing_to_do_waits_for_nobody(
+    engine: Engine, directory: Path, other: db.Connection
+) -> None:
+    migrate.migrate(engine, directory)
+    db.lock(other, "migrate", seconds=30)
+    assert migrate.migrate(engine, directory, lock_wait_seconds=0) == []
+
+
+def test_a_file_waits_for_a_busy_table_no_longer_than_the_lock_timeout(
+    engine: Engine, directory: Path, put: Put, other: db.Connection, rows: Rows
+) -> None:
+    put("002_raw_a.sql", "create table a (n int);")
+    migrate.migrate(engine, directory)
+    put("003_raw_a_m.sql", "create table b (n int); alter table a add m int;")
+    other.autocommit = False
+    with other.cursor() as cursor:
+        cursor.execute("lock table a")
+    with pytest.raises(StatementError, match=r"sql/003_raw_a_m.sql: canceling statement due to lock timeout") as caught:
+        migrate.migrate(engine, directory)
+    assert caught.value.sqlstate == "55P03"
+    assert "PIPELINE_LOCK_TIMEOUT_SECONDS" in (caught.value.hint or "")
+    other.rollback()
+    assert tables(rows) == ["a"]
+    assert migrate.migrate(engine, directory) == ["003_raw_a_m.sql"]
+
+
+def test_a_baseline_records_without_running(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+    put("002_raw_a.sql", "create table a (n int);")
+    put("003_raw_b.sql", "create table b (n int);")
+    with db.session(engine) as connection, connection.cursor() as cursor:
+        cursor.execute("create table a (n int)")
+    assert migrate.baseline(engine, 2, directory) == [LEDGER, "002_raw_a.sql"]
+    assert rows("select file, is_baseline from ops.schema_migrations order by file") == [
+        (LEDGER, False),
+        ("002_raw_a.sql", True),
+    ]
+    assert migrate.baseline(engine, 2, directory) == []
+    assert migrate.migrate(engine, directory) == ["003_raw_b.sql"]
+    assert tables(rows) == ["a", "b"]
+
+
+@pytest.mark.parametrize("through", [0, 3, -1])
+def test_a_baseline_names_a_file_that_there_is(through: int, engine: Engine, directory: Path, put: Put) -> None:
+    put("002_raw_a.sql", "create table a (n int);")
+    with pytest.raises(UsageError, match="no file"):
+        migrate.baseline(engine, through, directory)
+
+
+def test_the_state_names_what_is_applied_and_what_is_to_come(engine: Engine, directory: Path, put: Put) -> None:
+    put("002_raw_a.sql", "create table a (n int);")
+    with db.session(engine) as connection:
+        assert migrate.state(connection, migrate.read_migrations(directory)).applied == ()
+        migrate.migrate(engine, directory)
+        put("003_raw_b.sql", "create table b (n int);")
+        state = migrate.state(connection, migrate.read_migrations(directory))
+    assert [row.file for row in state.applied] == [LEDGER, "002_raw_a.sql"]
+    assert [migration.file for migration in state.pending] == ["003_raw_b.sql"]
