@@ -3,7 +3,8 @@
 
     int_user_change logs, at each run that found other files, which users changed and between which dates. Each
     incremental model keeps in model_state how far it has read that log, in the transaction that changes its rows: a run that
-    dies half-way is made up for by the next one, and other cut-offs make the model read the log from its beginning.
+    dies half-way is made up for by the next one, and other cut-offs make the model read the log from its beginning. (Not so
+    earliest_date and raw_schema, which say what a file holds: they need --full-refresh.)
 #}
 {% macro model_state() %}intermediate.model_state{% endmacro %}
 
@@ -24,20 +25,20 @@
     {%- for name in [
         'min_steps', 'max_steps', 'min_baseline_days', 'anchor_days', 'recent_days', 'base_days', 'z_alert', 'cusum_slack',
         'min_weekdays', 'min_week_valid_days', 'disengaging_max_valid_days', 'declining_below_ratio',
-        'increasing_above_ratio', 'cohort_entry_days', 'earliest_date', 'raw_schema',
+        'increasing_above_ratio', 'cohort_entry_days',
     ] -%}
         {{ name }}={{ var(name) }}{{ ' ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 
 
-{# The moment up to which this model has read the log. A full build reads it all. #}
-{% macro consumed_at() %}
+{# The moment up to which this model has read the log. A full build reads it all, and so do other cut-offs. #}
+{% macro consumed_at(under=none) %}
 {%- if is_incremental() -%}
     coalesce((
         select state.consumed_at
         from {{ model_state() }} as state
-        where state.model = '{{ this.identifier }}' and state.settings = '{{ settings() }}'
+        where state.model = '{{ this.identifier }}'{% if under %} and state.settings = '{{ under }}'{% endif %}
     ), '-infinity')
 {%- else -%}
     '-infinity'
@@ -62,7 +63,7 @@
         min(from_date) over user_log as from_date,
         max(to_date) over user_log as to_date
     from {{ ref('int_user_change') }}
-    where changed_at > {{ consumed_at() }}
+    where changed_at > {{ consumed_at(under=settings()) }}
     window user_log as (partition by user_id)
     order by user_id, changed_at desc
 {% endmacro %}

@@ -1,0 +1,33 @@
+{# Each layer has a row for each day of the one before; a user's days are all between the first and the last. #}
+with expected as (
+
+    select sum(last_date - first_date + 1) as days
+    from (
+        select distinct on (user_id)
+            first_date,
+            last_date
+        from {{ ref('int_user_change') }}
+        order by user_id asc, changed_at desc
+    ) as latest
+
+),
+
+found as (
+
+    {% for model in ['int_user_day_spine', 'fct_user_day', 'int_user_day_baseline', 'int_user_day_cusum'] %}
+    select
+        '{{ model }}' as model,
+        count(*) as days
+    from {{ ref(model) }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+)
+
+select
+    found.model,
+    found.days,
+    expected.days as expected_days
+from found
+cross join expected
+where found.days <> coalesce(expected.days, 0)

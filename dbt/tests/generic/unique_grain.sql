@@ -1,0 +1,9 @@
+{# For views, which have no primary key. A where in the test's config bounds what is read. #}
+{% test unique_grain(model, columns) %}
+select
+    {{ columns | join(', ') }},
+    count(*) as rows_found
+from {{ model }}
+group by {{ columns | join(', ') }}
+having count(*) > 1
+{% endtest %}
