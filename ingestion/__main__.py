@@ -9,23 +9,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NoReturn
 
 from rich.console import Console
 
-from ingestion import __version__, db, embedded, log, migrate, summary
+from ingestion import db, embedded, log, migrate, quarantine, summary
+from ingestion.arguments import parse
 from ingestion.config import Database, Settings
-from ingestion.errors import ConfigurationError, Interrupted, PipelineError, UsageError
+from ingestion.errors import ConfigurationError, Interrupted, PipelineError
 from ingestion.run_tracker import exit_code_of
-from ingestion.runner import run
+from ingestion.runner import Order, rehearse, run
 
 _PLAIN_WIDTH = 160
-_RUNS = {
-    "run": "apply sql/, ingest, build the marts",
-    "ingest": "apply sql/, ingest",
-    "transform": "apply sql/, build the marts",
-    "migrate": "apply sql/",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     """
     try:
-        arguments = _parse(sys.argv[1:] if argv is None else argv)
+        arguments = parse(sys.argv[1:] if argv is None else argv)
         settings = _settings(arguments)
         log.configure(settings.log_format)
         with _with_database(settings) as ready:
@@ -56,19 +50,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    if arguments.command == "migrate" and (arguments.status or arguments.plan or arguments.baseline is not None):
-        return _migrate(arguments, settings)
-    result = run(settings, arguments.command, force=getattr(arguments, "force", False))
-    database = _require(settings)
-    console = log.console() or Console(stderr=True, soft_wrap=True, width=_PLAIN_WIDTH)
+    result = run(settings, arguments.command, _order(arguments))
     if result.error:
         _explain(result.error_summary or str(result.error), getattr(result.error, "hint", None))
+    if result.receipt:
+        print(json.dumps(vars(result.receipt), indent=2))
     if result.ingest or not result.error:
-        summary.show_run(console, result, db.create_engine(settings), database)
+        console = log.console() or Console(stderr=True, soft_wrap=True, width=_PLAIN_WIDTH)
+        summary.show_run(console, result, db.create_engine(settings), _require(settings))
     return result.exit_code
 
 
+def _order(arguments: argparse.Namespace) -> Order:
+    return Order(
+        force=getattr(arguments, "force", False),
+        filenames=tuple(getattr(arguments, "filenames", ())),
+        reason=getattr(arguments, "reason", ""),
+        user_id=getattr(arguments, "user_id", None),
+    )
+
+
+def _ingest(arguments: argparse.Namespace, settings: Settings) -> int:
+    if not (arguments.dry_run or arguments.check):
+        return _run(arguments, settings)
+    result = rehearse(settings, _order(arguments))
+    _console().print(summary.show_rehearsal(result))
+    would_be_rejected = bool(result.refused or result.counts.rejected)
+    return 1 if arguments.check and would_be_rejected else 0
+
+
 def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
+    if not (arguments.status or arguments.plan or arguments.baseline is not None):
+        return _run(arguments, settings)
     engine = db.create_engine(settings)
     db.wait_until_ready(engine, settings.db_wait_seconds)
     if arguments.baseline is not None:
@@ -95,8 +108,24 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         print(json.dumps({"is_healthy": status.is_healthy, **vars(status)}, default=str, indent=2))
     else:
-        Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(summary.show_status(status))
+        _console().print(summary.show_status(status))
     return 0 if status.is_healthy else 1
+
+
+def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
+    engine = db.create_engine(settings)
+    db.wait_until_ready(engine, settings.db_wait_seconds)
+    with db.transaction(engine) as connection:
+        if arguments.what == "list":
+            _console().print(summary.show_quarantine(quarantine.groups(connection, settings.schema)))
+        elif arguments.what == "show":
+            rows = quarantine.rows_of(connection, settings.schema, arguments.filename)
+            _console().print(summary.show_rejected(rows))
+        else:
+            for row in quarantine.raw_rows_of(connection, settings.schema, arguments.filename):
+                sys.stdout.buffer.write(row.raw + b"\n")
+            sys.stdout.buffer.flush()
+    return 0
 
 
 def _psql(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -107,7 +136,18 @@ def _psql(arguments: argparse.Namespace, settings: Settings) -> int:
     return subprocess.run([psql, *arguments.psql_arguments], env=environment, check=False).returncode
 
 
-_COMMANDS = {**dict.fromkeys(_RUNS, _run), "status": _status, "psql": _psql}
+_COMMANDS = {
+    **dict.fromkeys(("run", "transform", "reload", "retract", "erase"), _run),
+    "ingest": _ingest,
+    "migrate": _migrate,
+    "rejected": _rejected,
+    "status": _status,
+    "psql": _psql,
+}
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
 
 
 @contextmanager
@@ -117,7 +157,7 @@ def _with_database(settings: Settings) -> Iterator[Settings]:
         with embedded.server() as database:
             yield replace(settings, database=database)
     else:
-        log.hide([_require(settings).secret])
+        log.hide([_require(settings).secret, settings.erasure_key])
         yield settings
 
 
@@ -133,7 +173,7 @@ def _require(settings: Settings) -> Database:
 def _settings(arguments: argparse.Namespace) -> Settings:
     given = {
         name: value
-        for name in ("data_dir", "use_manifest", "schema", "log_format")
+        for name in ("data_dir", "use_manifest", "schema", "workers", "log_format")
         if (value := getattr(arguments, name, None)) is not None
     }
     return replace(Settings.from_environment(), **given)
@@ -144,53 +184,6 @@ def _explain(message: str, hint: str | None) -> None:
     console.print(f"error: {log.redact(message)}", style="bold red", markup=False)
     if hint:
         console.print(f"  to mend it: {hint}", markup=False)
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _parser()
-    arguments, others = parser.parse_known_args(argv)
-    if others and arguments.command != "psql":
-        parser.error(f"unrecognized arguments: {' '.join(others)}")
-    arguments.psql_arguments = others
-    return arguments
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"See: {self.prog} --help")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m ingestion", description="Wearable-device CSV drops into Postgres, and on to dbt.")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, text in _RUNS.items():
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--log-format", choices=("auto", "json", "text"))
-        if name in {"run", "ingest"}:
-            command.add_argument("--data-dir", metavar="DIR", help="the landing zone")
-            command.add_argument(
-                "--use-manifest",
-                action=argparse.BooleanOptionalAction,
-                help="load each file once; without it a run replaces what the tables hold",
-            )
-        if name != "migrate":
-            command.add_argument("--schema", help="the schema of the raw tables")
-        if name in {"run", "transform"}:
-            command.add_argument("--force", action="store_true", help="build the marts even where nothing has changed")
-        if name == "migrate":
-            what = command.add_mutually_exclusive_group()
-            what.add_argument("--status", action="store_true", help="show what is applied and what is pending")
-            what.add_argument("--plan", action="store_true", help="print what would be applied")
-            what.add_argument(
-                "--baseline", type=int, metavar="N", help="record files up to number N as applied without running them"
-            )
-    status = commands.add_parser("status", help="how things stand; exit code 1 where the last run failed")
-    status.add_argument("--json", action="store_true", help="for machines")
-    commands.add_parser(
-        "psql", help="open psql on the pipeline's database; further arguments are psql's", add_help=False
-    )
-    return parser
 
 
 if __name__ == "__main__":

@@ -88,6 +88,8 @@ class Settings:
         data_dir: the landing zone, or None for the mode's default.
         use_manifest: consult the manifest: load each file once. Otherwise a run replaces the tables' rows.
         schema: the schema of the raw tables.
+        workers: how many files are loaded at the same time.
+        erasure_key: the secret under which erased persons are remembered, so that they do not come back.
         log_format: `auto` writes readable lines to a terminal and JSON to anything else.
         db_wait_seconds: how long to wait for a database that is still starting.
         on_concurrent_run: what a run does when another is at work.
@@ -108,6 +110,8 @@ class Settings:
     data_dir: str | None = None
     use_manifest: bool = False
     schema: str = "raw"
+    workers: int = 1
+    erasure_key: str | None = field(default=None, repr=False)
     log_format: Literal["auto", "json", "text"] = "auto"
     db_wait_seconds: float = 30.0
     on_concurrent_run: Literal["wait", "decline"] = "wait"
@@ -139,6 +143,8 @@ class Settings:
             data_dir=environ.get("PIPELINE_DATA_DIR") or None,
             use_manifest=env.flag("PIPELINE_USE_MANIFEST"),
             schema=environ.get("PIPELINE_SCHEMA") or cls.schema,
+            workers=env.count("PIPELINE_WORKERS", cls.workers),
+            erasure_key=environ.get("PIPELINE_ERASURE_KEY") or None,
             log_format=env.choice("PIPELINE_LOG_FORMAT", "auto", "json", "text"),
             db_wait_seconds=env.seconds("PIPELINE_DB_WAIT_SECONDS", cls.db_wait_seconds),
             on_concurrent_run=env.choice("PIPELINE_ON_CONCURRENT_RUN", "wait", "decline"),
@@ -190,6 +196,12 @@ class _Reader:
         if not 0 <= value < math.inf:
             raise self._refuse(name, "a number of seconds of 0 or more")
         return value
+
+    def count(self, name: str, default: int) -> int:
+        text = self._environ.get(name) or str(default)
+        if not text.isdecimal() or int(text) < 1:
+            raise self._refuse(name, "a whole number of 1 or more")
+        return int(text)
 
     def choice(self, name: str, default: _T, *others: _T) -> _T:
         value = (self._environ.get(name) or default).strip().lower()

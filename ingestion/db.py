@@ -62,8 +62,9 @@ def create_engine(settings: Settings) -> Engine:
             hint="Set DATABASE_URL, or PGHOST and its family, or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD.",
         )
     session = {
-        "statement_timeout": f"{settings.statement_timeout_seconds:.0f}s",
-        "lock_timeout": f"{settings.lock_timeout_seconds:.0f}s",
+        # in milliseconds: half a second rounded to none would be no limit at all
+        "statement_timeout": f"{settings.statement_timeout_seconds * 1000:.0f}ms",
+        "lock_timeout": f"{settings.lock_timeout_seconds * 1000:.0f}ms",
         # a server that is busy notices within this time that we are gone
         "client_connection_check_interval": "2s",
     }
@@ -202,7 +203,14 @@ def wait_until_ready(engine: Engine, seconds: float) -> None:
             delay = min(delay * 2, 2.0) * random.uniform(0.8, 1.2)  # noqa: S311  (spreads the clients, no secret)
 
 
-def lock(connection: Connection, name: str, *, seconds: float, on_wait: Callable[[], None] | None = None) -> None:
+def lock(
+    connection: Connection,
+    name: str,
+    *,
+    seconds: float,
+    shared: bool = False,
+    on_wait: Callable[[], None] | None = None,
+) -> None:
     """Take a named session lock, which the server frees when the connection ends, however it ends.
 
     A blocking lock would deadlock with CREATE INDEX CONCURRENTLY, which waits for all transactions; this one polls.
@@ -211,6 +219,7 @@ def lock(connection: Connection, name: str, *, seconds: float, on_wait: Callable
         connection: an autocommit session; the lock lives as long as it.
         name: the lock.
         seconds: how long to try.
+        shared: with others that share it too.
         on_wait: called once, before the first wait.
 
     Raises:
@@ -218,7 +227,7 @@ def lock(connection: Connection, name: str, *, seconds: float, on_wait: Callable
 
     """
     deadline = time.monotonic() + seconds
-    while not try_lock(connection, name):
+    while not try_lock(connection, name, shared=shared):
         if time.monotonic() >= deadline:
             raise BusyError(
                 f"another process holds the lock {name!r} (waited {seconds:g} s)",
@@ -230,20 +239,45 @@ def lock(connection: Connection, name: str, *, seconds: float, on_wait: Callable
         time.sleep(random.uniform(0.05, 0.2))  # noqa: S311
 
 
-def try_lock(connection: Connection, name: str) -> bool:
+def try_lock(connection: Connection, name: str, *, shared: bool = False) -> bool:
     """Take a named session lock if it is free.
 
     Arguments:
         connection: an autocommit session; the lock lives as long as it.
         name: the lock.
+        shared: with others that share it too.
 
     Returns:
         Whether this session holds it now.
 
     """
     with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (f"wearables-pipeline:{name}",))
+        cursor.execute(
+            "select case when %s then pg_try_advisory_lock_shared(key) else pg_try_advisory_lock(key) end"
+            " from hashtextextended(%s, 0) as key",
+            (shared, f"wearables-pipeline:{name}"),
+        )
         return bool(cursor.fetchone()[0])  # type: ignore[index]
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """Undo the block, and only the block, where it raises.
+
+    Arguments:
+        connection: in a transaction, which stays usable.
+
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("savepoint block")
+        try:
+            yield
+        except BaseException:
+            if not connection.closed:
+                cursor.execute("rollback to savepoint block")
+                cursor.execute("release savepoint block")
+            raise
+        cursor.execute("release savepoint block")
 
 
 class Readable(Protocol):

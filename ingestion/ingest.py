@@ -5,27 +5,31 @@ files of a source are one transaction that replaces what the table held.
 """
 
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
 from psycopg2.sql import SQL, Identifier
 from sqlalchemy import Engine
 
-from ingestion import db, log, manifest
-from ingestion.errors import BadDataError, FileRefusedError
+from ingestion import db, log, manifest, quarantine
+from ingestion.errors import BadDataError, FileRefusedError, UsageError
 from ingestion.load import Drop, changed, load
 from ingestion.manifest import Counts, Entry, LoadedFile
-from ingestion.progress import watch
+from ingestion.progress import OnChunk, watch
+from ingestion.quarantine import Fault
 from ingestion.records import HashedStream
+from ingestion.retraction import Tombstones, retracted
 from ingestion.sources import SOURCES, Source, source_for
 from ingestion.storage import Storage, StoredFile
+from ingestion.workers import StoppedError, work_off
 
-Status = Literal["loaded", "replaced", "skipped", "duplicate", "refused", "unknown"]
+Status = Literal["loaded", "replaced", "skipped", "duplicate", "claimed", "retracted", "refused", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class FileResult:
         reason: why it was refused, or what it duplicates.
         hint: what to do about it.
         extra: headers that its source does not declare.
+        faults: in a dry run, what is wrong with its rejected rows.
 
     """
 
@@ -50,13 +55,21 @@ class FileResult:
     reason: str | None = None
     hint: str | None = None
     extra: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass
 class IngestResult:
-    """What became of all files, in the order in which they were looked at."""
+    """What became of all files.
+
+    Arguments:
+        files: in the order in which they were done.
+        vanished: names on record that are not in the landing zone any more.
+
+    """
 
     files: list[FileResult] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
 
     @property
     def counts(self) -> Counts:
@@ -77,17 +90,40 @@ class IngestResult:
         return [file for file in self.files if file.status in statuses]
 
 
-def ingest(
-    engine: Engine, storage: Storage, run_id: UUID, *, schema: str = "raw", use_manifest: bool, role: str | None = None
-) -> IngestResult:
+@dataclass(frozen=True)
+class Plan:
+    """How a landing zone is to be loaded.
+
+    Arguments:
+        schema: where the raw tables are; those of another schema than `raw` are made after its model.
+        use_manifest: load each content once. Otherwise replace what the tables of the sources found here hold.
+        force: load again what is loaded already; its rows are replaced.
+        only: the names to look at; none means all.
+        workers: how many files are loaded at the same time, each on a connection of its own.
+        dry_run: do everything in one transaction, and roll it back.
+        erasure_key: the secret under which erased persons are remembered; see `retraction`.
+
+    """
+
+    schema: str = "raw"
+    use_manifest: bool = True
+    force: bool = False
+    only: frozenset[str] = frozenset()
+    workers: int = 1
+    dry_run: bool = False
+    erasure_key: str | None = field(default=None, repr=False)
+
+
+def ingest(engine: Engine, storage: Storage, run_id: UUID, plan: Plan, *, role: str | None = None) -> IngestResult:
     """Load every file of a landing zone that belongs to a declared source.
+
+    Any number of processes may do this at once with the manifest: a file is claimed in the database.
 
     Arguments:
         engine: a migrated database.
         storage: the landing zone.
         run_id: goes into the ledger.
-        schema: where the raw tables are; those of another schema than `raw` are made after its model.
-        use_manifest: load each content once. Otherwise replace what the tables of the sources found here hold.
+        plan: how.
         role: the role to load as.
 
     Returns:
@@ -95,27 +131,43 @@ def ingest(
 
     Raises:
         BadDataError: there is no file at all, and there should be.
+        UsageError: a file of `only` is not there.
         DatabaseUnavailableError: no connection, or it was lost; the files loaded before stay loaded.
 
     """
-    job = _Ingest(engine, storage, run_id, schema, role)
-    if schema != "raw":
-        job.make_tables()
-    if use_manifest:
-        job.load_new()
-    else:
-        job.replace_all()
-    return job.result
+    with _Ingest(engine, storage, run_id, plan, role) as job:
+        if plan.schema != "raw":
+            job.make_tables()
+        if plan.use_manifest:
+            job.load_new()
+        else:
+            job.replace_all()
+        return job.result
 
 
 class _Ingest:
-    def __init__(self, engine: Engine, storage: Storage, run_id: UUID, schema: str, role: str | None) -> None:
+    def __init__(self, engine: Engine, storage: Storage, run_id: UUID, plan: Plan, role: str | None) -> None:
         self._engine = engine
         self._storage = storage
         self._run_id = run_id
-        self._schema = schema
+        self._plan = plan
+        self._schema = plan.schema
         self._role = role
+        self._resources = ExitStack()
+        self._rehearsal: db.Connection | None = None
+        self._stop = threading.Event()
         self.result = IngestResult()
+
+    def __enter__(self) -> Self:
+        if self._plan.dry_run:
+            self._rehearsal = self._resources.enter_context(_rolled_back(self._engine, self._role))
+        with self._transaction() as connection:
+            self._tombstones = Tombstones(connection, self._plan.erasure_key)
+            self._retracted = retracted(connection, self._schema)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._resources.close()
 
     def make_tables(self) -> None:
         with self._transaction() as connection, connection.cursor() as cursor:
@@ -137,18 +189,29 @@ class _Ingest:
         """
         with self._transaction() as connection:
             loaded = {(f.source, f.filename): f for f in manifest.loaded_files(connection, self._schema)}
-        sizes = {file.size for file in loaded.values()}
+        sizes = {file.size for file in loaded.values()} | set(self._retracted.values())
+        vanished = set(loaded)
         duplicates = []
-        for file, source in self._known():
-            result = self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes)
+        workers = 1 if self._plan.dry_run else self._plan.workers
+
+        def work(item: tuple[StoredFile, Source]) -> FileResult:
+            file, source = item
+            return self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes)
+
+        for (file, source), result in work_off(self._known(), work, workers, self._stop):
+            vanished.discard((source.name, file.name))
             if result.status == "duplicate":
                 duplicates.append((file, source))
             else:
                 self._report(result)
         for file, source in duplicates:
             self._report(self._load_if_new(file, source, None, sizes))
-        if not self.result.files:
+        if self._plan.only:
+            self._check_all_were_there()
+        elif not self.result.files:
             _explain_empty(known_files=len(loaded))
+        elif vanished:
+            self._report_vanished(sorted(name for _, name in vanished))
 
     def replace_all(self) -> None:
         """Replace what the tables hold by what the files hold, a source in one transaction."""
@@ -167,15 +230,12 @@ class _Ingest:
                 cursor.execute(SQL("truncate {}").format(Identifier(self._schema, source.name)))
                 manifest.mark_source_replaced(connection, self._schema, source.name)
                 for file in files:
-                    cursor.execute("savepoint file")
                     try:
-                        results.append(self._load(connection, file, source))
-                        cursor.execute("release savepoint file")
+                        with db.savepoint(connection):
+                            results.append(self._load(connection, file, source))
                     except FileRefusedError as exc:
-                        cursor.execute("rollback to savepoint file")
                         results.append(_refused(file, source, exc))
                     except _DuplicateError as exc:
-                        cursor.execute("rollback to savepoint file")
                         results.append(_duplicate(file, source, exc))
                 if not any(result.status == "loaded" for result in results):
                     raise _NothingLoadedError
@@ -190,6 +250,8 @@ class _Ingest:
 
     def _known(self) -> Iterator[tuple[StoredFile, Source]]:
         for file in self._storage.list():
+            if self._plan.only and file.name not in self._plan.only:
+                continue
             source = source_for(PurePosixPath(file.name).name)
             if source is None:
                 self._report(
@@ -205,28 +267,25 @@ class _Ingest:
                 yield file, source
 
     def _load_if_new(self, file: StoredFile, source: Source, known: LoadedFile | None, sizes: set[int]) -> FileResult:
-        skipped = FileResult(file.name, source.name, "skipped")
-        if known and file.is_strong and file.version == known.version:
-            return skipped
         try:
-            # only bytes of a size on record can be on record, so that a new file is read once
-            if file.size in sizes:
-                checksum = self._checksum(file)
-                if known and known.checksum == checksum:
-                    return skipped
-                with self._transaction() as connection:
-                    twin = manifest.find_checksum(connection, self._schema, source.name, checksum)
-                if twin:
-                    raise _DuplicateError(*twin, checksum)
-            with self._transaction() as connection:
-                return self._load(connection, file, source)
+            if not self._plan.force and self._is_on_record(file, source, known, sizes):
+                return FileResult(file.name, source.name, "skipped")
+            return self._load_claimed(file, source, known)
         except FileRefusedError as exc:
             result = _refused(file, source, exc)
             self._record_refused(file, source, result)
             return result
+        except _RetractedError:
+            return FileResult(
+                file.name,
+                source.name,
+                "retracted",
+                reason="these bytes were taken out by a person",
+                hint=f"To bring them back: python -m ingestion reload {file.name}",
+            )
         except _DuplicateError as exc:
             if exc.filename == file.name:
-                return skipped
+                return FileResult(file.name, source.name, "skipped")
             with self._transaction() as connection:
                 manifest.lock(connection, self._schema, source.name)
                 self._take_out(connection, file, source)
@@ -234,23 +293,80 @@ class _Ingest:
                 manifest.record_not_loaded(connection, entry, "duplicate", self._run_id, duplicate_of=exc.file_id)
             return _duplicate(file, source, exc)
 
+    def _is_on_record(self, file: StoredFile, source: Source, known: LoadedFile | None, sizes: set[int]) -> bool:
+        """Tell, before a load, whether these bytes are loaded; a new file, of a size not on record, is not read."""
+        if known and file.is_strong and file.version == known.version:
+            return True
+        if file.size not in sizes:
+            return False
+        checksum = self._checksum(file)
+        if known and known.checksum == checksum:
+            return True
+        with self._transaction() as connection:
+            self._refuse_twin(connection, file, source, checksum)
+        if (source.name, checksum) in self._retracted:
+            raise _RetractedError
+        return False
+
+    def _load_claimed(self, file: StoredFile, source: Source, known: LoadedFile | None) -> FileResult:
+        with self._transaction() as connection:
+            if not manifest.claim(connection, self._schema, source.name, file.name):
+                return FileResult(file.name, source.name, "claimed", reason="another worker is loading it")
+            if self._is_loaded_since(connection, file, source, known):
+                return FileResult(file.name, source.name, "skipped")
+            return self._load(connection, file, source)
+
+    def _is_loaded_since(
+        self, connection: db.Connection, file: StoredFile, source: Source, known: LoadedFile | None
+    ) -> bool:
+        """Tell whether another process has loaded this very content since the manifest was read."""
+        now = manifest.find_name(connection, self._schema, source.name, file.name)
+        if now is None or (known and now == known.file_id):
+            return False
+        twin = manifest.find_checksum(connection, self._schema, source.name, self._checksum(file))
+        return twin is not None and twin[1] == file.name
+
     def _load(self, connection: db.Connection, file: StoredFile, source: Source) -> FileResult:
         """Load one file and record it, in the caller's transaction."""
         with watch(file.name, file.size) as on_chunk:
             file_id = manifest.next_file_id(connection)
-            drop = Drop(self._storage, file, source, self._schema, on_chunk)
+            drop = Drop(self._storage, file, source, self._schema, self._stoppable(on_chunk))
             loaded = load(connection, drop, file_id, self._run_id)
         # from here to the commit the same bytes or the same name cannot come in from elsewhere
         manifest.lock(connection, self._schema, source.name)
         if not self._storage.is_unchanged(file):
             raise changed()
-        twin = manifest.find_checksum(connection, self._schema, source.name, loaded.checksum)
-        if twin:
-            raise _DuplicateError(*twin, loaded.checksum)
+        self._refuse_twin(connection, file, source, loaded.checksum)
+        counts = self._without_erased(connection, source, file_id, loaded.counts)
         status: Status = "replaced" if self._take_out(connection, file, source) else "loaded"
         entry = self._entry(file, source, loaded.checksum)
-        manifest.record_loaded(connection, file_id, entry, loaded.counts, self._run_id)
-        return FileResult(file.name, source.name, status, counts=loaded.counts, extra=loaded.extra)
+        manifest.record_loaded(connection, file_id, entry, counts, self._run_id)
+        faults = tuple(quarantine.faults(connection, file_id)) if self._plan.dry_run else ()
+        return FileResult(file.name, source.name, status, counts=counts, extra=loaded.extra, faults=faults)
+
+    def _without_erased(self, connection: db.Connection, source: Source, file_id: int, counts: Counts) -> Counts:
+        kept = self._tombstones.keep_out(connection, self._schema, source.name, file_id)
+        return replace(
+            counts,
+            loaded=counts.loaded - kept.from_raw,
+            rejected=counts.rejected - kept.from_quarantine,
+            erased=kept.from_raw + kept.from_quarantine,
+        )
+
+    def _refuse_twin(self, connection: db.Connection, file: StoredFile, source: Source, checksum: str) -> None:
+        twin = manifest.find_checksum(connection, self._schema, source.name, checksum)
+        if twin and not (self._plan.force and twin[1] == file.name):
+            raise _DuplicateError(*twin, checksum)
+
+    def _stoppable(self, on_chunk: OnChunk) -> OnChunk:
+        """Return a callback that ends the load where another worker has failed or the run was interrupted."""
+
+        def advance(size: int, lines: int) -> None:
+            if self._stop.is_set():
+                raise StoppedError
+            on_chunk(size, lines)
+
+        return advance
 
     def _take_out(self, connection: db.Connection, file: StoredFile, source: Source) -> bool:
         """Take out the rows of an older content of this name; tell whether there were any."""
@@ -282,8 +398,31 @@ class _Ingest:
         with self._transaction() as connection:
             manifest.record_not_loaded(connection, entry, "refused", self._run_id, reason=result.reason)
 
-    def _transaction(self) -> AbstractContextManager[db.Connection]:
-        return db.transaction(self._engine, role=self._role)
+    @contextmanager
+    def _transaction(self) -> Iterator[db.Connection]:
+        if self._rehearsal is None:
+            with db.transaction(self._engine, role=self._role) as connection:
+                yield connection
+        else:
+            with db.savepoint(self._rehearsal):
+                yield self._rehearsal
+
+    def _check_all_were_there(self) -> None:
+        absent = sorted(self._plan.only - {file.filename for file in self.result.files})
+        if absent:
+            raise UsageError(
+                f"not in the landing zone: {', '.join(absent)}",
+                hint="Give the file's name as the manifest has it: the path below the data directory.",
+            )
+
+    def _report_vanished(self, names: list[str]) -> None:
+        self.result.vanished = names
+        log.event(
+            f"{len(names)} files on record are no longer in the landing zone; their rows stay",
+            level=log.WARNING,
+            files=names[:10],
+            hint="To take their rows out too: python -m ingestion retract FILE --reason WHY",
+        )
 
     def _report(self, result: FileResult) -> None:
         self.result.files.append(result)
@@ -321,8 +460,21 @@ class _DuplicateError(Exception):
         self.checksum = checksum
 
 
+class _RetractedError(Exception):
+    """These bytes were taken out by a person."""
+
+
 class _NothingLoadedError(Exception):
     """No file of a source could be loaded: what the table held stays."""
+
+
+@contextmanager
+def _rolled_back(engine: Engine, role: str | None) -> Iterator[db.Connection]:
+    with db.session(engine, role=role, autocommit=False) as connection:
+        try:
+            yield connection
+        finally:
+            connection.rollback()
 
 
 def _refused(file: StoredFile, source: Source, exc: FileRefusedError) -> FileResult:

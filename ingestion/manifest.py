@@ -42,6 +42,7 @@ class Counts:
         loaded: now in the raw table.
         rejected: now in quarantine.
         blank: lines with nothing on them.
+        erased: of persons who were erased; kept nowhere.
 
     """
 
@@ -49,6 +50,7 @@ class Counts:
     loaded: int = 0
     rejected: int = 0
     blank: int = 0
+    erased: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -56,6 +58,7 @@ class Counts:
             self.loaded + other.loaded,
             self.rejected + other.rejected,
             self.blank + other.blank,
+            self.erased + other.erased,
         )
 
 
@@ -132,6 +135,7 @@ def record_loaded(connection: db.Connection, file_id: int, entry: Entry, counts:
         row_count=counts.loaded,
         rows_rejected=counts.rejected,
         rows_blank=counts.blank,
+        rows_erased=counts.erased,
         run_id=str(run_id),
     )
 
@@ -154,6 +158,12 @@ def record_not_loaded(
         run_id=str(run_id),
         reason=reason,
     )
+
+
+def claim(connection: db.Connection, target_schema: str, source: str, filename: str) -> bool:
+    """Take a file for this transaction; False where another one has it. The server frees it, however that ends."""
+    name = f"wearables-pipeline:file:{target_schema}.{source}:{filename}"
+    return bool(_queries.claim(connection, name=name))
 
 
 def lock(connection: db.Connection, target_schema: str, source: str) -> None:

@@ -1,7 +1,8 @@
 """ops.rejected_rows: rows that were refused, kept as they came, with the reason."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -68,12 +69,75 @@ def record(connection: db.Connection, file_id: int, rows: Iterable[RejectedRow],
     return written
 
 
-def reasons(connection: db.Connection, file_id: int) -> list[tuple[str, str | None, int]]:
-    """Return reason, column and number of rows, the most frequent first.
+Fault = tuple[str, str | None, int]
+
+
+def faults(connection: db.Connection, file_id: int) -> list[Fault]:
+    """Return reason, column and number of rows of what is wrong with a file, the most frequent first.
 
     Arguments:
         connection: any.
         file_id: the file.
 
     """
-    return [(reason, column, count) for reason, column, count in _queries.reasons(connection, file_id=file_id)]
+    return list(_queries.faults(connection, file_id=file_id))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rejected rows of one file that have the same fault.
+
+    Arguments:
+        filename: the file's name in the landing zone.
+        reason: the fault.
+        column: where it is, if in a column.
+        rows: how many.
+        first_line: the first of them.
+        rejected_at: when the last of them was refused.
+
+    """
+
+    filename: str
+    reason: str
+    column: str | None
+    rows: int
+    first_line: int
+    rejected_at: datetime
+
+
+def groups(connection: db.Connection, target_schema: str) -> list[Group]:
+    """Return what is in quarantine of the files that are loaded now.
+
+    Arguments:
+        connection: any.
+        target_schema: of the raw tables.
+
+    """
+    return [Group(*row) for row in _queries.by_file(connection, target_schema=target_schema)]
+
+
+def rows_of(connection: db.Connection, target_schema: str, filename: str) -> list[tuple[int, str, str | None]]:
+    """Return line, reason and column of each rejected row of a file, without the row itself.
+
+    Arguments:
+        connection: any.
+        target_schema: of the raw tables.
+        filename: the file's name in the landing zone.
+
+    """
+    return list(_queries.of_file(connection, target_schema=target_schema, source_filename=filename))
+
+
+def raw_rows_of(connection: db.Connection, target_schema: str, filename: str) -> Iterator[RejectedRow]:
+    """Yield each rejected row of a file as it came; only a role that may read ops.rejected_rows.raw_line can.
+
+    Arguments:
+        connection: any.
+        target_schema: of the raw tables.
+        filename: the file's name in the landing zone.
+
+    """
+    for line, reason, column, raw in _queries.raw_of_file(
+        connection, target_schema=target_schema, source_filename=filename
+    ):
+        yield RejectedRow(line, reason, bytes(raw), column)

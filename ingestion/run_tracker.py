@@ -76,6 +76,7 @@ class RunTracker:
         command: what was called, for the record.
         role: the role that writes the record.
         lock_wait_seconds: how long to wait for another run to end; 0 declines at once.
+        shared: other runs that are shared too may be at work at the same time.
 
     Raises:
         BusyError: another run is at work.
@@ -83,13 +84,21 @@ class RunTracker:
     """
 
     def __init__(
-        self, engine: Engine, run_id: UUID, command: str, *, role: str | None = None, lock_wait_seconds: float = 600.0
+        self,
+        engine: Engine,
+        run_id: UUID,
+        command: str,
+        *,
+        role: str | None = None,
+        lock_wait_seconds: float = 600.0,
+        shared: bool = False,
     ) -> None:
         self._engine = engine
         self._run_id = run_id
         self._command = command
         self._role = role
         self._lock_wait_seconds = lock_wait_seconds
+        self._shared = shared
         self._resources = ExitStack()
         self._connection: db.Connection | None = None
         self._is_ready = False
@@ -100,7 +109,13 @@ class RunTracker:
     def __enter__(self) -> Self:
         try:
             connection = self._connect()
-            db.lock(connection, _ONE_RUN, seconds=self._lock_wait_seconds, on_wait=self._say_that_it_waits)
+            db.lock(
+                connection,
+                _ONE_RUN,
+                seconds=self._lock_wait_seconds,
+                shared=self._shared,
+                on_wait=self._say_that_it_waits,
+            )
             db.try_lock(connection, _lock_name(str(self._run_id)))
             if _queries.runs_exists(connection):
                 self._bury_the_dead(connection)

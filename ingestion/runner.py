@@ -3,25 +3,57 @@
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
 
-from ingestion import __version__, db, log, migrate, transform
+from ingestion import __version__, db, log, migrate, retraction, transform
 from ingestion.config import Settings
-from ingestion.errors import BadDataError, Interrupted, PipelineError, StatementError
-from ingestion.ingest import IngestResult, ingest
+from ingestion.errors import BadDataError, ConfigurationError, Interrupted, PipelineError, StatementError, UsageError
+from ingestion.ingest import IngestResult, Plan, ingest
+from ingestion.retraction import Receipt, Retracted
 from ingestion.run_tracker import RunTracker, Step, exit_code_of, summary_of
 from ingestion.signals import Interruptible
 from ingestion.storage import open_storage
 
-Command = Literal["run", "migrate", "ingest", "transform"]
+Command = Literal["run", "migrate", "ingest", "transform", "reload", "retract", "erase", "replay"]
+
+# what follows migrate, which every command begins with
+STEPS: dict[Command, tuple[str, ...]] = {
+    "run": ("ingest", "dbt_build"),
+    "migrate": (),
+    "ingest": ("ingest",),
+    "transform": ("dbt_build",),
+    "reload": ("ingest", "dbt_build"),
+    "retract": ("retract", "dbt_build"),
+    "erase": ("erase", "dbt_build"),
+    "replay": ("replay", "dbt_build"),
+}
 
 _MAX_ATTEMPTS = 3
 # serialization failure, deadlock, lock timeout: the same again may well succeed
 _TRANSIENT = {"40001", "40P01", "55P03"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a command is to work on, beside the settings.
+
+    Arguments:
+        force: load what is loaded already, or build what has not changed.
+        filenames: for reload, retract and replay: names in the landing zone.
+        reason: for retract: why.
+        user_id: for erase: whom.
+
+    """
+
+    force: bool = False
+    filenames: tuple[str, ...] = ()
+    reason: str = ""
+    user_id: int | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -32,6 +64,8 @@ class RunResult:
         run_id: its name.
         steps: what was started, in order.
         ingest: what became of the files, where files were looked at.
+        retracted: files that were taken out.
+        receipt: what was erased.
         error: what ended it, or None.
         error_summary: one line about that.
         duration_seconds: from start to end.
@@ -41,6 +75,8 @@ class RunResult:
     run_id: UUID
     steps: list[Step] = field(default_factory=list)
     ingest: IngestResult | None = None
+    retracted: list[Retracted] = field(default_factory=list)
+    receipt: Receipt | None = None
     error: BaseException | None = None
     error_summary: str | None = None
     duration_seconds: float = 0.0
@@ -51,13 +87,13 @@ class RunResult:
         return exit_code_of(self.error) if self.error else 0
 
 
-def run(settings: Settings, command: Command = "run", *, force: bool = False) -> RunResult:
+def run(settings: Settings, command: Command = "run", order: Order | None = None) -> RunResult:
     """Execute the steps of a command and record them. Call it in the main thread: it handles signals.
 
     Arguments:
         settings: with a database.
-        command: `run` is all steps; `ingest` and `transform` apply sql/ first.
-        force: build the models even where nothing has changed.
+        command: see `STEPS`; sql/ is applied first, always.
+        order: what to work on, where the command needs to be told.
 
     Returns:
         What was done. An error is in the result, not raised: the run's record has been completed by then.
@@ -67,7 +103,7 @@ def run(settings: Settings, command: Command = "run", *, force: bool = False) ->
     result = RunResult(uuid4())
     with log.bound(run_id=str(result.run_id)), Interruptible() as signals:
         try:
-            _execute(settings, command, result, force=force)
+            _execute(settings, command, order or Order(), result, signals)
         except (PipelineError, Interrupted) as exc:
             result.error = exc
         except Exception as exc:  # noqa: BLE001  (a bug of ours ends as a recorded failure too)
@@ -90,7 +126,35 @@ def run(settings: Settings, command: Command = "run", *, force: bool = False) ->
     return result
 
 
-def _execute(settings: Settings, command: Command, result: RunResult, *, force: bool) -> None:
+def rehearse(settings: Settings, order: Order | None = None) -> IngestResult:
+    """Do the whole ingest in the database and roll it back. No run is recorded, and sql/ is not applied.
+
+    Arguments:
+        settings: with a database.
+        order: what to work on.
+
+    Returns:
+        What would become of each file.
+
+    Raises:
+        ConfigurationError: sql/ has files that are not applied yet.
+
+    """
+    engine = db.create_engine(settings)
+    with Interruptible():
+        db.wait_until_ready(engine, settings.db_wait_seconds)
+        with db.session(engine) as connection:
+            pending = migrate.state(connection, migrate.read_migrations()).pending
+        if pending:
+            raise ConfigurationError(
+                f"{len(pending)} files of sql/ are not applied", hint="Apply them first: python -m ingestion migrate"
+            )
+        plan = replace(plan_of(settings, order), dry_run=True)
+        storage = open_storage(settings.landing_zone)
+        return ingest(engine, storage, uuid4(), plan, role=settings.loader_role)
+
+
+def _execute(settings: Settings, command: Command, order: Order, result: RunResult, signals: Interruptible) -> None:
     log.event(f"{command} started", step="run", status="started", duration_ms=0, application_version=__version__)
     engine = db.create_engine(settings)
     db.wait_until_ready(engine, settings.db_wait_seconds)
@@ -100,66 +164,127 @@ def _execute(settings: Settings, command: Command, result: RunResult, *, force: 
         command,
         role=settings.loader_role,
         lock_wait_seconds=settings.lock_wait_seconds if settings.on_concurrent_run == "wait" else 0,
+        # workers of one backlog: each claims its files in the database
+        shared=command == "ingest" and settings.use_manifest,
     )
     result.steps = tracker.steps
+    job = _Job(settings, engine, order, result)
     try:
-        with tracker:
-            _steps(settings, engine, command, tracker, result, force=force)
+        with tracker, signals.named():
+            with tracker.step("migrate") as step:
+                job.migrate(step)
+            tracker.schema_is_ready()
+            refused: FilesRefusedError | None = None
+            for name in STEPS[command]:
+                try:
+                    _with_retry(tracker, name, getattr(job, name))
+                except FilesRefusedError as exc:
+                    # the good files are loaded: their marts are built before the run ends as a failure
+                    refused = exc
+            if refused:
+                raise refused
     except BaseException as exc:
         result.error_summary = tracker.error_summary(exc)
         raise
 
 
-def _steps(
-    settings: Settings, engine: Engine, command: Command, tracker: RunTracker, result: RunResult, *, force: bool
-) -> None:
-    with tracker.step("migrate") as step:
-        step.detail = {"applied": _migrate(settings, engine, result.run_id)}
-        step.skipped = None if step.detail["applied"] else "sql/ is applied"
-    tracker.schema_is_ready()
-    refused: BadDataError | None = None
-    if command in {"run", "ingest"}:
-        try:
-            _with_retry(tracker, "ingest", lambda step: _ingest(settings, engine, step, result))
-        except FilesRefusedError as exc:
-            # the good files are loaded: their marts are built before the run ends as a failure
-            refused = exc
-    if command in {"run", "transform"}:
-        _with_retry(
-            tracker,
-            "dbt_build",
-            lambda step: transform.build(engine, settings, result.run_id, step, schema=settings.schema, force=force),
+class _Job:
+    """The steps, by their names."""
+
+    def __init__(self, settings: Settings, engine: Engine, order: Order, result: RunResult) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._order = order
+        self._result = result
+        self._full_refresh = False
+
+    def migrate(self, step: Step) -> None:
+        applied = migrate.migrate(
+            self._engine,
+            run_id=self._result.run_id,
+            role=self._settings.owner_role,
+            on_applied=lambda migration, ms: log.event(
+                f"applied {migration.file}", file=migration.file, duration_ms=ms
+            ),
         )
-    if refused:
-        raise refused
+        step.detail = {"applied": applied}
+        step.skipped = None if applied else "sql/ is applied"
+
+    def ingest(self, step: Step) -> None:
+        result = ingest(
+            self._engine,
+            open_storage(self._settings.landing_zone),
+            self._result.run_id,
+            plan_of(self._settings, self._order),
+            role=self._settings.loader_role,
+        )
+        self._result.ingest = result
+        counts = result.counts
+        step.rows_in, step.rows_out, step.rows_rejected = counts.read, counts.loaded, counts.rejected
+        step.detail = {"files": result.by_status(), "vanished": len(result.vanished)}
+        if refused := result.refused:
+            first, more = refused[0], len(refused) - 1
+            raise FilesRefusedError(
+                f"{first.filename}: {first.reason}" + (f" (and {more} more files)" if more else ""), hint=first.hint
+            )
+
+    def retract(self, step: Step) -> None:
+        with self._transaction() as connection:
+            for name in self._order.filenames:
+                self._result.retracted += retraction.retract(
+                    connection, self._settings.schema, name, self._order.reason, self._result.run_id
+                )
+        step.rows_out = sum(file.rows for file in self._result.retracted)
+        step.detail = {"files": len(self._result.retracted), "reason": self._order.reason}
+
+    def erase(self, step: Step) -> None:
+        if self._order.user_id is None:
+            raise UsageError("nobody to erase", hint="Name them with --user-id.")
+        with self._transaction() as connection:
+            receipt = retraction.erase(
+                connection,
+                self._settings.schema,
+                self._order.user_id,
+                self._settings.erasure_key,
+                self._result.run_id,
+            )
+        with db.transaction(self._engine, role=self._settings.transformer_role) as connection:
+            receipt.rows |= retraction.erase_from_models(connection, self._order.user_id)
+        self._result.receipt = receipt
+        self._full_refresh = True
+        step.rows_out = sum(receipt.rows.values())
+
+    def dbt_build(self, step: Step) -> None:
+        transform.build(
+            self._engine,
+            self._settings,
+            self._result.run_id,
+            step,
+            force=self._order.force,
+            full_refresh=self._full_refresh,
+        )
+
+    def _transaction(self) -> AbstractContextManager[db.Connection]:
+        return db.transaction(self._engine, role=self._settings.loader_role)
 
 
-def _migrate(settings: Settings, engine: Engine, run_id: UUID) -> list[str]:
-    return migrate.migrate(
-        engine,
-        run_id=run_id,
-        role=settings.owner_role,
-        on_applied=lambda migration, ms: log.event(f"applied {migration.file}", file=migration.file, duration_ms=ms),
-    )
+def plan_of(settings: Settings, order: Order | None = None) -> Plan:
+    """Return how the settings and an order want a landing zone to be loaded.
 
+    Arguments:
+        settings: of the run.
+        order: None where the command needs none.
 
-def _ingest(settings: Settings, engine: Engine, step: Step, result: RunResult) -> None:
-    result.ingest = ingest(
-        engine,
-        open_storage(settings.landing_zone),
-        result.run_id,
+    """
+    order = order or Order()
+    return Plan(
         schema=settings.schema,
-        use_manifest=settings.use_manifest,
-        role=settings.loader_role,
+        use_manifest=settings.use_manifest or bool(order.filenames),
+        force=order.force or bool(order.filenames),
+        only=frozenset(order.filenames),
+        workers=settings.workers,
+        erasure_key=settings.erasure_key,
     )
-    counts = result.ingest.counts
-    step.rows_in, step.rows_out, step.rows_rejected = counts.read, counts.loaded, counts.rejected
-    step.detail = {"files": result.ingest.by_status()}
-    if refused := result.ingest.refused:
-        first, more = refused[0], len(refused) - 1
-        raise FilesRefusedError(
-            f"{first.filename}: {first.reason}" + (f" (and {more} more files)" if more else ""), hint=first.hint
-        )
 
 
 def _with_retry(tracker: RunTracker, name: str, work: Callable[[Step], None]) -> None:

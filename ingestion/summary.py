@@ -11,15 +11,18 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
-from ingestion import db
+from ingestion import db, quarantine
 from ingestion.config import Database
 from ingestion.errors import PipelineError
 from ingestion.ingest import IngestResult
+from ingestion.run_tracker import Step
 from ingestion.runner import RunResult
 
 _COUNT_EXACTLY_BELOW_ROWS = 1_000_000
 _LISTED_FILES = 10
 _STYLES = {"success": "green", "failure": "bold red", "running": "yellow"}
+_FIGURES = {"rows", "files", "loaded", "rejected", "line", "first line"}
+_REHEARSED = {"loaded": "new", "replaced": "changed"}
 _queries = db.queries("summary")
 
 
@@ -88,6 +91,44 @@ def show_status(status: Status) -> RenderableType:
     return Group(facts, "", runs, *(Text(error, style="yellow") for error in errors), "", rows)
 
 
+def show_rehearsal(result: IngestResult) -> RenderableType:
+    """Return what a dry run found, for a terminal: a line a file, and below it what is wrong with its rows."""
+    table = _table("file", "dataset", "would be", "rows", "loaded", "rejected", "why")
+    for file in sorted(result.files, key=lambda file: file.filename):
+        counts = file.counts
+        why = [file.reason] if file.reason else []
+        why += [f"{rows:,} {reason}" + (f" in {column}" if column else "") for reason, column, rows in file.faults]
+        why += [f"columns not declared: {', '.join(file.extra)}"] if file.extra else []
+        figures = [f"{figure:,}" if counts.read else "" for figure in (counts.read, counts.loaded, counts.rejected)]
+        state = _REHEARSED.get(file.status, file.status)
+        style = "red" if file.status == "refused" else "yellow" if counts.rejected else ""
+        table.add_row(file.filename, file.source or "", Text(state, style=style), *figures, "; ".join(why))
+    counts = result.counts
+    total = f"{counts.read:,} rows, {counts.loaded:,} would be loaded, {counts.rejected:,} rejected; rolled back"
+    return Group(table, "", Text(total, style="bold"))
+
+
+def show_quarantine(groups: list[quarantine.Group]) -> RenderableType:
+    """Return what is in quarantine, for a terminal."""
+    if not groups:
+        return "nothing is in quarantine"
+    table = _table("file", "reason", "column", "rows", "first line", "since")
+    for group in groups:
+        row = (group.filename, group.reason, group.column or "", f"{group.rows:,}", str(group.first_line))
+        table.add_row(*row, f"{group.rejected_at:%Y-%m-%d %H:%M}")
+    return table
+
+
+def show_rejected(rows: list[tuple[int, str, str | None]]) -> RenderableType:
+    """Return the rejected rows of a file, for a terminal: where and why, never what."""
+    if not rows:
+        return "nothing of it is in quarantine"
+    table = _table("line", "reason", "column")
+    for line, reason, column in rows:
+        table.add_row(f"{line:,}", reason, column or "")
+    return table
+
+
 def show_run(console: Console, result: RunResult, engine: Engine, database: Database) -> None:
     """Print what a run did and where to look next.
 
@@ -118,22 +159,36 @@ def _run_facts(result: RunResult) -> Iterator[tuple[str, RenderableType]]:
         yield "Rows", rows + (f", {counts.blank:,} blank" if counts.blank else "")
         for file in result.ingest.with_status("refused", "unknown")[:_LISTED_FILES]:
             yield "", Text(f"{file.status}: {file.filename}: {file.reason}", style="yellow")
+        if result.ingest.vanished:
+            yield "", Text(f"{len(result.ingest.vanished)} on record are no longer there; their rows stay", "yellow")
+    for taken_out in result.retracted:
+        yield (
+            "Retracted",
+            f"{taken_out.filename}: {taken_out.rows:,} rows, and {taken_out.rows_rejected:,} from quarantine",
+        )
+    if result.receipt:
+        erased = sum(result.receipt.rows.values())
+        yield "Erased", f"{erased:,} rows in {len(result.receipt.rows)} tables; the receipt is on standard output"
     for step in result.steps:
         if step.name == "dbt_build":
-            detail = step.detail
-            if step.skipped:
-                yield "dbt", f"skipped: {step.skipped}"
-            elif "models" in detail:
-                yield "dbt", f"{detail['models']} models built, {detail['tests_passed']} tests passed"
-                if detail["warnings"]:
-                    yield "", Text(f"warnings: {', '.join(detail['warnings'])}", style="yellow")
+            yield from _build_facts(step)
+
+
+def _build_facts(step: Step) -> Iterator[tuple[str, RenderableType]]:
+    detail = step.detail
+    if step.skipped:
+        yield "dbt", f"skipped: {step.skipped}"
+    elif "models" in detail:
+        yield "dbt", f"{detail['models']} models built, {detail['tests_passed']} tests passed"
+        if detail["warnings"]:
+            yield "", Text(f"warnings: {', '.join(detail['warnings'])}", style="yellow")
 
 
 def _files(result: IngestResult) -> str:
     count = result.by_status()
     loaded = count.get("loaded", 0) + count.get("replaced", 0)
     text = f"{loaded} loaded, {count.get('skipped', 0)} skipped, {count.get('refused', 0)} rejected"
-    others = ("duplicate", "unknown", "replaced")
+    others = ("duplicate", "unknown", "replaced", "claimed", "retracted")
     return text + "".join(f", {count[name]} {name}" for name in others if count.get(name))
 
 
@@ -195,7 +250,7 @@ def _facts(*facts: tuple[str, RenderableType]) -> Table:
 def _table(*headers: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for header in headers:
-        table.add_column(header, justify="right" if header in {"rows", "files", "first line"} else "left")
+        table.add_column(header, justify="right" if header in _FIGURES else "left")
     return table
 
 

@@ -61,7 +61,7 @@ class NodeResult:
 
 
 def build(
-    engine: Engine, settings: Settings, run_id: UUID, step: Step, *, schema: str = "raw", force: bool = False
+    engine: Engine, settings: Settings, run_id: UUID, step: Step, *, force: bool = False, full_refresh: bool = False
 ) -> None:
     """Build all models and run their tests.
 
@@ -70,8 +70,8 @@ def build(
         settings: where it is, for dbt's profile.
         run_id: goes into dbt's query comments and into ops.dbt_node_results.
         step: gets the figures.
-        schema: the schema of the raw tables.
         force: build even where nothing has changed.
+        full_refresh: build incremental models anew from all rows.
 
     Raises:
         TestsFailedError: the models were built, and tests failed.
@@ -79,14 +79,19 @@ def build(
 
     """
     with db.transaction(engine, role=settings.loader_role) as connection:
-        content = manifest.content_fingerprint(connection, schema)
-        step.input_fingerprint = _fingerprint(content, schema, settings.dbt_vars)
+        content = manifest.content_fingerprint(connection, settings.schema)
+        step.input_fingerprint = _fingerprint(content, settings.schema, settings.dbt_vars)
         last = _queries.last_build(connection)
-        if not force and last and last[0] == step.input_fingerprint and _all_exist(connection, last[1]):
+        if (
+            not (force or full_refresh)
+            and last
+            and last[0] == step.input_fingerprint
+            and _all_exist(connection, last[1])
+        ):
             step.skipped = "neither rows nor models have changed"
             step.detail = {"relations": last[1]}
             return
-    results = _invoke(settings, run_id, step, schema)
+    results = _invoke(settings, run_id, step, full_refresh=full_refresh)
     failed = [result for result in results if result.status in _FAILED]
     step.detail = {
         "relations": sorted(result.relation for result in results if result.relation),
@@ -129,22 +134,21 @@ def _all_exist(connection: db.Connection, relations: list[str]) -> bool:
     return bool(relations) and bool(_queries.all_exist(connection, relations=relations))
 
 
-def _invoke(settings: Settings, run_id: UUID, step: Step, schema: str) -> list[NodeResult]:
+def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool) -> list[NodeResult]:
     from dbt.cli.main import dbtRunner  # noqa: PLC0415  (takes a second, which a run without changes saves)
 
     with _workspace(settings) as (target, logs), _environment(settings, run_id):
-        arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", _vars(settings, schema)]
-        arguments += ["--project-dir", str(PROJECT_DIRECTORY), "--profiles-dir", str(PROJECT_DIRECTORY)]
-        arguments += [
-            "--target-path",
-            str(target),
-            "--log-path",
-            str(logs),
-            "--log-level",
-            "none",
-            "--log-level-file",
-            "info",
-        ]
+        arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", _vars(settings)]
+        arguments += ["--full-refresh"] if full_refresh else []
+        for option, value in (
+            ("--project-dir", PROJECT_DIRECTORY),
+            ("--profiles-dir", PROJECT_DIRECTORY),
+            ("--target-path", target),
+            ("--log-path", logs),
+            ("--log-level", "none"),
+            ("--log-level-file", "info"),
+        ):
+            arguments += [option, str(value)]
         outcome = dbtRunner(callbacks=[_listen]).invoke(arguments)
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
@@ -155,13 +159,13 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, schema: str) -> list[N
     return [_node_result(result) for result in outcome.result.results]
 
 
-def _vars(settings: Settings, schema: str) -> str:
+def _vars(settings: Settings) -> str:
     given = yaml.safe_load(settings.dbt_vars or "{}")
     if not isinstance(given, dict):
         raise ConfigurationError(
             "PIPELINE_DBT_VARS is not a mapping", hint="Write it as {as_of: 2026-04-30, min_steps: 100}."
         )
-    return json.dumps({**given, "raw_schema": schema}, default=str)
+    return json.dumps({**given, "raw_schema": settings.schema}, default=str)
 
 
 @contextmanager
@@ -186,8 +190,8 @@ def _environment(settings: Settings, run_id: UUID) -> Iterator[None]:
         given["PIPELINE_TRANSFORMER_ROLE"] = settings.transformer_role
     # what waits for a lock or runs away ends here too
     given["PGOPTIONS"] = (
-        f"-c statement_timeout={settings.statement_timeout_seconds:.0f}s"
-        f" -c lock_timeout={settings.lock_timeout_seconds:.0f}s -c client_connection_check_interval=2s"
+        f"-c statement_timeout={settings.statement_timeout_seconds * 1000:.0f}ms"
+        f" -c lock_timeout={settings.lock_timeout_seconds * 1000:.0f}ms -c client_connection_check_interval=2s"
     )
     if settings.transformer_role:
         # dbt's own `role` is a SET ROLE, which any rollback takes back; this is the session's default

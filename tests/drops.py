@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine
 
 from ingestion import db
-from ingestion.ingest import IngestResult, ingest
+from ingestion.ingest import IngestResult, Plan, ingest
 from ingestion.storage import open_storage
 
 SLEEP_HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed"
@@ -49,7 +49,7 @@ class Landing:
     def ingest(self, *, use_manifest: bool = True, schema: str = "raw", run_id: UUID | None = None) -> IngestResult:
         """Run the step alone."""
         storage = open_storage(str(self.root))
-        return ingest(self.engine, storage, run_id or uuid4(), schema=schema, use_manifest=use_manifest)
+        return ingest(self.engine, storage, run_id or uuid4(), Plan(schema=schema, use_manifest=use_manifest))
 
     def statuses(self, *, use_manifest: bool = True, schema: str = "raw") -> dict[str, str]:
         """Run the step and return what became of each file."""

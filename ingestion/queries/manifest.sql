@@ -32,14 +32,14 @@ where target_schema = :target_schema and status = 'loaded';
 -- name: next_file_id()$
 select nextval(pg_get_serial_sequence('ops.raw_ingest_manifest', 'file_id'));
 
--- name: record_loaded(file_id, source_filename, checksum, source, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, run_id)!
+-- name: record_loaded(file_id, source_filename, checksum, source, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id)!
 insert into ops.raw_ingest_manifest (
     file_id, source_filename, checksum, status, source, target_schema, size_bytes, source_version,
-    rows_read, row_count, rows_rejected, rows_blank, run_id
+    rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id
 )
 values (
     :file_id, :source_filename, :checksum, 'loaded', :source, :target_schema, :size_bytes, :source_version,
-    :rows_read, :row_count, :rows_rejected, :rows_blank, :run_id
+    :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id
 );
 
 -- name: record_not_loaded(source_filename, checksum, status, source, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!
@@ -72,9 +72,12 @@ where target_schema = :target_schema and source = :source and status = 'loaded';
 
 -- name: content_fingerprint(target_schema)$
 -- changes with every change of what is loaded
-select md5(coalesce(string_agg(file_id::text, ',' order by file_id), ''))
+select md5(coalesce(string_agg(file_id || ':' || row_count, ',' order by file_id), ''))
 from ops.raw_ingest_manifest
 where target_schema = :target_schema and status = 'loaded';
 
 -- name: lock(name)^
 select pg_advisory_xact_lock(hashtextextended(:name, 0));
+
+-- name: claim(name)$
+select pg_try_advisory_xact_lock(hashtextextended(:name, 0));

@@ -2,7 +2,48 @@
 insert into ops.rejected_rows (file_id, line_number, column_name, reason, raw_line, run_id)
 values %s;
 
--- name: reasons(file_id)
+-- name: by_file(target_schema)
+select
+    m.source_filename,
+    r.reason,
+    r.column_name,
+    count(*) as rows_rejected,
+    min(r.line_number) as first_line,
+    max(r.rejected_at) as rejected_at
+from ops.rejected_rows as r
+inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
+where m.status = 'loaded' and m.target_schema = :target_schema
+group by m.source_filename, r.reason, r.column_name
+order by m.source_filename, rows_rejected desc, r.reason, r.column_name;
+
+-- name: of_file(target_schema, source_filename)
+select
+    r.line_number,
+    r.reason,
+    r.column_name
+from ops.rejected_rows as r
+inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
+where
+    m.status = 'loaded'
+    and m.target_schema = :target_schema
+    and m.source_filename = :source_filename
+order by r.line_number;
+
+-- name: raw_of_file(target_schema, source_filename)
+select
+    r.line_number,
+    r.reason,
+    r.column_name,
+    r.raw_line
+from ops.rejected_rows as r
+inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
+where
+    m.status = 'loaded'
+    and m.target_schema = :target_schema
+    and m.source_filename = :source_filename
+order by r.line_number;
+
+-- name: faults(file_id)
 select
     reason,
     column_name,

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from ingestion import db
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError
-from ingestion.ingest import FileResult, IngestResult, ingest
+from ingestion.ingest import FileResult, IngestResult, Plan, ingest
 from ingestion.records import MAX_LINE_BYTES
 from ingestion.storage import open_storage
 
@@ -29,7 +29,7 @@ def landing(settings: Settings) -> Path:
 
 @pytest.fixture
 def run_ingest(engine: Engine, settings: Settings) -> Callable[[], IngestResult]:
-    return lambda: ingest(engine, open_storage(settings.landing_zone), uuid4(), use_manifest=True)
+    return lambda: ingest(engine, open_storage(settings.landing_zone), uuid4(), Plan())
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_dbt_runs_only_where_something_has_changed(settings: Settings, rows: Row
 def test_force_builds_what_has_not_changed(settings: Settings) -> None:
     drop(settings, "daily_activity.csv", range(1, 3))
     assert runner.run(settings).exit_code == 0
-    assert not runner.run(settings, force=True).steps[-1].skipped
+    assert not runner.run(settings, "run", runner.Order(force=True)).steps[-1].skipped
 
 
 def test_variables_that_are_no_mapping(settings: Settings) -> None:

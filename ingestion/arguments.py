@@ -1,0 +1,134 @@
+"""What can be written behind `python -m ingestion`."""
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ingestion import __version__
+from ingestion.errors import UsageError
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Read a command and its options.
+
+    Arguments:
+        argv: without the program's name.
+
+    Returns:
+        The options by their names; `command` among them, and `psql_arguments`, which are psql's own.
+
+    Raises:
+        UsageError: a command or an option that does not exist.
+
+    """
+    parser = _parser()
+    arguments, others = parser.parse_known_args(argv)
+    if others and arguments.command != "psql":
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    arguments.psql_arguments = others
+    return arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"See: {self.prog} --help")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="python -m ingestion", description="Wearable-device CSV drops into Postgres, and on to dbt.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    run = command("run", "apply sql/, ingest, build the marts")
+    _add_log_format(run)
+    _add_landing_zone(run)
+    run.add_argument("--force", action="store_true", help="load and build even what has not changed")
+
+    ingest = command("ingest", "apply sql/, ingest")
+    _add_log_format(ingest)
+    _add_landing_zone(ingest)
+    ingest.add_argument("--force", action="store_true", help="load even what is loaded already")
+    ingest.add_argument("--dry-run", action="store_true", help="do it all in the database, show it, and roll it back")
+    ingest.add_argument("--check", action="store_true", help="the same; exit code 1 where anything would be rejected")
+
+    transform = command("transform", "apply sql/, build the marts")
+    _add_log_format(transform)
+    _add_schema(transform)
+    transform.add_argument("--force", action="store_true", help="build even where nothing has changed")
+
+    _add_migrate(command("migrate", "apply sql/"))
+
+    reload = command("reload", "load files again, whatever the manifest says of them; then build the marts")
+    _add_log_format(reload)
+    _add_landing_zone(reload, with_mode=False)
+    _add_filenames(reload)
+
+    retract = command("retract", "take files' rows out everywhere, and keep them out; then build the marts")
+    _add_log_format(retract)
+    _add_schema(retract)
+    retract.add_argument("--reason", required=True, help="why; kept in the manifest")
+    _add_filenames(retract)
+
+    erase = command("erase", "remove a person everywhere, keep them out, print a receipt; then build the marts")
+    _add_log_format(erase)
+    _add_schema(erase)
+    erase.add_argument("--user-id", type=int, required=True, metavar="ID")
+
+    _add_rejected(command("rejected", "what is in quarantine"))
+
+    status = command("status", "how things stand; exit code 1 where the last run failed")
+    status.add_argument("--json", action="store_true", help="for machines")
+    commands.add_parser(
+        "psql", help="open psql on the pipeline's database; further arguments are psql's", add_help=False
+    )
+    return parser
+
+
+def _add_log_format(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--log-format", choices=("auto", "json", "text"))
+
+
+def _add_schema(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--schema", help="the schema of the raw tables")
+
+
+def _add_landing_zone(command: argparse.ArgumentParser, *, with_mode: bool = True) -> None:
+    command.add_argument("--data-dir", metavar="DIR", help="the landing zone")
+    command.add_argument("--workers", type=int, metavar="N", help="how many files to load at the same time")
+    _add_schema(command)
+    if with_mode:
+        command.add_argument(
+            "--use-manifest",
+            action=argparse.BooleanOptionalAction,
+            help="load each file once; without it a run replaces what the tables hold",
+        )
+
+
+def _add_filenames(command: argparse.ArgumentParser) -> None:
+    command.add_argument("filenames", nargs="+", metavar="FILE", help="its path below the data directory")
+
+
+def _add_migrate(command: argparse.ArgumentParser) -> None:
+    _add_log_format(command)
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--status", action="store_true", help="show what is applied and what is pending")
+    what.add_argument("--plan", action="store_true", help="print what would be applied")
+    what.add_argument(
+        "--baseline", type=int, metavar="N", help="record files up to number N as applied without running them"
+    )
+
+
+def _add_rejected(command: argparse.ArgumentParser) -> None:
+    what = command.add_subparsers(dest="what", required=True, metavar="list|show|export")
+    for name, text in (
+        ("list", "files, reasons and counts"),
+        ("show", "line, column and reason of each row of a file, without the row"),
+        ("export", "the rows themselves, as they came: for who may see them"),
+    ):
+        each = what.add_parser(name, help=text, description=text)
+        _add_schema(each)
+        if name != "list":
+            each.add_argument("filename", metavar="FILE", help="its path below the data directory")

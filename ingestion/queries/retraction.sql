@@ -1,0 +1,80 @@
+-- name: files_named(target_schema, source_filename)
+select
+    file_id,
+    source,
+    row_count,
+    rows_rejected
+from ops.raw_ingest_manifest
+where target_schema = :target_schema and source_filename = :source_filename and status = 'loaded'
+order by file_id;
+
+-- name: mark_retracted(file_id, reason, run_id)!
+update ops.raw_ingest_manifest
+set status = 'retracted', reason = :reason, run_id = :run_id
+where file_id = :file_id;
+
+-- name: retracted_checksums(target_schema)
+select
+    source,
+    checksum,
+    size_bytes
+from ops.raw_ingest_manifest
+where target_schema = :target_schema and status = 'retracted';
+
+-- name: delete_rejected(file_id)!
+delete from ops.rejected_rows
+where file_id = :file_id;
+
+-- name: remember(user_hash, run_id)!
+insert into ops.erased_users (user_hash, run_id)
+values (:user_hash, :run_id)
+on conflict (user_hash) do nothing;
+
+-- name: erased_hashes()
+select user_hash
+from ops.erased_users;
+
+-- name: count_erased(file_id, from_raw, from_quarantine)!
+update ops.raw_ingest_manifest
+set
+    row_count = row_count - :from_raw,
+    rows_rejected = rows_rejected - :from_quarantine,
+    rows_erased = rows_erased + :from_raw + :from_quarantine
+where file_id = :file_id;
+
+-- name: delete_rejected_of(id_bytes, target_schema)
+-- a line that merely contains the id goes too: better one row too many than a person's row kept
+with gone as (
+    delete from ops.rejected_rows as r
+    using ops.raw_ingest_manifest as m
+    where
+        r.file_id = m.file_id
+        and m.target_schema = :target_schema
+        and position(:id_bytes in r.raw_line) > 0
+    returning r.file_id
+)
+
+select
+    file_id,
+    count(*) as rows_deleted
+from gone
+group by file_id;
+
+-- name: names_of(file_ids)
+select
+    file_id,
+    source_filename
+from ops.raw_ingest_manifest
+where file_id = any(:file_ids)
+order by source_filename;
+
+-- name: model_tables()
+-- what dbt has built, and the rows of failed tests that it keeps
+select
+    n.nspname,
+    c.relname
+from pg_class as c
+inner join pg_namespace as n on c.relnamespace = n.oid
+inner join pg_attribute as a on c.oid = a.attrelid and a.attname = 'user_id' and not a.attisdropped
+where n.nspname in ('staging', 'intermediate', 'marts', 'dbt_test_failures') and c.relkind in ('r', 'p')
+order by n.nspname, c.relname;
