@@ -64,7 +64,11 @@ def read_header(source: Source, beginning: bytes) -> Header:
         raise FileRefusedError("the header is not UTF-8", hint="Save the file as UTF-8.", line=1) from exc
     if "\x00" in text:
         raise FileRefusedError("the header contains a NUL byte", hint="Export the file again.", line=1)
-    fields = tuple(source.by_header.get(normalise(name), name.strip()) for name in next(csv.reader([text]), []))
+    try:
+        names = next(csv.reader([text]), [])
+    except csv.Error as exc:
+        raise FileRefusedError("the header is not CSV", hint="Export the file again.", line=1) from exc
+    fields = tuple(source.by_header.get(normalise(name), name.strip()) for name in names)
     header = Header(fields, newline, len(line) + len(newline))
     _check(source, header, text)
     return header

@@ -302,6 +302,15 @@ def test_a_very_wide_file_keeps_the_others_going(landing: Landing, columns: int)
         assert "columns" in (result.files[0].reason or "")
 
 
+def test_a_quote_inside_a_field_costs_its_row_and_not_the_run(landing: Landing) -> None:
+    """COPY sees four fields there, and Python's csv five."""
+    landing.put("sleep.csv", sleep(1, 2) + b'3,4/12/2016,1,3"2,7"6\n')
+    (result,) = landing.ingest().files
+    assert (result.counts.loaded, result.counts.rejected) == (2, 1)
+    assert landing.rows("select line_number, reason from ops.rejected_rows") == [(4, "too_few_fields")]
+    landing.check()
+
+
 def test_an_error_of_the_database_ends_the_step_and_keeps_the_files_before_it(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,221 @@
+import csv
+import hashlib
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestion import records as module
+from ingestion.errors import FileRefusedError
+from ingestion.records import CHUNK_BYTES, MAX_LINE_BYTES, HashedStream, Record, parse, records
+
+
+class Pieces(io.RawIOBase):
+    """A source that gives its bytes in pieces of any size, as a network does."""
+
+    def __init__(self, content: bytes, sizes: list[int]) -> None:
+        self._content = io.BytesIO(content)
+        self._sizes = iter(sizes)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._content.read(min(size, next(self._sizes, size)))
+
+
+def stream_of(content: bytes, sizes: list[int] | None = None) -> HashedStream:
+    return HashedStream(Pieces(content, sizes or []))  # type: ignore[arg-type]
+
+
+def cut(content: bytes, newline: bytes = b"\n", fields: int = 2, sizes: list[int] | None = None) -> list[Record]:
+    return list(records(stream_of(content, sizes), newline, fields))
+
+
+# the bytes that mean something to a reader of CSV, and a few that do not
+contents = st.lists(
+    st.sampled_from(
+        [b"a", b"1", b",", b'"', b'""', b'",', b',"', b"\n", b"\r\n", b"\r", b"\x00", b"\xc3\xa9", b"\xe9", b" "]
+    ),
+    max_size=40,
+).map(b"".join)
+newlines = st.sampled_from([b"\n", b"\r"])
+
+
+@given(contents, newlines, st.integers(1, 4), st.lists(st.integers(1, 7), max_size=60))
+def test_records_are_the_same_however_the_bytes_arrive(
+    content: bytes, newline: bytes, fields: int, sizes: list[int]
+) -> None:
+    assert cut(content, newline, fields, sizes) == cut(content, newline, fields)
+
+
+@given(contents, newlines, st.integers(1, 4))
+def test_no_byte_is_lost_and_lines_are_numbered_physically(content: bytes, newline: bytes, fields: int) -> None:
+    lines = content.split(newline)
+    if not lines[-1]:
+        lines.pop()
+    expected = 2
+    rebuilt = []
+    for record in cut(content, newline, fields):
+        assert record.line == expected
+        spanned = record.raw.split(newline)
+        rebuilt += spanned
+        expected += len(spanned)
+    assert rebuilt == [line.rstrip(b"\r") for line in lines]
+
+
+@given(contents, st.lists(st.integers(1, 7), max_size=60), st.integers(1, 9))
+def test_the_checksum_is_that_of_all_bytes(content: bytes, sizes: list[int], at_a_time: int) -> None:
+    stream = stream_of(content, sizes)
+    stream.peek()
+    taken = b""
+    while chunk := stream.read(at_a_time):
+        taken += chunk
+    assert taken == content
+    assert stream.checksum == hashlib.sha256(content).hexdigest()
+    assert stream.size == len(content)
+
+
+@given(contents, st.integers(1, 4))
+def test_a_record_that_passes_is_one_row_of_that_many_fields_to_copy(content: bytes, fields: int) -> None:
+    """COPY must never fail on what we hand it: it would take the good rows down with it."""
+    for record in cut(content, fields=fields):
+        text, reason = parse(record, fields)
+        assert (text is None) != (reason is None)
+        if text is not None:
+            assert fields_as_copy_sees_them(text) == fields
+
+
+def fields_as_copy_sees_them(text: str) -> int:
+    """Walk over the text as PostgreSQL's CopyReadAttributesCSV does: a quote opens and closes anywhere in a field."""
+    quoted, count = False, 1
+    for character in text:
+        if character == '"':
+            quoted = not quoted
+        elif not quoted:
+            assert character not in "\r\n", "COPY would see a line end"
+            count += character == ","
+    assert not quoted, "COPY would run on into the next record"
+    return count
+
+
+@given(st.lists(st.lists(st.text(st.characters(blacklist_characters="\x00", codec="utf-8")), min_size=2, max_size=2)))
+def test_what_a_csv_writer_writes_comes_back(rows: list[list[str]]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
+    found = [parse(record, 2) for record in cut(file.getvalue().encode())]
+    if not any("\r\n" in field or field.count("\n") > 90 for row in rows for field in row):
+        read = [next(csv.reader(io.StringIO(text, newline=""))) for text, _ in found if text is not None]
+        assert read == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "newline", "expected"),
+    [
+        (b"", b"\n", []),
+        (b"a,b", b"\n", [(2, b"a,b")]),
+        (b"a,b\n", b"\n", [(2, b"a,b")]),
+        (b"a,b\r\nc,d\r\n", b"\n", [(2, b"a,b"), (3, b"c,d")]),
+        (b"a,b\rc,d\r", b"\r", [(2, b"a,b"), (3, b"c,d")]),
+        (b"a,b\n\n  \nc,d", b"\n", [(2, b"a,b"), (3, b""), (4, b"  "), (5, b"c,d")]),
+        (b'a,"b\nb"\nc,d\n', b"\n", [(2, b'a,"b\nb"'), (4, b"c,d")]),
+        (b'a,"b\n\n""\n"\nc,d\n', b"\n", [(2, b'a,"b\n\n""\n"'), (6, b"c,d")]),
+        (b'a,"b\nc,d\ne,f\n', b"\n", [(2, b'a,"b'), (3, b"c,d"), (4, b"e,f")]),
+        (b'a,"b\nc,d\ne,"f\n', b"\n", [(2, b'a,"b\nc,d\ne,"f')]),
+        (b'a,"b\nc,d\ne",f\n', b"\n", [(2, b'a,"b'), (3, b"c,d"), (4, b'e",f')]),
+        (b'"', b"\n", [(2, b'"')]),
+    ],
+)
+def test_records(content: bytes, newline: bytes, expected: list[tuple[int, bytes]]) -> None:
+    assert [(record.line, record.raw) for record in cut(content, newline)] == expected
+
+
+def test_an_open_quote_swallows_no_more_than_itself() -> None:
+    """One quote too many at the top of a long file costs that row and not the file."""
+    rows = [b"%d,x" % number for number in range(500)]
+    found = cut(b"\n".join([b'1,"never closed', *rows]))
+    assert [record.raw for record in found[1:]] == rows
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"1,2", None),
+        (b'"1","2"', None),
+        (b'"1,1",2', None),
+        (b'1,"2\n2"', None),
+        (b'1,""', None),
+        (b",", None),
+        ('1,"é"'.encode(), None),
+        (b"1", "too_few_fields"),
+        (b"1,2,3", "too_many_fields"),
+        (b'1"a,b"2', "too_few_fields"),
+        (b'1,"2', "unclosed_quote"),
+        (b"1,\x00", "nul_byte"),
+        (b"1,\xe9", "undecodable"),
+        (b"1,2\r3", "stray_carriage_return"),
+        (b"1,2\n3,4", "stray_carriage_return"),
+        (b'"1\r",2\r', "stray_carriage_return"),
+    ],
+)
+def test_the_form_of_a_record(raw: bytes, reason: str | None) -> None:
+    assert parse(Record(2, raw), 2)[1] == reason
+
+
+def test_a_line_that_never_ends_is_refused_before_it_fills_the_memory() -> None:
+    taken = 0
+
+    class Endless(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            nonlocal taken
+            taken += size
+            return b"9" * size if taken > CHUNK_BYTES else b"a,b\nc,d\n".ljust(size, b"9")
+
+    found = records(HashedStream(Endless()), b"\n", 2)  # type: ignore[arg-type]
+    assert [next(found).raw, next(found).raw] == [b"a,b", b"c,d"]
+    with pytest.raises(FileRefusedError, match="line 4: the line is longer than 16 MiB"):
+        next(found)
+    assert taken <= MAX_LINE_BYTES + 2 * CHUNK_BYTES
+
+
+def test_a_long_line_is_refused_wherever_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LINE_BYTES", 10)
+    monkeypatch.setattr(module, "CHUNK_BYTES", 8)
+    assert [record.raw for record in cut(b"1,345678\n2,345\n")] == [b"1,345678", b"2,345"]
+    with pytest.raises(FileRefusedError, match="line 3"):
+        cut(b"1,2\n3,4567890123456789\n5,6\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "newline", "lines"),
+    [
+        (b"", b"\n", 0),
+        (b"a", b"\n", 1),
+        (b"a\n", b"\n", 1),
+        (b"a\nb", b"\n", 2),
+        (b"a\rb\r", b"\r", 2),
+        (b"\n", b"\n", 1),
+    ],
+)
+def test_lines_are_counted_behind_the_header(content: bytes, newline: bytes, lines: int) -> None:
+    header = b"x,y" + newline
+    stream = stream_of(header + content)
+    assert stream.peek().startswith(header)
+    stream.skip(len(header), newline)
+    assert stream.lines == 0
+    stream.drain()
+    assert stream.lines == lines
+
+
+def test_progress_is_told_of_every_byte_and_line() -> None:
+    heard: list[tuple[int, int]] = []
+    stream = HashedStream(io.BytesIO(b"x,y\n" + b"1,2\n" * 5), lambda size, lines: heard.append((size, lines)))
+    stream.peek()
+    stream.skip(4, b"\n")
+    while stream.read(6):
+        pass
+    assert (sum(size for size, _ in heard), sum(lines for _, lines in heard)) == (20, 5)
+
+
+def test_the_source_is_closed_with_the_stream() -> None:
+    source = io.BytesIO(b"x")
+    HashedStream(source).close()
+    assert source.closed
