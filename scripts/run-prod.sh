@@ -25,7 +25,7 @@ in_containers() {
 }
 
 on_embedded_postgres() {
-  say "no Docker engine answers: the same roles and settings on the embedded Postgres, files from $DATA_LAKE"
+  say "without Docker: the same roles and settings on the embedded Postgres, files from $DATA_LAKE"
   .venv/bin/python -m ingestion psql -X --quiet --file docker/postgres/roles.sql
   export PIPELINE_OWNER_ROLE=wearables_owner PIPELINE_LOADER_ROLE=wearables_loader \
     PIPELINE_TRANSFORMER_ROLE=wearables_transformer PIPELINE_LOG_FORMAT="${PIPELINE_LOG_FORMAT:-json}"

@@ -154,6 +154,21 @@ class TestDevelopment:
         assert port["host_ip"] == "127.0.0.1"
 
 
+def test_a_folder_of_files_goes_into_the_volume(production: Compose) -> None:
+    """What docs/compose.md says for a landing zone that is a volume."""
+    own = Compose(production.file, f"{production.project}-copy", {**production.environment, "DATA_LAKE": "data_lake"})
+    try:
+        result = own(
+            *("run", "--rm", "--no-deps", "--volume", f"{REPOSITORY}/sample_data:/drop:ro"),
+            *("--volume", f"{own.project}_data_lake:/landing", "pipeline", "cp", "-r", "/drop/.", "/landing/"),
+        )
+        assert result.returncode == 0, result.output
+        listed = own("run", "--rm", "--no-deps", "pipeline", "ls", "/data_lake")
+        assert "sleep_2026-04-01.csv" in listed.stdout
+    finally:
+        own("--profile", "local-database", "down", "--volumes")
+
+
 def test_secret_files_are_closed_on_the_host_and_open_in_the_container(secrets: Path) -> None:
     assert secrets.stat().st_mode & 0o777 == 0o700
     for secret in secrets.iterdir():

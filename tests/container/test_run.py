@@ -197,6 +197,18 @@ class TestSignals:
         assert database.query("select count(*) from pg_stat_progress_copy") == "0"
         assert int(database.query("select count(*) from raw.daily_activity")) in {0, 1004}, "nothing is half loaded"
 
+    def test_in_the_middle_of_dbt(self, small: Pipeline, database: Database) -> None:
+        with small.started() as name:
+            of_dbt = "from pg_stat_activity where application_name = 'dbt' and datname = current_database()"
+            eventually(lambda: database.query(f"select count(*) > 0 {of_dbt}") == "t", "dbt is at work")
+            docker("kill", "--signal=TERM", name)
+            assert exit_code(name, 15) == 143, logs(name)
+        assert database.query(f"select count(*) {of_dbt} and state = 'active'") == "0", "nothing goes on without us"
+        status, exit_status, summary = database.query(LAST_RUN).split("|")
+        assert (status, exit_status) == ("failure", "143")
+        assert "SIGTERM" in summary
+        assert small.run().returncode == 0, "the next run makes up for it"
+
     def test_docker_stop_leaves_within_the_grace_period(self, big: Pipeline, database: Database) -> None:
         with big.started("ingest") as name:
             eventually(lambda: database.query("select count(*) from pg_stat_progress_copy") == "1", "it loads")
