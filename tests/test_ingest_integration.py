@@ -180,10 +180,10 @@ def test_rows_of_a_file_that_has_gone_stay(landing: Landing) -> None:
 
 @pytest.mark.parametrize("use_manifest", [True, False])
 def test_an_unknown_file_is_reported_and_left_alone(landing: Landing, *, use_manifest: bool) -> None:
-    path = landing.put("hourlySteps_merged.csv", b"Id,ActivityHour,StepTotal\n1,4/12/2016,5\n")
+    path = landing.put("hourlyIntensities_merged.csv", b"Id,ActivityHour,StepTotal\n1,4/12/2016,5\n")
     landing.put("sleep.csv", sleep(1))
     unknown, known = landing.ingest(use_manifest=use_manifest).files
-    assert (unknown.filename, unknown.status, unknown.source) == ("hourlySteps_merged.csv", "unknown", None)
+    assert (unknown.filename, unknown.status, unknown.source) == ("hourlyIntensities_merged.csv", "unknown", None)
     assert "sources.py" in (unknown.hint or "")
     assert known.status == "loaded"
     assert path.exists()

@@ -34,7 +34,7 @@ def test_names_of_drops(name: str, source: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "hourlySteps_merged.csv",
+        "hourlyIntensities_merged.csv",
         "asleep.csv",
         "sleepless.csv",
         "sleep_quality.csv",
