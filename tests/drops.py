@@ -78,8 +78,8 @@ class Landing:
             self.rows(
                 "select m.file_id from ops.raw_ingest_manifest as m"
                 " left join (select file_id, count(*) as n from ops.rejected_rows group by 1) as r using (file_id)"
-                " where m.rows_rejected <> coalesce(r.n, 0)"
-                " or m.rows_read <> m.row_count + m.rows_rejected + m.rows_blank"
+                " where m.status <> 'retracted' and m.rows_rejected <> coalesce(r.n, 0)"
+                " or m.rows_read <> m.row_count + m.rows_rejected + m.rows_blank + m.rows_erased"
             )
             == []
         )

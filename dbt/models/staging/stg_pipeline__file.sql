@@ -13,7 +13,7 @@ renamed as (
         source as source_name,
         source_filename as file_name,
         rows_read,
-        rows_rejected + rows_blank as rows_rejected,
+        rows_rejected + rows_blank + rows_erased as rows_rejected,
         row_count as rows_loaded
     from source
     where status = 'loaded' and target_schema = '{{ var("raw_schema") }}'

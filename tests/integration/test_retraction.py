@@ -1,0 +1,269 @@
+"""Files and persons are taken out everywhere, stay out, and are counted."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from ingestion import db, retraction, runner
+from ingestion.__main__ import main
+from ingestion.config import Settings
+from ingestion.run_tracker import RunTracker
+from ingestion.runner import Order
+from tests.drops import SLEEP_HEADER, Landing, activity, sleep
+
+KEY = "a long random secret"
+
+Invoke = Callable[..., int]
+
+
+@pytest.fixture
+def invoke(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
+    """Call the command line on the test's database and landing zone."""
+    database = settings.database
+    assert database is not None
+    for name in ("DATABASE_URL", "DB_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in database.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PIPELINE_DATA_DIR", settings.landing_zone)
+    monkeypatch.setenv("PIPELINE_USE_MANIFEST", "1")
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+    return lambda *arguments: main(arguments)
+
+
+def retract(landing: Landing, settings: Settings, name: str) -> None:
+    with db.transaction(landing.engine) as connection:
+        retraction.retract(connection, settings.schema, name, "wrong study", uuid4())
+
+
+def test_a_retracted_content_is_gone_and_stays_out_under_any_name(landing: Landing, settings: Settings) -> None:
+    landing.put("sleep.csv", sleep(1, 2) + b"bad\n")
+    landing.put("other/sleep.csv", sleep(3))
+    landing.ingest()
+    retract(landing, settings, "sleep.csv")
+    assert landing.users() == [3]
+    assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
+    assert landing.rows("select status, reason from ops.raw_ingest_manifest where source_filename = 'sleep.csv'") == [
+        ("retracted", "wrong study")
+    ]
+    landing.put("again/sleep.csv", sleep(1, 2) + b"bad\n")
+    assert landing.statuses() == {
+        "sleep.csv": "retracted",
+        "again/sleep.csv": "retracted",
+        "other/sleep.csv": "skipped",
+    }
+    assert landing.users() == [3]
+    landing.check()
+
+
+def test_a_corrected_file_of_that_name_loads(landing: Landing, settings: Settings) -> None:
+    landing.put("sleep.csv", sleep(1, 2))
+    landing.ingest()
+    retract(landing, settings, "sleep.csv")
+    landing.put("sleep.csv", sleep(1))
+    assert landing.statuses() == {"sleep.csv": "loaded"}
+    assert landing.users() == [1]
+
+
+def test_reload_brings_a_retracted_file_back(landing: Landing, settings: Settings, invoke: Invoke) -> None:
+    landing.put("sleep.csv", sleep(1, 2))
+    landing.put("other/sleep.csv", sleep(3))
+    landing.ingest()
+    retract(landing, settings, "sleep.csv")
+    result = runner.run(settings, "reload", Order(filenames=("sleep.csv",)))
+    assert result.exit_code == 0, result.error_summary
+    assert result.ingest is not None
+    assert [(file.filename, file.status) for file in result.ingest.files] == [("sleep.csv", "loaded")]
+    assert landing.users() == [1, 2, 3]
+    landing.check()
+
+
+def test_a_file_that_is_not_loaded_cannot_be_retracted(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke("retract", "nowhere.csv", "--reason", "none") == 64
+    assert "nowhere.csv is not loaded" in capsys.readouterr().err
+
+
+def test_force_loads_again_what_is_loaded(landing: Landing, settings: Settings) -> None:
+    landing.put("sleep.csv", sleep(1, 2))
+    landing.ingest()
+    result = runner.run(settings, "ingest", Order(force=True))
+    assert result.ingest is not None
+    assert [file.status for file in result.ingest.files] == ["replaced"]
+    assert landing.users() == [1, 2]
+    landing.check()
+
+
+def test_reload_of_a_file_that_is_not_there(landing: Landing, settings: Settings) -> None:
+    landing.put("sleep.csv", sleep(1))
+    result = runner.run(settings, "reload", Order(filenames=("nowhere.csv",)))
+    assert result.exit_code == 64
+    assert "nowhere.csv" in (result.error_summary or "")
+
+
+def test_a_person_is_erased_everywhere_and_does_not_come_back(
+    landing: Landing,
+    settings: Settings,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    person, other = 1503960366, 7
+    landing.put("sleep.csv", sleep(person, other) + f"{person},not a date,1,2,3\n".encode())
+    landing.put("daily_activity.csv", activity(person, other))
+    assert invoke("run") == 0
+    assert landing.rows(f"select count(*) > 0 from marts.fct_user_day where user_id = {person}") == [(True,)]
+
+    capsys.readouterr()
+    assert invoke("erase", "--user-id", str(person)) == 78
+    assert "PIPELINE_ERASURE_KEY" in capsys.readouterr().err
+    assert landing.users() == [other, person]
+
+    monkeypatch.setenv("PIPELINE_ERASURE_KEY", KEY)
+    assert invoke("erase", "--user-id", str(person)) == 0
+    captured = capsys.readouterr()
+    receipt = json.loads(captured.out[captured.out.index("{\n") :])
+    assert receipt["rows"]["raw.sleep"] == 1
+    assert receipt["rows"]["raw.daily_activity"] == 1
+    assert receipt["rows"]["ops.rejected_rows"] == 1
+    assert receipt["files"] == ["daily_activity.csv", "sleep.csv"]
+    assert receipt["user_hash"] == retraction.hash_user(KEY, person)
+    assert str(person) not in captured.out + captured.err
+    assert everywhere(landing, person) == []
+    landing.check()
+
+    landing.put("new/sleep.csv", sleep(person, 8) + f"{person},not a date,1,2,3\n".encode() + b"9,not a date,1,2,3\n")
+    assert invoke("run") == 0
+    assert everywhere(landing, person) == []
+    assert landing.users() == [other, 8]
+    assert landing.rows(
+        "select rows_read, row_count, rows_rejected, rows_erased from ops.raw_ingest_manifest"
+        " where source_filename = 'new/sleep.csv'"
+    ) == [(4, 1, 1, 2)]
+
+    monkeypatch.delenv("PIPELINE_ERASURE_KEY")
+    assert invoke("run") == 78
+
+
+def everywhere(landing: Landing, person: int) -> list[str]:
+    """Name every table that holds the person's id in any column."""
+    tables = landing.rows(
+        "select format('%I.%I', table_schema, table_name) from information_schema.tables"
+        " where table_schema not in ('pg_catalog', 'information_schema')"
+    )
+    needle = f"position(convert_to('{person}', 'UTF8') in convert_to(t::text, 'UTF8')) > 0"
+    raw = f"position(convert_to('{person}', 'UTF8') in t.raw_line) > 0"
+    return [
+        str(table)
+        for (table,) in tables
+        if landing.rows(f"select exists (select from {table} as t where {raw if table == 'ops.rejected_rows' else needle})")
+        == [(True,)]
+    ]
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(
+    landing: Landing, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    landing.put("known/sleep.csv", sleep(1))
+    landing.put("sleep.csv", sleep(2))
+    landing.ingest()
+    before = landing.rows("select * from ops.raw_ingest_manifest order by 1")
+    landing.put("sleep.csv", sleep(3))
+    landing.put("daily_activity.csv", activity(1))
+    landing.put("twin/daily_activity.csv", activity(1))
+    landing.put("sleep_2.csv", f"{SLEEP_HEADER},Mood\n5,4/12/2016,1,2,3,good\n5,soon,1,2,3,\n".encode())
+    landing.put("sleep_3.csv", b"Id\n1\n")
+    landing.put("stress.csv", b"Id\n1\n")
+    assert invoke("ingest", "--dry-run") == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert "skipped" in lines["known/sleep.csv"]
+    assert "changed" in lines["sleep.csv"]
+    assert "new" in lines["daily_activity.csv"]
+    assert "duplicate" in lines["twin/daily_activity.csv"]
+    assert "1 not_castable in sleep_day; columns not declared: Mood" in lines["sleep_2.csv"]
+    assert "refused" in lines["sleep_3.csv"]
+    assert "unknown" in lines["stress.csv"]
+    assert landing.users() == [1, 2]
+    assert landing.rows("select * from ops.raw_ingest_manifest order by 1") == before
+    assert landing.rows("select count(*) from ops.pipeline_runs") == [(0,)]
+    assert invoke("ingest", "--check") == 1
+
+
+def test_check_passes_where_all_is_well(landing: Landing, invoke: Invoke) -> None:
+    landing.put("sleep.csv", sleep(1))
+    assert invoke("ingest", "--check") == 0
+    assert landing.users() == []
+
+
+def test_a_dry_run_does_not_apply_sql(landing: Landing, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    landing.rows("delete from ops.schema_migrations where file like '002%' returning 1")
+    landing.put("sleep.csv", sleep(1))
+    assert invoke("ingest", "--dry-run") == 78
+
+
+def test_what_is_in_quarantine_is_listed_shown_and_exported(
+    landing: Landing, invoke: Invoke, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    landing.put("sleep.csv", sleep(1, 2) + b"planted,4/12/2016,1,2,3\n3,\xff,1,2,3\n")
+    landing.ingest()
+    capfdbinary.readouterr()
+    assert invoke("rejected", "list") == 0
+    listed = capfdbinary.readouterr().out
+    assert b"sleep.csv  not_castable  user_id" in listed
+    assert b"undecodable" in listed
+    assert invoke("rejected", "show", "sleep.csv") == 0
+    shown = capfdbinary.readouterr().out
+    assert b"4  not_castable" in shown
+    assert b"planted" not in listed + shown
+    assert invoke("rejected", "export", "sleep.csv") == 0
+    assert capfdbinary.readouterr().out == b"planted,4/12/2016,1,2,3\n3,\xff,1,2,3\n"
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_several_workers_load_each_file_once(landing: Landing, settings: Settings, workers: int) -> None:
+    for number in range(20):
+        landing.put(f"{number}/sleep.csv", sleep(number))
+    landing.put("twin/sleep.csv", sleep(3))
+    result = runner.run(replace(settings, workers=workers), "ingest")
+    assert result.exit_code == 0, result.error_summary
+    assert result.ingest is not None
+    assert result.ingest.by_status() == {"loaded": 20, "duplicate": 1}
+    assert landing.users() == list(range(20))
+    landing.check()
+
+
+def test_a_worker_that_fails_ends_the_others(landing: Landing, settings: Settings) -> None:
+    for number in range(20):
+        landing.put(f"{number}/sleep.csv", sleep(number))
+    landing.put("daily_activity.csv", activity(1))
+    landing.rows("alter table raw.daily_activity rename to gone; select 1")
+    result = runner.run(replace(settings, workers=3), "ingest")
+    assert result.exit_code == 1
+    assert "42P01" in (result.error_summary or "")
+    landing.rows("alter table raw.gone rename to daily_activity; select 1")
+    assert runner.run(replace(settings, workers=3), "ingest").exit_code == 0
+    assert landing.users() == list(range(20))
+    landing.check()
+
+
+def test_files_that_vanished_are_reported_and_their_rows_stay(landing: Landing, settings: Settings) -> None:
+    landing.put("sleep.csv", sleep(1))
+    landing.put("other/sleep.csv", sleep(2)).unlink()
+    landing.put("other/sleep.csv", sleep(2))
+    landing.ingest()
+    (landing.root / "other/sleep.csv").unlink()
+    result = landing.ingest()
+    assert result.vanished == ["other/sleep.csv"]
+    assert landing.users() == [1, 2]
+
+
+def test_ingest_shares_the_lock_and_run_does_not(landing: Landing, settings: Settings) -> None:
+    landing.put("sleep.csv", sleep(1))
+    declining = replace(settings, on_concurrent_run="decline")
+    with RunTracker(landing.engine, uuid4(), "ingest", shared=True):
+        assert runner.run(declining, "ingest").exit_code == 0
+        assert runner.run(declining, "transform").exit_code == 75
