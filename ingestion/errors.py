@@ -8,6 +8,7 @@
     │   ├── FileRefusedError               one file, with line and column where it has them
     │   └── TestsFailedError               dbt tests say that the data is wrong
     ├── DatabaseUnavailableError      69   start the database, or point to the right one
+    ├── StorageUnavailableError       69   bring the object store back, or point to the right one
     ├── BusyError                     75   try again: another run is at work
     └── StatementError                 1   PostgreSQL refused a statement: SQLSTATE says why
     Interrupted (KeyboardInterrupt) 130/143   SIGINT or SIGTERM ended the run
@@ -85,6 +86,12 @@ class TestsFailedError(BadDataError):
 
 class DatabaseUnavailableError(PipelineError):
     """No connection, or it was lost."""
+
+    exit_code = 69
+
+
+class StorageUnavailableError(PipelineError):
+    """The object store could not be reached, or kept failing for longer than it may."""
 
     exit_code = 69
 

@@ -1,71 +1,16 @@
-"""Where drops come from.
+"""A landing zone that is a directory."""
 
-A landing zone is listed and read through `Storage`; nothing else in the program knows what it is.
-"""
-
+import hashlib
 import os
-import re
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from ingestion.errors import ConfigurationError, FileRefusedError
-
-_NOT_A_DROP = re.compile(r"\.|readme\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """A file as it was when it was listed.
-
-    Arguments:
-        name: path relative to the landing zone's root, with forward slashes; it never leads out of it.
-        size: in bytes.
-        version: the backend's token for this state of the file: another content has another one.
-        is_strong: the same token always means the same bytes, so that a known one need not be read again. An object
-            store's etag is strong; a modification time is not.
-
-    """
-
-    name: str
-    size: int
-    version: str
-    is_strong: bool = False
-
-
-class Storage(Protocol):
-    """A landing zone."""
-
-    def list(self) -> Iterator[StoredFile]:
-        """Yield every file, sorted by folder and name, hidden ones and READMEs left out.
-
-        The whole list is never held in memory, and a file costs no request of its own. What turns out not to be a
-        plain file inside the landing zone is yielded too: `open` refuses it.
-        """
-        ...
-
-    def open(self, file: StoredFile) -> BinaryIO:
-        """Return the bytes of exactly that state of the file as a stream, unbuffered.
-
-        Arguments:
-            file: as `list` gave it.
-
-        Raises:
-            FileRefusedError: it is gone, has changed, is not a plain file, or may not be read.
-
-        """
-        ...
-
-    def is_unchanged(self, file: StoredFile) -> bool:
-        """Tell, after a read, whether all of it came from that state of the file.
-
-        Arguments:
-            file: as it was opened.
-
-        """
-        ...
+from ingestion.storage.base import StoredFile, changed, is_drop, other_bytes
 
 
 class LocalStorage:
@@ -101,7 +46,7 @@ class LocalStorage:
             # a link to a folder is not entered, and yielded so that it is not passed over in silence
             links = [name for name in folders if Path(folder, name).is_symlink()]
             for name in sorted([*files, *links]):
-                if not _NOT_A_DROP.match(name):
+                if is_drop(name):
                     yield self._describe(Path(folder, name))
 
     def open(self, file: StoredFile) -> BinaryIO:
@@ -123,6 +68,19 @@ class LocalStorage:
     def is_unchanged(self, file: StoredFile) -> bool:
         return self._describe(self._path(file)) == file
 
+    def add(self, name: str, path: Path, checksum: str) -> bool:
+        target = self._root / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not Path(os.path.realpath(target.parent)).is_relative_to(self._root):
+                raise FileRefusedError(f"{target.parent} leads out of the data directory", hint="Mend that link.")
+            return _add(target, path, checksum)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"{target} cannot be written ({exc.strerror})",
+                hint=f"Give user {os.geteuid()} the right to write there, and room.",
+            ) from exc
+
     def _path(self, file: StoredFile) -> Path:
         return self._undecodable.get(file.name, self._root / file.name)
 
@@ -137,19 +95,6 @@ class LocalStorage:
         return StoredFile(name, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}")
 
 
-def open_storage(location: str) -> Storage:
-    """Return the landing zone at a location.
-
-    Arguments:
-        location: the path of a directory.
-
-    Raises:
-        ConfigurationError: there is no landing zone at that place.
-
-    """
-    return LocalStorage(Path(location))
-
-
 def _refuse_to_pass_over(exc: OSError) -> None:
     """Refuse a folder that cannot be listed, which os.walk would leave out; one that has gone holds nothing."""
     if not isinstance(exc, FileNotFoundError):
@@ -157,3 +102,33 @@ def _refuse_to_pass_over(exc: OSError) -> None:
             f"the folder {exc.filename} cannot be listed ({exc.strerror})",
             hint=f"Give user {os.geteuid()} the right to list it, or take it away.",
         ) from exc
+
+
+def _add(target: Path, path: Path, checksum: str) -> bool:
+    # a hidden name is no drop: nobody takes up half a file
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".landing-") as part:
+        with path.open("rb") as source:
+            shutil.copyfileobj(source, part, 1 << 20)
+        part.flush()
+        Path(part.name).chmod(0o644)
+        os.fsync(part.fileno())
+        if _checksum(Path(part.name)) != checksum:
+            raise changed()
+        try:
+            # unlike a rename, a link never replaces what has the name
+            os.link(part.name, target)
+        except FileExistsError:
+            if _checksum(target) != checksum:
+                raise other_bytes(target.name) from None
+            return False
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return True
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
