@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg2
 import pytest
@@ -22,12 +23,13 @@ _names = count(1)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def server() -> Iterator[Database]:
     """The server's maintenance database."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield Database(parse_dsn(url), "TEST_DATABASE_URL")
         return
-    with embedded.server(tmp_path_factory.mktemp("postgres") / "data") as database:
+    # not in pytest's own folder: as root the server runs as another user, whom the next pytest to begin shuts out
+    with TemporaryDirectory() as folder, embedded.server(Path(folder, "data")) as database:
         for statement in ("alter system set fsync = off", "select pg_reload_conf()"):
             execute(database, statement)
         yield database
