@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -231,3 +232,20 @@ def _database(environ: Mapping[str, str]) -> Database | None:
 
 def _from(environ: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
     return {key: environ[name] for key, name in names.items() if environ.get(name)}
+
+
+@contextmanager
+def exported(variables: Mapping[str, str]) -> Iterator[None]:
+    """Put variables into the process's environment, for a library that takes its settings from nowhere else.
+
+    Arguments:
+        variables: there until the block ends.
+
+    """
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -15,7 +15,7 @@ from typing import Any
 
 from psycopg2.extensions import parse_dsn
 
-from ingestion.config import ROOT, Database
+from ingestion.config import ROOT, Database, exported
 from ingestion.errors import DatabaseUnavailableError
 
 DATA_DIRECTORY = ROOT / ".postgres"
@@ -47,7 +47,9 @@ def server(data_directory: Path = DATA_DIRECTORY) -> Iterator[Database]:
     """
     package = _import()
     try:
-        handle = package.get_server(data_directory, cleanup_mode="stop")
+        # a locale that is set and not installed, common over ssh, keeps initdb from starting
+        with exported({"LC_ALL": "C.UTF-8"}):
+            handle = package.get_server(data_directory, cleanup_mode="stop")
     except (OSError, RuntimeError, subprocess.SubprocessError) as exc:
         raise DatabaseUnavailableError(
             f"the embedded server does not start ({type(exc).__name__})",

@@ -18,7 +18,7 @@ from psycopg2.extras import execute_values
 from sqlalchemy import Engine
 
 from ingestion import __version__, db, log, manifest
-from ingestion.config import ROOT, Settings
+from ingestion.config import ROOT, Settings, exported
 from ingestion.errors import ConfigurationError, PipelineError, TestsFailedError
 from ingestion.run_tracker import Step
 
@@ -196,13 +196,8 @@ def _environment(settings: Settings, run_id: UUID) -> Iterator[None]:
     if settings.transformer_role:
         # dbt's own `role` is a SET ROLE, which any rollback takes back; this is the session's default
         given["PGOPTIONS"] += " -c role=" + re.sub(r"([\\ ])", r"\\\1", settings.transformer_role)
-    before = dict(os.environ)
-    os.environ.update(given)
-    try:
+    with exported(given):
         yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def _invocation_id() -> str:
