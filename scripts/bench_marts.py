@@ -26,7 +26,11 @@ from ingestion.config import ROOT, Database, Settings
 BUILD = ROOT / "build" / "bench_marts"
 PROJECT = ROOT / "dbt"
 DAYS_A_FILE = 30
-PLAIN = "select user_id, count(*), percentile_cont(0.5) within group (order by steps) from marts.fct_user_day group by user_id"
+PLAIN = """
+select user_id, count(*), percentile_cont(0.5) within group (order by steps)
+from marts.fct_user_day
+group by user_id
+"""
 
 ACTIVITY = """
 insert into raw.daily_activity (

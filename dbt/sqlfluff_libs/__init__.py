@@ -1,4 +1,4 @@
-"""What sqlfluff's stand-ins for dbt lack: the vars of dbt_project.yml and its environment. So that linting needs no database."""
+"""What sqlfluff's stand-ins for dbt lack, so that linting needs no database: the vars of dbt_project.yml."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,6 @@ def var(name: str) -> Any:
     return _VARS[name]
 
 
-def env_var(name: str, default: str = "") -> str:
+def env_var(_name: str, default: str = "") -> str:
     """Return the default."""
     return default

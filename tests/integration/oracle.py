@@ -42,7 +42,7 @@ DAY = timedelta(days=1)
 class Record:
     """The row that stands for a user and day."""
 
-    values: dict[str, float]
+    amounts: dict[str, float]
     raw_rows: int
     has_conflict: bool
 
@@ -61,9 +61,7 @@ def marts(activity: pd.DataFrame, sleep: pd.DataFrame, as_of: date | None = None
     """
     active_days, implausible_activity = resolve(activity, "activity_date", ACTIVITY_COLUMNS)
     sleep_days, implausible_sleep = resolve(sleep, "sleep_day", SLEEP_COLUMNS)
-    users = {
-        user: days_of(user, active_days, sleep_days) for user in sorted({user for user, _ in active_days})
-    }
+    users = {user: days_of(user, active_days, sleep_days) for user in sorted({user for user, _ in active_days})}
     if as_of is None:
         complete = [
             day
@@ -110,9 +108,7 @@ def resolve(raw: pd.DataFrame, day: str, columns: tuple[str, ...]) -> tuple[Reco
     records = {}
     for key, versions in candidates.items():
         best = max(versions)[2]
-        values_of = {
-            column: math.nan if value < 0 else value for column, value in zip(columns, best, strict=True)
-        }
+        values_of = {column: math.nan if value < 0 else value for column, value in zip(columns, best, strict=True)}
         records[key] = Record(values_of, len(versions), len({version[2] for version in versions}) > 1)
     return records, implausible
 
@@ -124,8 +120,8 @@ def days_of(user: int, activity: Records, sleep: Records) -> pd.DataFrame:
     for number in range((own[-1] - own[0]).days + 1):
         day = own[0] + number * DAY
         record, night = activity.get((user, day)), sleep.get((user, day))
-        active = record.values if record else {}
-        slept = night.values if night else {}
+        active = record.amounts if record else {}
+        slept = night.amounts if night else {}
         asleep, in_bed = slept.get("total_minutes_asleep", math.nan), slept.get("total_time_in_bed", math.nan)
         steps = active.get("total_steps", math.nan)
         rows.append(
@@ -158,7 +154,7 @@ def days_of(user: int, activity: Records, sleep: Records) -> pd.DataFrame:
 def reason_against(record: Record | None, *, is_last: bool) -> str | None:
     if record is None:
         return "no_record"
-    steps = record.values["total_steps"]
+    steps = record.amounts["total_steps"]
     if is_last:
         return "partial_day"
     if math.isnan(steps):
@@ -242,9 +238,7 @@ def anchor_of(days: pd.DataFrame, metric: str) -> dict[str, Any]:
     }
 
 
-def deviation_of(
-    days: pd.DataFrame, metric: str, baseline: pd.DataFrame, anchor: dict[str, Any]
-) -> pd.DataFrame:
+def deviation_of(days: pd.DataFrame, metric: str, baseline: pd.DataFrame, anchor: dict[str, Any]) -> pd.DataFrame:
     rows = []
     cusum = 0.0
     was_low = False
@@ -434,9 +428,7 @@ def first_weeks(answer: dict[str, pd.DataFrame]) -> dict[int, date]:
     return dict(weeks)
 
 
-def data_quality(
-    sources: dict[str, tuple[Records, int]], extents: dict[int, tuple[date, date]]
-) -> pd.DataFrame:
+def data_quality(sources: dict[str, tuple[Records, int]], extents: dict[int, tuple[date, date]]) -> pd.DataFrame:
     """Return the rules about dates and days; what the load kept out, only the manifest knows."""
     rows = []
     for source, (records, implausible) in sources.items():
@@ -448,8 +440,6 @@ def data_quality(
         rows.append((f"{source}.one_row_a_user_and_day", raw_rows, len(records), 0, extra, conflicts))
     nights = list(sources["sleep"][0])
     matched = sum(user in extents and extents[user][0] <= day <= extents[user][1] for user, day in nights)
-    rows.append(
-        ("sleep.between_first_and_last_activity", len(nights), matched, len(nights) - matched, 0, 0)
-    )
+    rows.append(("sleep.between_first_and_last_activity", len(nights), matched, len(nights) - matched, 0, 0))
     columns = ["rule", "rows_in", "rows_out", "rows_rejected", "rows_deduplicated", "overlap_conflicts"]
     return pd.DataFrame(rows, columns=columns)

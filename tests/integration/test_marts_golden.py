@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,18 +18,14 @@ from tests.conftest import create_database, drop_database
 from tests.integration import oracle
 from tests.integration.warehouse import KEYS, Warehouse, assert_same
 
-EXPORTS = Path(
-    os.environ.get("FITABASE_2016_04", Path(__file__).parents[3] / "shared" / "data" / "fitabase-2016-04")
-)
+EXPORTS = Path(os.environ.get("FITABASE_2016_04", Path(__file__).parents[3] / "shared" / "data" / "fitabase-2016-04"))
 GOLDEN = Path(__file__).parent / "golden" / "april_2016.json"
 
 pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason="FITABASE_2016_04 names no folder with the exports")
 
 
 @pytest.fixture(scope="module")
-def april(
-    server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Warehouse]:
+def april(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     database = create_database(server, "marts_april", f"template {template.parameters['dbname']}")
     warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
     for source, name in (("daily_activity", "dailyActivity_merged.csv"), ("sleep", "sleepDay_merged.csv")):
@@ -68,7 +65,7 @@ def figures(marts: dict[str, pd.DataFrame]) -> dict[str, object]:
     return answer
 
 
-def summary(column: "pd.Series[object]") -> object:
+def summary(column: "pd.Series[Any]") -> object:
     """Return how many values there are and their sum, or how often each occurs."""
     present = column.dropna()
     numbers = pd.to_numeric(present, errors="coerce")

@@ -1,26 +1,21 @@
-"""Incremental runs on randomised loads: after each, the marts are what the independent implementation says of what is in
-raw, and what a full refresh makes of it.
+"""Incremental runs on randomised loads: after each, the marts are what the independent implementation says of
+what is in raw, and what a full refresh makes of it.
 
 Files come late, overlap, are corrected and retracted; people gap, pause, lapse, vanish and come back.
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date
 
-import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
 
 from ingestion.config import Database
-from tests.conftest import create_database, drop_database, execute
-from tests.integration import oracle
-from tests.integration.warehouse import KEYS, Warehouse, assert_same
+from tests.conftest import create_database, drop_database
+from tests.integration.study import DAYS, Study
+from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same
 
-# from before a leap day to after a year's end would be long; one range for each
+# one over a leap day, one over a year's end
 PERIODS = [date(2024, 1, 20), date(2025, 11, 25)]
-DAYS = 100
 INCREMENTAL = [mart for mart in KEYS if mart != "fct_data_quality"]
 
 
@@ -31,83 +26,6 @@ def warehouse(server: Database, template: Database, tmp_path_factory: pytest.Tem
     yield warehouse
     warehouse.close()
     drop_database(server, database)
-
-
-class Study:
-    """A seeded study: what each person's device would export, if asked on a day for a range of days."""
-
-    def __init__(self, number: int, people: int, start: date) -> None:
-        self.random = np.random.default_rng(number)
-        self.start = start
-        self.people = [4_000_000_000 + 7 * person for person in range(people)]
-        random = self.random
-        self.level = dict(zip(self.people, random.integers(60, 16000, people), strict=True))
-        self.trend = dict(zip(self.people, random.choice([-0.01, 0, 0, 0.01], people), strict=True))
-        self.wear = dict(zip(self.people, random.choice([1.0, 0.95, 0.8, 0.4], people), strict=True))
-        self.first = dict(zip(self.people, random.integers(0, 40, people), strict=True))
-        self.last = dict(zip(self.people, random.choice([DAYS, DAYS, 50, 70, 41], people), strict=True))
-        # few distinct values make ties and MADs of 0
-        self.grain = dict(zip(self.people, random.choice([1, 1, 500, 4000], people), strict=True))
-
-    def activity(self, begin: int, end: int, people: list[int] | None = None) -> pd.DataFrame:
-        rows = []
-        for person in people or self.people:
-            for day in range(max(begin, self.first[person]), min(end, self.last[person])):
-                if self.random.random() > self.wear[person]:
-                    if self.random.random() < 0.5:
-                        rows.append((person, day, 0, 0, 0, 1440, 1500))
-                    continue
-                wave = self.level[person] * (1 + self.trend[person] * day) * self.random.lognormal(0, 0.5)
-                steps = int(wave) // self.grain[person] * self.grain[person]
-                if self.random.random() < 0.01:
-                    steps = int(self.random.choice([99, 100, 45000, 45001, 70000]))
-                part = 0.3 if day == end - 1 else 1.0
-                very, fairly = self.random.integers(0, 40, 2)
-                rows.append((person, day, int(steps * part), very, fairly, self.random.integers(500, 900), 1500 + steps // 25))
-        frame = pd.DataFrame(
-            rows,
-            columns=[
-                *("user_id", "activity_date", "total_steps", "very_active_minutes", "fairly_active_minutes"),
-                *("sedentary_minutes", "calories"),
-            ],
-        )
-        frame["activity_date"] = self._timestamps(frame["activity_date"])
-        missing = self.random.random(len(frame)) < 0.01
-        frame["total_steps"] = frame["total_steps"].astype("Int64").mask(missing)
-        return self._with_repeats(frame)
-
-    def sleep(self, begin: int, end: int) -> pd.DataFrame:
-        rows = [
-            (person, day, int(self.random.integers(1, 4)), asleep, asleep + int(self.random.integers(-3, 60)))
-            for person in self.people[::2]
-            for day in range(max(begin, self.first[person] - 2), min(end, self.last[person]))
-            if self.random.random() < self.wear[person]
-            for asleep in [int(self.random.integers(0, 600))]
-        ]
-        columns = ["user_id", "sleep_day", "total_sleep_records", "total_minutes_asleep", "total_time_in_bed"]
-        frame = pd.DataFrame(rows, columns=columns)
-        frame["total_time_in_bed"] = frame["total_time_in_bed"].clip(lower=0)
-        frame["sleep_day"] = self._timestamps(frame["sleep_day"])
-        return self._with_repeats(frame)
-
-    def _timestamps(self, days: "pd.Series[int]") -> "pd.Series[str]":
-        return pd.Series([str(datetime.combine(self.start + timedelta(int(day)), datetime.min.time())) for day in days])
-
-    def _with_repeats(self, frame: pd.DataFrame) -> pd.DataFrame:
-        repeats = frame.sample(min(3, len(frame)), random_state=int(self.random.integers(1 << 30)))
-        return pd.concat([frame, repeats], ignore_index=True)
-
-
-def assert_marts_are_right(warehouse: Warehouse) -> None:
-    expected = oracle.marts(warehouse.raw("daily_activity"), warehouse.raw("sleep"))
-    for mart in KEYS:
-        actual = warehouse.mart(mart)
-        if mart == "fct_data_quality":
-            actual = actual[~actual["rule"].str.endswith(".load")]
-        if mart in expected:
-            assert_same(actual, expected[mart], mart)
-        else:
-            assert actual.empty
 
 
 def assert_full_refresh_changes_nothing(warehouse: Warehouse) -> None:
@@ -150,10 +68,10 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
     until = 45
     warehouse.put("daily_activity", "daily_activity_045.csv", study.activity(0, until))
     warehouse.put("sleep", "sleep_045.csv", study.sleep(0, until))
-    warehouse.build()
-    for _ in range(7):
+    warehouse.run()
+    for _ in range(5):
         for _ in range(int(study.random.integers(1, 3))):
             until = random_change(study, warehouse, until)
-        warehouse.build()
+        warehouse.run()
         assert_marts_are_right(warehouse)
     assert_full_refresh_changes_nothing(warehouse)

@@ -14,6 +14,7 @@ from dbt.cli.main import dbtRunner
 
 from ingestion.config import Database
 from ingestion.sources import SOURCES
+from tests.integration import oracle
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 _ENVIRONMENT = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
@@ -30,9 +31,10 @@ KEYS = {
     "rpt_cohort_retention": ["tenure_week"],
     "fct_data_quality": ["rule"],
 }
-LATEST_QUALITY = (
-    "(select * from marts.fct_data_quality where checked_at = (select max(checked_at) from marts.fct_data_quality)) as q"
-)
+LATEST_QUALITY = """(
+    select * from marts.fct_data_quality
+    where checked_at = (select max(checked_at) from marts.fct_data_quality)
+) as latest"""
 
 
 class Warehouse:
@@ -60,7 +62,9 @@ class Warehouse:
         """Load rows as the content of a file; content that the file had before goes."""
         self.retract(source, name, status="replaced")
         content = rows.to_csv(index=False)
-        columns = [column.name for column in next(s for s in SOURCES if s.name == source).columns if column.name in rows]
+        columns = [
+            column.name for column in next(s for s in SOURCES if s.name == source).columns if column.name in rows
+        ]
         assert list(rows.columns) == columns
         ((file_id,),) = self.execute(
             "insert into ops.raw_ingest_manifest "
@@ -101,7 +105,12 @@ class Warehouse:
         return outcome.result
 
     def build(self, *arguments: str) -> Any:
+        """Make the marts and test them, as the pipeline does."""
         return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments)
+
+    def run(self, *arguments: str) -> Any:
+        """Make the marts."""
+        return self.dbt("run", *arguments)
 
     def frame(self, query: str) -> pd.DataFrame:
         with self.connection.cursor() as cursor:
@@ -144,20 +153,28 @@ class Warehouse:
 def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, mart: str) -> None:
     """Compare cell by cell the columns that `expected` has; numbers to nine digits."""
     key = KEYS[mart]
-    left, right = (
-        frame.sort_values(key, ignore_index=True)[list(expected.columns)] for frame in (actual, expected)
-    )
+    left, right = (frame.sort_values(key, ignore_index=True)[list(expected.columns)] for frame in (actual, expected))
     assert len(left) == len(right), f"{mart}: {len(left)} rows, expected {len(right)}"
     for column in right.columns:
         ours, theirs = _comparable(left[column]), _comparable(right[column])
-        pd.testing.assert_series_equal(
-            ours, theirs, check_dtype=False, rtol=1e-9, atol=1e-9, obj=f"{mart}.{column}"
-        )
+        pd.testing.assert_series_equal(ours, theirs, check_dtype=False, rtol=1e-9, atol=1e-9, obj=f"{mart}.{column}")
+
+
+def assert_marts_are_right(warehouse: Warehouse) -> None:
+    expected = oracle.marts(warehouse.raw("daily_activity"), warehouse.raw("sleep"))
+    for mart in KEYS:
+        actual = warehouse.mart(mart)
+        if mart == "fct_data_quality":
+            actual = actual[~actual["rule"].str.endswith(".load")]
+        if mart in expected:
+            assert_same(actual, expected[mart], mart)
+        else:
+            assert actual.empty
 
 
 def _comparable(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return numbers as floats and all else as objects, None for what is missing."""
-    if column.name not in ("user_id",):
+    if column.name != "user_id":
         numbers = pd.to_numeric(column, errors="coerce")
         if numbers.isna().equals(column.isna()):
             return numbers.astype("float64")
