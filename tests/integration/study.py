@@ -37,10 +37,9 @@ class Study:
                 if self.random.random() < 0.01:
                     steps = int(self.random.choice([99, 100, 45000, 45001, 70000]))
                 part = 0.3 if day == end - 1 else 1.0
-                very, fairly = self.random.integers(0, 40, 2)
-                rows.append(
-                    (person, day, int(steps * part), very, fairly, self.random.integers(500, 900), 1500 + steps // 25)
-                )
+                very, fairly = (int(minutes) for minutes in self.random.integers(0, 40, 2))
+                sitting = int(self.random.integers(500, 900))
+                rows.append((person, day, int(steps * part), very, fairly, sitting, 1500 + steps // 25))
         frame = pd.DataFrame(
             rows,
             columns=[

@@ -1,14 +1,17 @@
 {#
     dbt's own version creates the table with its constraints and inserts row by row into its index. Filling first and
-    constraining afterwards checks the same and takes half the time; both are in one transaction.
+    constraining afterwards, in the same transaction, checks the same and takes half the time.
 #}
 {% macro postgres__create_table_as(temporary, relation, sql) -%}
-    {% set enforced = config.get('contract').enforced %}
-    {% if enforced %}{% do get_assert_columns_equivalent(sql) %}{% endif %}
+    {% if config.get('contract').enforced %}{% do get_assert_columns_equivalent(sql) %}{% endif %}
     create {{ 'temporary' if temporary }} table {{ relation }} as (
         {{ sql }}
-    );
-    {% if enforced and not temporary %}
+    )
+{%- endmacro %}
+
+
+{# dbt calls this on each table that it has just filled. #}
+{% macro postgres__create_indexes(relation) -%}
     {% set changes = [] %}
     {% for column in model.columns.values() %}
         {% for constraint in column.constraints %}
@@ -22,8 +25,8 @@
         {% do changes.append('add ' ~ constraint) %}
     {% endfor %}
     {% if changes %}
-    alter table {{ relation }} {{ changes | join(', ') }};
+        {% do run_query('alter table ' ~ relation ~ ' ' ~ changes | join(', ')) %}
     {% endif %}
-    {% endif %}
-    analyze {{ relation }};
+    {{ default__create_indexes(relation) }}
+    {% do run_query('analyze ' ~ relation) %}
 {%- endmacro %}
