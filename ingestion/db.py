@@ -23,6 +23,8 @@ Connection: TypeAlias = psycopg2.extensions.connection
 Cursor: TypeAlias = psycopg2.extensions.cursor
 
 _CONNECT_TIMEOUT_SECONDS = 10
+# the first with pg_input_is_valid()
+_OLDEST_SERVER = 160_000
 _LOST = ("08", "57P01", "57P02", "57P03")
 _DATA_EXCEPTION = "22"
 # connecting gives no SQLSTATE, and waiting mends none of these
@@ -35,6 +37,7 @@ _NOT_A_MATTER_OF_TIME = (
     "server does not support SSL",
     "certificate verify failed",
     "invalid port number",
+    "invalid integer value",
     "root certificate file",
 )
 _open_connections: "weakref.WeakSet[Connection]" = weakref.WeakSet()
@@ -76,6 +79,11 @@ def create_engine(settings: Settings) -> Engine:
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
             keepalives_idle=30,
         )
+        if connection.server_version < _OLDEST_SERVER:
+            raise ConfigurationError(
+                f"the server is PostgreSQL {connection.server_version // 10_000}: too old",
+                hint="PostgreSQL 16 to 18 will do; DATABASE_URL, PGHOST or DB_HOST says which server is used.",
+            )
         with connection, connection.cursor() as cursor:
             for name, value in session.items():
                 cursor.execute("select set_config(%s, %s, false)", (name, value))
@@ -123,12 +131,22 @@ def session(engine: Engine, *, role: str | None = None, autocommit: bool = True)
         try:
             connection.autocommit = True
             if role is not None:
-                with connection.cursor() as cursor:
-                    cursor.execute("select set_config('role', %s, false)", (role,))
+                _become(connection, role)
             connection.autocommit = autocommit
             yield connection
         finally:
             connection.close()
+
+
+def _become(connection: Connection, role: str) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select set_config('role', %s, false)", (role,))
+    except (psycopg2.errors.InvalidParameterValue, psycopg2.errors.InsufficientPrivilege) as exc:
+        raise ConfigurationError(
+            f"the login role cannot act as {role}",
+            hint="Make the roles with docker/postgres/roles.sql, or correct PIPELINE_OWNER_ROLE and its like.",
+        ) from exc
 
 
 @contextmanager

@@ -24,6 +24,7 @@ _STYLES = {"success": "green", "failure": "bold red", "running": "yellow"}
 _FIGURES = {"rows", "files", "loaded", "rejected", "line", "first line"}
 _REHEARSED = {"loaded": "new", "replaced": "changed"}
 _queries = db.queries("summary")
+_run_queries = db.queries("runs")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def read_status(engine: Engine, limit: int = 10) -> Status:
 
     """
     with db.session(engine) as connection:
+        if not _run_queries.runs_exists(connection):
+            raise PipelineError("nothing has been run on this database yet", hint="Run: python -m ingestion run")
         return Status(
             runs=[_run(row) for row in _queries.recent_runs(connection, limit=limit)],
             files=dict(_queries.file_counts(connection)),

@@ -1,0 +1,36 @@
+"""What is wrong with the database is said in words, before anything is done."""
+
+from dataclasses import replace
+
+import pytest
+
+from ingestion import db, summary
+from ingestion.config import Database, Settings
+from ingestion.errors import ConfigurationError, PipelineError
+
+
+def test_a_server_that_is_too_old(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "_OLDEST_SERVER", 990_000)
+    with pytest.raises(ConfigurationError, match=r"PostgreSQL 1[678]: too old"):
+        db.wait_until_ready(db.create_engine(settings), 0)
+
+
+@pytest.mark.parametrize("role", ["no_such_role", "none; drop table x"])
+def test_a_role_that_is_not_there(role: str, settings: Settings) -> None:
+    with (
+        pytest.raises(ConfigurationError, match=f"cannot act as {role}") as caught,
+        db.session(db.create_engine(settings), role=role),
+    ):
+        pass
+    assert "roles.sql" in (caught.value.hint or "")
+
+
+def test_a_port_that_is_no_number_is_not_waited_for(database: Database) -> None:
+    wrong = replace(database, parameters={**database.parameters, "host": "127.0.0.1", "port": "five"})
+    with pytest.raises(ConfigurationError, match="invalid integer"):
+        db.wait_until_ready(db.create_engine(Settings(database=wrong)), 30)
+
+
+def test_the_status_of_a_database_on_which_nothing_has_run(empty_database: Database) -> None:
+    with pytest.raises(PipelineError, match="nothing has been run"):
+        summary.read_status(db.create_engine(Settings(database=empty_database)))
