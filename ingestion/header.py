@@ -1,16 +1,42 @@
-"""The first line of a file, matched to the columns that its source declares."""
+"""The header of a file, matched to the columns that its source declares."""
 
 import csv
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
 
 from ingestion.errors import FileRefusedError
-from ingestion.sources import Column, Source, normalise
+from ingestion.sources import Column, Layout, Source, normalise, user_id_in
+
+Format = Literal["csv", "ndjson"]
 
 _BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_OTHER_DELIMITERS = (";", "\t", "|")
-# a table may have 1,600 columns; the one that takes in the records has one for the line number
-_MAX_COLUMNS = 1599
+_DELIMITERS = (",", ";", "\t", "|")
+# how many lines may stand above the header
+_MAX_TITLE_LINES = 9
+# a table may have 1,600 columns; the one that takes in the records has two of its own
+_MAX_COLUMNS = 1598
+_SHOWN_COLUMNS = 20
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written.
+
+    Arguments:
+        format: `csv`, or `ndjson` with an object on each line.
+        delimiter: what separates fields.
+        quote: what a field may be wrapped in.
+        newline: what ends a line; a lone carriage return in files of old spreadsheets.
+
+    """
+
+    format: Format = "csv"
+    delimiter: str = ","
+    quote: str = '"'
+    newline: bytes = b"\n"
 
 
 @dataclass(frozen=True)
@@ -18,15 +44,24 @@ class Header:
     """What the columns of a file are.
 
     Arguments:
-        fields: for each field of a row the declared column, or the header of one that is not declared.
-        newline: what ends a line: a line feed, or a lone carriage return in files of old spreadsheets.
-        size: length of the header in bytes, BOM and line end included.
+        names: the headers as the file has them, in its order.
+        fields: for each field of a row the declared column, or the name of one that is not declared, or None for a
+            JSON object of those that are not.
+        layout: whose export it is.
+        dialect: how it is written.
+        user_id: whose data it is, where the path says so and not the rows.
+        size: length of all up to the first row in bytes, BOM and line end included.
+        line: the physical line of the header, 0 where there is none.
 
     """
 
-    fields: tuple[Column | str, ...]
-    newline: bytes
-    size: int
+    names: tuple[str, ...]
+    fields: tuple[Column | str | None, ...]
+    layout: Layout
+    dialect: Dialect = Dialect()
+    user_id: int | None = None
+    size: int = 0
+    line: int = 1
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -35,16 +70,63 @@ class Header:
 
     @property
     def extra(self) -> tuple[str, ...]:
-        """The headers that the source does not declare."""
+        """The names of the columns that the source does not declare."""
+        if self.dialect.format == "ndjson":
+            return tuple(name for name in self.names if normalise(name) not in self.layout.by_header)
         return tuple(field for field in self.fields if isinstance(field, str))
 
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether COPY can take the rows as they are."""
+        return (
+            self.dialect.format == "csv"
+            and self.user_id is None
+            and all(isinstance(field, Column) and field.factor is None for field in self.fields)
+        )
 
-def read_header(source: Source, beginning: bytes) -> Header:
-    """Match a file's first line to its source.
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """What is not as the source declares it, and does no harm."""
+        found = []
+        if self.line > 1:
+            found.append(f"{self.line - 1} lines stand above the header")
+        if self.dialect.delimiter != ",":
+            found.append(f"fields are separated by {self.dialect.delimiter!r}")
+        for name, field in zip(self.names, self.fields, strict=False):
+            if isinstance(field, Column) and normalise(name) in {normalise(alias) for alias in field.aliases}:
+                found.append(f"{name} is taken for {field.header}")
+        if missing := [column.header for column in self.layout.columns if column not in self.fields]:
+            found.append(f"without {_shown(missing)}")
+        if self.extra:
+            found.append(f"not declared, kept in _extra: {_shown(self.extra)}")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    names: tuple[str, ...]
+    fields: tuple[Column | str, ...]
+    layout: Layout
+    delimiter: str
+    line: int
+
+    @property
+    def missing(self) -> list[str]:
+        return [column.header for column in self.layout.required if column not in self.fields]
+
+    @property
+    def matched(self) -> int:
+        return sum(isinstance(field, Column) for field in self.fields)
+
+
+def read_header(source: Source, beginning: bytes, path: str, file_format: Format = "csv") -> Header:
+    """Find a file's header and match it to its source.
 
     Arguments:
         source: what the file should hold.
-        beginning: the file's first bytes, enough to hold the line.
+        beginning: the file's first bytes, in UTF-8, enough to hold the header.
+        path: the file's name in the landing zone.
+        file_format: of the file.
 
     Returns:
         The columns, in the file's order.
@@ -55,50 +137,189 @@ def read_header(source: Source, beginning: bytes) -> Header:
     """
     if not beginning:
         raise FileRefusedError("the file is empty", hint="Export it again: even a file without rows has a header.")
-    if beginning.startswith(_UTF16):
+    if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise FileRefusedError("the encoding is UTF-16", hint="Save it as UTF-8.", line=1)
-    line, newline = _first_line(beginning)
-    try:
-        text = line.removeprefix(_BOM).decode().rstrip("\r")
-    except UnicodeDecodeError as exc:
-        raise FileRefusedError("the header is not UTF-8", hint="Save the file as UTF-8.", line=1) from exc
-    if "\x00" in text:
-        raise FileRefusedError("the header contains a NUL byte", hint="Export the file again.", line=1)
-    try:
-        names = next(csv.reader([text]), [])
-    except csv.Error as exc:
-        raise FileRefusedError("the header is not CSV", hint="Export the file again.", line=1) from exc
-    fields = tuple(source.by_header.get(normalise(name), name.strip()) for name in names)
-    header = Header(fields, newline, len(line) + len(newline))
-    _check(source, header, text)
-    return header
+    layouts = tuple(source.layouts_for(path.rpartition("/")[2])) or source.layouts
+    if file_format == "ndjson":
+        return _read_keys(source, layouts, beginning, path)
+    newline = _newline(beginning)
+    lines = list(islice(_lines(beginning, newline[-1:]), _MAX_TITLE_LINES + 1))
+    found = _find(source, layouts, [line for line, _ in lines])
+    _check(found)
+    return Header(
+        names=found.names,
+        fields=found.fields,
+        layout=found.layout,
+        dialect=Dialect("csv", found.delimiter, source.quote, newline),
+        user_id=_user_id(found.layout, path),
+        size=lines[found.line - 1][1],
+        line=found.line,
+    )
 
 
-def _first_line(beginning: bytes) -> tuple[bytes, bytes]:
+def known_header(source: Source, names: Iterable[str], dialect: Dialect, path: str) -> Header:
+    """Match the header of a file that was read before to what its source declares now.
+
+    Arguments:
+        source: what the file holds.
+        names: its headers.
+        dialect: how it is written.
+        path: its name in the landing zone.
+
+    Raises:
+        FileRefusedError: the source does not take such a file any more.
+
+    """
+    layouts = tuple(source.layouts_for(path.rpartition("/")[2])) or source.layouts
+    if dialect.format == "ndjson":
+        return _of_keys(layouts, tuple(names), path)
+    candidates = [_candidate(layout, list(names), dialect.delimiter, 1) for layout in layouts]
+    found = next((c for c in candidates if not c.missing), candidates[0])
+    _check(found)
+    return Header(found.names, found.fields, found.layout, dialect, _user_id(found.layout, path))
+
+
+def _newline(beginning: bytes) -> bytes:
     line, newline, _ = beginning.partition(b"\n")
     before, carriage_return, after = line.partition(b"\r")
     if carriage_return and after:
-        return before, carriage_return
-    return line, newline or b"\n"
+        return b"\r"
+    return b"\r\n" if carriage_return and newline and before == line[:-1] else b"\n"
 
 
-def _check(source: Source, header: Header, text: str) -> None:
-    names = [field if isinstance(field, str) else field.header for field in header.fields]
-    missing = [column.header for column in source.columns if column.required and column not in header.fields]
-    # first, for where it is met the names are columns and not the values of a file without a header
-    if missing:
-        hint = f"{source.name} needs {', '.join(column.header for column in source.columns if column.required)}."
-        delimiter = next((d for d in _OTHER_DELIMITERS if len(names) == 1 and d in text), None)
-        if delimiter:
-            hint = f"The fields seem to be separated by {delimiter!r}: save the file with commas."
-        elif not header.columns:
-            hint = f"Line 1 must be the header, with no title above it. {hint}"
-        raise FileRefusedError(f"the header lacks {', '.join(missing)}", hint=hint, line=1)
-    if len(names) > _MAX_COLUMNS:
-        raise FileRefusedError(
-            f"the header has {len(names)} columns", hint=f"PostgreSQL takes {_MAX_COLUMNS}: leave some out.", line=1
+def _lines(text: bytes, newline: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield each line without its end, and where the next one begins."""
+    begin = 0
+    while begin < len(text):
+        end = text.find(newline, begin)
+        following = len(text) if end < 0 else end + 1
+        yield text[begin:following].removesuffix(newline).rstrip(b"\r"), following
+        begin = following
+
+
+def _find(source: Source, layouts: Iterable[Layout], lines: list[bytes]) -> _Candidate:
+    """Return the one reading of a line that has all required columns; else the one that comes nearest to it."""
+    nearest: _Candidate | None = None
+    trouble: FileRefusedError | None = None
+    for number, line in enumerate(lines, 1):
+        text = _decode(line, number)
+        if isinstance(text, FileRefusedError):
+            trouble = trouble or text
+            continue
+        candidates = [
+            _candidate(layout, names, delimiter, number)
+            for delimiter in ((source.delimiter,) if source.delimiter else _DELIMITERS)
+            if (names := next(csv.reader([text], delimiter=delimiter, quotechar=source.quote), []))
+            for layout in layouts
+        ]
+        whole = [candidate for candidate in candidates if not candidate.missing]
+        if len(whole) > 1:
+            raise FileRefusedError(
+                "the header can be read in more than one way",
+                hint=f"Declare the delimiter of {source.name}.",
+                line=number,
+            )
+        if whole:
+            return whole[0]
+        nearest = max([*([nearest] if nearest else []), *candidates], key=lambda c: c.matched, default=None)
+    if trouble and not (nearest and nearest.matched):
+        raise trouble
+    return nearest or _Candidate((), (), next(iter(layouts)), ",", 1)
+
+
+def _decode(line: bytes, number: int) -> str | FileRefusedError:
+    try:
+        text = line.removeprefix(_BOM).decode()
+    except UnicodeDecodeError:
+        return FileRefusedError(
+            "the header is not UTF-8",
+            hint="Save the file as UTF-8, or declare the encoding of its source.",
+            line=number,
         )
+    if "\x00" in text:
+        return FileRefusedError("the header contains a NUL byte", hint="Export the file again.", line=number)
+    return text
+
+
+def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _Candidate:
+    # in spreadsheets a header is left blank as easily as a cell
+    named = [name.strip() or f"column_{position}" for position, name in enumerate(names, 1)]
+    fields = tuple(layout.by_header.get(normalise(name), name) for name in named)
+    return _Candidate(tuple(named), fields, layout, delimiter, line)
+
+
+def _check(found: _Candidate) -> None:
+    needed = _shown([column.header for column in found.layout.required])
+    # first, for where it is met the names are columns and not the values of a file without a header
+    if found.missing:
+        hint = f"It needs {needed}."
+        if not found.matched:
+            hint = f"None of the first lines is its header. {hint}"
+        raise FileRefusedError(f"the header lacks {_shown(found.missing)}", hint=hint, line=found.line)
+    if len(found.names) > _MAX_COLUMNS:
+        raise FileRefusedError(
+            f"the header has {len(found.names)} columns",
+            hint=f"PostgreSQL takes {_MAX_COLUMNS}: leave some out.",
+            line=found.line,
+        )
+    names = [field if isinstance(field, str) else field.header for field in found.fields]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FileRefusedError(
-            f"the header has a column twice: {', '.join(twice)}", hint="Take one of the two out.", line=1
+            f"the header has a column twice: {_shown(twice)}", hint="Take one of the two out.", line=found.line
         )
+
+
+def _user_id(layout: Layout, path: str) -> int | None:
+    if not layout.needs_user_id:
+        return None
+    user_id = user_id_in(path)
+    if user_id is None:
+        raise FileRefusedError(
+            f"nothing says whose {layout.device} export it is",
+            hint="Put it into a folder, or give it a name, with user_id=NUMBER in it.",
+        )
+    return user_id
+
+
+def _read_keys(source: Source, layouts: tuple[Layout, ...], beginning: bytes, path: str) -> Header:
+    """Return a header made of the keys of the first objects; what cannot be read among them is left to the load."""
+    names: dict[str, None] = {}
+    for line in beginning.removeprefix(_BOM).splitlines():
+        try:
+            found: Any = json.loads(line)
+        except ValueError:
+            continue
+        names.update(dict.fromkeys(found if isinstance(found, dict) else ()))
+    if not names:
+        raise FileRefusedError(
+            "its first lines have no JSON object", hint=f"Write each row of {source.name} as an object on one line."
+        )
+    header = _of_keys(layouts, tuple(names), path)
+    return Header(
+        header.names,
+        header.fields,
+        header.layout,
+        header.dialect,
+        header.user_id,
+        size=len(_BOM) if beginning.startswith(_BOM) else 0,
+        line=0,
+    )
+
+
+def _of_keys(layouts: tuple[Layout, ...], names: tuple[str, ...], path: str) -> Header:
+    candidates = [_candidate(layout, list(names), ",", 1) for layout in layouts]
+    found = next((c for c in candidates if not c.missing), candidates[0])
+    if found.missing:
+        raise FileRefusedError(
+            f"the objects lack {_shown(found.missing)}",
+            hint=f"They need {_shown([column.header for column in found.layout.required])}.",
+        )
+    return Header(
+        names, (*found.layout.columns, None), found.layout, Dialect("ndjson"), _user_id(found.layout, path), line=0
+    )
+
+
+def _shown(names: Iterable[str]) -> str:
+    shown = list(names)
+    more = f" and {len(shown) - _SHOWN_COLUMNS} more" if len(shown) > _SHOWN_COLUMNS else ""
+    return ", ".join(shown[:_SHOWN_COLUMNS]) + more

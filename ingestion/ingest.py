@@ -340,7 +340,9 @@ class _Ingest:
         counts = self._without_erased(connection, source, file_id, loaded.counts)
         status: Status = "replaced" if self._take_out(connection, file, source) else "loaded"
         entry = self._entry(file, source, loaded.checksum)
-        manifest.record_loaded(connection, file_id, entry, counts, self._run_id)
+        manifest.record_loaded(
+            connection, file_id, entry, counts, self._run_id, header=loaded.header, dialect=loaded.dialect
+        )
         faults = tuple(quarantine.faults(connection, file_id)) if self._plan.dry_run else ()
         return FileResult(file.name, source.name, status, counts=counts, extra=loaded.extra, faults=faults)
 

@@ -1,32 +1,38 @@
 """One file into one raw table, on a connection whose transaction belongs to the caller.
 
-A clean file goes through COPY as it is. Only where COPY objects, or the file has columns that the source does not
-declare, are its records taken one by one: the good ones go on, the others to quarantine.
+A clean file goes through COPY as it is. Only where COPY objects, or the file is written in a way that COPY cannot
+take, are its rows sorted: lines that are good beyond doubt still go through COPY as they are, and the others are judged
+one by one, the good ones going on and the rest to quarantine.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg2
-from psycopg2.sql import SQL, Composable, Identifier, Literal
+from psycopg2.sql import Composable, Identifier
 
 from ingestion import db, quarantine
 from ingestion.errors import FileRefusedError
-from ingestion.header import Header, read_header
+from ingestion.header import Dialect, Header, known_header, read_header
+from ingestion.judge import Judge, copy_into
 from ingestion.manifest import Counts
 from ingestion.progress import OnChunk, unwatched
 from ingestion.quarantine import Reason, RejectedRow
-from ingestion.records import CHUNK_BYTES, HashedStream, Record, parse, records
-from ingestion.sources import Column, Source
+from ingestion.records import CHUNK_BYTES, Content, HashedStream, Record, Records, fields_of, parse
+from ingestion.shape import surely_good
+from ingestion.sources import Source
 from ingestion.storage import Storage, StoredFile
 
-_TYPICAL_LINE_BYTES = 128
+# what is held back of a file before it is handed to PostgreSQL
+_HELD_BYTES = 8 << 20
 _DATA_EXCEPTION_CLASSES = ("22", "23")
-_SWAPPED_ORDER = {"MDY": "DMY", "DMY": "MDY", "YMD": "YDM"}
 _queries = db.queries("load")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,9 @@ class Drop:
         """The raw table."""
         return Identifier(self.target_schema, self.source.name)
 
-    def open(self, *, silent: bool = False) -> HashedStream:
+    def open(self) -> HashedStream:
         """Open the file at its beginning."""
-        return HashedStream(self.storage.open(self.file), unwatched if silent else self.on_chunk)
+        return HashedStream(self.storage.open(self.file), self.on_chunk)
 
 
 @dataclass(frozen=True)
@@ -67,13 +73,33 @@ class Loaded:
         checksum: SHA-256 of the very bytes that went in, in hexadecimal.
         size: their number.
         extra: headers that the source does not declare, kept in `_extra`.
+        header: all headers, as the file has them.
+        dialect: how it is written, as the manifest keeps it.
+        drift: what is not as the source declares it, and was understood all the same.
 
     """
 
     counts: Counts
     checksum: str
     size: int
-    extra: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    dialect: dict[str, str] = field(default_factory=dict)
+    drift: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of rejected rows that were judged again.
+
+    Arguments:
+        loaded: the lines of those that are in the raw table now.
+        rejected: reason and column of the others, by line.
+
+    """
+
+    loaded: tuple[int, ...]
+    rejected: dict[int, tuple[Reason, str | None]]
 
 
 def load(connection: db.Connection, drop: Drop, file_id: int, run_id: UUID) -> Loaded:
@@ -93,76 +119,74 @@ def load(connection: db.Connection, drop: Drop, file_id: int, run_id: UUID) -> L
         StatementError: PostgreSQL refused for another reason than the data.
 
     """
-    _queries.prepare(connection, file_id=str(file_id), datestyle=f"ISO, {drop.source.date_order}")
-    with closing(drop.open()) as stream:
-        header = read_header(drop.source, stream.peek())
-        if not header.extra:
-            stream.skip(header.size, header.newline)
-            if loaded := _copy_as_it_is(connection, drop, header, stream):
-                return loaded
-    return _copy_by_record(connection, drop, header, file_id, run_id)
+    return _Load(connection, drop, file_id, run_id).run()
 
 
-def _copy_as_it_is(connection: db.Connection, drop: Drop, header: Header, stream: HashedStream) -> Loaded | None:
-    """Load by COPY alone; None, with nothing changed, where the file needs a closer look."""
-    command = SQL("copy {} ({}) from stdin (format csv, encoding 'utf8', force_null ({}))").format(
-        drop.table, _names(header.columns), _names(header.columns)
-    )
+def replay(
+    connection: db.Connection,
+    source: Source,
+    rejected: Iterable[tuple[int, bytes]],
+    *,
+    target_schema: str,
+    file_id: int,
+    filename: str,
+    header: Iterable[str],
+    dialect: dict[str, str],
+) -> Replayed:
+    """Judge rejected rows again, as their source is declared now; those that fit now go into the raw table.
+
+    The caller takes them out of quarantine, and ends the transaction.
+
+    Arguments:
+        connection: in a transaction.
+        source: what the file holds.
+        rejected: line and bytes of each row.
+        target_schema: the schema of the raw table.
+        file_id: of the file.
+        filename: the file's name, as the manifest has it.
+        header: its headers, as the manifest has them.
+        dialect: how it is written, as the manifest has it.
+
+    Raises:
+        FileRefusedError: the source does not take such a file any more.
+
+    """
+    known = known_header(source, header, read_dialect(dialect), filename)
+    _prepare(connection, file_id, known)
+    still: dict[int, tuple[Reason, str | None]] = {}
+    taken: list[int] = []
+
+    def formed() -> Iterable[str]:
+        for line, raw in rejected:
+            text, reason = parse(Record(line, raw), known)
+            if text is None:
+                still[line] = (reason or "not_castable", None)
+            else:
+                taken.append(line)
+                yield _numbered(Record(line, raw), text, known.dialect)
+
     with connection.cursor() as cursor:
-        cursor.execute("savepoint copy")
-        try:
-            rows = db.copy_in(cursor, command, stream, CHUNK_BYTES)
-        except psycopg2.Error as exc:
-            if not (exc.pgcode or "").startswith(_DATA_EXCEPTION_CLASSES):
-                raise
-            cursor.execute("rollback to savepoint copy")
-            return None
-        if rows != stream.lines:
-            cursor.execute("rollback to savepoint copy")
-            return None
-    return Loaded(Counts(read=rows, loaded=rows), stream.checksum, stream.size, ())
+        judge = Judge(cursor, source, known, Identifier(target_schema, source.name))
+        judge.open()
+        rows = iter(formed())
+        _check(judge.take_in(_Reading(lambda _size: next(rows, "").encode())) == len(taken))
+        judge.find_misfits()
+        still |= judge.misfits()
+        loaded = tuple(line for line in taken if line not in still)
+        _check(judge.insert_fitting() == len(loaded))
+        judge.close()
+    return Replayed(loaded, still)
 
 
-def _copy_by_record(connection: db.Connection, drop: Drop, header: Header, file_id: int, run_id: UUID) -> Loaded:
-    """Load into a temporary table of text, then move what fits its types into the raw table."""
-    with closing(drop.open()) as stream, connection.cursor() as cursor:
-        feed = _Feed(_records(stream, header), len(header.fields), drop.source)
-        cursor.execute(_create_incoming(header))
-        db.copy_in(cursor, SQL("copy incoming from stdin (format csv, encoding 'utf8')"), feed, CHUNK_BYTES)
-        _refuse_swapped_dates(cursor, header, drop.source)
-        cursor.execute(_create_misfit(header, drop.source))
-        _refuse_too_many(drop.source, feed.read_records, len(feed.rejected) + cursor.rowcount)
-        cursor.execute(_insert_fitting(drop, header))
-        loaded = cursor.rowcount
-        cursor.execute("select line, reason, column_name from misfit")
-        rejected = feed.rejected | {line: (reason, column) for line, reason, column in cursor}
-        cursor.execute("drop table incoming, misfit")
-    kept = quarantine.record(connection, file_id, _again(drop, header, rejected, stream.checksum), run_id)
-    counts = Counts(read=feed.read_records, loaded=loaded, rejected=kept, blank=feed.blank)
-    if counts.read != counts.loaded + counts.rejected + counts.blank:
-        raise FileRefusedError(f"the records do not add up: {counts}", hint="This is a bug: please report it.")
-    return Loaded(counts, stream.checksum, stream.size, header.extra)
+def write_dialect(dialect: Dialect) -> dict[str, str]:
+    """Return what the manifest keeps of a dialect."""
+    return asdict(dialect) | {"newline": dialect.newline.decode()}
 
 
-def _records(stream: HashedStream, header: Header) -> Iterator[Record]:
-    stream.peek()
-    stream.skip(header.size, header.newline)
-    return records(stream, header.newline, len(header.fields))
-
-
-def _again(
-    drop: Drop, header: Header, rejected: Mapping[int, tuple[Reason, str | None]], checksum: str
-) -> Iterator[RejectedRow]:
-    """Fetch the rejected rows out of the file, which is cheaper than to carry each row along in case it is bad."""
-    if not rejected:
-        return
-    with closing(drop.open(silent=True)) as stream:
-        for record in _records(stream, header):
-            if record.line in rejected:
-                reason, column = rejected[record.line]
-                yield RejectedRow(record.line, reason, record.raw, column)
-        if stream.checksum != checksum:
-            raise changed()
+def read_dialect(kept: dict[str, str]) -> Dialect:
+    """Return the dialect that the manifest has kept."""
+    known: dict[str, Any] = dict(kept)
+    return Dialect(**known | {"newline": kept.get("newline", "\n").encode()})
 
 
 def changed() -> FileRefusedError:
@@ -170,31 +194,203 @@ def changed() -> FileRefusedError:
     return FileRefusedError("it changed while it was read", hint="Nothing of it was loaded; the next run takes it up.")
 
 
-class _Feed:
-    """The well-formed records as COPY reads them, each behind its line number."""
+class _Load:
+    def __init__(self, connection: db.Connection, drop: Drop, file_id: int, run_id: UUID) -> None:
+        self._connection = connection
+        self._drop = drop
+        self._file_id = file_id
+        self._run_id = run_id
 
-    def __init__(self, source_records: Iterator[Record], field_count: int, source: Source) -> None:
-        self._lines = self._well_formed(source_records, field_count, source)
-        self.read_records = 0
-        self.blank = 0
-        self.rejected: dict[int, tuple[Reason, str | None]] = {}
+    def run(self) -> Loaded:
+        with closing(self._drop.open()) as stream:
+            content = Content(stream, self._drop.on_chunk)
+            header = self._read_header(content)
+            _prepare(self._connection, self._file_id, header)
+            if header.is_plain:
+                copied = self._attempt(lambda cursor: self._copy_as_it_is(cursor, content, header))
+                if copied:
+                    return self._loaded(stream, header, copied, ())
+        pattern = surely_good(self._drop.source, header)
+        if pattern:
+            sorted_out = self._attempt(lambda cursor: self._sort_out(cursor, pattern))
+            if sorted_out:
+                return sorted_out
+        with self._connection.cursor() as cursor:
+            return self._sort_out(cursor, None)
 
-    def read(self, size: int) -> bytes:
-        return "".join(islice(self._lines, max(1, size // _TYPICAL_LINE_BYTES))).encode()
+    def _read_header(self, content: Content) -> Header:
+        header = read_header(self._drop.source, content.peek(), self._drop.file.name)
+        content.skip(header.size, header.dialect.newline)
+        return header
 
-    def _well_formed(self, source_records: Iterator[Record], field_count: int, source: Source) -> Iterator[str]:
-        for record in source_records:
-            self.read_records += 1
+    def _attempt(self, work: Callable[[db.Cursor], _Result | None]) -> _Result | None:
+        """Return what the work returns; None, with nothing changed, where PostgreSQL objects to the data."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("savepoint attempt")
+            try:
+                result = work(cursor)
+            except psycopg2.Error as exc:
+                if not (exc.pgcode or "").startswith(_DATA_EXCEPTION_CLASSES):
+                    raise
+                result = None
+            cursor.execute("release savepoint attempt" if result else "rollback to savepoint attempt")
+            return result
+
+    def _copy_as_it_is(self, cursor: db.Cursor, content: Content, header: Header) -> Counts | None:
+        rows = db.copy_in(cursor, copy_into(self._drop.table, header), content, CHUNK_BYTES)
+        return Counts(read=rows, loaded=rows) if rows == content.lines else None
+
+    def _sort_out(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
+        with closing(self._drop.open()) as stream:
+            content = Content(stream, self._drop.on_chunk)
+            header = self._read_header(content)
+            sorter = _Sorter(Records(content, header), header, self._drop.source, pattern)
+            judge = Judge(cursor, self._drop.source, header, self._drop.table)
+            judge.open()
+            sure = formed = rejected = 0
+            while not sorter.is_done:
+                if pattern:
+                    sure += db.copy_in(cursor, copy_into(self._drop.table, header), _Reading(sorter.sure), CHUNK_BYTES)
+                formed += judge.take_in(_Reading(sorter.well_formed))
+                rejected += quarantine.record(self._connection, self._file_id, sorter.take_rejected(), self._run_id)
+            _check(sure == sorter.sure_rows and formed == sorter.formed_rows)
+            judge.refuse_swapped_dates()
+            misfits = judge.find_misfits()
+            _refuse_too_many(self._drop.source, sorter.read_rows, rejected + misfits)
+            inserted = judge.insert_fitting()
+            drift = judge.drift()
+            _check(judge.quarantine_misfits(self._file_id, self._run_id) == misfits)
+            judge.close()
+            counts = Counts(sorter.read_rows, sure + inserted, rejected + misfits, sorter.blank_rows)
+            _check(counts.read == counts.loaded + counts.rejected + counts.blank)
+            return self._loaded(stream, header, counts, drift)
+
+    def _loaded(self, stream: HashedStream, header: Header, counts: Counts, drift: Iterable[str]) -> Loaded:
+        stream.drain()
+        return Loaded(
+            counts,
+            stream.checksum,
+            stream.size,
+            extra=header.extra,
+            header=header.names,
+            dialect=write_dialect(header.dialect),
+            drift=(*header.drift, *drift),
+        )
+
+
+class _Sorter:
+    """Sorts rows by what has to be done with them, holding back no more than a few megabytes.
+
+    Arguments:
+        records: of a file.
+        header: of the file.
+        source: what the file holds.
+        pattern: lines that are good beyond doubt; None where there are none.
+
+    """
+
+    def __init__(self, records: Records, header: Header, source: Source, pattern: re.Pattern[bytes] | None) -> None:
+        self._records = records
+        self._header = header
+        self._source = source
+        self._pattern = pattern
+        self._doubtful: deque[Record] = deque()
+        self._rejected: list[RejectedRow] = []
+        self._held = 0
+        self._rejected_rows = 0
+        self._is_read = False
+        self.sure_rows = 0
+        self.formed_rows = 0
+        self.blank_rows = 0
+        self._doubtful_rows = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether the file has been read to its end, and handed on."""
+        return self._is_read and not self._doubtful
+
+    @property
+    def read_rows(self) -> int:
+        """All records so far."""
+        return self.sure_rows + self._doubtful_rows
+
+    def sure(self, size: int) -> bytes:
+        """Return lines that are good beyond doubt, and hold the others; b"" when enough are held."""
+        lines: list[bytes] = []
+        length = 0
+        while length < size and self._pattern and not self._is_read and self._held < _HELD_BYTES:
+            run, count = self._records.run(self._pattern)
+            if count:
+                self.sure_rows += count
+                length += len(run)
+                lines.append(run)
+                continue
+            record = self._next()
+            if record:
+                self._doubtful.append(record)
+                self._held += len(record.raw)
+        return b"".join(lines)
+
+    def well_formed(self, size: int) -> bytes:
+        """Return what is held, or else what follows, as far as its form is good; b"" when there is enough to record."""
+        lines: list[str] = []
+        length = 0
+        while length < size and (record := self._next_doubtful()):
             if not record.raw.strip():
-                self.blank += 1
+                self.blank_rows += 1
                 continue
-            text, reason = parse(record, field_count)
-            if reason is None:
-                yield f"{record.line},{text}\n"
+            text, reason = parse(record, self._header)
+            if text is None:
+                self._reject(RejectedRow(record.line, reason or "not_castable", record.raw))
                 continue
-            self.rejected[record.line] = (reason, None)
-            if len(self.rejected) > source.max_rejected_rows:
-                _refuse_too_many(source, self.read_records, len(self.rejected))
+            self.formed_rows += 1
+            line = _numbered(record, text, self._header.dialect)
+            length += len(line)
+            lines.append(line)
+        return "".join(lines).encode()
+
+    def take_rejected(self) -> list[RejectedRow]:
+        """Return the rows whose form is bad, and let go of them."""
+        rejected, self._rejected = self._rejected, []
+        self._held = 0
+        return rejected
+
+    def _next_doubtful(self) -> Record | None:
+        if self._pattern:
+            return self._doubtful.popleft() if self._doubtful else None
+        return self._next() if self._held < _HELD_BYTES and not self._is_read else None
+
+    def _next(self) -> Record | None:
+        record = self._records.next()
+        if record is None:
+            self._is_read = True
+        else:
+            self._doubtful_rows += 1
+        return record
+
+    def _reject(self, row: RejectedRow) -> None:
+        self._rejected.append(row)
+        self._held += len(row.raw)
+        self._rejected_rows += 1
+        if self._rejected_rows > self._source.max_rejected_rows:
+            _refuse_too_many(self._source, self.read_rows, self._rejected_rows)
+
+
+class _Reading:
+    """A function as the stream that COPY reads from."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self.read = read
+
+
+def _numbered(record: Record, text: str, dialect: Dialect) -> str:
+    """Return a line for the judge: number, record as it came, and fields."""
+    front = fields_of((record.line, record.raw.decode()), dialect)
+    return f"{front}{dialect.delimiter}{text}\n"
+
+
+def _prepare(connection: db.Connection, file_id: int, header: Header) -> None:
+    _queries.prepare(connection, file_id=str(file_id), datestyle=f"ISO, {header.layout.date_order}")
 
 
 def _refuse_too_many(source: Source, read: int, rejected: int) -> None:
@@ -205,98 +401,6 @@ def _refuse_too_many(source: Source, read: int, rejected: int) -> None:
         )
 
 
-def _refuse_swapped_dates(cursor: db.Cursor, header: Header, source: Source) -> None:
-    """Refuse a file with a date that only fits the other order of day and month: its other dates would load wrong."""
-    swapped = _SWAPPED_ORDER[source.date_order]
-    for position, column in _fields(header):
-        if column.type != "timestamp":
-            continue
-        text = Identifier(f"c{position}")
-        cursor.execute(
-            SQL("create temp table odd_date on commit drop as select line, {} from incoming where not {}").format(
-                text, _castable(position, column)
-            )
-        )
-        _queries.set_datestyle(cursor.connection, datestyle=f"ISO, {swapped}")
-        cursor.execute(SQL("select min(line) from odd_date where {}").format(_castable(position, column)))
-        (line,) = cursor.fetchone() or (None,)
-        cursor.execute("drop table odd_date")
-        _queries.set_datestyle(cursor.connection, datestyle=f"ISO, {source.date_order}")
-        if line is not None:
-            raise FileRefusedError(
-                f"the date is written {swapped}, and {source.name} expects {source.date_order}",
-                hint=f"Export with {source.date_order} or ISO dates: the file's other dates would load as wrong days.",
-                line=line,
-                column=column.header,
-            )
-
-
-def _fields(header: Header) -> list[tuple[int, Column]]:
-    return [(position, field) for position, field in enumerate(header.fields) if isinstance(field, Column)]
-
-
-def _names(columns: Iterable[Column]) -> Composable:
-    return SQL(", ").join(Identifier(column.name) for column in columns)
-
-
-def _create_incoming(header: Header) -> Composable:
-    columns = SQL(", ").join(SQL("{} text").format(Identifier(f"c{i}")) for i in range(len(header.fields)))
-    return SQL("create temp table incoming (line bigint, {}) on commit drop").format(columns)
-
-
-def _text(position: int, column: Column) -> Composable:
-    text = Identifier(f"c{position}")
-    if column.type in {"bigint", "integer"}:
-        # pandas and spreadsheets write a whole number as 10000.0 once its column has a gap
-        return SQL(r"regexp_replace(nullif({}, ''), '^(-?\d+)\.0+$', '\1')").format(text)
-    return SQL("nullif({}, '')").format(text)
-
-
-def _castable(position: int, column: Column) -> Composable:
-    text = _text(position, column)
-    return SQL("({} is null or pg_input_is_valid({}, {}))").format(text, text, Literal(column.type))
-
-
-def _cast(position: int, column: Column) -> Composable:
-    return SQL("{}::{}").format(_text(position, column), SQL(column.type))
-
-
-def _create_misfit(header: Header, source: Source) -> Composable:
-    branches = [branch for position, column in _fields(header) for branch in _misfit_branches(position, column, source)]
-    return SQL(
-        "create temp table misfit on commit drop as"
-        " select line, verdict[1] as reason, verdict[2] as column_name"
-        " from (select line, case {} end as verdict from incoming) as judged where verdict is not null"
-    ).format(SQL(" ").join(branches))
-
-
-def _misfit_branches(position: int, column: Column, source: Source) -> Iterator[Composable]:
-    def branch(condition: Composable, reason: Reason) -> Composable:
-        return SQL("when {} then array[{}, {}]").format(condition, Literal(reason), Literal(column.name))
-
-    value = _cast(position, column)
-    if column.name in source.key:
-        yield branch(SQL("{} is null").format(_text(position, column)), "missing_key")
-    yield branch(SQL("not {}").format(_castable(position, column)), "not_castable")
-    if column.minimum is not None:
-        yield branch(SQL("{} < {}").format(value, Literal(column.minimum)), "out_of_range")
-    if column.maximum is not None:
-        yield branch(SQL("{} > {}").format(value, Literal(column.maximum)), "out_of_range")
-
-
-def _insert_fitting(drop: Drop, header: Header) -> Composable:
-    fields = _fields(header)
-    values = [_cast(position, column) for position, column in fields]
-    names = [Identifier(column.name) for _, column in fields]
-    extra = [(position, field) for position, field in enumerate(header.fields) if isinstance(field, str)]
-    if extra:
-        # not jsonb_build_object: a function takes a hundred arguments
-        keys = SQL(", ").join(Literal(name) for _, name in extra)
-        texts = SQL(", ").join(SQL("nullif({}, '')").format(Identifier(f"c{position}")) for position, _ in extra)
-        objects = SQL("jsonb_object(array[{}]::text[], array[{}]::text[])").format(keys, texts)
-        values.append(SQL("nullif(jsonb_strip_nulls({}), '{{}}')").format(objects))
-        names.append(Identifier("_extra"))
-    return SQL(
-        "insert into {} ({}) select {} from incoming as i"
-        " where not exists (select from misfit as m where m.line = i.line)"
-    ).format(drop.table, SQL(", ").join(names), SQL(", ").join(values))
+def _check(adds_up: bool) -> None:
+    if not adds_up:
+        raise FileRefusedError("the records do not add up", hint="This is a bug: please report it.")

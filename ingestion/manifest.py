@@ -1,9 +1,11 @@
 """ops.raw_ingest_manifest, the ledger of files. Every function here leaves the commit to its caller."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from psycopg2.extras import Json
 from sqlalchemy import Engine
 
 from ingestion import db, migrate
@@ -120,8 +122,26 @@ def next_file_id(connection: db.Connection) -> int:
     return int(_queries.next_file_id(connection))
 
 
-def record_loaded(connection: db.Connection, file_id: int, entry: Entry, counts: Counts, run_id: UUID) -> None:
+def record_loaded(
+    connection: db.Connection,
+    file_id: int,
+    entry: Entry,
+    counts: Counts,
+    run_id: UUID,
+    *,
+    header: Sequence[str] = (),
+    dialect: Mapping[str, str] | None = None,
+) -> None:
     """Record that a file has been loaded; the database refuses a second load of the same bytes or name.
+
+    Arguments:
+        connection: in the file's transaction.
+        file_id: the file.
+        entry: what identifies it.
+        counts: its records.
+        run_id: the run.
+        header: its headers, and
+        dialect: how it is written, by which its rejected rows can be judged again without it.
 
     Raises:
         psycopg2.errors.UniqueViolation: the bytes or the name are loaded already.
@@ -137,6 +157,8 @@ def record_loaded(connection: db.Connection, file_id: int, entry: Entry, counts:
         rows_blank=counts.blank,
         rows_erased=counts.erased,
         run_id=str(run_id),
+        header=Json(list(header)),
+        dialect=Json(dict(dialect or {})),
     )
 
 

@@ -20,6 +20,7 @@ Reason = Literal[
     "nul_byte",
     "unclosed_quote",
     "stray_carriage_return",
+    "not_json",
 ]
 
 _queries = db.queries("quarantine")

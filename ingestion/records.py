@@ -1,29 +1,35 @@
 """A file as a stream of bytes that is hashed as it passes, and as records with their line numbers."""
 
+import csv
 import hashlib
 import io
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
+from ingestion.header import Dialect, Header
 from ingestion.progress import OnChunk, unwatched
 from ingestion.quarantine import Reason
+from ingestion.sources import Column, normalise
 
 CHUNK_BYTES = 1 << 18
 MAX_LINE_BYTES = 16 << 20
 # how far a quoted field may run on over line ends before its quote counts as never closed
 _MAX_QUOTED_LINES = 100
-_QUOTED = re.compile(r'"[^"]*"')
+
+csv.field_size_limit(MAX_LINE_BYTES)
 
 
 class HashedStream(io.RawIOBase):
-    """Bytes on their way to COPY, hashed and counted as they pass.
+    """The bytes of a file, hashed and counted as they pass.
 
     Arguments:
         raw: where they come from; closed with this stream.
-        on_chunk: called with the bytes and the lines of each chunk.
+        on_chunk: called with the bytes of each chunk, and no lines.
 
     """
 
@@ -31,28 +37,7 @@ class HashedStream(io.RawIOBase):
         self._raw = raw
         self._on_chunk = on_chunk
         self._digest = hashlib.sha256()
-        self._pending = b""
-        self._last = b""
-        self._newline = b"\n"
-        self._newlines = 0
         self.size = 0
-
-    def peek(self) -> bytes:
-        """Return the first bytes without taking them."""
-        if not self._pending:
-            self._pending = self._fetch(CHUNK_BYTES)
-        return self._pending
-
-    def skip(self, count: int, newline: bytes) -> None:
-        """Leave the header behind and begin to count lines.
-
-        Arguments:
-            count: the header's length, at most what `peek` returned.
-            newline: what ends a line.
-
-        """
-        self._pending = self._pending[count:]
-        self._newline = newline
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes, b"" at the end.
@@ -61,14 +46,11 @@ class HashedStream(io.RawIOBase):
             size: the most to return.
 
         """
-        chunk, self._pending = (
-            (self._pending[:size], self._pending[size:]) if self._pending else (self._fetch(size), b"")
-        )
+        chunk = self._raw.read(size)
         if chunk:
-            lines = chunk.count(self._newline)
-            self._newlines += lines
-            self._last = chunk[-1:]
-            self._on_chunk(len(chunk), lines)
+            self._digest.update(chunk)
+            self.size += len(chunk)
+            self._on_chunk(len(chunk), 0)
         return chunk
 
     def drain(self) -> None:
@@ -82,20 +64,67 @@ class HashedStream(io.RawIOBase):
         super().close()
 
     @property
-    def lines(self) -> int:
-        """Lines read since `skip`, one without a line end at the end included."""
-        return self._newlines + (self._last not in {b"", self._newline})
-
-    @property
     def checksum(self) -> str:
         """SHA-256 of all that was read, in hexadecimal."""
         return self._digest.hexdigest()
 
-    def _fetch(self, size: int) -> bytes:
-        chunk = self._raw.read(size)
-        self._digest.update(chunk)
-        self.size += len(chunk)
+
+class Content:
+    """The text of a file on its way to COPY, its lines counted.
+
+    Arguments:
+        source: UTF-8, whatever the file is written in.
+        on_chunk: called with no bytes and the lines of each chunk.
+
+    """
+
+    def __init__(self, source: Readable, on_chunk: OnChunk = unwatched) -> None:
+        self._source = source
+        self._on_chunk = on_chunk
+        self._pending = b""
+        self._last = b""
+        self._newline = b"\n"
+        self._newlines = 0
+
+    def peek(self) -> bytes:
+        """Return the first bytes without taking them: a whole chunk, unless there is less."""
+        while len(self._pending) < CHUNK_BYTES and (chunk := self._source.read(CHUNK_BYTES)):
+            self._pending += chunk
+        return self._pending
+
+    def skip(self, count: int, newline: bytes) -> None:
+        """Leave the header behind and begin to count lines.
+
+        Arguments:
+            count: the header's length, at most what `peek` returned.
+            newline: what ends a line.
+
+        """
+        self._pending = self._pending[count:]
+        self._newline = newline[-1:]
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, b"" at the end.
+
+        Arguments:
+            size: the most to return.
+
+        """
+        if self._pending:
+            chunk, self._pending = self._pending[:size], self._pending[size:]
+        else:
+            chunk = self._source.read(size)
+        if chunk:
+            lines = chunk.count(self._newline)
+            self._newlines += lines
+            self._last = chunk[-1:]
+            self._on_chunk(0, lines)
         return chunk
+
+    @property
+    def lines(self) -> int:
+        """Lines read since `skip`, one without a line end at the end included."""
+        return self._newlines + (self._last not in {b"", self._newline})
 
 
 @dataclass(frozen=True)
@@ -103,7 +132,7 @@ class Record:
     """One row of a file, not yet understood.
 
     Arguments:
-        line: the physical line it begins on, the header being line 1.
+        line: the physical line it begins on, the file's first line being line 1.
         raw: its bytes, without the line end.
 
     """
@@ -112,85 +141,123 @@ class Record:
     raw: bytes
 
 
-def records(stream: HashedStream, newline: bytes, field_count: int) -> Iterator[Record]:
-    """Cut a stream into records: a line each, or several where a quoted field holds line ends.
+class Records:
+    """The rows of a file: a line each, or several lines where a quoted field holds line ends.
 
     Arguments:
-        stream: behind the header.
-        newline: what ends a line.
-        field_count: how many fields the header has.
-
-    Raises:
-        FileRefusedError: a line is longer than any row can be.
+        content: behind the header.
+        header: of the file.
 
     """
-    lines = _Lines(stream, newline)
-    while (line := lines.next()) is not None:
-        number = lines.number
-        if line.count(b'"') % 2:
-            line = _with_quoted_lines(line, lines, newline, field_count)
-        yield Record(number, line)
 
-
-def _with_quoted_lines(line: bytes, lines: "_Lines", newline: bytes, field_count: int) -> bytes:
-    """Return the record that an open quote makes of this line and the next ones; the line alone where none fits."""
-    parts = [line]
-    while len(parts) <= _MAX_QUOTED_LINES and (following := lines.next()) is not None:
-        parts.append(following)
-        if following.count(b'"') % 2:
-            whole = newline.join(parts)
-            if _count_fields(whole.decode(errors="replace")) == field_count:
-                return whole
-            break
-    lines.put_back(parts[1:])
-    return line
-
-
-class _Lines:
-    """The lines of a stream, numbered from 2 behind the header; some can be put back."""
-
-    def __init__(self, stream: HashedStream, newline: bytes) -> None:
-        self._lines = _split(stream, newline)
+    def __init__(self, content: Readable, header: Header) -> None:
+        self._content = content
+        self._dialect = header.dialect
+        self._newline = header.dialect.newline[-1:]
+        self._quote = header.dialect.quote.encode()
+        self._field_count = len(header.fields)
+        self._buffer = b""
+        self._position = 0
         self._back: list[bytes] = []
-        self.number = 1
+        self._line = header.line
 
-    def next(self) -> bytes | None:
-        line = self._back.pop() if self._back else next(self._lines, None)
-        if line is not None:
-            self.number += 1
+    def run(self, pattern: re.Pattern[bytes]) -> tuple[bytes, int]:
+        """Take as many lines as the pattern matches from here on; as a rule not all that follow, but all in memory.
+
+        Arguments:
+            pattern: matches any number of whole lines, line ends included.
+
+        Returns:
+            The lines as they are, and their number; b"" where the next record must be looked at by itself.
+
+        """
+        while not self._back:
+            match = pattern.match(self._buffer, self._position)
+            end = match.end() if match else self._position
+            if end > self._position:
+                lines = self._buffer[self._position : end]
+                self._position = end
+                count = lines.count(self._newline)
+                self._line += count
+                return lines, count
+            if self._buffer.find(self._newline, self._position) >= 0 or not self._fill():
+                break
+        return b"", 0
+
+    def next(self) -> Record | None:
+        """Take one record.
+
+        Returns:
+            The record, or None at the end.
+
+        Raises:
+            FileRefusedError: a line is longer than any row can be.
+
+        """
+        line = self._next_line()
+        if line is None:
+            return None
+        number = self._line
+        if self._dialect.format == "csv" and line.count(self._quote) % 2:
+            line = self._with_quoted_lines(line)
+        return Record(number, line)
+
+    def _with_quoted_lines(self, line: bytes) -> bytes:
+        """Return the record that an open quote makes of this line and the next ones; the line alone where none fits."""
+        parts = [line]
+        while len(parts) <= _MAX_QUOTED_LINES and (following := self._next_line()) is not None:
+            parts.append(following)
+            if following.count(self._quote) % 2:
+                whole = self._newline.join(parts)
+                if _count_fields(whole.decode(errors="replace"), self._dialect) == self._field_count:
+                    return whole
+                break
+        self._back.extend(reversed(parts[1:]))
+        self._line -= len(parts) - 1
         return line
 
-    def put_back(self, lines: list[bytes]) -> None:
-        self._back.extend(reversed(lines))
-        self.number -= len(lines)
+    def _next_line(self) -> bytes | None:
+        if self._back:
+            self._line += 1
+            return self._back.pop()
+        while (end := self._buffer.find(self._newline, self._position)) < 0:
+            if len(self._buffer) - self._position > MAX_LINE_BYTES:
+                raise self._too_long()
+            if not self._fill():
+                end = len(self._buffer)
+                if end == self._position:
+                    return None
+                break
+        if end - self._position > MAX_LINE_BYTES:
+            raise self._too_long()
+        line = self._buffer[self._position : end]
+        self._position = end + 1
+        self._line += 1
+        return line.rstrip(b"\r")
+
+    def _too_long(self) -> FileRefusedError:
+        return FileRefusedError(
+            f"the line is longer than {MAX_LINE_BYTES >> 20} MiB", hint="Export the file again.", line=self._line + 1
+        )
+
+    def _fill(self) -> bool:
+        chunk = self._content.read(CHUNK_BYTES)
+        if not chunk:
+            return False
+        self._buffer = self._buffer[self._position :] + chunk
+        self._position = 0
+        return True
 
 
-def _split(stream: HashedStream, newline: bytes) -> Iterator[bytes]:
-    rest = b""
-    number = 1
-    while chunk := stream.read(CHUNK_BYTES):
-        *lines, rest = (rest + chunk).split(newline)
-        # only a line begun in an earlier chunk can be that long
-        if len(lines[0] if lines else rest) > MAX_LINE_BYTES:
-            raise FileRefusedError(
-                f"the line is longer than {MAX_LINE_BYTES >> 20} MiB", hint="Export the file again.", line=number + 1
-            )
-        for line in lines:
-            yield line.rstrip(b"\r")
-        number += len(lines)
-    if rest:
-        yield rest.rstrip(b"\r")
-
-
-def parse(record: Record, field_count: int) -> tuple[str, None] | tuple[None, Reason]:
+def parse(record: Record, header: Header) -> tuple[str, None] | tuple[None, Reason]:
     """Check the form of a record.
 
     Arguments:
         record: not blank.
-        field_count: how many fields the header has.
+        header: of its file.
 
     Returns:
-        The record as text that COPY can take, or the reason to reject it.
+        The fields as text that COPY can take in the file's dialect, or the reason to reject it.
 
     """
     if b"\x00" in record.raw:
@@ -199,20 +266,89 @@ def parse(record: Record, field_count: int) -> tuple[str, None] | tuple[None, Re
         text = record.raw.decode()
     except UnicodeDecodeError:
         return None, "undecodable"
-    if text.count('"') % 2:
+    if header.dialect.format == "ndjson":
+        return _parse_object(text, header)
+    return _parse_fields(text, header)
+
+
+def fields_of(values: Sequence[Any], dialect: Dialect) -> str:
+    """Return a line of fields, without a line end.
+
+    Arguments:
+        values: text, or whatever `str` makes text of; None for no value.
+        dialect: how to write them.
+
+    """
+    line = io.StringIO()
+    csv.writer(line, delimiter=dialect.delimiter, quotechar=dialect.quote, lineterminator="").writerow(values)
+    return line.getvalue()
+
+
+def _parse_fields(text: str, header: Header) -> tuple[str, None] | tuple[None, Reason]:
+    if text.count(header.dialect.quote) % 2:
         return None, "unclosed_quote"
-    found = _count_fields(text)
+    found = _count_fields(text, header.dialect)
     if found is None:
         return None, "stray_carriage_return"
-    if found != field_count:
-        return None, "too_few_fields" if found < field_count else "too_many_fields"
+    if found != len(header.fields):
+        return None, "too_few_fields" if found < len(header.fields) else "too_many_fields"
     return text, None
 
 
-def _count_fields(text: str) -> int | None:
-    """Return the number of fields, or None where a line end stands outside quotes.
+def _count_fields(text: str, dialect: Dialect) -> int | None:
+    """Return the number of fields, or None where a carriage return stands outside quotes."""
+    if dialect.quote not in text:
+        return None if "\r" in text else text.count(dialect.delimiter) + 1
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote)
+        return len(next(reader))
+    except csv.Error:
+        return None
 
-    As COPY sees it: a quote opens and closes anywhere. Inside a field Python's csv takes it for a character.
-    """
-    unquoted = _QUOTED.sub("", text) if '"' in text else text
-    return None if "\r" in unquoted or "\n" in unquoted else unquoted.count(",") + 1
+
+def _parse_object(text: str, header: Header) -> tuple[str, None] | tuple[None, Reason]:
+    try:
+        pairs = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        return None, "not_json"
+    if not isinstance(pairs, _Pairs):
+        return None, "not_json"
+    values: dict[str, str | None] = {}
+    extra: dict[str, str | None] = {}
+    for name, value in pairs:
+        column = header.layout.by_header.get(normalise(name))
+        place, key = (values, column.name) if column else (extra, name)
+        if key in place:
+            return None, "not_json"
+        place[key] = _as_text(value)
+    fields = [values.get(field.name) if isinstance(field, Column) else None for field in header.fields]
+    kept = {name: value for name, value in extra.items() if value is not None}
+    fields[-1] = json.dumps(kept, ensure_ascii=False) if kept else None
+    line = fields_of(fields, header.dialect)
+    if "\x00" in line or "\\u0000" in line:
+        return None, "nul_byte"
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return None, "undecodable"
+    return line, None
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as it was written."""
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Pairs):
+        return {name: _plain(inner) for name, inner in value}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value

@@ -32,14 +32,14 @@ where target_schema = :target_schema and status = 'loaded';
 -- name: next_file_id()$
 select nextval(pg_get_serial_sequence('ops.raw_ingest_manifest', 'file_id'));
 
--- name: record_loaded(file_id, source_filename, checksum, source, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id)!
+-- name: record_loaded(file_id, source_filename, checksum, source, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect)!
 insert into ops.raw_ingest_manifest (
     file_id, source_filename, checksum, status, source, target_schema, size_bytes, source_version,
-    rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id
+    rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect
 )
 values (
     :file_id, :source_filename, :checksum, 'loaded', :source, :target_schema, :size_bytes, :source_version,
-    :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id
+    :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id, :header, :dialect
 );
 
 -- name: record_not_loaded(source_filename, checksum, status, source, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!

@@ -4,13 +4,14 @@ Adding a dataset is one `Source` in `SOURCES`, one `sql/NNN_raw_<name>.sql`, one
 """
 
 from ingestion.sources.fitbit import DAILY_ACTIVITY, HEART_RATE, HOURLY_STEPS, SLEEP, WEIGHT
-from ingestion.sources.model import Column, Layout, Source, normalise, user_id_in
+from ingestion.sources.model import Column, DateOrder, Layout, Source, normalise, user_id_in
 
 __all__ = [
     "DAILY_ACTIVITY",
     "SLEEP",
     "SOURCES",
     "Column",
+    "DateOrder",
     "Layout",
     "Source",
     "normalise",

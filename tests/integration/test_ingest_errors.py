@@ -87,6 +87,10 @@ LOADS = {
     ),
     "optional value missing": Loads(lines(HEADER, "1503960366,4/12/2016,,327,346", OTHER)),
     "whole numbers as 1.0": Loads(lines(HEADER, "1503960366,4/12/2016,1.0,327.0,346.0", OTHER)),
+    "semicolons": Loads(lines(HEADER, GOOD, OTHER).replace(b",", b";")),
+    "tabs": Loads(lines(HEADER, GOOD, OTHER).replace(b",", b"\t")),
+    "bars, CRLF and quotes": Loads(lines(HEADER, GOOD.replace("327", '"327"'), OTHER, end="\r\n").replace(b",", b"|")),
+    "title above the header": Loads(lines("Sleep export of April", "", HEADER, GOOD, OTHER)),
     "blank lines": Loads(lines(HEADER, GOOD, "", OTHER, "   ", "")),
 }
 
@@ -128,8 +132,7 @@ def test_extra_columns_are_kept_and_named(drop: Drop, rows: Rows) -> None:
             "sleep",
         ),
         (lines(f"{HEADER},Id", f"{GOOD},1"), "twice: Id", "Take one"),
-        (lines(HEADER.replace(",", ";"), GOOD.replace(",", ";")), "lacks", "';'"),
-        (lines("Sleep export of April", HEADER, GOOD), "lacks", "no title"),
+        (lines("Sleep export of April", GOOD), "lacks", "None of the first lines"),
         (lines(HEADER, GOOD).decode().encode("utf-16"), "UTF-16", "UTF-8"),
         (lines(HEADER + ",Café").decode().encode("cp1252"), "not UTF-8", "UTF-8"),
         (lines(HEADER + ",\x00"), "NUL", "again"),
