@@ -249,6 +249,24 @@ def test_a_retracted_file_leaves_no_trace_and_an_unchanged_landing_zone_no_work(
             assert result.adapter_response["rows_affected"] == 0, result.node.name
 
 
+def test_rows_that_are_replayed_into_a_known_file_arrive(scratch: Warehouse) -> None:
+    retract_all(scratch)
+    _load(scratch)
+    scratch.run()
+    scratch.execute(
+        "insert into raw.daily_activity (user_id, activity_date, total_steps, _file_id) "
+        "select 77, '2026-01-05', 4000, file_id from ops.raw_ingest_manifest "
+        "where status = 'loaded' and source = 'daily_activity'"
+    )
+    scratch.execute(
+        "update ops.raw_ingest_manifest set row_count = row_count + 1, rows_read = rows_read + 1 "
+        "where status = 'loaded' and source = 'daily_activity'"
+    )
+    scratch.run()
+    assert_marts_are_right(scratch)
+    assert scratch.execute("select steps from marts.fct_user_day where user_id = 77") == [(4000,)]
+
+
 def test_a_run_that_stopped_half_way_is_made_up_for(scratch: Warehouse) -> None:
     retract_all(scratch)
     _load(scratch)

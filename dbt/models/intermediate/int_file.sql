@@ -18,7 +18,9 @@ new_file as (
     select loaded.*
     from loaded
     {% if is_incremental() %}
-    left join {{ this }} as known on loaded.file_id = known.file_id
+    -- replayed rows add to a file that is known
+    left join {{ this }} as known
+        on loaded.file_id = known.file_id and loaded.rows_loaded = known.rows_loaded and known.is_loaded
     where known.file_id is null
     {% endif %}
 
@@ -45,6 +47,7 @@ added as (
         new_file.file_id,
         new_file.source_name,
         new_file.file_name,
+        new_file.rows_loaded,
         coalesce(reach.rows_raw, 0) as rows_raw,
         coalesce(reach.rows_implausible, 0) as rows_implausible,
         reach.last_date,
@@ -60,6 +63,7 @@ removed as (
         known.file_id,
         known.source_name,
         known.file_name,
+        known.rows_loaded,
         known.rows_raw,
         known.rows_implausible,
         known.last_date,

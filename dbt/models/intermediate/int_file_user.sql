@@ -44,16 +44,23 @@ removed as (
         known.last_date
     from {{ this }} as known
     inner join changed_file on known.file_id = changed_file.file_id
-    where not changed_file.is_loaded
+    left join added on known.user_id = added.user_id and known.file_id = added.file_id
+    where known.is_loaded and added.user_id is null
 
 ){% endif %},
 
 changed as (
 
-    select * from added
+    select
+        *,
+        true as is_loaded
+    from added
     {% if is_incremental() %}
     union all
-    select * from removed
+    select
+        *,
+        false as is_loaded
+    from removed
     {% endif %}
 
 )
@@ -64,7 +71,7 @@ select
     changed_file.source_name,
     changed.first_date,
     changed.last_date,
-    changed_file.is_loaded,
+    changed.is_loaded,
     changed_file.changed_at
 from changed
 inner join changed_file on changed.file_id = changed_file.file_id
