@@ -129,7 +129,8 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _psql(arguments: argparse.Namespace, settings: Settings) -> int:
-    psql = shutil.which("psql") or embedded.psql()
+    # the one that comes with the server knows it; one of the machine may be years older
+    psql = embedded.psql() or shutil.which("psql")
     if psql is None:
         raise ConfigurationError("there is no psql on this machine", hint="Install postgresql-client.")
     environment = {**os.environ, **_require(settings).environment}
