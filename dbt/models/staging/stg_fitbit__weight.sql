@@ -1,0 +1,43 @@
+{{ config(materialized='view', meta={'distribution': 'user_id'}) }}
+
+with source as (
+
+    select
+        drop_row.*,
+        origin.file_name
+    from {{ source('raw', 'weight') }} as drop_row
+    inner join {{ ref('stg_pipeline__file') }} as origin on drop_row._file_id = origin.file_id
+    where {{ is_plausible('drop_row.weighed_at') }}
+
+),
+
+renamed as (
+
+    select
+        user_id,
+        weighed_at,
+        weight_kg,
+        fat_percent,
+        bmi,
+        is_manual_report,
+        log_id,
+        _file_id as file_id,
+        row_number() over (
+            partition by user_id, weighed_at
+            order by file_name collate "C" desc, weight_kg desc nulls last, _file_id desc
+        ) as precedence
+    from source
+
+)
+
+select
+    user_id,
+    weighed_at,
+    weight_kg,
+    fat_percent,
+    bmi,
+    is_manual_report,
+    log_id,
+    file_id
+from renamed
+where precedence = 1
