@@ -65,7 +65,8 @@ class Database:
     def place(self) -> str:
         """Host, port and name, fit to be shown."""
         p = self.parameters
-        return f"{p.get('host', 'localhost')}:{p.get('port', '5432')}/{p.get('dbname', p.get('user', ''))}"
+        host, name = p.get("host", "localhost"), p.get("dbname", p.get("user", ""))
+        return f"{name} at {host}" if host.startswith("/") else f"{host}:{p.get('port', '5432')}/{name}"
 
     @property
     def environment(self) -> dict[str, str]:

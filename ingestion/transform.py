@@ -149,6 +149,7 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
             ("--log-level-file", "info"),
         ):
             arguments += [option, str(value)]
+        log.event("dbt reads the models, which takes its time")
         outcome = dbtRunner(callbacks=[_listen]).invoke(arguments)
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
