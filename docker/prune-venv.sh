@@ -6,8 +6,8 @@ set -eu
 site=$(echo "$1"/lib/python3.*/site-packages)
 cd "$site"
 
-# dbt's own tests/ are macros that a run needs
-find . -path ./dbt -prune -o -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
+# in dbt/include, folders of that name hold macros that a run needs
+find . -path ./dbt/include -prune -o -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 find . -type d -name __pycache__ -prune -exec rm -rf {} +
 find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' -o -name '*.a' \) -delete
 rm -rf numpy/f2py numpy/_core/include

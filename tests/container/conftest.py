@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 
 import pytest
 
-from tests.container.engine import REPOSITORY, Database, Pipeline, command, docker, engine_answers, eventually
+from tests.container.engine import REPOSITORY, Database, Pipeline, Result, command, docker, engine_answers, eventually
 
 PASSWORD = "pässword with 'quotes' $and \\ # %40"
 ROLES = {
@@ -70,6 +71,38 @@ def server(network: str) -> Iterator[str]:
         command("docker", "rm", "--force", "--volumes", name)
 
 
+@dataclass(frozen=True)
+class FirstRun:
+    """A whole run on the sample data, from nothing: the slow part, done once; tests read it, or clone its database."""
+
+    database: Database
+    result: Result
+
+
+@pytest.fixture(scope="session")
+def first_run(image: str, network: str, server: str) -> Iterator[FirstRun]:
+    """The run, by a user and group that nobody has heard of."""
+    maintenance = Database(server, "postgres")
+    maintenance.query("create database wearables_first")
+    database = Database(server, "wearables_first")
+    create_roles(database)
+    result = Pipeline(image, network, settings(database)).run(options=["--user=54321:12345"])
+    assert result.returncode == 0, result.output
+    yield FirstRun(database, result)
+    maintenance.query("drop database wearables_first with (force)")
+
+
+@pytest.fixture
+def filled(first_run: FirstRun) -> Iterator[Database]:
+    """A database of the test's own, as the first run left it."""
+    database = Database(first_run.database.server, f"wearables_{next(_names)}")
+    maintenance = Database(database.server, "postgres")
+    maintenance.query(f"create database {database.name} template {first_run.database.name}")
+    create_roles(database)  # rights on the database itself are not cloned
+    yield database
+    maintenance.query(f"drop database if exists {database.name} with (force)")
+
+
 @pytest.fixture
 def database(server: str) -> Iterator[Database]:
     """An empty database with the pipeline's roles and schemas, as an administrator makes it."""
@@ -92,15 +125,22 @@ def create_roles(database: Database) -> None:
 @pytest.fixture
 def pipeline(image: str, network: str, database: Database) -> Pipeline:
     """The image as the role `pipeline` on the test's database, with the sample data."""
-    return Pipeline(
-        image,
-        network,
-        {
-            "PGHOST": database.server,
-            "PGDATABASE": database.name,
-            "PGUSER": "pipeline",
-            "PGPASSWORD": PASSWORD,
-            "PIPELINE_USE_MANIFEST": "1",
-            **ROLES,
-        },
-    )
+    return Pipeline(image, network, settings(database))
+
+
+@pytest.fixture
+def again(image: str, network: str, filled: Database) -> Pipeline:
+    """The same after a first run."""
+    return Pipeline(image, network, settings(filled))
+
+
+def settings(database: Database) -> dict[str, str]:
+    """What production sets."""
+    return {
+        "PGHOST": database.server,
+        "PGDATABASE": database.name,
+        "PGUSER": "pipeline",
+        "PGPASSWORD": PASSWORD,
+        "PIPELINE_USE_MANIFEST": "1",
+        **ROLES,
+    }

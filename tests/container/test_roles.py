@@ -1,10 +1,8 @@
 """What each database role may do, and above all what it may not."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.container.conftest import PASSWORD, ROLES, create_roles
+from tests.container.conftest import FirstRun, create_roles
 from tests.container.engine import Database, Pipeline
 
 pytestmark = pytest.mark.container
@@ -13,21 +11,9 @@ DENIED = ("permission denied", "must be owner", "must be superuser")
 
 
 @pytest.fixture(scope="module")
-def filled(image: str, network: str, server: str) -> Iterator[Database]:
-    """A database after a run, for all tests here: none of them changes it."""
-    maintenance = Database(server, "postgres")
-    maintenance.query("create database wearables_roles")
-    database = Database(server, "wearables_roles")
-    create_roles(database)
-    pipeline = Pipeline(
-        image,
-        network,
-        {"PGHOST": server, "PGDATABASE": database.name, "PGUSER": "pipeline", "PGPASSWORD": PASSWORD, **ROLES},
-    )
-    result = pipeline.run(environment={"PIPELINE_USE_MANIFEST": "1"})
-    assert result.returncode == 0, result.output
-    yield database
-    maintenance.query("drop database wearables_roles with (force)")
+def used(first_run: FirstRun) -> Database:
+    """A database after a run; what a test does to it, it takes back."""
+    return first_run.database
 
 
 def attempt(database: Database, login: str, role: str | None, statement: str) -> str | None:
@@ -89,13 +75,13 @@ def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("role", "statement"), cases(MAY))
-def test_may(filled: Database, role: str, statement: str) -> None:
-    assert attempt(filled, "pipeline", f"wearables_{role}", statement) is None
+def test_may(used: Database, role: str, statement: str) -> None:
+    assert attempt(used, "pipeline", f"wearables_{role}", statement) is None
 
 
 @pytest.mark.parametrize(("role", "statement"), cases(MAY_NOT))
-def test_may_not(filled: Database, role: str, statement: str) -> None:
-    refusal = attempt(filled, "pipeline", f"wearables_{role}", statement)
+def test_may_not(used: Database, role: str, statement: str) -> None:
+    refusal = attempt(used, "pipeline", f"wearables_{role}", statement)
     assert refusal is not None, "it was allowed"
     assert any(reason in refusal for reason in DENIED), refusal
 
@@ -112,8 +98,8 @@ def test_may_not(filled: Database, role: str, statement: str) -> None:
         "create database another",
     ],
 )
-def test_the_pipelines_login_by_itself_only_reads_ops_and_marts(filled: Database, statement: str) -> None:
-    refusal = attempt(filled, "pipeline", None, statement)
+def test_the_pipelines_login_by_itself_only_reads_ops_and_marts(used: Database, statement: str) -> None:
+    refusal = attempt(used, "pipeline", None, statement)
     assert refusal is not None
     assert "permission denied" in refusal or "cannot run inside a transaction block" in refusal
 
@@ -128,31 +114,31 @@ def test_the_pipelines_login_by_itself_only_reads_ops_and_marts(filled: Database
         ("reader", None, "intermediate"),
     ],
 )
-def test_models_are_not_everybodys_to_read(filled: Database, login: str, role: str | None, schema: str) -> None:
+def test_models_are_not_everybodys_to_read(used: Database, login: str, role: str | None, schema: str) -> None:
     relations = f"select oid::regclass from pg_class where relnamespace = '{schema}'::regnamespace"
-    name = filled.query(f"{relations} and relkind in ('r', 'v') limit 1")
-    refusal = attempt(filled, login, role, f"select * from {name}")
+    name = used.query(f"{relations} and relkind in ('r', 'v') limit 1")
+    refusal = attempt(used, login, role, f"select * from {name}")
     assert refusal is not None, "it was allowed"
     assert "permission denied" in refusal
 
 
-def test_nobody_is_a_superuser(filled: Database) -> None:
+def test_nobody_is_a_superuser(used: Database) -> None:
     mighty = (
         "select rolname from pg_roles"
         " where (rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls)"
         " and (rolname like 'wearables%' or rolname in ('pipeline', 'reader'))"
     )
-    assert filled.query(mighty) == ""
+    assert used.query(mighty) == ""
 
 
 class TestReader:
-    def test_sees_every_mart(self, filled: Database) -> None:
-        marts = filled.query(
+    def test_sees_every_mart(self, used: Database) -> None:
+        marts = used.query(
             "select relname from pg_class where relnamespace = 'marts'::regnamespace and relkind in ('r', 'v', 'm')"
         )
         assert marts
         for name in marts.splitlines():
-            assert attempt(filled, "reader", None, f'select count(*) from marts."{name}"') is None
+            assert attempt(used, "reader", None, f'select count(*) from marts."{name}"') is None
 
     @pytest.mark.parametrize(
         "statement",
@@ -168,43 +154,38 @@ class TestReader:
             "set role pipeline",
         ],
     )
-    def test_and_nothing_else(self, filled: Database, statement: str) -> None:
-        refusal = attempt(filled, "reader", None, statement)
+    def test_and_nothing_else(self, used: Database, statement: str) -> None:
+        refusal = attempt(used, "reader", None, statement)
         assert refusal is not None, "it was allowed"
         assert "permission denied" in refusal
 
-    def test_changes_nothing(self, filled: Database) -> None:
-        mart = filled.query(
+    def test_changes_nothing(self, used: Database) -> None:
+        mart = used.query(
             "select relname from pg_class where relnamespace = 'marts'::regnamespace and relkind = 'r' limit 1"
         )
-        refusal = attempt(filled, "reader", None, f'delete from marts."{mart}"')
+        refusal = attempt(used, "reader", None, f'delete from marts."{mart}"')
         assert refusal is not None
         assert "permission denied" in refusal
 
-    def test_sees_a_mart_that_is_built_anew(self, filled: Database) -> None:
+    def test_sees_a_mart_that_is_built_anew(self, used: Database) -> None:
         made = "begin; set local role wearables_transformer; create table marts.another as select 1; commit"
-        assert filled.psql(made, user="pipeline").returncode == 0
-        assert attempt(filled, "reader", None, "select * from marts.another") is None
-        filled.query("drop table marts.another")
+        assert used.psql(made, user="pipeline").returncode == 0
+        assert attempt(used, "reader", None, "select * from marts.another") is None
+        used.query("drop table marts.another")
 
 
-def test_the_script_may_be_run_again(filled: Database) -> None:
-    before = filled.query("select relname, relacl, relowner from pg_class order by oid")
+def test_the_script_may_be_run_again(used: Database) -> None:
+    before = used.query("select relname, relacl, relowner from pg_class order by oid")
+    create_roles(used)
+    assert used.query("select relname, relacl, relowner from pg_class order by oid") == before
+
+
+def test_a_database_that_had_no_roles_is_taken_over(again: Pipeline, filled: Database) -> None:
+    """A database used by its administrator until now: the script hands everything in it over."""
+    filled.query("reassign owned by wearables_owner, wearables_transformer to postgres")
+    tables = "select distinct tableowner from pg_tables where schemaname in ('raw', 'ops', 'marts') order by 1"
+    assert filled.query(tables) == "postgres"
     create_roles(filled)
-    assert filled.query("select relname, relacl, relowner from pg_class order by oid") == before
-
-
-def test_a_database_that_had_no_roles_is_taken_over(pipeline: Pipeline, database: Database) -> None:
-    """A database used by its administrator until now: the script hands tables and schemas over."""
-    fresh = Database(database.server, f"{database.name}_used")
-    database.query(f"create database {fresh.name}")
-    try:
-        by_hand = {"PGDATABASE": fresh.name, "PGUSER": "postgres", "PGPASSWORD": "postgres"}
-        nobody = dict.fromkeys(("PIPELINE_OWNER_ROLE", "PIPELINE_LOADER_ROLE", "PIPELINE_TRANSFORMER_ROLE"), "")
-        result = pipeline.run(environment={**by_hand, **nobody})
-        assert result.returncode == 0, result.output
-        create_roles(fresh)
-        result = pipeline.run("run", "--force", environment={"PGDATABASE": fresh.name})
-        assert result.returncode == 0, result.output
-    finally:
-        database.query(f"drop database {fresh.name} with (force)")
+    assert filled.query(tables) == "wearables_owner\nwearables_transformer"
+    result = again.run("run", "--force")
+    assert result.returncode == 0, result.output
