@@ -1,6 +1,7 @@
 """Small drops, and a landing zone to put them into."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -57,9 +58,17 @@ class Landing:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the database."""
-        with db.session(self.engine) as connection, connection.cursor() as cursor:
+        with db.translated(), self._connection.cursor() as cursor:
             cursor.execute(query)
             return list(cursor.fetchall())
+
+    @cached_property
+    def _connection(self) -> db.Connection:
+        proxy = self.engine.raw_connection()
+        connection: db.Connection = proxy.driver_connection  # type: ignore[assignment]
+        proxy.detach()
+        connection.autocommit = True
+        return connection
 
     def users(self, table: str = "raw.sleep") -> list[int]:
         """Return the user of each row."""
