@@ -13,7 +13,7 @@ from ingestion import arguments, errors
 from ingestion.config import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data_lake" / "README.md"]
 
 _SETTING = re.compile(r"(?:PIPELINE|DB|DBT|DATABASE)_[A-Z_]+|PG[A-Z]+")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -88,7 +88,7 @@ def options_of(command: argparse.ArgumentParser) -> set[str]:
     return options - {"--help"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
     broken = []
     for link in _LINK.findall(page.read_text(encoding="utf-8")):
@@ -106,7 +106,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_every_make_target_exists(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
