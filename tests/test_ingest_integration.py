@@ -311,6 +311,13 @@ def test_a_quote_inside_a_field_costs_its_row_and_not_the_run(landing: Landing) 
     landing.check()
 
 
+def test_no_line_end_behind_a_bad_row_is_an_end_too(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(1) + b"bad\n2,4/12/2016,1,327,346")
+    (result,) = landing.ingest().files
+    assert (result.counts.read, result.counts.loaded, result.counts.rejected, result.counts.blank) == (3, 2, 1, 0)
+    landing.check()
+
+
 def test_an_error_of_the_database_ends_the_step_and_keeps_the_files_before_it(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
