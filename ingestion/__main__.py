@@ -113,6 +113,9 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
+    if arguments.what == "replay":
+        arguments.command = "replay"
+        return _run(arguments, settings)
     engine = db.create_engine(settings)
     db.wait_until_ready(engine, settings.db_wait_seconds)
     with db.transaction(engine) as connection:

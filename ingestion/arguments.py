@@ -122,7 +122,7 @@ def _add_migrate(command: argparse.ArgumentParser) -> None:
 
 
 def _add_rejected(command: argparse.ArgumentParser) -> None:
-    what = command.add_subparsers(dest="what", required=True, metavar="list|show|export")
+    what = command.add_subparsers(dest="what", required=True, metavar="list|show|export|replay")
     for name, text in (
         ("list", "files, reasons and counts"),
         ("show", "line, column and reason of each row of a file, without the row"),
@@ -132,3 +132,7 @@ def _add_rejected(command: argparse.ArgumentParser) -> None:
         _add_schema(each)
         if name != "list":
             each.add_argument("filename", metavar="FILE", help="its path below the data directory")
+    replay = what.add_parser("replay", help="judge the rows of files again, after their source was mended")
+    _add_log_format(replay)
+    _add_schema(replay)
+    _add_filenames(replay)

@@ -14,6 +14,7 @@ from ingestion import __version__, db, log, migrate, retraction, transform
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError, Interrupted, PipelineError, StatementError, UsageError
 from ingestion.ingest import IngestResult, Plan, ingest
+from ingestion.replay import Replay, replay
 from ingestion.retraction import Receipt, Retracted
 from ingestion.run_tracker import RunTracker, Step, exit_code_of, summary_of
 from ingestion.signals import Interruptible
@@ -65,6 +66,7 @@ class RunResult:
         steps: what was started, in order.
         ingest: what became of the files, where files were looked at.
         retracted: files that were taken out.
+        replayed: files whose rejected rows were judged again.
         receipt: what was erased.
         error: what ended it, or None.
         error_summary: one line about that.
@@ -76,6 +78,7 @@ class RunResult:
     steps: list[Step] = field(default_factory=list)
     ingest: IngestResult | None = None
     retracted: list[Retracted] = field(default_factory=list)
+    replayed: list[Replay] = field(default_factory=list)
     receipt: Receipt | None = None
     error: BaseException | None = None
     error_summary: str | None = None
@@ -236,6 +239,15 @@ class _Job:
                 )
         step.rows_out = sum(file.rows for file in self._result.retracted)
         step.detail = {"files": len(self._result.retracted), "reason": self._order.reason}
+
+    def replay(self, step: Step) -> None:
+        with self._transaction() as connection:
+            for name in self._order.filenames:
+                self._result.replayed += replay(connection, self._settings.schema, name)
+        self._full_refresh = any(file.loaded for file in self._result.replayed)
+        step.rows_out = sum(file.loaded for file in self._result.replayed)
+        step.rows_rejected = sum(file.rejected for file in self._result.replayed)
+        step.rows_in = step.rows_out + step.rows_rejected
 
     def erase(self, step: Step) -> None:
         if self._order.user_id is None:

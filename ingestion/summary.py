@@ -169,6 +169,8 @@ def _run_facts(result: RunResult) -> Iterator[tuple[str, RenderableType]]:
             "Retracted",
             f"{taken_out.filename}: {taken_out.rows:,} rows, and {taken_out.rows_rejected:,} from quarantine",
         )
+    for again in result.replayed:
+        yield "Replayed", f"{again.filename}: {again.loaded:,} rows loaded, {again.rejected:,} stay in quarantine"
     if result.receipt:
         erased = sum(result.receipt.rows.values())
         yield "Erased", f"{erased:,} rows in {len(result.receipt.rows)} tables; the receipt is on standard output"

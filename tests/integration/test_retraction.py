@@ -13,6 +13,7 @@ from ingestion.__main__ import main
 from ingestion.config import Settings
 from ingestion.run_tracker import RunTracker
 from ingestion.runner import Order
+from ingestion.sources import SLEEP
 from tests.drops import SLEEP_HEADER, Landing, activity, sleep
 
 KEY = "a long random secret"
@@ -155,14 +156,13 @@ def everywhere(landing: Landing, person: int) -> list[str]:
         "select format('%I.%I', table_schema, table_name) from information_schema.tables"
         " where table_schema not in ('pg_catalog', 'information_schema')"
     )
-    needle = f"position(convert_to('{person}', 'UTF8') in convert_to(t::text, 'UTF8')) > 0"
-    raw = f"position(convert_to('{person}', 'UTF8') in t.raw_line) > 0"
-    return [
-        str(table)
-        for (table,) in tables
-        if landing.rows(f"select exists (select from {table} as t where {raw if table == 'ops.rejected_rows' else needle})")
-        == [(True,)]
-    ]
+    text = "convert_to(t::text, 'UTF8')"
+    found = []
+    for (table,) in tables:
+        column = "t.raw_line" if table == "ops.rejected_rows" else text
+        if landing.rows(f"select 1 from {table} as t where position(convert_to('{person}', 'UTF8') in {column}) > 0"):
+            found.append(str(table))
+    return found
 
 
 def test_a_dry_run_says_what_would_happen_and_changes_nothing(
@@ -267,3 +267,24 @@ def test_ingest_shares_the_lock_and_run_does_not(landing: Landing, settings: Set
     with RunTracker(landing.engine, uuid4(), "ingest", shared=True):
         assert runner.run(declining, "ingest").exit_code == 0
         assert runner.run(declining, "transform").exit_code == 75
+
+
+def test_rejected_rows_are_replayed_once_their_source_is_mended(
+    landing: Landing, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = landing.put("sleep.csv", sleep(1, 5) + b"2,4/12/2016,1,1500,1500\n3,soon,1,2,3\n")
+    assert invoke("run") == 0
+    path.unlink()
+    landing.put("other/sleep.csv", sleep(9))
+    landing.rows("alter table raw.sleep drop constraint sleep_total_minutes_asleep_check; select 1")
+    landing.rows("alter table raw.sleep drop constraint sleep_total_time_in_bed_check; select 1")
+    columns = tuple(replace(column, maximum=None) for column in SLEEP.columns)
+    mended = replace(SLEEP, columns=columns)
+    monkeypatch.setattr("ingestion.replay.SOURCES", (mended,))
+    assert invoke("rejected", "replay", "sleep.csv") == 0
+    assert "1 rows loaded, 1 stay in quarantine" in capsys.readouterr().err
+    assert landing.users() == [1, 2, 5]
+    assert landing.rows("select line_number, reason from ops.rejected_rows") == [(5, "not_castable")]
+    assert landing.rows("select count(*) from staging.stg_fitbit__sleep") == [(3,)]
+    landing.check()
+    assert invoke("rejected", "replay", "nowhere.csv") == 64
