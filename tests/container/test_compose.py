@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.container.engine import REPOSITORY, Pipeline, Result, command
+from tests.container.engine import CONFINED, REPOSITORY, Pipeline, Result, command, docker
 
 pytestmark = pytest.mark.container
 
@@ -90,6 +90,27 @@ class TestProduction:
         assert query(production, "select count(*) > 0 from marts.fct_user_status", user="reader") == "t"
         for secret in secrets.iterdir():
             assert secret.read_text().strip() not in first.output + second.output
+
+    def test_dbt_takes_what_was_parsed_while_the_image_was_built(self, production: Compose, image: str) -> None:
+        """It does under these very settings: dbt compares the profile and the variables."""
+        script = """
+from uuid import uuid4
+from dbt.cli.main import dbtRunner
+from ingestion import transform
+from ingestion.config import Settings
+settings, events = Settings.from_environment(), []
+with transform._workspace(settings) as (target, logs), transform._environment(settings, uuid4()):
+    arguments = ["--vars", transform._vars(settings), "--target-path", str(target), "--log-path", str(logs)]
+    arguments += ["--project-dir", "dbt", "--profiles-dir", "dbt"]
+    outcome = dbtRunner(callbacks=[lambda event: events.append(event.info.name)]).invoke(["-q", "parse", *arguments])
+print("parsed", outcome.success, "anew", "UnableToPartialParse" in events)
+"""
+        environment = {**production.configuration()["services"]["pipeline"]["environment"], "PGPASSWORD": "x"}
+        words = ["--rm", "--network=none", *CONFINED, *(f"--env={name}={value}" for name, value in environment.items())]
+        warm = docker("run", *words, image, "python", "-c", script)
+        assert warm.splitlines()[-1] == "parsed True anew False"
+        cold = docker("run", *words, "--env=PGHOST=another", image, "python", "-c", script)
+        assert cold.splitlines()[-1] == "parsed True anew True", "or this test would see no difference"
 
     def test_other_commands(self, production: Compose) -> None:
         result = production("run", "--rm", "pipeline", "status", "--json")
