@@ -50,19 +50,6 @@ with amount as (
 
 ),
 
-series as (
-
-    select
-        user_id,
-        {% for metric in var('metrics') %}
-        array_agg({{ metric.name }} order by activity_date) filter (where {{ metric.name }} is not null)
-            as {{ metric.name }}_series{{ ',' if not loop.last }}
-        {% endfor %}
-    from amount
-    group by user_id
-
-),
-
 counted as (
 
     select
@@ -88,24 +75,42 @@ counted as (
 
 ),
 
--- limit all: without it the planner merges the levels and repeats their expressions in each other
+-- apart from the other windows: only the topmost one does not copy what it reads, and these arrays are long
+series as (
+
+    select
+        *,
+        {% for metric in var('metrics') %}
+        array_agg({{ metric.name }}) filter (where {{ metric.name }} is not null) over all_days
+            as {{ metric.name }}_series{{ ',' if not loop.last }}
+        {% endfor %}
+    from counted
+    window
+        all_days as (
+            partition by user_id order by activity_date
+            rows between unbounded preceding and unbounded following
+        )
+
+),
+
+-- order by: it keeps the levels apart, whose expressions the planner would repeat in each other, and costs no sort
 sorted as (
 
     select
-        counted.user_id,
-        counted.activity_date,
-        counted.is_wanted,
+        user_id,
+        activity_date,
+        is_wanted,
         {% for metric in var('metrics') %}
         {% set days = metric.name ~ '_until - ' ~ metric.name ~ '_before' %}
         {% set weeks = ['_week_1', '_week_2', '_week_3', '_week_4'] %}
         {% set same_weekday = [] %}
-        {% for week in weeks %}{% do same_weekday.append('counted.' ~ metric.name ~ week) %}{% endfor %}
-        counted.{{ metric.name }},
-        (counted.{{ metric.name }}_until - counted.{{ metric.name }}_before)::int as {{ metric.name }}_n,
+        {% for week in weeks %}{% do same_weekday.append('' ~ metric.name ~ week) %}{% endfor %}
+        {{ metric.name }},
+        ({{ metric.name }}_until - {{ metric.name }}_before)::int as {{ metric.name }}_n,
         case
-            when counted.{{ metric.name }}_until - counted.{{ metric.name }}_before >= {{ var('min_baseline_days') }}
+            when {{ metric.name }}_until - {{ metric.name }}_before >= {{ var('min_baseline_days') }}
                 then intermediate.array_sorted(
-                    series.{{ metric.name }}_series[counted.{{ metric.name }}_before + 1:counted.{{ metric.name }}_until]
+                    {{ metric.name }}_series[{{ metric.name }}_before + 1:{{ metric.name }}_until]
                 )
         end as {{ metric.name }}_sorted,
         case
@@ -116,9 +121,8 @@ sorted as (
                 )::real / (num_nonnulls({{ same_weekday | join(', ') }}) - 2)
         end as {{ metric.name }}_weekday_median{{ ',' if not loop.last }}
         {% endfor %}
-    from counted
-    inner join series on counted.user_id = series.user_id
-    limit all
+    from series
+    order by user_id, activity_date
 
 ),
 
@@ -131,7 +135,7 @@ search_0 as (
         0 as {{ metric.name }}_skipped{{ ',' if not loop.last }}
         {% endfor %}
     from sorted
-    limit all
+    order by user_id, activity_date
 
 ),
 
@@ -157,7 +161,7 @@ search_{{ loop.index }} as (
         end as {{ m }}_skipped{{ ',' if not loop.last }}
         {% endfor %}
     from search_{{ loop.index0 }}
-    limit all
+    order by user_id, activity_date
 
 ),
 
@@ -191,7 +195,7 @@ measured as (
         {{ m }}_weekday_median::real as {{ m }}_weekday_median{{ ',' if not loop.last }}
         {% endfor %}
     from search_{{ steps_of_search | length }}
-    limit all
+    order by user_id, activity_date
 
 ),
 

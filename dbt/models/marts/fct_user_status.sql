@@ -69,16 +69,6 @@ amount as (
 
 ),
 
-series as (
-
-    select
-        user_id,
-        array_agg(steps::bigint order by as_of_date) filter (where steps is not null) as steps_series
-    from amount
-    group by user_id
-
-),
-
 counted as (
 
     select
@@ -112,25 +102,38 @@ counted as (
 
 ),
 
+series as (
+
+    select
+        *,
+        array_agg(steps::bigint) filter (where steps is not null) over all_days as steps_series
+    from counted
+    window
+        all_days as (
+            partition by user_id order by as_of_date
+            rows between unbounded preceding and unbounded following
+        )
+
+),
+
 sorted as (
 
     select
-        counted.*,
-        (counted.valid_until - counted.valid_before_recent)::int as recent_valid_days,
-        (counted.valid_before_recent - counted.valid_before_base)::int as base_valid_days,
+        *,
+        (valid_until - valid_before_recent)::int as recent_valid_days,
+        (valid_before_recent - valid_before_base)::int as base_valid_days,
         intermediate.array_sorted(
-            series.steps_series[counted.valid_before_recent + 1:counted.valid_until]
+            steps_series[valid_before_recent + 1:valid_until]
         ) as recent_sorted,
         case
-            when counted.valid_before_recent - counted.valid_before_base >= {{ var('min_baseline_days') }}
+            when valid_before_recent - valid_before_base >= {{ var('min_baseline_days') }}
                 then intermediate.array_sorted(
-                    series.steps_series[counted.valid_before_base + 1:counted.valid_before_recent]
+                    steps_series[valid_before_base + 1:valid_before_recent]
                 )
         end as base_sorted
-    from counted
-    inner join series on counted.user_id = series.user_id
-    where counted.is_wanted
-    limit all
+    from series
+    where is_wanted
+    order by user_id, as_of_date
 
 ),
 
@@ -148,7 +151,7 @@ measured as (
                 then (n * sum_xy - sum_x * sum_y)::double precision / nullif(n * sum_xx - sum_x * sum_x, 0)
         end as slope_28d
     from sorted
-    limit all
+    order by user_id, as_of_date
 
 ),
 
