@@ -73,7 +73,8 @@ def test_the_commands_and_their_options_are_those_of_the_command_line() -> None:
         words = set(re.findall(r"--[a-z-]+", options))
         shared = words if command == "`run`" else shared
         names = {name.split()[0] for name in in_backticks(command)}
-        told |= {name: words | (shared if "those of `run`" in options else set()) for name in names}
+        for name in names:
+            told[name] = told.get(name, set()) | words | (shared if "those of `run`" in options else set())
     parser = arguments._parser()
     (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     assert told == {name: options_of(command) for name, command in commands.choices.items()}
