@@ -1,0 +1,165 @@
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg2.extensions import parse_dsn
+
+from ingestion.config import Database, Settings
+from ingestion.errors import ConfigurationError
+
+SECRET = "PLANTED-7f3a"
+URL = f"postgresql://ada:{SECRET}@url.example:6543/wearables"
+LIBPQ = {"PGHOST": "libpq.example", "PGPORT": "5433", "PGUSER": "ben", "PGPASSWORD": SECRET, "PGDATABASE": "b"}
+LEGACY = {"DB_HOST": "db.example", "DB_PORT": "5434", "DB_USER": "cy", "DB_PASSWORD": SECRET, "DB_NAME": "c"}
+
+
+def database(environ: dict[str, str]) -> Database:
+    found = Settings.from_environment(environ).database
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("environ", "described_by", "place"),
+    [
+        ({"DATABASE_URL": URL, **LIBPQ, **LEGACY}, "DATABASE_URL", "url.example:6543/wearables"),
+        ({**LIBPQ, **LEGACY}, "PGHOST", "libpq.example:5433/b"),
+        (LEGACY, "DB_HOST", "db.example:5434/c"),
+        ({"DATABASE_URL": "", "PGHOST": "", **LEGACY}, "DB_HOST", "db.example:5434/c"),
+        ({"DATABASE_URL": URL.replace("postgresql:", "postgres:")}, "DATABASE_URL", "url.example:6543/wearables"),
+        (
+            {"DATABASE_URL": URL.replace("postgresql:", "postgresql+psycopg2:")},
+            "DATABASE_URL",
+            "url.example:6543/wearables",
+        ),
+        ({"DATABASE_URL": "host=dsn.example dbname=d"}, "DATABASE_URL", "dsn.example:5432/d"),
+    ],
+)
+def test_the_first_of_three_names_the_database(environ: dict[str, str], described_by: str, place: str) -> None:
+    found = database(environ)
+    assert (found.described_by, found.place) == (described_by, place)
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"PGUSER": "ada", "PGPASSWORD": SECRET}, {"DB_NAME": "c", "DB_PASSWORD": SECRET}]
+)
+def test_none_of_them_leaves_it_to_the_embedded_server(environ: dict[str, str]) -> None:
+    assert Settings.from_environment(environ).database is None
+
+
+def test_no_password_is_ever_a_default() -> None:
+    assert database({"DB_HOST": "db.example"}).secret is None
+    assert database({"PGHOST": "db.example"}).secret is None
+
+
+def test_libpq_fills_what_the_url_leaves_out_and_the_url_wins() -> None:
+    found = database({**LIBPQ, "DATABASE_URL": "postgresql://eve@url.example/d"})
+    assert found.parameters == {
+        "host": "url.example",
+        "port": "5433",
+        "user": "eve",
+        "password": SECRET,
+        "dbname": "d",
+    }
+
+
+@given(st.text(st.characters(blacklist_characters="\x00", codec="utf-8"), min_size=1))
+def test_any_password_survives_the_way_to_the_driver(password: str) -> None:
+    found = database({**LEGACY, "DB_PASSWORD": password})
+    assert parse_dsn(found.dsn)["password"] == password == found.secret
+    assert found.environment["PGPASSWORD"] == password
+
+
+@pytest.mark.parametrize("environ", [{"DATABASE_URL": URL}, LIBPQ, LEGACY])
+def test_what_is_fit_to_be_shown_shows_no_password(environ: dict[str, str]) -> None:
+    settings = Settings.from_environment({**environ, "PIPELINE_ERASURE_KEY": SECRET})
+    assert settings.database
+    for shown in (
+        repr(settings),
+        str(settings),
+        repr(settings.database),
+        settings.database.place,
+        settings.database.url,
+    ):
+        assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", SECRET),
+        ("DATABASE_URL", f"postgresql://ada:{SECRET}%@host/x"),
+        ("PIPELINE_USE_MANIFEST", SECRET),
+        ("PIPELINE_LOG_FORMAT", SECRET),
+        ("PIPELINE_ON_CONCURRENT_RUN", SECRET),
+        ("PIPELINE_DB_WAIT_SECONDS", SECRET),
+        *(("PIPELINE_LOCK_WAIT_SECONDS", value) for value in ("-1", "nan", "inf", "1e999", "1h", " ")),
+        ("PIPELINE_STATEMENT_TIMEOUT_SECONDS", SECRET),
+        ("PIPELINE_LOCK_TIMEOUT_SECONDS", SECRET),
+        *(("PIPELINE_WORKERS", value) for value in ("0", "-1", "1.5", SECRET)),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_name_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment({**LEGACY, name: value})
+    error = caught.value
+    assert error.exit_code == 78
+    assert name in str(error)
+    assert error.hint
+    for text in (str(error), error.hint, repr(error.__cause__), repr(error.args)):
+        assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1", True),
+        ("true", True),
+        ("Yes", True),
+        (" ON ", True),
+        ("0", False),
+        ("no", False),
+        ("off", False),
+        ("", False),
+    ],
+)
+def test_a_flag_is_read_as_people_write_it(value: str, *, expected: bool) -> None:
+    assert Settings.from_environment({"PIPELINE_USE_MANIFEST": value}).use_manifest is expected
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    names = [
+        *("DATABASE_URL", "PGHOST", "DB_HOST", "DBT_TARGET_PATH", "DBT_LOG_PATH"),
+        *(
+            f"PIPELINE_{name}"
+            for name in (
+                *("DATA_DIR", "USE_MANIFEST", "SCHEMA", "WORKERS", "ERASURE_KEY", "LOG_FORMAT", "DB_WAIT_SECONDS"),
+                *("ON_CONCURRENT_RUN", "LOCK_WAIT_SECONDS", "STATEMENT_TIMEOUT_SECONDS", "LOCK_TIMEOUT_SECONDS"),
+                *("OWNER_ROLE", "LOADER_ROLE", "TRANSFORMER_ROLE", "DBT_VARS", "TERMINATION_LOG"),
+            )
+        ),
+    ]
+    assert Settings.from_environment(dict.fromkeys(names, "")) == Settings.from_environment({}) == Settings()
+
+
+def test_the_landing_zone_follows_the_mode_unless_it_is_named() -> None:
+    assert Settings.from_environment({}).landing_zone.endswith("/sample_data")
+    assert Settings.from_environment({"PIPELINE_USE_MANIFEST": "1"}).landing_zone.endswith("/data_lake")
+    assert Settings.from_environment({"PIPELINE_USE_MANIFEST": "1", "PIPELINE_DATA_DIR": "x"}).landing_zone == "x"
+
+
+def test_settings_are_frozen() -> None:
+    settings = Settings.from_environment({"DATABASE_URL": URL})
+    assert settings.database
+    for owner, name in ((settings, "schema"), (settings, "database"), (settings.database, "parameters")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(owner, name, None)
+
+
+def test_a_later_change_of_the_environment_changes_nothing() -> None:
+    environ = dict(LEGACY)
+    settings = Settings.from_environment(environ)
+    environ["DB_HOST"] = "elsewhere.example"
+    assert settings.database
+    assert settings.database.parameters["host"] == "db.example"
