@@ -2,8 +2,8 @@
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tests.container.engine import (
     REPOSITORY,
     Database,
     Pipeline,
+    Result,
     command,
     docker,
     eventually,
@@ -79,7 +80,9 @@ def test_a_run_that_finds_nothing_new(again: Pipeline, filled: Database) -> None
         assert result.returncode == 0, result.output
         seconds.append(result.seconds)
     assert filled.query(LOADED) == loaded
-    assert min(seconds) < 3, f"it took {min(seconds):.2f} s from docker run to exit"
+    # three seconds, and as much more as the machine is busy with other things
+    limit = 3 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert min(seconds) < limit, f"it took {min(seconds):.2f} s from docker run to exit, limit {limit:.2f}"
 
 
 def test_the_commands(again: Pipeline, filled: Database) -> None:
@@ -224,17 +227,27 @@ class TestSignals:
         assert database.query(dead) == "1"
 
 
+def at_once(pipeline: Pipeline, number: int, *words: str) -> list[Result]:
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(lambda _: pipeline.run(*words), range(number)))
+
+
 class TestTwoAtOnce:
-    def test_both_succeed_and_each_file_is_loaded_once(self, small: Pipeline, database: Database) -> None:
-        results = []
-        threads = [threading.Thread(target=lambda: results.append(small.run("ingest"))) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert [r.returncode for r in results] == [0, 0], results
-        assert database.query("select count(*) from raw.daily_activity") == "1004"
-        assert database.query("select status, count(*) from ops.raw_ingest_manifest group by 1") == "loaded|2"
+    def test_two_runs_take_turns(self, again: Pipeline, filled: Database) -> None:
+        loaded = filled.query(LOADED)
+        assert [result.returncode for result in at_once(again, 2, "run")] == [0, 0]
+        assert filled.query(LOADED) == loaded
+        assert filled.query("select status, count(*) from ops.pipeline_runs group by 1") == "success|3"
+
+    def test_four_workers_load_each_file_once(self, pipeline: Pipeline, database: Database) -> None:
+        """What the parallel overlay for Kubernetes does."""
+        assert pipeline.run("migrate").returncode == 0
+        results = at_once(pipeline, 4, "ingest")
+        assert [result.returncode for result in results] == [0, 0, 0, 0], results
+        assert database.query("select status, count(*) from ops.raw_ingest_manifest group by 1") == "loaded|8"
+        recorded = "select sum(row_count) from ops.raw_ingest_manifest where source = 'sleep'"
+        counted = f"select count(*) = ({recorded}) from raw.sleep"
+        assert database.query(counted) == "t"
 
     def test_the_second_declines_where_it_is_told_to(self, big: Pipeline, database: Database) -> None:
         with big.started("ingest"):
