@@ -2,13 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ingestion.errors import FileRefusedError
 
-_NOT_A_DROP = re.compile(r"\.|readme\b", re.IGNORECASE)
+_NOT_A_DROP = re.compile(
+    r"\..*|readme\b.*"  # hidden, or for people
+    r"|.*\.(?:part|partial|filepart|tmp|temp|crdownload|upload)"  # still on its way
+    r"|_success|.*\.(?:done|ok|ready)",  # says that others have arrived
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,7 @@ class StoredFile:
         version: the backend's token for this state of the file: another content has another one.
         is_strong: the same token always means the same bytes, so that a known one need not be read again. An object
             store's etag is strong; a modification time is not.
+        modified_at: when it was last written, where the backend says so.
 
     """
 
@@ -28,13 +35,14 @@ class StoredFile:
     size: int
     version: str
     is_strong: bool = False
+    modified_at: datetime | None = field(default=None, compare=False)
 
 
 class Storage(Protocol):
     """A landing zone."""
 
     def list(self) -> Iterator[StoredFile]:
-        """Yield every file, sorted, hidden ones and READMEs left out.
+        """Yield every file, sorted, those left out that `is_drop` says no to.
 
         The whole list is never held in memory, and a file costs no request of its own. What turns out not to be a
         plain file inside the landing zone is yielded too: `open` refuses it.
@@ -81,8 +89,8 @@ class Storage(Protocol):
 
 
 def is_drop(name: str) -> bool:
-    """Tell whether a name, without folders, is one that a drop can have: not hidden, and no README."""
-    return not _NOT_A_DROP.match(name)
+    """Tell whether a name, without folders, can be a drop's: not hidden, half uploaded, a marker or a README."""
+    return not _NOT_A_DROP.fullmatch(name)
 
 
 def changed() -> FileRefusedError:

@@ -6,6 +6,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -92,7 +93,8 @@ class LocalStorage:
             status = path.stat()
         except OSError:
             return StoredFile(name, 0, "unreadable")
-        return StoredFile(name, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}")
+        version = f"{status.st_mtime_ns}-{status.st_ino}"
+        return StoredFile(name, status.st_size, version, modified_at=datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _refuse_to_pass_over(exc: OSError) -> None:
