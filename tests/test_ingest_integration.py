@@ -73,8 +73,8 @@ def test_nobody_sees_a_replacement_half_done(landing: Landing, monkeypatch: pyte
     seen = []
     record = manifest.record_loaded
 
-    def look(*args: Any) -> None:
-        record(*args)
+    def look(*args: Any, **kwargs: Any) -> None:
+        record(*args, **kwargs)
         seen.append((landing.users(), landing.rows("select row_count, status from ops.raw_ingest_manifest")))
 
     monkeypatch.setattr(manifest, "record_loaded", look)
@@ -325,8 +325,8 @@ def test_an_error_of_the_database_ends_the_step_and_keeps_the_files_before_it(
         landing.put(f"{folder}/sleep.csv", sleep(ord(folder)))
     record = manifest.record_loaded
 
-    def fail_on_b(connection: db.Connection, file_id: int, entry: manifest.Entry, *rest: Any) -> None:
-        record(connection, file_id, entry, *rest)
+    def fail_on_b(connection: db.Connection, file_id: int, entry: manifest.Entry, *rest: Any, **others: Any) -> None:
+        record(connection, file_id, entry, *rest, **others)
         if entry.filename.startswith("b"):
             connection.cursor().execute("select no_such_column")
 
