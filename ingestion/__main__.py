@@ -6,18 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from rich.console import Console
 
-from ingestion import db, embedded, log, migrate, quarantine, summary
+from ingestion import db, embedded, landing, log, migrate, quarantine, summary
 from ingestion.arguments import parse
 from ingestion.config import Database, Settings
 from ingestion.errors import ConfigurationError, Interrupted, PipelineError
 from ingestion.run_tracker import exit_code_of
 from ingestion.runner import Order, rehearse, run
+from ingestion.storage import open_storage
 
 _PLAIN_WIDTH = 160
 
@@ -36,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parse(sys.argv[1:] if argv is None else argv)
         settings = _settings(arguments)
         log.configure(settings.log_format)
+        if arguments.command == "land":
+            return _land(arguments, settings)
         with _with_database(settings) as ready:
             return _COMMANDS[arguments.command](arguments, ready)
     except (PipelineError, Interrupted) as exc:
@@ -131,6 +136,36 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _ls(arguments: argparse.Namespace, settings: Settings) -> int:
+    engine = db.create_engine(settings)
+    db.wait_until_ready(engine, settings.db_wait_seconds)
+    storage = open_storage(settings.landing_zone, timeout_seconds=settings.storage_timeout_seconds)
+    found: Counter[str] = Counter()
+    for each in landing.preview(engine, storage, settings.schema):
+        found[each.state] += 1
+        if arguments.json:
+            fields = {"name": each.file.name, "size": each.file.size, "source": each.source, "state": each.state}
+            print(json.dumps({**fields, "detail": each.detail}))
+        else:
+            detail = f"  ({each.detail})" if each.detail else ""
+            print(f"{each.state:<8}  {each.source or '-':<20}  {each.file.size:>13,}  {each.file.name}{detail}")
+    counts = ", ".join(f"{count:,} {state}" for state, count in found.items())
+    print(f"{settings.landing_zone}: {counts or 'no files'}", file=sys.stderr)
+    return 0
+
+
+def _land(arguments: argparse.Namespace, settings: Settings) -> int:
+    # where a run with the manifest looks: the samples are no place for drops
+    location = replace(settings, use_manifest=True).landing_zone
+    storage = open_storage(location, timeout_seconds=settings.storage_timeout_seconds)
+    today = datetime.now(UTC).date()
+    for path in arguments.paths:
+        landed = landing.land(storage, path, today)
+        what = "landed" if landed.is_new else "was there"
+        print(f"{what:<9}  {landed.name}" + ("" if landed.source else "  (no declared source has this name)"))
+    return 0
+
+
 def _psql(arguments: argparse.Namespace, settings: Settings) -> int:
     # the one that comes with the server knows it; one of the machine may be years older
     psql = embedded.psql() or shutil.which("psql")
@@ -146,6 +181,7 @@ _COMMANDS = {
     "migrate": _migrate,
     "rejected": _rejected,
     "status": _status,
+    "ls": _ls,
     "psql": _psql,
 }
 

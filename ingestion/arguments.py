@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from ingestion import __version__
@@ -78,6 +79,15 @@ def _parser() -> _Parser:
     erase.add_argument("--user-id", type=int, required=True, metavar="ID")
 
     _add_rejected(command("rejected", "what is in quarantine"))
+
+    ls = command("ls", "what an ingest would take up: new, changed, known or unknown")
+    ls.add_argument("data_dir", nargs="?", metavar="DIR", help="the landing zone, where it is another than as set")
+    ls.add_argument("--json", action="store_true", help="for machines: a line a file")
+    _add_schema(ls)
+
+    land = command("land", "put files into the landing zone, whole, under names that nothing else has")
+    land.add_argument("--data-dir", metavar="DIR", help="the landing zone")
+    land.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="on this machine")
 
     status = command("status", "how things stand; exit code 1 where the last run failed")
     status.add_argument("--json", action="store_true", help="for machines")

@@ -93,6 +93,7 @@ class Settings:
         workers: how many files are loaded at the same time.
         erasure_key: the secret under which erased persons are remembered, so that they do not come back.
         log_format: `auto` writes readable lines to a terminal and JSON to anything else.
+        storage_timeout_seconds: how long an object store may fail, without progress, before it counts as down.
         db_wait_seconds: how long to wait for a database that is still starting.
         on_concurrent_run: what a run does when another is at work.
         lock_wait_seconds: how long it waits for it.
@@ -115,6 +116,7 @@ class Settings:
     workers: int = 1
     erasure_key: str | None = field(default=None, repr=False)
     log_format: Literal["auto", "json", "text"] = "auto"
+    storage_timeout_seconds: float = 60.0
     db_wait_seconds: float = 30.0
     on_concurrent_run: Literal["wait", "decline"] = "wait"
     lock_wait_seconds: float = 600.0
@@ -148,6 +150,7 @@ class Settings:
             workers=env.count("PIPELINE_WORKERS", cls.workers),
             erasure_key=environ.get("PIPELINE_ERASURE_KEY") or None,
             log_format=env.choice("PIPELINE_LOG_FORMAT", "auto", "json", "text"),
+            storage_timeout_seconds=env.seconds("PIPELINE_STORAGE_TIMEOUT_SECONDS", cls.storage_timeout_seconds),
             db_wait_seconds=env.seconds("PIPELINE_DB_WAIT_SECONDS", cls.db_wait_seconds),
             on_concurrent_run=env.choice("PIPELINE_ON_CONCURRENT_RUN", "wait", "decline"),
             lock_wait_seconds=env.seconds("PIPELINE_LOCK_WAIT_SECONDS", cls.lock_wait_seconds),

@@ -153,7 +153,7 @@ def rehearse(settings: Settings, order: Order | None = None) -> IngestResult:
                 f"{len(pending)} files of sql/ are not applied", hint="Apply them first: python -m ingestion migrate"
             )
         plan = replace(plan_of(settings, order), dry_run=True)
-        storage = open_storage(settings.landing_zone)
+        storage = open_storage(settings.landing_zone, timeout_seconds=settings.storage_timeout_seconds)
         return ingest(engine, storage, uuid4(), plan, role=settings.loader_role)
 
 
@@ -216,7 +216,7 @@ class _Job:
     def ingest(self, step: Step) -> None:
         result = ingest(
             self._engine,
-            open_storage(self._settings.landing_zone),
+            open_storage(self._settings.landing_zone, timeout_seconds=self._settings.storage_timeout_seconds),
             self._result.run_id,
             plan_of(self._settings, self._order),
             role=self._settings.loader_role,

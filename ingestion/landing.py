@@ -1,0 +1,141 @@
+"""The landing zone as a person meets it: what is in it, and how a file gets there."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from sqlalchemy import Engine
+
+from ingestion import db, manifest
+from ingestion.errors import FileRefusedError, StatementError, UsageError
+from ingestion.sources import source_for
+from ingestion.storage import Storage, StoredFile, is_drop
+
+State = Literal["new", "changed", "known", "unknown"]
+
+_NO_TABLE = {"42P01", "3F000"}
+_CHUNK_BYTES = 1 << 20
+_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A file, and what an ingest would make of it.
+
+    Arguments:
+        file: as listed.
+        source: its dataset, None where unknown.
+        state: `changed` is known by name with other bytes; `known` will be skipped; `unknown` belongs to no source.
+        detail: more about that, where there is more.
+
+    """
+
+    file: StoredFile
+    source: str | None
+    state: State
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file that is in the landing zone now.
+
+    Arguments:
+        name: there.
+        source: its dataset, None where unknown.
+        is_new: whether it was not there before.
+
+    """
+
+    name: str
+    source: str | None
+    is_new: bool
+
+
+def preview(engine: Engine, storage: Storage, schema: str = "raw") -> Iterator[Preview]:
+    """Tell of each file, as the list comes in, what an ingest would make of it. A file is read only where it must be.
+
+    Arguments:
+        engine: the database, in which nothing is changed; it may be an empty one.
+        storage: the landing zone.
+        schema: the schema of the raw tables.
+
+    """
+    on_record = _Record(engine, schema)
+    for file in storage.list():
+        source = source_for(PurePosixPath(file.name).name)
+        if source is None:
+            yield Preview(file, None, "unknown", "no declared source has this name")
+            continue
+        try:
+            yield on_record.judge(storage, file, source.name)
+        except FileRefusedError as exc:
+            yield Preview(file, source.name, "new", f"would be refused: {exc}")
+
+
+class _Record:
+    def __init__(self, engine: Engine, schema: str) -> None:
+        try:
+            with db.transaction(engine) as connection:
+                files = list(manifest.loaded_files(connection, schema))
+        except StatementError as exc:
+            if exc.sqlstate not in _NO_TABLE:
+                raise
+            files = []
+        self._by_name = {(file.source, file.filename): file for file in files}
+        self._by_checksum = {(file.source, file.checksum): file.filename for file in files}
+        self._sizes = {file.size for file in files}
+
+    def judge(self, storage: Storage, file: StoredFile, source: str) -> Preview:
+        known = self._by_name.get((source, file.name))
+        if known and file.is_strong and file.version == known.version:
+            return Preview(file, source, "known")
+        # bytes of a size that is not on record cannot be on record
+        if file.size in self._sizes:
+            twin = self._by_checksum.get((source, _checksum_in(storage, file)))
+            if twin is not None:
+                return Preview(file, source, "known", None if twin == file.name else f"the bytes of {twin}")
+        return Preview(file, source, "changed" if known else "new")
+
+
+def land(storage: Storage, path: Path, day: date) -> Landed:
+    """Put a file into the landing zone, under a name that tells the dataset, the day and the content.
+
+    Such a name cannot be taken by anything else: the same file landed twice on a day is there once.
+
+    Arguments:
+        storage: the landing zone.
+        path: the file, on this machine.
+        day: goes into the name.
+
+    Raises:
+        UsageError: the file cannot be read, or has a name that no ingest would look at.
+        FileRefusedError: it changed while it was put there.
+
+    """
+    name = path.name
+    if not is_drop(name) or not name.isprintable():
+        raise UsageError(
+            f"{name!r} is not a name for a drop", hint="Rename it: not hidden, no README, no control characters."
+        )
+    try:
+        with path.open("rb") as file:
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be read ({exc.strerror})", hint="Name a file that is there.") from exc
+    source = source_for(name)
+    # the digits are a folder of their own, so that the name still tells the dataset, whatever its suffix
+    target = f"{source.name if source else 'unknown'}/{day:%Y-%m-%d}/{checksum[:_DIGITS]}/{name}"
+    return Landed(target, source.name if source else None, storage.add(target, path, checksum))
+
+
+def _checksum_in(storage: Storage, file: StoredFile) -> str:
+    digest = hashlib.sha256()
+    with closing(storage.open(file)) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
