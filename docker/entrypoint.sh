@@ -14,7 +14,9 @@ set -euo pipefail
 readonly EX_CONFIG=78
 readonly TERMINATION_LOG=${PIPELINE_TERMINATION_LOG:-/dev/termination-log}
 # each may be given as NAME_FILE: a path to a file that holds the value, such as /run/secrets/pipeline_password
-readonly SECRET_NAMES=(DATABASE_URL PGUSER PGPASSWORD DB_USER DB_PASSWORD)
+readonly SECRET_NAMES=(DATABASE_URL PGUSER PGPASSWORD DB_USER DB_PASSWORD PIPELINE_ERASURE_KEY
+  AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
+  AZURE_CLIENT_SECRET AZURE_STORAGE_ACCOUNT_KEY AZURE_STORAGE_CONNECTION_STRING)
 
 fail_configuration() {
   printf 'entrypoint: %s\n' "$1" >&2

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly output=${OUTPUT:-build/scheduled}
 readonly plain=(PGHOST PGPORT PGDATABASE PGUSER PGSSLMODE PGSSLROOTCERT DB_HOST DB_PORT DB_NAME DB_USER
   PIPELINE_OWNER_ROLE PIPELINE_LOADER_ROLE PIPELINE_TRANSFORMER_ROLE PIPELINE_DB_WAIT_SECONDS)
-readonly secret=(DATABASE_URL PGPASSWORD DB_PASSWORD)
+readonly secret=(DATABASE_URL PGPASSWORD DB_PASSWORD PIPELINE_ERASURE_KEY)
 
 options=(--rm --read-only --tmpfs "/tmp:size=256m,mode=1777" --cap-drop ALL
   --security-opt no-new-privileges:true --user "$(id -u):$(id -g)" --network "${NETWORK:-host}")

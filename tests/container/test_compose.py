@@ -147,7 +147,7 @@ print("parsed", outcome.success, "anew", "UnableToPartialParse" in events)
         services = production.configuration()["services"]
         for service in services.values():
             assert not service.get("ports")
-            named = {name for name in service["environment"] if "PASSWORD" in name}
+            named = {name for name in service["environment"] if "PASSWORD" in name or "KEY" in name}
             assert named
             assert all(name.endswith("_FILE") for name in named)
         assert services["postgres"]["restart"] == "unless-stopped"

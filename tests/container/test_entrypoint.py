@@ -68,7 +68,7 @@ def test_a_program_on_the_path_is_run_as_it_is(enter: Enter, shell: str) -> None
     assert (result.stdout, result.returncode) == ("hello\n", 3)
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "PGPASSWORD", "DB_PASSWORD", "PGUSER", "DB_USER"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "PGPASSWORD", "DB_PASSWORD", "PGUSER", "PIPELINE_ERASURE_KEY"])
 def test_a_secret_comes_from_a_file(enter: Enter, tmp_path: Path, name: str) -> None:
     secret = tmp_path / "secret"
     secret.write_text("p ä'\"$x\\\n")

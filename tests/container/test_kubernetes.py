@@ -131,6 +131,16 @@ def test_parallel_ingest_is_an_indexed_job() -> None:
     assert job["template"]["spec"]["containers"][0]["args"] == ["ingest"]
 
 
+def test_an_object_store_needs_no_volume() -> None:
+    manifests = render(KUBERNETES / "overlays/object-store")
+    assert not [m for m in manifests if m["kind"] == "PersistentVolumeClaim"]
+    assert one(manifests, "ConfigMap")["data"]["PIPELINE_DATA_DIR"].startswith("s3://")
+    (job,) = jobs(manifests)
+    assert {volume["name"] for volume in job["template"]["spec"]["volumes"]} == {"database", "tmp"}
+    ports = [port["port"] for rule in one(manifests, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 5432, 443]
+
+
 def test_production_has_a_restricted_namespace() -> None:
     manifests = render(KUBERNETES / "overlays/production")
     namespace = one(manifests, "Namespace")["metadata"]

@@ -93,6 +93,14 @@ def test_the_commands(again: Pipeline, filled: Database) -> None:
     assert applied == str(len(list((REPOSITORY / "sql").glob("*.sql"))))
 
 
+def test_a_person_is_erased_with_the_separate_roles(again: Pipeline, filled: Database) -> None:
+    user = filled.query("select min(user_id) from raw.sleep")
+    result = again.run("erase", "--user-id", user, environment={"PIPELINE_ERASURE_KEY": "a long secret"})
+    assert result.returncode == 0, result.output
+    for table in ("raw.sleep", "raw.daily_activity", "marts.fct_user_status"):
+        assert filled.query(f"select count(*) from {table} where user_id = {user}") == "0"
+
+
 class TestFailures:
     def test_a_wrong_password(self, pipeline: Pipeline) -> None:
         result = pipeline.run(environment={"PGPASSWORD": "wr0ng-pässword"})
