@@ -137,8 +137,6 @@ def read_header(source: Source, beginning: bytes, path: str, file_format: Format
     """
     if not beginning:
         raise FileRefusedError("the file is empty", hint="Export it again: even a file without rows has a header.")
-    if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise FileRefusedError("the encoding is UTF-16", hint="Save it as UTF-8.", line=1)
     layouts = tuple(source.layouts_for(path.rpartition("/")[2])) or source.layouts
     if file_format == "ndjson":
         return _read_keys(source, layouts, beginning, path)

@@ -18,6 +18,7 @@ from psycopg2.sql import Composable, Identifier
 
 from ingestion import db, quarantine
 from ingestion.errors import FileRefusedError
+from ingestion.formats import Text
 from ingestion.header import Dialect, Header, known_header, read_header
 from ingestion.judge import Judge, copy_into
 from ingestion.manifest import Counts
@@ -202,9 +203,8 @@ class _Load:
         self._run_id = run_id
 
     def run(self) -> Loaded:
-        with closing(self._drop.open()) as stream:
-            content = Content(stream, self._drop.on_chunk)
-            header = self._read_header(content)
+        with closing(self._drop.open()) as stream, closing(self._text(stream)) as text:
+            content, header = self._read_header(text)
             _prepare(self._connection, self._file_id, header)
             if header.is_plain:
                 copied = self._attempt(lambda cursor: self._copy_as_it_is(cursor, content, header))
@@ -218,10 +218,14 @@ class _Load:
         with self._connection.cursor() as cursor:
             return self._sort_out(cursor, None)
 
-    def _read_header(self, content: Content) -> Header:
-        header = read_header(self._drop.source, content.peek(), self._drop.file.name)
+    def _text(self, stream: HashedStream) -> Text:
+        return Text(self._drop.file.name, stream, self._drop.source.encoding)
+
+    def _read_header(self, text: Text) -> tuple[Content, Header]:
+        content = Content(text, self._drop.on_chunk)
+        header = read_header(self._drop.source, content.peek(), self._drop.file.name, text.format)
         content.skip(header.size, header.dialect.newline)
-        return header
+        return content, header
 
     def _attempt(self, work: Callable[[db.Cursor], _Result | None]) -> _Result | None:
         """Return what the work returns; None, with nothing changed, where PostgreSQL objects to the data."""
@@ -241,9 +245,8 @@ class _Load:
         return Counts(read=rows, loaded=rows) if rows == content.lines else None
 
     def _sort_out(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
-        with closing(self._drop.open()) as stream:
-            content = Content(stream, self._drop.on_chunk)
-            header = self._read_header(content)
+        with closing(self._drop.open()) as stream, closing(self._text(stream)) as text:
+            content, header = self._read_header(text)
             sorter = _Sorter(Records(content, header), header, self._drop.source, pattern)
             judge = Judge(cursor, self._drop.source, header, self._drop.table)
             judge.open()

@@ -1,0 +1,135 @@
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from backports import zstd
+from fastparquet import write
+
+from ingestion.errors import FileRefusedError
+from ingestion.formats import Limits, Text
+
+CSV = "Id,Café\n1,2\n".encode() * 50
+
+
+def read(name: str, content: bytes, *, encoding: str = "utf-8", limits: Limits | None = None) -> bytes:
+    text = Text(name, io.BytesIO(content), encoding, limits or Limits())
+    parts = []
+    while part := text.read(1000):
+        parts.append(part)
+    text.close()
+    return b"".join(parts)
+
+
+def zipped(**members: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return archive.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("sleep.csv", CSV),
+        ("sleep.csv.gz", gzip.compress(CSV)),
+        ("sleep.csv.gz", gzip.compress(CSV[:30]) + gzip.compress(CSV[30:]) + b"\0" * 512),
+        ("sleep.csv.zst", zstd.compress(CSV)),
+        ("SLEEP.CSV.ZST", zstd.compress(CSV[:30]) + zstd.compress(CSV[30:])),
+        ("sleep.csv.zip", zipped(sleep=CSV)),
+        ("sleep.zip", zipped(**{"a/sleep.csv": CSV, "a/": b"", "__MACOSX/x": b".", "a/.DS_Store": b"."})),
+        ("sleep.csv", CSV.decode().encode("utf-16")),
+        ("sleep.csv.gz", gzip.compress(b"\xfe\xff" + CSV.decode().encode("utf-16-be"))),
+    ],
+)
+def test_text_comes_out_as_it_went_in(name: str, content: bytes) -> None:
+    assert read(name, content) == CSV
+
+
+def test_a_declared_encoding_counts_where_no_mark_says_otherwise() -> None:
+    assert read("sleep.csv", CSV.decode().encode("cp1252"), encoding="cp1252") == CSV
+    assert read("sleep.csv", b"\xef\xbb\xbf" + CSV, encoding="cp1252") == b"\xef\xbb\xbf" + CSV
+    assert read("sleep.csv", b"a\x80\x81", encoding="cp1252") == "a€".encode() + b"\x81"
+
+
+def test_undeclared_bytes_are_left_as_they_are() -> None:
+    assert read("sleep.csv", b"caf\xe9") == b"caf\xe9"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("sleep.csv.gz", gzip.compress(CSV)[:-5], "ends too early"),
+        ("sleep.csv.gz", CSV, "damaged"),
+        ("sleep.csv.gz", gzip.compress(CSV) + b"more", "damaged|early"),
+        ("sleep.csv.gz", gzip.compress(CSV)[:-8] + b"\1" * 8, "damaged"),
+        ("sleep.csv.zst", zstd.compress(CSV)[:-5], "ends too early"),
+        ("sleep.csv.zst", CSV, "damaged"),
+        ("sleep.zip", zipped(a=CSV)[:-30], "damaged"),
+        ("sleep.zip", zipped(a=CSV, b=CSV), "2 files"),
+        ("sleep.zip", zipped(), "0 files"),
+        ("sleep.zip", zipped(**{f"m{number}": b"" for number in range(1001)}), "more than 1000 files"),
+        ("sleep.csv", "Id\n".encode("utf-16")[:-1], "not UTF-16"),
+        ("sleep.xlsx", CSV, "damaged"),
+        ("sleep.xlsx", zipped(a=CSV), "no spreadsheet"),
+        ("sleep.parquet", CSV, "no Parquet"),
+    ],
+)
+def test_what_is_not_what_its_name_says_is_refused(name: str, content: bytes, reason: str) -> None:
+    with pytest.raises(FileRefusedError, match=reason) as caught:
+        read(name, content)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("sleep.csv.gz", gzip.compress),
+        ("sleep.csv.zst", zstd.compress),
+        ("sleep.csv.zip", lambda content: zipped(sleep=content)),
+    ],
+)
+def test_a_bomb_is_refused_long_before_all_of_it_has_come_out(name: str, pack: Callable[[bytes], bytes]) -> None:
+    bomb = pack(bytes(8 << 20))
+    with pytest.raises(FileRefusedError, match="200 times"):
+        read(name, bomb, limits=Limits(free_bytes=1 << 20))
+    with pytest.raises(FileRefusedError, match="GiB"):
+        read(name, bomb, limits=Limits(total_bytes=1 << 20))
+
+
+FRAME = pd.DataFrame(
+    {
+        "Id": [1503960366, 4702921684],
+        "SleepDay": pd.to_datetime(["2016-04-12", "2016-04-13"]),
+        "TotalSleepRecords": pd.array([1, None], dtype="Int64"),
+        "Note": ["a,b", None],
+    }
+)
+
+
+def test_parquet(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("parquet") / "sleep.parquet"
+    write(str(path), FRAME, row_group_offsets=1)
+    assert read(path.name, path.read_bytes()).decode().splitlines() == [
+        "Id,SleepDay,TotalSleepRecords,Note",
+        '1503960366,2016-04-12,1,"a,b"',
+        "4702921684,2016-04-13,,",
+    ]
+
+
+def test_a_spreadsheet_has_dates_and_whole_numbers_and_one_sheet() -> None:
+    file = io.BytesIO()
+    FRAME.to_excel(file, index=False)
+    assert read("sleep.xlsx", file.getvalue()).decode().splitlines() == [
+        "Id,SleepDay,TotalSleepRecords,Note",
+        '1503960366,2016-04-12 00:00:00,1,"a,b"',
+        "4702921684,2016-04-13 00:00:00,,",
+    ]
+    with pd.ExcelWriter(file) as writer:
+        FRAME.to_excel(writer, sheet_name="April")
+        FRAME.to_excel(writer, sheet_name="May")
+    with pytest.raises(FileRefusedError, match="2 sheets"):
+        read("sleep.xlsx", file.getvalue())
