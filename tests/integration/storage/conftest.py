@@ -1,5 +1,6 @@
 """The stores, started once where a test asks for them, and a landing zone of its own in each for every test."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,8 +30,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
 @pytest.fixture(autouse=True)
 def nothing_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the developer's own settings out, and every request on loopback."""
-    import os  # noqa: PLC0415
-
     for name in [name for name in os.environ if name.startswith(_FAMILIES)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
@@ -105,7 +104,7 @@ def store_zone(server: Server, monkeypatch: pytest.MonkeyPatch) -> Zone:
 def zone(request: pytest.FixtureRequest, servers: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Zone:
     """Each kind of landing zone in turn."""
     if request.param == "local":
-        return local_zone(tmp_path / "landing")
+        return local_zone(tmp_path / "zone")
     return store_zone(servers(request.param), monkeypatch)
 
 
@@ -119,3 +118,9 @@ def store(request: pytest.FixtureRequest, servers: Any, monkeypatch: pytest.Monk
 def s3(servers: Any, monkeypatch: pytest.MonkeyPatch) -> Zone:
     """One S3, for what is the same in all stores."""
     return store_zone(servers("moto"), monkeypatch)
+
+
+@pytest.fixture
+def seaweedfs(servers: Any, monkeypatch: pytest.MonkeyPatch) -> Zone:
+    """The S3 that looks at credentials."""
+    return store_zone(servers("seaweedfs"), monkeypatch)

@@ -123,13 +123,6 @@ def test_an_upload_whose_answer_is_lost_is_there_once(s3: Zone, tmp_path_factory
     assert s3.read(NAME) == CONTENT
 
 
-@pytest.fixture
-def seaweedfs(servers, monkeypatch: pytest.MonkeyPatch) -> Zone:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    from tests.integration.storage.conftest import store_zone  # noqa: PLC0415
-
-    return store_zone(servers("seaweedfs"), monkeypatch)
-
-
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
