@@ -28,7 +28,7 @@ dbt: .venv/.local ## run dbt on that database; its arguments in ARGS='build --se
 docs: .venv/.local ## write dbt's documentation of the models to dbt/target/index.html
 	@$(python) -m scripts.run_dbt docs generate --static
 
-test: .venv/.dev ## run the tests that need no container engine; options in ARGS='-k name'
+test: .venv/.dev .venv/.azurite ## run the tests that need no container engine; options in ARGS='-k name'
 	@$(python) -m pytest $(wildcard tests/unit tests/integration tests/test_*.py) $(ARGS)
 
 lint: .venv/.dev ## check form and types of everything
@@ -80,4 +80,9 @@ clean: ## remove what can be made again: caches, build/, dbt's output; keeps .ve
 
 .venv/.dev: requirements/dev.txt .venv/.local
 	@scripts/setup.sh dev
+	@touch $@
+
+# The Azure emulator of the tests comes from npm; a machine without it is told, and skips those tests.
+.venv/.azurite: tests/integration/storage/azurite/package-lock.json scripts/setup-azurite.sh .venv/.dev
+	@scripts/setup-azurite.sh
 	@touch $@

@@ -131,7 +131,7 @@ def test_an_object_that_changes_between_list_and_read_is_taken_up_by_the_next_ru
             return iter(files)
 
     s3.put("sleep.csv", sleep(1))
-    (file,) = ingest(engine, Late(s3.open()), uuid4(), Plan()).files  # type: ignore[arg-type]
+    (file,) = ingest(engine, Late(s3.open()), uuid4(), Plan()).files
     assert file.status == "refused"
     assert "changed" in str(file.reason)
     (file,) = ingest(engine, s3.open(), uuid4(), Plan()).files
