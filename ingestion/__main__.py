@@ -70,6 +70,8 @@ def _order(arguments: argparse.Namespace) -> Order:
     return Order(
         force=getattr(arguments, "force", False),
         filenames=tuple(getattr(arguments, "filenames", ())),
+        since=getattr(arguments, "since", None),
+        retract_vanished=getattr(arguments, "retract_vanished", False),
         reason=getattr(arguments, "reason", ""),
         user_id=getattr(arguments, "user_id", None),
     )

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -115,6 +116,12 @@ def _add_landing_zone(command: argparse.ArgumentParser, *, with_mode: bool = Tru
             action=argparse.BooleanOptionalAction,
             help="load each file once; without it a run replaces what the tables hold",
         )
+        command.add_argument(
+            "--since", type=_moment, metavar="TIME", help="look only at files written since then (ISO 8601; UTC)"
+        )
+        command.add_argument(
+            "--retract-vanished", action="store_true", help="retract files that are no longer in the landing zone"
+        )
 
 
 def _add_filenames(command: argparse.ArgumentParser) -> None:
@@ -146,3 +153,8 @@ def _add_rejected(command: argparse.ArgumentParser) -> None:
     _add_log_format(replay)
     _add_schema(replay)
     _add_filenames(replay)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Literal, Self
 from uuid import UUID
@@ -29,7 +30,9 @@ from ingestion.sources import SOURCES, Source, source_for
 from ingestion.storage import Storage, StoredFile
 from ingestion.workers import StoppedError, work_off
 
-Status = Literal["loaded", "replaced", "skipped", "duplicate", "claimed", "retracted", "refused", "unknown"]
+Status = Literal[
+    "loaded", "replaced", "skipped", "duplicate", "claimed", "unsettled", "retracted", "refused", "unknown"
+]
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ class Plan:
         use_manifest: load each content once. Otherwise replace what the tables of the sources found here hold.
         force: load again what is loaded already; its rows are replaced.
         only: the names to look at; none means all.
+        since: files last written before are passed over; None means none.
+        min_age_seconds: files written more lately may still be growing, and are left for the next run.
         workers: how many files are loaded at the same time, each on a connection of its own.
         dry_run: do everything in one transaction, and roll it back.
         erasure_key: the secret under which erased persons are remembered; see `retraction`.
@@ -109,6 +114,8 @@ class Plan:
     use_manifest: bool = True
     force: bool = False
     only: frozenset[str] = frozenset()
+    since: datetime | None = None
+    min_age_seconds: float = 0.0
     workers: int = 1
     dry_run: bool = False
     erasure_key: str | None = field(default=None, repr=False)
@@ -156,6 +163,7 @@ class _Ingest:
         self._resources = ExitStack()
         self._rehearsal: db.Connection | None = None
         self._stop = threading.Event()
+        self._vanished: set[tuple[str, str]] = set()
         self.result = IngestResult()
 
     def __enter__(self) -> Self:
@@ -190,7 +198,7 @@ class _Ingest:
         with self._transaction() as connection:
             loaded = {(f.source, f.filename): f for f in manifest.loaded_files(connection, self._schema)}
         sizes = {file.size for file in loaded.values()} | set(self._retracted.values())
-        vanished = set(loaded)
+        self._vanished = set(loaded)
         duplicates = []
         workers = 1 if self._plan.dry_run else self._plan.workers
 
@@ -199,7 +207,6 @@ class _Ingest:
             return self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes)
 
         for (file, source), result in work_off(self._known(), work, workers, self._stop):
-            vanished.discard((source.name, file.name))
             if result.status == "duplicate":
                 duplicates.append((file, source))
             else:
@@ -210,8 +217,8 @@ class _Ingest:
             self._check_all_were_there()
         elif not self.result.files:
             _explain_empty(known_files=len(loaded))
-        elif vanished:
-            self._report_vanished(sorted(name for _, name in vanished))
+        elif self._vanished:
+            self._report_vanished(sorted(name for _, name in self._vanished))
 
     def replace_all(self) -> None:
         """Replace what the tables hold by what the files hold, a source in one transaction."""
@@ -253,6 +260,10 @@ class _Ingest:
             if self._plan.only and file.name not in self._plan.only:
                 continue
             source = source_for(PurePosixPath(file.name).name)
+            if source:
+                self._vanished.discard((source.name, file.name))
+            if self._plan.since and file.modified_at and file.modified_at < self._plan.since:
+                continue
             if source is None:
                 self._report(
                     FileResult(
@@ -260,11 +271,19 @@ class _Ingest:
                         None,
                         "unknown",
                         reason="no declared source has this name",
-                        hint="Rename it after a declared dataset, or declare its source in ingestion/sources.py.",
+                        hint="Rename it after a declared dataset, or declare its source: see docs/sources.md.",
                     )
                 )
-            else:
+            elif self._is_settled(file):
                 yield file, source
+            else:
+                reason = f"written less than {self._plan.min_age_seconds:g} s ago: the next run takes it up"
+                self._report(FileResult(file.name, source.name, "unsettled", reason=reason))
+
+    def _is_settled(self, file: StoredFile) -> bool:
+        if not self._plan.min_age_seconds or file.modified_at is None:
+            return True
+        return (datetime.now(UTC) - file.modified_at).total_seconds() >= self._plan.min_age_seconds
 
     def _load_if_new(self, file: StoredFile, source: Source, known: LoadedFile | None, sizes: set[int]) -> FileResult:
         try:

@@ -38,6 +38,7 @@ _ROW = re.compile(
     r"\b|\Z)"
 )
 _ENDS = {"success", "failure"}
+_LONG = 6
 _STYLES = {"success": "green", "failure": "bold red", "skipped": "yellow"}
 
 
@@ -49,7 +50,8 @@ def redact(text: str) -> str:
 
     """
     for secret in _secrets:
-        text = text.replace(secret, "***")
+        # a password of a few letters is part of many words, and they are none of its business
+        text = text.replace(secret, "***") if len(secret) >= _LONG else re.sub(rf"\b{re.escape(secret)}\b", "***", text)
     text = _URL_PASSWORD.sub(r"\1:***@", text)
     text = _DSN_PASSWORD.sub(r"\1***", text)
     text = _ROW.sub(r"\1\2: ***\n", text)
@@ -171,7 +173,8 @@ class _PersonHandler(logging.Handler):
             return  # whoever called the run says it, and more
         step = fields.get("step", "")
         text = Text.assemble((f"{datetime.fromtimestamp(record.created).astimezone():%H:%M:%S} ", "dim"), f"{step:<10}")
-        message = redact(record.getMessage()).removeprefix(f"{step} ")
+        # what went wrong is said once, at the end, by whoever called the run
+        message = "failed" if status == "failure" else redact(record.getMessage()).removeprefix(f"{step} ")
         text.append(message, style=_STYLES.get(status or "", _level_style(record.levelno)))
         if fields.get("duration_ms") and status != "started":
             text.append(f"  {fields['duration_ms'] / 1000:.2f} s", style="dim")

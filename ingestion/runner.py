@@ -2,9 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
@@ -46,6 +47,8 @@ class Order:
     Arguments:
         force: load what is loaded already, or build what has not changed.
         filenames: for reload, retract and replay: names in the landing zone.
+        since: for ingest: look at files written since then.
+        retract_vanished: for ingest: retract what is no longer in the landing zone.
         reason: for retract: why.
         user_id: for erase: whom.
 
@@ -53,6 +56,8 @@ class Order:
 
     force: bool = False
     filenames: tuple[str, ...] = ()
+    since: datetime | None = None
+    retract_vanished: bool = False
     reason: str = ""
     user_id: int | None = field(default=None, repr=False)
 
@@ -225,6 +230,8 @@ class _Job:
         counts = result.counts
         step.rows_in, step.rows_out, step.rows_rejected = counts.read, counts.loaded, counts.rejected
         step.detail = {"files": result.by_status(), "vanished": len(result.vanished)}
+        if self._order.retract_vanished and result.vanished:
+            self._retract(result.vanished, "no longer in the landing zone")
         if refused := result.refused:
             first, more = refused[0], len(refused) - 1
             raise FilesRefusedError(
@@ -232,13 +239,16 @@ class _Job:
             )
 
     def retract(self, step: Step) -> None:
-        with self._transaction() as connection:
-            for name in self._order.filenames:
-                self._result.retracted += retraction.retract(
-                    connection, self._settings.schema, name, self._order.reason, self._result.run_id
-                )
+        self._retract(self._order.filenames, self._order.reason)
         step.rows_out = sum(file.rows for file in self._result.retracted)
         step.detail = {"files": len(self._result.retracted), "reason": self._order.reason}
+
+    def _retract(self, filenames: Iterable[str], reason: str) -> None:
+        with self._transaction() as connection:
+            for name in filenames:
+                self._result.retracted += retraction.retract(
+                    connection, self._settings.schema, name, reason, self._result.run_id
+                )
 
     def replay(self, step: Step) -> None:
         with self._transaction() as connection:
@@ -294,6 +304,8 @@ def plan_of(settings: Settings, order: Order | None = None) -> Plan:
         use_manifest=settings.use_manifest or bool(order.filenames),
         force=order.force or bool(order.filenames),
         only=frozenset(order.filenames),
+        since=order.since,
+        min_age_seconds=settings.min_age_seconds,
         workers=settings.workers,
         erasure_key=settings.erasure_key,
     )

@@ -192,8 +192,8 @@ def _build_facts(step: Step) -> Iterator[tuple[str, RenderableType]]:
 def _files(result: IngestResult) -> str:
     count = result.by_status()
     loaded = count.get("loaded", 0) + count.get("replaced", 0)
-    text = f"{loaded} loaded, {count.get('skipped', 0)} skipped, {count.get('refused', 0)} rejected"
-    others = ("duplicate", "unknown", "replaced", "claimed", "retracted")
+    text = f"{loaded} loaded, {count.get('skipped', 0)} skipped, {count.get('refused', 0)} refused"
+    others = ("duplicate", "unknown", "replaced", "claimed", "unsettled", "retracted")
     return text + "".join(f", {count[name]} {name}" for name in others if count.get(name))
 
 

@@ -184,7 +184,7 @@ def test_an_unknown_file_is_reported_and_left_alone(landing: Landing, *, use_man
     landing.put("sleep.csv", sleep(1))
     unknown, known = landing.ingest(use_manifest=use_manifest).files
     assert (unknown.filename, unknown.status, unknown.source) == ("hourlyIntensities_merged.csv", "unknown", None)
-    assert "sources.py" in (unknown.hint or "")
+    assert "docs/sources.md" in (unknown.hint or "")
     assert known.status == "loaded"
     assert path.exists()
     assert landing.rows("select source_filename from ops.raw_ingest_manifest") == [("sleep.csv",)]

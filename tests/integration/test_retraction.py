@@ -1,6 +1,7 @@
 """Files and persons are taken out everywhere, stay out, and are counted."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -288,3 +289,40 @@ def test_rejected_rows_are_replayed_once_their_source_is_mended(
     assert landing.rows("select count(*) from staging.stg_fitbit__sleep") == [(3,)]
     landing.check()
     assert invoke("rejected", "replay", "nowhere.csv") == 64
+
+
+def test_vanished_files_are_retracted_where_that_is_asked_for(landing: Landing, settings: Settings) -> None:
+    landing.put("sleep.csv", sleep(1))
+    landing.put("other/sleep.csv", sleep(2))
+    landing.ingest()
+    (landing.root / "other/sleep.csv").unlink()
+    result = runner.run(settings, "ingest", Order(retract_vanished=True))
+    assert [file.filename for file in result.retracted] == ["other/sleep.csv"]
+    assert landing.users() == [1]
+    landing.check()
+
+
+def test_a_file_that_may_still_grow_is_left_for_the_next_run(landing: Landing, settings: Settings) -> None:
+    path = landing.put("sleep.csv", sleep(1))
+    landing.put("sleep.csv.part", sleep(2))
+    landing.put("sleep.csv.done", b"")
+    careful = replace(settings, min_age_seconds=3600)
+    result = runner.run(careful, "ingest")
+    assert result.ingest is not None
+    assert result.ingest.by_status() == {"unsettled": 1}
+    an_hour_ago = path.stat().st_mtime - 3601
+    os.utime(path, (an_hour_ago, an_hour_ago))
+    assert runner.run(careful, "ingest").exit_code == 0
+    assert landing.users() == [1]
+
+
+def test_since_passes_over_what_was_written_before(
+    landing: Landing, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = landing.put("old/sleep.csv", sleep(1)), landing.put("sleep.csv", sleep(2))
+    os.utime(old, (0, 0))
+    assert invoke("ingest", "--since", "2020-01-01") == 0
+    assert landing.users() == [2]
+    assert new.exists()
+    assert "no longer" not in capsys.readouterr().out
+    assert invoke("ingest", "--since", "yesterday") == 64

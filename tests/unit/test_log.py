@@ -142,3 +142,9 @@ def test_a_pipe_gets_json_unless_told_otherwise(lines: io.StringIO) -> None:
     log.configure("auto", lines)
     log.event("x")
     assert parsed(lines)[0]["message"] == "x"
+
+
+def test_a_short_secret_is_taken_out_as_a_word_and_not_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_secrets", ())
+    log.hide(["p"])
+    assert log.redact("port 5432, password p, (p)") == "port 5432, password ***, (***)"
