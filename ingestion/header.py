@@ -97,8 +97,6 @@ class Header:
                 found.append(f"{name} is taken for {field.header}")
         if missing := [column.header for column in self.layout.columns if column not in self.fields]:
             found.append(f"without {_shown(missing)}")
-        if self.extra:
-            found.append(f"not declared, kept in _extra: {_shown(self.extra)}")
         return tuple(found)
 
 

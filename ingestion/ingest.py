@@ -47,6 +47,7 @@ class FileResult:
         reason: why it was refused, or what it duplicates.
         hint: what to do about it.
         extra: headers that its source does not declare.
+        drift: what is not as its source declares it, and was understood all the same.
         faults: in a dry run, what is wrong with its rejected rows.
 
     """
@@ -58,6 +59,7 @@ class FileResult:
     reason: str | None = None
     hint: str | None = None
     extra: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
 
 
@@ -363,7 +365,9 @@ class _Ingest:
             connection, file_id, entry, counts, self._run_id, header=loaded.header, dialect=loaded.dialect
         )
         faults = tuple(quarantine.faults(connection, file_id)) if self._plan.dry_run else ()
-        return FileResult(file.name, source.name, status, counts=counts, extra=loaded.extra, faults=faults)
+        return FileResult(
+            file.name, source.name, status, counts=counts, extra=loaded.extra, drift=loaded.drift, faults=faults
+        )
 
     def _without_erased(self, connection: db.Connection, source: Source, file_id: int, counts: Counts) -> Counts:
         kept = self._tombstones.keep_out(connection, self._schema, source.name, file_id)
@@ -456,6 +460,8 @@ class _Ingest:
             text += f", {counts.loaded} rows" + (f", {counts.rejected} rejected" if counts.rejected else "")
         if result.extra:
             text += f", columns not declared and kept in _extra: {', '.join(result.extra)}"
+        if result.drift:
+            text += f" ({'; '.join(result.drift)})"
         if result.reason:
             text += f": {result.reason}"
         log.event(

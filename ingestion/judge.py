@@ -13,7 +13,7 @@ from ingestion.quarantine import Reason
 from ingestion.records import CHUNK_BYTES
 from ingestion.sources import Column, Source
 
-_SWAPPED_ORDER = {"MDY": "DMY", "DMY": "MDY", "YMD": "YDM"}
+_SWAPPED_ORDER = {"MDY": "DMY", "DMY": "MDY"}
 _INTEGER_LIMIT = {"integer": 2**31 - 1, "bigint": 2**63 - 1}
 _WHOLE_AS_DECIMAL = r"^-?\d+\.0+$"
 _NOTHING = SQL("")
@@ -64,7 +64,9 @@ class Judge:
 
         """
         order = self.header.layout.date_order
-        swapped = _SWAPPED_ORDER[order]
+        swapped = _SWAPPED_ORDER.get(order)
+        if swapped is None:
+            return
         for position, column in self._fields():
             if column.type != "timestamp":
                 continue

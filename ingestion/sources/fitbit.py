@@ -1,5 +1,6 @@
 """The datasets that the raw tables are modelled after: Fitbit's, as Fitabase exports them."""
 
+from ingestion.sources.devices import OURA_ACTIVITY, OURA_SLEEP, WHOOP_SLEEP
 from ingestion.sources.model import Column, Source
 
 
@@ -15,6 +16,7 @@ DAILY_ACTIVITY = Source(
     name="daily_activity",
     stems=("daily_activity",),
     key=("user_id", "activity_date"),
+    exports=(OURA_ACTIVITY,),
     columns=(
         Column("user_id", "Id", "bigint", required=True),
         Column("activity_date", "ActivityDate", "timestamp", required=True, aliases=("ActivityDay",)),
@@ -38,6 +40,7 @@ SLEEP = Source(
     name="sleep",
     stems=("sleep", "sleep_day"),
     key=("user_id", "sleep_day"),
+    exports=(OURA_SLEEP, WHOOP_SLEEP),
     columns=(
         Column("user_id", "Id", "bigint", required=True),
         Column("sleep_day", "SleepDay", "timestamp", required=True),

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from ingestion import db
 from ingestion.config import Settings
 from ingestion.ingest import FileResult, Plan, ingest
+from ingestion.sources import DAILY_ACTIVITY
 from ingestion.storage import open_storage
 
 HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed,Mood"
@@ -97,6 +98,25 @@ def test_blank_headers_are_kept_under_their_position(load: Load, rows: Rows) -> 
     assert rows("select _extra from raw.sleep") == [({"column_7": "x"},)]
 
 
+def test_drift_is_reported(load: Load) -> None:
+    result = load("daily_activity.csv", b"April\nId;ActivityDay;Steps;Calories\n1;4/12/2016;5.0;\n1;4/13/2016;6;7\n")
+    assert result.status == "refused"
+    names = [column.header for column in DAILY_ACTIVITY.columns]
+    header = ";".join(names).replace("ActivityDate", "ActivityDay").replace("TotalSteps", "Steps")
+    rows = "".join(f"1;4/{day}/2016;{day}.0" + ";0" * 12 + "\n" for day in range(10, 13))
+    result = load("daily_activity.csv", f"April\n{header}\n{rows}".encode())
+    assert (result.counts.loaded, result.drift) == (
+        3,
+        (
+            "1 lines stand above the header",
+            "fields are separated by ';'",
+            "ActivityDay is taken for ActivityDate",
+            "Steps is taken for TotalSteps",
+            "TotalSteps has 3 whole numbers written like 1.0",
+        ),
+    )
+
+
 def test_bad_rows_of_a_file_that_is_unpacked_and_transcoded(load: Load, rows: Rows) -> None:
     good = "".join(f"1;2016-04-{day};1;327;346;ü\r\n" for day in range(10, 30))
     text = "Export of April\r\n\r\n" + HEADER.replace(",", ";") + "\r\n" + good + "1;x;1;1;1;ä\r\n"
@@ -105,3 +125,47 @@ def test_bad_rows_of_a_file_that_is_unpacked_and_transcoded(load: Load, rows: Ro
     assert rows("select line_number, reason, convert_from(raw_line, 'UTF8') from ops.rejected_rows") == [
         (24, "not_castable", "1;x;1;1;1;ä")
     ]
+
+
+WHOOP = (
+    "Cycle start time,Cycle end time,Cycle timezone,Recovery score %,Sleep onset,Wake onset,"
+    "Asleep duration (min),In bed duration (min)\n"
+    "2026-02-28 23:10:00,2026-03-01 23:10:00,UTC-05:00,68,2026-02-28 23:15:00,2026-03-01 07:05:00,432,470\n"
+    "2026-03-01 23:10:00,,UTC-05:00,70,2026-03-01 23:15:00,2026-03-02 07:05:00,400,450\n"
+)
+OURA = (
+    "date,Sleep Score,Total Sleep Duration,Total Bedtime,Steps,Activity Burn,Total Burn\n"
+    "2026-08-22,79,26100,28860,8231,410,2410\n"
+    "2026-08-23,,,,9004,500,2500\n"
+)
+
+
+def test_whoop_is_one_persons_sleep_by_the_day_of_waking(load: Load, rows: Rows) -> None:
+    result = load("user_id=7/physiological_cycles.csv", WHOOP.encode())
+    assert result.counts.loaded == 2, result.reason
+    assert rows(
+        "select user_id, sleep_day::date::text, total_minutes_asleep, total_time_in_bed, _extra ->> 'Cycle timezone'"
+        " from raw.sleep order by 2"
+    ) == [(7, "2026-03-01", 432, 470, "UTC-05:00"), (7, "2026-03-02", 400, 450, "UTC-05:00")]
+
+
+def test_ouras_trends_are_in_seconds_and_fill_two_tables(load: Load, rows: Rows, settings: Settings) -> None:
+    assert load("oura_sleep_user_id=8.csv", OURA.encode()).counts.loaded == 2
+    assert rows("select user_id, total_minutes_asleep, total_time_in_bed from raw.sleep order by sleep_day") == [
+        (8, 435, 481),
+        (8, None, None),
+    ]
+    (Path(settings.landing_zone) / "oura_sleep_user_id=8.csv").unlink()
+    assert load("oura_activity_user_id=8.csv", OURA.encode()).counts.loaded == 2
+    assert rows("select user_id, total_steps, calories from raw.daily_activity order by activity_date") == [
+        (8, 8231, 2410),
+        (8, 9004, 2500),
+    ]
+
+
+@pytest.mark.parametrize("name", ["physiological_cycles.csv", "user_id=7/physiological_cycles_user_id=8.csv"])
+def test_an_export_of_nobody_is_refused(name: str, load: Load) -> None:
+    result = load(name, WHOOP.encode())
+    assert result.status == "refused"
+    assert "nothing says whose Whoop export it is" in (result.reason or "")
+    assert "user_id=NUMBER" in (result.hint or "")
