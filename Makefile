@@ -46,8 +46,9 @@ format: .venv/.dev ## bring Python, SQL and shell scripts into form
 	$(bin)/sqlfluff fix --processes 0 sql dbt
 	$(bin)/shfmt -w $(shell_scripts)
 
-bench: .venv/.dev ## measure the load, and the marts; options of the first in ARGS='--rows 200000'
+bench: .venv/.dev ## measure the load, from a store too, and the marts; options of the first in ARGS='--rows 200000'
 	@$(python) -m scripts.bench $(ARGS)
+	@$(python) -m scripts.bench_storage
 	@$(if $(wildcard scripts/bench_marts.py),$(python) -m scripts.bench_marts)
 
 run-prod: .venv/.local ## run as in production: compose.prod.yaml, or its settings on the embedded Postgres; says which

@@ -150,6 +150,7 @@ class Proxy:
 
     def __init__(self, upstream: tuple[str, int], translate: Translate | None = None) -> None:
         self.script = Script()
+        self.upstream = upstream
         fields = {"upstream": upstream, "translate": translate and staticmethod(translate), "script": self.script}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), fields))
         self._server.daemon_threads = True

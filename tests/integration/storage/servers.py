@@ -61,6 +61,11 @@ class Server:
     def __post_init__(self) -> None:
         self.make_bucket(self.bucket)
 
+    @property
+    def upstream(self) -> Address:
+        """The store itself, without the proxy."""
+        return self.proxy.upstream
+
 
 def free_port() -> int:
     with socket.socket() as probe:
