@@ -69,6 +69,23 @@
 {% endmacro %}
 
 
+{#
+    The days of a table that changed, with changed_user's columns. limit all, as limit 1 elsewhere, is for the planner: it
+    expects many days, and would read the whole table where an index range a user is enough.
+#}
+{% macro changed_days(relation, begin, end) %}
+    changed_user
+    cross join lateral (
+        select day.*
+        from {{ relation }} as day
+        where
+            day.user_id = changed_user.user_id
+            and day.activity_date between {{ begin }} and {{ end }}
+        limit all
+    )
+{%- endmacro %}
+
+
 {# Users and dates that files of one source came or went with since the model was last built. #}
 {% macro changed_in_source(source_name) %}
     select

@@ -5,16 +5,15 @@
 
 
 {#
-    One row a user and day out of the raw rows of all files that have one.
+    One row a user and day (or hour: `key` is its name, `type` its type) out of the raw rows of all files that have one.
 
     The file that reaches the latest date wins: devices write an export's last day before it is over. Between files that
     reach equally far the greater name wins, and within a file the row with the greater values, in the order of `columns`.
     None of it depends on the order of loading. `changed` selects the users and dates to build when not all are.
 #}
-{% macro resolve(source_name, day, columns, changed) %}
+{% macro resolve(source_name, day, columns, changed, key, type='date') %}
 {% set later = ['file.last_date desc', 'file.file_name collate "C" desc'] %}
 {% for raw in columns.values() %}{% do later.append('source.' ~ raw ~ ' desc nulls last') %}{% endfor %}
-{% set target_day = 'activity_date' if source_name == 'daily_activity' else 'sleep_date' %}
 with {% if is_incremental() %}changed_user as (
 
     {{ changed }}
@@ -26,12 +25,12 @@ with {% if is_incremental() %}changed_user as (
     select
         file.file_id,
         source.user_id,
-        source.{{ day }}::date as {{ target_day }},
+        source.{{ day }}::{{ type }} as {{ key }},
         {% for name, raw in columns.items() %}
         source.{{ raw }} as {{ name }},
         {% endfor %}
         row_number() over (
-            partition by source.user_id, source.{{ day }}::date
+            partition by source.user_id, source.{{ day }}::{{ type }}
             order by {{ later | join(', ') }}
         ) as precedence,
         hash_record_extended(row({% for raw in columns.values() %}source.{{ raw }}{{ ', ' if not loop.last }}{% endfor %}), 0)
@@ -67,7 +66,7 @@ renamed as (
 
     select
         user_id,
-        {{ target_day }},
+        {{ key }},
         {% for name in columns %}
         {{ name }},
         {% endfor %}
@@ -76,13 +75,13 @@ renamed as (
         count(*) over user_day as raw_rows,
         min(content) over user_day <> max(content) over user_day as has_conflict
     from source
-    window user_day as (partition by user_id, {{ target_day }})
+    window user_day as (partition by user_id, {{ key }})
 
 )
 
 select
     user_id,
-    {{ target_day }},
+    {{ key }},
     {% for name in columns %}
     {{ name }},
     {% endfor %}

@@ -35,33 +35,42 @@ ACTIVITY_COLUMNS = (
     "sedentary_active_distance",
 )
 SLEEP_COLUMNS = ("total_minutes_asleep", "total_time_in_bed", "total_sleep_records")
+HOURLY_COLUMNS = ("step_total",)
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Record:
-    """The row that stands for a user and day."""
+    """The row that stands for a user and day, or hour."""
 
     amounts: dict[str, float]
     raw_rows: int
     has_conflict: bool
 
 
-Records = dict[tuple[int, date], Record]
+Records = dict[tuple[int, Any], Record]
 
 
-def marts(activity: pd.DataFrame, sleep: pd.DataFrame, as_of: date | None = None) -> dict[str, pd.DataFrame]:
+def marts(
+    activity: pd.DataFrame, sleep: pd.DataFrame, hourly: pd.DataFrame, *, as_of: date | None = None
+) -> dict[str, pd.DataFrame]:
     """Answer with every mart.
 
     Arguments:
         activity: raw.daily_activity with `file_name`.
         sleep: raw.sleep with `file_name`.
+        hourly: raw.hourly_steps with `file_name`.
         as_of: the day up to which status is told; None for the latest complete day.
 
     """
     active_days, implausible_activity = resolve(activity, "activity_date", ACTIVITY_COLUMNS)
     sleep_days, implausible_sleep = resolve(sleep, "sleep_day", SLEEP_COLUMNS)
-    users = {user: days_of(user, active_days, sleep_days) for user in sorted({user for user, _ in active_days})}
+    hours, implausible_hours = resolve(hourly, "activity_hour", HOURLY_COLUMNS, by_day=False)
+    worn: dict[tuple[int, date], int] = {}
+    for (user, hour), record in hours.items():
+        worn.setdefault((user, hour.date()), 0)
+        worn[user, hour.date()] += record.amounts["step_total"] > 0
+    users = {user: days_of(user, active_days, sleep_days, worn) for user in sorted({user for user, _ in active_days})}
     if as_of is None:
         complete = [
             day
@@ -81,30 +90,34 @@ def marts(activity: pd.DataFrame, sleep: pd.DataFrame, as_of: date | None = None
         answer["rpt_cohort_engagement"] = cohort_engagement(answer, as_of)
         answer["rpt_cohort_retention"] = cohort_retention(answer, as_of)
     answer["fct_data_quality"] = data_quality(
-        {"daily_activity": (active_days, implausible_activity), "sleep": (sleep_days, implausible_sleep)},
+        {
+            "daily_activity": (active_days, implausible_activity),
+            "sleep": (sleep_days, implausible_sleep),
+            "hourly_steps": (hours, implausible_hours),
+        },
         {user: (frame["activity_date"].iloc[0], frame["activity_date"].iloc[-1]) for user, frame in users.items()},
     )
     return answer
 
 
-def resolve(raw: pd.DataFrame, day: str, columns: tuple[str, ...]) -> tuple[Records, int]:
-    """Return one record a user and day, and how many rows have a date that no device can mean."""
-    rows: list[tuple[int, date, str, tuple[float, ...]]] = []
+def resolve(raw: pd.DataFrame, day: str, columns: tuple[str, ...], *, by_day: bool = True) -> tuple[Records, int]:
+    """Return one record a user and day (or moment), and how many rows have a date that no device can mean."""
+    rows: list[tuple[int, Any, date, str, tuple[float, ...]]] = []
     implausible = 0
     for row in raw.to_dict("records"):
         measured, loaded = row[day].date(), row["_loaded_at"].date()
         if date(2009, 1, 1) <= measured <= loaded + DAY:
             values = tuple(math.nan if pd.isna(row[column]) else float(row[column]) for column in columns)
-            rows.append((row["user_id"], measured, row["file_name"], values))
+            rows.append((row["user_id"], measured if by_day else row[day], measured, row["file_name"], values))
         else:
             implausible += 1
     reach: dict[str, date] = {}
-    for _, measured, file, _ in rows:
+    for _, _, measured, file, _ in rows:
         reach[file] = max(measured, reach.get(file, measured))
-    candidates: dict[tuple[int, date], list[tuple[date, bytes, tuple[float, ...]]]] = {}
-    for user, measured, file, values in rows:
+    candidates: dict[tuple[int, Any], list[tuple[date, bytes, tuple[float, ...]]]] = {}
+    for user, moment, _, file, values in rows:
         comparable = tuple(-1.0 if math.isnan(value) else value for value in values)
-        candidates.setdefault((user, measured), []).append((reach[file], file.encode(), comparable))
+        candidates.setdefault((user, moment), []).append((reach[file], file.encode(), comparable))
     records = {}
     for key, versions in candidates.items():
         best = max(versions)[2]
@@ -113,7 +126,7 @@ def resolve(raw: pd.DataFrame, day: str, columns: tuple[str, ...]) -> tuple[Reco
     return records, implausible
 
 
-def days_of(user: int, activity: Records, sleep: Records) -> pd.DataFrame:
+def days_of(user: int, activity: Records, sleep: Records, worn: dict[tuple[int, date], int]) -> pd.DataFrame:
     """Return the user's days from the first to the last record: fct_user_day."""
     own = sorted(day for owner, day in activity if owner == user)
     rows = []
@@ -140,6 +153,7 @@ def days_of(user: int, activity: Records, sleep: Records) -> pd.DataFrame:
                 "sleep_records": slept.get("total_sleep_records", math.nan),
                 "minutes_asleep": asleep,
                 "minutes_in_bed": in_bed,
+                "wear_hours": worn.get((user, day), math.nan),
                 # halves away from zero, as numeric has it
                 "sleep_efficiency": math.floor(asleep / in_bed * 10000 + 0.5) / 10000
                 if in_bed > 0 and asleep <= in_bed
@@ -437,7 +451,8 @@ def data_quality(sources: dict[str, tuple[Records, int]], extents: dict[int, tup
             rows.append((f"{source}.plausible_date", raw_rows + implausible, raw_rows, implausible, 0, 0))
         conflicts = sum(record.has_conflict for record in records.values())
         extra = raw_rows - len(records)
-        rows.append((f"{source}.one_row_a_user_and_day", raw_rows, len(records), 0, extra, conflicts))
+        grain = "hour" if source == "hourly_steps" else "day"
+        rows.append((f"{source}.one_row_a_user_and_{grain}", raw_rows, len(records), 0, extra, conflicts))
     nights = list(sources["sleep"][0])
     matched = sum(user in extents and extents[user][0] <= day <= extents[user][1] for user, day in nights)
     rows.append(("sleep.between_first_and_last_activity", len(nights), matched, len(nights) - matched, 0, 0))

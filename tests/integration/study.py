@@ -24,6 +24,15 @@ class Study:
         # few distinct values make ties and MADs of 0
         self.grain = dict(zip(self.people, random.choice([1, 1, 500, 4000], people), strict=True))
 
+    def export(self, source: str, begin: int, end: int) -> pd.DataFrame:
+        match source:
+            case "sleep":
+                return self.sleep(begin, end)
+            case "hourly_steps":
+                return self.hourly(begin, end)
+            case _:
+                return self.activity(begin, end)
+
     def activity(self, begin: int, end: int, people: list[int] | None = None) -> pd.DataFrame:
         rows: list[tuple[int, ...]] = []
         for person in people or self.people:
@@ -65,6 +74,22 @@ class Study:
         frame["total_time_in_bed"] = frame["total_time_in_bed"].clip(lower=0)
         frame["sleep_day"] = self._timestamps(frame["sleep_day"])
         return self._with_repeats(frame)
+
+    def hourly(self, begin: int, end: int) -> pd.DataFrame:
+        """Steps by hour of three people."""
+        rows = [
+            (
+                person,
+                str(datetime.combine(self.start + timedelta(day), datetime.min.time()) + timedelta(hours=hour)),
+                steps,
+            )
+            for person in self.people[:3]
+            for day in range(begin, end)
+            for hour in range(24)
+            if self.random.random() < 0.9
+            for steps in [int(self.random.choice([0, 0, 40, 900]))]
+        ]
+        return self._with_repeats(pd.DataFrame(rows, columns=["user_id", "activity_hour", "step_total"]))
 
     def _timestamps(self, days: "pd.Series[int]") -> "pd.Series[str]":
         return pd.Series([str(datetime.combine(self.start + timedelta(int(day)), datetime.min.time())) for day in days])

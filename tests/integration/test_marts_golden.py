@@ -13,12 +13,17 @@ import pandas as pd
 import pytest
 
 from ingestion.config import Database
-from ingestion.sources import DAILY_ACTIVITY, SLEEP, normalise
+from ingestion.sources import SOURCES, normalise
 from tests.conftest import create_database, drop_database
 from tests.integration import oracle
 from tests.integration.warehouse import KEYS, Warehouse, assert_same
 
 EXPORTS = Path(os.environ.get("FITABASE_2016_04", Path(__file__).parents[3] / "shared" / "data" / "fitabase-2016-04"))
+EXPORTED = {
+    "daily_activity": "dailyActivity_merged.csv",
+    "sleep": "sleepDay_merged.csv",
+    "hourly_steps": "hourlySteps_merged.csv",
+}
 GOLDEN = Path(__file__).parent / "golden" / "april_2016.json"
 
 pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason="FITABASE_2016_04 names no folder with the exports")
@@ -28,7 +33,7 @@ pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason="FITABASE_2016_04 n
 def april(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     database = create_database(server, "marts_april", f"template {template.parameters['dbname']}")
     warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
-    for source, name in (("daily_activity", "dailyActivity_merged.csv"), ("sleep", "sleepDay_merged.csv")):
+    for source, name in EXPORTED.items():
         warehouse.put(source, name, export(source, name))
     warehouse.build()
     yield warehouse
@@ -38,11 +43,11 @@ def april(server: Database, template: Database, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def expected(april: Warehouse) -> dict[str, pd.DataFrame]:
-    return oracle.marts(april.raw("daily_activity"), april.raw("sleep"))
+    return oracle.marts(*(april.raw(source) for source in EXPORTED))
 
 
 def export(source: str, name: str) -> pd.DataFrame:
-    by_header = (DAILY_ACTIVITY if source == "daily_activity" else SLEEP).by_header
+    by_header = next(declared for declared in SOURCES if declared.name == source).by_header
     frame = pd.read_csv(EXPORTS / name)
     return frame.rename(columns={header: by_header[normalise(header)].name for header in frame.columns})
 

@@ -45,6 +45,8 @@ def random_change(study: Study, warehouse: Warehouse, until: int) -> int:
         case "next":
             begin, until = until - int(random.integers(0, 3)), min(until + int(random.integers(1, 15)), DAYS)
             warehouse.put("daily_activity", f"daily_activity_{until:03}.csv", study.activity(begin, until))
+            if random.random() < 0.5:
+                warehouse.put("hourly_steps", f"hourly_steps_{until:03}.csv", study.hourly(begin, until))
             if random.random() < 0.7:
                 warehouse.put("sleep", f"sleep_{until:03}.csv", study.sleep(begin, until))
         case "late":
@@ -55,8 +57,7 @@ def random_change(study: Study, warehouse: Warehouse, until: int) -> int:
         case "correction" if files:
             source, name = files[random.integers(len(files))]
             begin = int(random.integers(0, until))
-            rows = study.activity(begin, begin + 10) if source == "daily_activity" else study.sleep(begin, begin + 10)
-            warehouse.put(source, name, rows)
+            warehouse.put(source, name, study.export(source, begin, begin + 10))
         case "retraction" if files:
             warehouse.retract(*files[random.integers(len(files))])
     return until
@@ -68,6 +69,7 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
     until = 45
     warehouse.put("daily_activity", "daily_activity_045.csv", study.activity(0, until))
     warehouse.put("sleep", "sleep_045.csv", study.sleep(0, until))
+    warehouse.put("hourly_steps", "hourly_steps_045.csv", study.hourly(20, until))
     warehouse.run()
     for _ in range(5):
         for _ in range(int(study.random.integers(1, 3))):

@@ -161,7 +161,7 @@ def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, mart: str) -> None
 
 
 def assert_marts_are_right(warehouse: Warehouse) -> None:
-    expected = oracle.marts(warehouse.raw("daily_activity"), warehouse.raw("sleep"))
+    expected = oracle.marts(*(warehouse.raw(source) for source in ("daily_activity", "sleep", "hourly_steps")))
     for mart in KEYS:
         actual = warehouse.mart(mart)
         if mart == "fct_data_quality":

@@ -5,7 +5,7 @@
     meta={'distribution': 'reference'},
 ) }}
 
-{% set sources = {'daily_activity': 'activity_date', 'sleep': 'sleep_day'} %}
+{% set sources = {'daily_activity': 'activity_date', 'sleep': 'sleep_day', 'hourly_steps': 'activity_hour'} %}
 
 with loaded as (
 

@@ -7,7 +7,7 @@
     meta={'distribution': 'user_id'},
 ) }}
 
-{% set sources = {'daily_activity': 'activity_date', 'sleep': 'sleep_day'} %}
+{% set sources = {'daily_activity': 'activity_date', 'sleep': 'sleep_day', 'hourly_steps': 'activity_hour'} %}
 
 with changed_file as (
 

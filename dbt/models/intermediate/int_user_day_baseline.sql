@@ -25,7 +25,11 @@
     {% do steps_of_search.append(2 ** exponent) %}
 {% endfor %}
 
-with amount as (
+with {% if is_incremental() %}changed_user as (
+    {{ changed_users() }}
+),
+
+{% endif %}amount as (
 
     select
         user_day.user_id,
@@ -39,13 +43,15 @@ with amount as (
         {%- else %}
         true
         {%- endif %} as is_wanted
-    from {{ ref('fct_user_day') }} as user_day
     {% if is_incremental() %}
-    inner join ({{ changed_users() }}) as changed_user
-        on user_day.user_id = changed_user.user_id
-        -- one day more, for the day before the first wanted one says whether that is the second low day
-        and user_day.activity_date between
-            changed_user.from_date - {{ look_back + 1 }} and changed_user.to_date + {{ look_back + 1 }}
+    -- one day more, for the day before the first wanted one says whether that is the second low day
+    from {{ changed_days(
+        ref('fct_user_day'),
+        'changed_user.from_date - ' ~ (look_back + 1),
+        'changed_user.to_date + ' ~ (look_back + 1),
+    ) }} as user_day
+    {% else %}
+    from {{ ref('fct_user_day') }} as user_day
     {% endif %}
 
 ),

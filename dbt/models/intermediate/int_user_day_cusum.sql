@@ -12,7 +12,11 @@
     C = max(0, C - z - slack) needs no recursion: with P the running sum of -z - slack, C is P less the lowest P so far, or
     less 0 where that is higher. A day without a z adds nothing. An incremental run starts from the C of the day before.
 #}
-with anchor as (
+with {% if is_incremental() %}changed_user as (
+    {{ changed_users() }}
+),
+
+{% endif %}anchor as (
 
     select
         user_id,
@@ -43,14 +47,14 @@ score as (
         {% if is_incremental() %}coalesce(former.{{ m }}, 0){% else %}0::double precision{% endif %} as {{ m }}_former
             {{- ',' if not loop.last }}
         {% endfor %}
-    from {{ ref('fct_user_day') }} as user_day
-    left join anchor on user_day.user_id = anchor.user_id
     {% if is_incremental() %}
-    inner join ({{ changed_users() }}) as changed_user
-        on user_day.user_id = changed_user.user_id and user_day.activity_date >= changed_user.from_date
+    from {{ changed_days(ref('fct_user_day'), 'changed_user.from_date', "date 'infinity'") }} as user_day
     left join {{ this }} as former
         on changed_user.user_id = former.user_id and former.activity_date = changed_user.from_date - 1
+    {% else %}
+    from {{ ref('fct_user_day') }} as user_day
     {% endif %}
+    left join anchor on user_day.user_id = anchor.user_id
 
 ),
 

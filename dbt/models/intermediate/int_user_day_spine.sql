@@ -30,9 +30,15 @@ calendar as (
 select
     calendar.user_id,
     calendar.activity_date,
-    activity.user_id is not null as has_record,
+    activity.activity_date is not null as has_record,
     activity.steps,
     calendar.activity_date = calendar.last_date as is_partial_day
 from calendar
-left join {{ ref('stg_fitbit__daily_activity') }} as activity
-    on calendar.user_id = activity.user_id and calendar.activity_date = activity.activity_date
+left join lateral (
+    select
+        record.activity_date,
+        record.steps
+    from {{ ref('stg_fitbit__daily_activity') }} as record
+    where record.user_id = calendar.user_id and record.activity_date = calendar.activity_date
+    {% if is_incremental() %}limit 1{% endif %}
+) as activity on true

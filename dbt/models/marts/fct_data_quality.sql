@@ -35,7 +35,7 @@ dated as (
 ),
 
 resolved as (
-    {% for source_name in ['daily_activity', 'sleep'] %}
+    {% for source_name in ['daily_activity', 'sleep', 'hourly_steps'] %}
     select
         '{{ source_name }}' as source_name,
         coalesce(sum(raw_rows), 0) as rows_in,
@@ -94,7 +94,10 @@ rule as (
     union all
 
     select
-        source_name || '.one_row_a_user_and_day' as rule,
+        source_name || case source_name
+            when 'hourly_steps' then '.one_row_a_user_and_hour'
+            else '.one_row_a_user_and_day'
+        end as rule,
         rows_in,
         rows_out,
         0 as rows_rejected,

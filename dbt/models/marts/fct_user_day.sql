@@ -9,14 +9,17 @@
     },
 ) }}
 
-with spine as (
+with {% if is_incremental() %}changed_user as (
+    {{ changed_users() }}
+),
 
-    select spine.*
-    from {{ ref('int_user_day_spine') }} as spine
+{% endif %}spine as (
+
+    select day.*
     {% if is_incremental() %}
-    inner join ({{ changed_users() }}) as changed_user
-        on spine.user_id = changed_user.user_id
-        and spine.activity_date between changed_user.from_date and changed_user.to_date
+    from {{ changed_days(ref('int_user_day_spine'), 'changed_user.from_date', 'changed_user.to_date') }} as day
+    {% else %}
+    from {{ ref('int_user_day_spine') }} as day
     {% endif %}
 
 ),
@@ -33,6 +36,23 @@ judged as (
             when steps > {{ var('max_steps') }} then 'steps_above_max'
         end as invalid_reason
     from spine
+
+),
+
+wear as (
+
+    select
+        hour.user_id,
+        hour.activity_hour::date as activity_date,
+        count(*) filter (where hour.steps > 0) as wear_hours
+    from {{ ref('stg_fitbit__hourly_steps') }} as hour
+    {% if is_incremental() %}
+    inner join changed_user
+        on hour.user_id = changed_user.user_id
+        and hour.activity_hour >= changed_user.from_date
+        and hour.activity_hour < changed_user.to_date + 1
+    {% endif %}
+    group by hour.user_id, hour.activity_hour::date
 
 )
 
@@ -57,9 +77,20 @@ select
     case
         when sleep.minutes_asleep <= sleep.minutes_in_bed and sleep.minutes_in_bed > 0
             then round(sleep.minutes_asleep::numeric / sleep.minutes_in_bed, 4)
-    end as sleep_efficiency
+    end as sleep_efficiency,
+    wear.wear_hours::int as wear_hours
 from judged
-left join {{ ref('stg_fitbit__daily_activity') }} as activity
-    on judged.user_id = activity.user_id and judged.activity_date = activity.activity_date
-left join {{ ref('stg_fitbit__sleep') }} as sleep
-    on judged.user_id = sleep.user_id and judged.activity_date = sleep.sleep_date
+left join lateral (
+    select record.*
+    from {{ ref('stg_fitbit__daily_activity') }} as record
+    where record.user_id = judged.user_id and record.activity_date = judged.activity_date
+    {% if is_incremental() %}limit 1{% endif %}
+) as activity on true
+left join lateral (
+    select night.*
+    from {{ ref('stg_fitbit__sleep') }} as night
+    where night.user_id = judged.user_id and night.sleep_date = judged.activity_date
+    {% if is_incremental() %}limit 1{% endif %}
+) as sleep on true
+left join wear
+    on judged.user_id = wear.user_id and judged.activity_date = wear.activity_date

@@ -64,8 +64,14 @@ amount as (
         case when user_day.is_valid_day then user_day.steps end as steps,
         case when user_day.is_valid_day then calendar.as_of_date - calendar.first_date end as x
     from calendar
-    left join {{ ref('fct_user_day') }} as user_day
-        on calendar.user_id = user_day.user_id and calendar.as_of_date = user_day.activity_date
+    left join lateral (
+        select
+            day.is_valid_day,
+            day.steps
+        from {{ ref('fct_user_day') }} as day
+        where day.user_id = calendar.user_id and day.activity_date = calendar.as_of_date
+        {% if is_incremental() %}limit 1{% endif %}
+    ) as user_day on true
 
 ),
 

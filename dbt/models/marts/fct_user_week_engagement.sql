@@ -13,7 +13,16 @@
     Streaks and the last valid day reach back beyond the weeks being built: an incremental run carries them over from the
     last week before, whose days are all complete.
 #}
-with user_day as (
+with {% if is_incremental() %}changed_user as (
+
+    select
+        *,
+        case when isfinite(from_date) then date_trunc('week', from_date)::date else from_date end as from_week
+    from ({{ changed_users() }}) as changed
+
+),
+
+{% endif %}user_day as (
 
     select
         user_day.*,
@@ -25,18 +34,12 @@ with user_day as (
         null::date as former_break_date,
         null::date as former_valid_date
         {% endif %}
-    from {{ ref('fct_user_day') }} as user_day
     {% if is_incremental() %}
-    inner join ({{ changed_users() }}) as changed_user
-        on user_day.user_id = changed_user.user_id
-        and user_day.activity_date >= case
-            when isfinite(changed_user.from_date) then date_trunc('week', changed_user.from_date)::date
-            else changed_user.from_date
-        end
+    from {{ changed_days(ref('fct_user_day'), 'changed_user.from_week', "date 'infinity'") }} as user_day
     left join {{ this }} as former
-        on changed_user.user_id = former.user_id
-        and isfinite(changed_user.from_date)
-        and former.week_start_date = date_trunc('week', changed_user.from_date)::date - 7
+        on changed_user.user_id = former.user_id and former.week_start_date = changed_user.from_week - 7
+    {% else %}
+    from {{ ref('fct_user_day') }} as user_day
     {% endif %}
 
 ),

@@ -24,4 +24,4 @@
     'moderately_active_distance_km': 'moderately_active_distance',
     'lightly_active_distance_km': 'light_active_distance',
     'sedentary_distance_km': 'sedentary_active_distance',
-}, changed_in_source('daily_activity')) }}
+}, changed_in_source('daily_activity'), key='activity_date') }}

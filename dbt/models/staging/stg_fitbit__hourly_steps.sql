@@ -1,35 +1,15 @@
-{{ config(materialized='view', meta={'distribution': 'user_id'}) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_changed',
+    post_hook="{{ consume(ref('int_file_user')) }}",
+    meta={
+        'distribution': 'user_id',
+        'source_name': 'hourly_steps',
+        'replaces': 't.activity_hour >= c.from_date and t.activity_hour < c.to_date + 1',
+    },
+) }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}
 
-with source as (
-
-    select
-        drop_row.*,
-        origin.file_name
-    from {{ source('raw', 'hourly_steps') }} as drop_row
-    inner join {{ ref('stg_pipeline__file') }} as origin on drop_row._file_id = origin.file_id
-    where {{ is_plausible('drop_row.activity_hour') }}
-
-),
-
-renamed as (
-
-    select
-        user_id,
-        activity_hour,
-        step_total as steps,
-        _file_id as file_id,
-        row_number() over (
-            partition by user_id, activity_hour
-            order by file_name collate "C" desc, step_total desc nulls last, _file_id desc
-        ) as precedence
-    from source
-
-)
-
-select
-    user_id,
-    activity_hour,
-    steps,
-    file_id
-from renamed
-where precedence = 1
+{{ resolve('hourly_steps', 'activity_hour', {
+    'steps': 'step_total',
+}, changed_in_source('hourly_steps'), key='activity_hour', type='timestamp') }}

@@ -14,4 +14,4 @@
     'minutes_asleep': 'total_minutes_asleep',
     'minutes_in_bed': 'total_time_in_bed',
     'sleep_records': 'total_sleep_records',
-}, changed_in_source('sleep')) }}
+}, changed_in_source('sleep'), key='sleep_date') }}
