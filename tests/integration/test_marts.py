@@ -229,6 +229,19 @@ def test_the_order_of_loading_does_not_matter(scratch: Warehouse) -> None:
     assert steps[date(2026, 1, 20)] == 24000
 
 
+def test_a_file_before_a_gap_moves_where_the_calendar_begins(scratch: Warehouse) -> None:
+    retract_all(scratch)
+    scratch.put("daily_activity", "b.csv", days({1: [(date(2026, 2, day), 5000) for day in range(1, 20)]}))
+    scratch.run()
+    scratch.put("daily_activity", "a.csv", days({1: [(date(2026, 1, day), 5000) for day in range(1, 4)]}))
+    scratch.run()
+    assert_marts_are_right(scratch)
+    assert scratch.execute("select count(*) from marts.fct_user_day") == [(50,)]
+    scratch.retract("daily_activity", "a.csv")
+    scratch.run()
+    assert_marts_are_right(scratch)
+
+
 def test_a_retracted_file_leaves_no_trace_and_an_unchanged_landing_zone_no_work(scratch: Warehouse) -> None:
     retract_all(scratch)
     _load(scratch)

@@ -40,6 +40,10 @@ compared as (
 
     select
         extent.*,
+        -- when the first day moves, so does where the calendar begins
+        greatest(
+            extent.last_changed, extent.first_date{% if is_incremental() %}, former.first_date{% endif %}
+        ) as last_changed_day,
         {% if is_incremental() %}
         former.first_date as former_first_date,
         former.last_date as former_last_date
@@ -73,7 +77,7 @@ select
         else '-infinity'
     end as from_date,
     case
-        when last_changed < least(former_last_date, last_date) then last_changed
+        when last_changed_day < least(former_last_date, last_date) then last_changed_day
         else 'infinity'
     end as to_date
 from compared
