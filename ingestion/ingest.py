@@ -6,6 +6,7 @@ files of a source are one transaction that replaces what the table held.
 
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -33,6 +34,9 @@ from ingestion.workers import StoppedError, work_off
 Status = Literal[
     "loaded", "replaced", "skipped", "duplicate", "claimed", "unsettled", "retracted", "refused", "unknown"
 ]
+
+# the server notices within 2 s that a worker is gone (see db.create_engine), and frees its claims
+_DEAD_CLAIM_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,7 @@ class _Ingest:
         self._rehearsal: db.Connection | None = None
         self._stop = threading.Event()
         self._vanished: set[tuple[str, str]] = set()
+        self._listed = 0
         self.result = IngestResult()
 
     def __enter__(self) -> Self:
@@ -195,13 +200,14 @@ class _Ingest:
         """Load what is not loaded yet.
 
         A file whose bytes are loaded under another name gives up what it held, and is looked at again at the end: by
-        then that other file may have been replaced, and these bytes would be nowhere.
+        then that other file may have been replaced, and these bytes would be nowhere. So is one that another worker
+        had claimed: that worker may have died.
         """
         with self._transaction() as connection:
             loaded = {(f.source, f.filename): f for f in manifest.loaded_files(connection, self._schema)}
         sizes = {file.size for file in loaded.values()} | set(self._retracted.values())
         self._vanished = set(loaded)
-        duplicates = []
+        again = []
         workers = 1 if self._plan.dry_run else self._plan.workers
 
         def work(item: tuple[StoredFile, Source]) -> FileResult:
@@ -209,15 +215,15 @@ class _Ingest:
             return self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes)
 
         for (file, source), result in work_off(self._known(), work, workers, self._stop):
-            if result.status == "duplicate":
-                duplicates.append((file, source))
+            if result.status in {"duplicate", "claimed"}:
+                again.append((file, source))
             else:
                 self._report(result)
-        for file, source in duplicates:
-            self._report(self._load_if_new(file, source, None, sizes))
+        for file, source in again:
+            self._report(self._load_unless_claimed(file, source, sizes))
         if self._plan.only:
             self._check_all_were_there()
-        elif not self.result.files:
+        elif not self._listed:
             _explain_empty(known_files=len(loaded))
         elif self._vanished:
             self._report_vanished(sorted(name for _, name in self._vanished))
@@ -229,7 +235,7 @@ class _Ingest:
             by_source.setdefault(source.name, (source, []))[1].append(file)
         for source, files in by_source.values():
             self._replace_source(source, files)
-        if not self.result.files:
+        if not self._listed:
             raise BadDataError("no files in the data directory", hint="Put exports there, or name another directory.")
 
     def _replace_source(self, source: Source, files: list[StoredFile]) -> None:
@@ -259,6 +265,7 @@ class _Ingest:
 
     def _known(self) -> Iterator[tuple[StoredFile, Source]]:
         for file in self._storage.list():
+            self._listed += 1
             if self._plan.only and file.name not in self._plan.only:
                 continue
             source = source_for(PurePosixPath(file.name).name)
@@ -313,6 +320,15 @@ class _Ingest:
                 entry = self._entry(file, source, exc.checksum)
                 manifest.record_not_loaded(connection, entry, "duplicate", self._run_id, duplicate_of=exc.file_id)
             return _duplicate(file, source, exc)
+
+    def _load_unless_claimed(self, file: StoredFile, source: Source, sizes: set[int]) -> FileResult:
+        """Load a file, waiting a moment for a claim that nobody holds any more."""
+        deadline = time.monotonic() + _DEAD_CLAIM_SECONDS
+        while True:
+            result = self._load_if_new(file, source, None, sizes)
+            if result.status != "claimed" or time.monotonic() > deadline:
+                return result
+            time.sleep(0.2)
 
     def _is_on_record(self, file: StoredFile, source: Source, known: LoadedFile | None, sizes: set[int]) -> bool:
         """Tell, before a load, whether these bytes are loaded; a new file, of a size not on record, is not read."""

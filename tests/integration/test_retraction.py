@@ -2,14 +2,16 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from ingestion import db, retraction, runner
+from ingestion import db, manifest, retraction, runner
 from ingestion.__main__ import main
 from ingestion.config import Settings
 from ingestion.run_tracker import RunTracker
@@ -326,3 +328,19 @@ def test_since_passes_over_what_was_written_before(
     assert new.exists()
     assert "no longer" not in capsys.readouterr().out
     assert invoke("ingest", "--since", "yesterday") == 64
+
+
+def test_the_claim_of_a_worker_that_died_is_waited_for(landing: Landing, settings: Settings) -> None:
+    landing.put("sleep.csv", sleep(1))
+    connection = landing.engine.raw_connection()
+    assert manifest.claim(connection.driver_connection, "raw", "sleep", "sleep.csv")  # type: ignore[arg-type]
+    death = threading.Timer(1.0, connection.close)
+    death.start()
+    assert landing.statuses() == {"sleep.csv": "loaded"}
+    death.join()
+
+
+def test_since_can_pass_over_everything(landing: Landing, settings: Settings) -> None:
+    landing.put("sleep.csv", sleep(1))
+    landing.ingest()
+    assert runner.run(settings, "ingest", Order(since=datetime(2100, 1, 1, tzinfo=UTC))).exit_code == 0
