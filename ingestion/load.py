@@ -241,7 +241,9 @@ class _Load:
             return result
 
     def _copy_as_it_is(self, cursor: db.Cursor, content: Content, header: Header) -> Counts | None:
-        rows = db.copy_in(cursor, copy_into(self._drop.table, header), content, CHUNK_BYTES)
+        gap = header.dialect.quote.encode() * 2
+        command = copy_into(self._drop.table, header, has_quoted_gaps=gap in content.peek())
+        rows = db.copy_in(cursor, command, content, CHUNK_BYTES)
         return Counts(read=rows, loaded=rows) if rows == content.lines else None
 
     def _sort_out(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
