@@ -8,7 +8,7 @@ pause that a signal can end, from the byte where the last one broke off, and for
 import hashlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,13 +48,13 @@ class Connection:
 
     Arguments:
         store: makes every request once.
-        writer: the same, for uploads in parts: the library itself repeats a part.
+        writer: makes the same, for uploads in parts: there the library itself repeats a part.
         place: for messages.
 
     """
 
     store: "Store"
-    writer: "Store"
+    writer: Callable[[], "Store"]
     place: Place
 
 
@@ -121,7 +121,7 @@ class ObjectStorage:
             self._check_is(name, checksum)
             return False
         self._patience().insist(
-            lambda: self._connection.writer.put(
+            lambda: self._connection.writer().put(
                 name, _parts(path, checksum), use_multipart=True, chunk_size=_PART_BYTES, max_concurrency=4
             )
         )

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,7 @@ def connect(scheme: str, rest: str, timeout_seconds: float) -> Connection:
     try:
         return Connection(
             _make(target, prefix, timeout_seconds, repeats=False),
-            _make(target, prefix, timeout_seconds, repeats=True),
+            partial(_make, target, prefix, timeout_seconds, repeats=True),
             target.place,
         )
     except (BaseError, ValueError, OSError) as exc:

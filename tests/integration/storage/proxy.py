@@ -59,6 +59,7 @@ Translate = Callable[["Handler", bytes], tuple[int, list[tuple[str, str]], bytes
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     upstream: tuple[str, int]
     script: Script
     translate: Translate | None = None
