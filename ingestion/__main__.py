@@ -125,7 +125,7 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
         return _run(arguments, settings)
     engine = db.create_engine(settings)
     db.wait_until_ready(engine, settings.db_wait_seconds)
-    with db.transaction(engine) as connection:
+    with db.transaction(engine, role=settings.loader_role) as connection:
         if arguments.what == "list":
             _console().print(summary.show_quarantine(quarantine.groups(connection, settings.schema)))
         elif arguments.what == "show":

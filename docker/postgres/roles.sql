@@ -109,4 +109,12 @@ grant select on all tables in schema raw, ops to wearables_transformer;
 grant select on all tables in schema ops to wearables_monitor;
 grant select on all tables in schema marts to wearables_monitor, wearables_reader;
 
+-- as sql/014 has it: the raw lines of quarantine are for the loader alone
+select 'revoke select on ops.rejected_rows from wearables_transformer, wearables_monitor'
+where to_regclass('ops.rejected_rows') is not null \gexec
+select
+    'grant select (rejected_row_id, file_id, line_number, column_name, reason, rejected_at, run_id)'
+    ' on ops.rejected_rows to wearables_monitor'
+where to_regclass('ops.rejected_rows') is not null \gexec
+
 commit;

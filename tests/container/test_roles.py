@@ -63,6 +63,7 @@ MAY_NOT = {
         "drop table raw.sleep",
         "update ops.pipeline_runs set status = 'success'",
         "delete from ops.raw_ingest_manifest",
+        "select reason from ops.rejected_rows",
         "create table raw.another (a int)",
         "create table ops.another (a int)",
         "create role another",
@@ -90,6 +91,7 @@ def test_may_not(used: Database, role: str, statement: str) -> None:
     "statement",
     [
         "select * from raw.sleep",
+        "select raw_line from ops.rejected_rows",
         "delete from ops.pipeline_runs",
         "insert into ops.schema_migrations select * from ops.schema_migrations",
         "create table raw.another (a int)",
@@ -102,6 +104,10 @@ def test_the_pipelines_login_by_itself_only_reads_ops_and_marts(used: Database, 
     refusal = attempt(used, "pipeline", None, statement)
     assert refusal is not None
     assert "permission denied" in refusal or "cannot run inside a transaction block" in refusal
+
+
+def test_the_pipelines_login_by_itself_sees_why_rows_were_rejected(used: Database) -> None:
+    assert attempt(used, "pipeline", None, "select file_id, line_number, reason from ops.rejected_rows") is None
 
 
 @pytest.mark.parametrize(
