@@ -59,9 +59,10 @@ offer_termination_log() {
   fi
 }
 
-# A program on PATH is run as it is; all else is the pipeline's, which answers an unknown command with its usage
+# A program on PATH is run as it is; all else is the pipeline's, which answers an unknown command with its usage.
+# ls is the pipeline's: it shows the landing zone.
 is_program() {
-  [[ $1 != -* ]] && type -P -- "$1" >/dev/null
+  [[ $1 != -* && $1 != ls ]] && type -P -- "$1" >/dev/null
 }
 
 main() {

@@ -52,6 +52,7 @@ def without_root(*words: str, environment: Mapping[str, str]) -> Result:
         (("ingest", "--data-dir", "two words"), "ingest --data-dir two words"),
         (("status", "--json"), "status --json"),
         (("transform",), "transform"),
+        (("ls", "s3://a-bucket"), "ls s3://a-bucket"),
         (("--help",), "--help"),
         (("no-such-command",), "no-such-command"),
     ],
