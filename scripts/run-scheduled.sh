@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # One run of the image, with all that is worth keeping in build/scheduled/: the log, the error summary, dbt's artifacts.
 # Exits with the run's exit code. From the environment:
-#   IMAGE, DATA_DIR (the landing zone, a folder), the database's settings as the program reads them,
+#   IMAGE, DATA_DIR (the landing zone, a folder; PIPELINE_DATA_DIR names one in a bucket), the database's settings as the program reads them,
 #   NETWORK (default host, so that a database on this machine is reached too), OUTPUT (default build/scheduled)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly output=${OUTPUT:-build/scheduled}
 readonly plain=(PGHOST PGPORT PGDATABASE PGUSER PGSSLMODE PGSSLROOTCERT DB_HOST DB_PORT DB_NAME DB_USER
-  PIPELINE_OWNER_ROLE PIPELINE_LOADER_ROLE PIPELINE_TRANSFORMER_ROLE PIPELINE_DB_WAIT_SECONDS)
-readonly secret=(DATABASE_URL PGPASSWORD DB_PASSWORD PIPELINE_ERASURE_KEY)
+  PIPELINE_OWNER_ROLE PIPELINE_LOADER_ROLE PIPELINE_TRANSFORMER_ROLE PIPELINE_DB_WAIT_SECONDS PIPELINE_DATA_DIR AWS_REGION AWS_ENDPOINT_URL)
+readonly secret=(DATABASE_URL PGPASSWORD DB_PASSWORD PIPELINE_ERASURE_KEY AWS_ACCESS_KEY_ID
+  AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN)
 
 options=(--rm --read-only --tmpfs "/tmp:size=256m,mode=1777" --cap-drop ALL
   --security-opt no-new-privileges:true --user "$(id -u):$(id -g)" --network "${NETWORK:-host}")
