@@ -314,7 +314,7 @@ _steps = st.sampled_from([0, 99, 100, 101, 5000, 5000, 7000, 12000, 45000, 45001
 _calendars = st.lists(st.one_of(st.none(), _steps), min_size=1, max_size=70)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     people=st.lists(st.tuples(st.integers(0, 30), _calendars, st.integers(0, 3)), min_size=1, max_size=12),
     start=st.dates(date(2019, 12, 1), date(2024, 3, 1)),

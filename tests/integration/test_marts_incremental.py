@@ -71,7 +71,7 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
     warehouse.put("sleep", "sleep_045.csv", study.sleep(0, until))
     warehouse.put("hourly_steps", "hourly_steps_045.csv", study.hourly(20, until))
     warehouse.run()
-    for _ in range(5):
+    for _ in range(4):
         for _ in range(int(study.random.integers(1, 3))):
             until = random_change(study, warehouse, until)
         warehouse.run()

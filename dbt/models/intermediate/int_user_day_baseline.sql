@@ -40,11 +40,14 @@ with {% if is_incremental() %}changed_user as (
         {% endfor %}
         {% if is_incremental() %}
         user_day.activity_date between changed_user.from_date and changed_user.to_date + {{ look_back + 1 }}
+            as is_wanted,
+        -- the day before the first wanted one says whether that is the second low day
+        user_day.activity_date >= changed_user.from_date - 1 as is_needed
         {%- else %}
-        true
-        {%- endif %} as is_wanted
+        true as is_wanted,
+        true as is_needed
+        {%- endif %}
     {% if is_incremental() %}
-    -- one day more, for the day before the first wanted one says whether that is the second low day
     from {{ changed_days(
         ref('fct_user_day'),
         'changed_user.from_date - ' ~ (look_back + 1),
@@ -128,6 +131,7 @@ sorted as (
         end as {{ metric.name }}_weekday_median{{ ',' if not loop.last }}
         {% endfor %}
     from series
+    where is_needed
     order by user_id, activity_date
 
 ),
