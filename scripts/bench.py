@@ -1,10 +1,11 @@
-r"""Measures loading on the embedded server: psql's \copy, this pipeline's ingest and pandas' to_sql, in one go.
+r"""Measures loading on the embedded server: psql's \copy, this pipeline's ingest and its peers, in one go.
 
-Usage: python -m scripts.bench [--rows 2000000] [--repetitions 3] [--pandas-rows 200000]
+Usage: python -m scripts.bench [--rows 2000000] [--repetitions 3] [--pandas-rows 200000] [--only clean] [--peers]
 """
 
 import argparse
 import contextlib
+import gzip
 import json
 import os
 import platform
@@ -14,12 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import count, cycle
+from itertools import count, cycle, islice
 from pathlib import Path
 from random import Random
+from urllib.parse import quote
 
 import psycopg2
 
@@ -29,6 +31,7 @@ from ingestion.sources import DAILY_ACTIVITY
 from scripts.generate_sample_data import FIRST_DAY, SEED, activity_row, people, us_date, worn_day
 
 BUILD = ROOT / "build" / "bench"
+PEERS = BUILD / "peers"
 DAYS = 1_000
 PLAIN_TABLE = "public.plain"
 # method="multi" takes three times as long: 15 columns make long statements
@@ -38,6 +41,22 @@ import pandas, psycopg2, sqlalchemy
 engine = sqlalchemy.create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(sys.argv[1]))
 for frame in pandas.read_csv(sys.argv[2], parse_dates=[1], date_format="%m/%d/%Y", chunksize=100_000):
     frame.to_sql("pandas", engine, if_exists="append", index=False, chunksize=1_000)
+"""
+# polars reads with all cores and writes COPY's binary form through ADBC
+POLARS = """
+import sys
+import adbc_driver_postgresql.dbapi as adbc, polars
+frame = polars.read_csv(sys.argv[2]).with_columns(polars.col("ActivityDate").str.to_datetime("%m/%d/%Y"))
+with adbc.connect(sys.argv[1], autocommit=True) as connection:
+    frame.write_database("polars", connection, engine="adbc", if_table_exists="append")
+"""
+# dlt's documentation: yield Arrow tables, and load CSV, which goes through COPY
+DLT = """
+import sys
+import dlt, pyarrow.csv
+rows = dlt.resource(lambda: pyarrow.csv.open_csv(sys.argv[2]), name="activity")
+pipeline = dlt.pipeline("bench", pipelines_dir=sys.argv[3], destination=dlt.destinations.postgres(sys.argv[1]))
+pipeline.run(rows, loader_file_format="csv")
 """
 
 
@@ -151,29 +170,116 @@ def execute(database: Database, *statements: str) -> None:
             cursor.execute(statement)
 
 
-def copy(server: Database, path: Path) -> Measurement:
-    r"""Load by psql's \copy into a table of the same columns and types, and of nothing else."""
+def copy(server: Database, *paths: Path) -> Measurement:
+    r"""Load by psql's \copy into a table of the same columns and types, and of nothing else, in one session."""
     with fresh_database(server) as database:
-        columns = ", ".join(f"{column.name} {column.type}" for column in DAILY_ACTIVITY.columns)
+        with gzip.open(paths[0], "rt") if paths[0].suffix == ".gz" else paths[0].open() as file:
+            names = file.readline().strip().split(",")
+        types = {column.header: column.type for column in DAILY_ACTIVITY.columns}
+        columns = ", ".join(f'"{name}" {types.get(name, "text")}' for name in names)
         execute(database, f"create table {PLAIN_TABLE} ({columns})")
-        command = rf"\copy {PLAIN_TABLE} from '{path}' with (format csv, header true)"
-        measured, _ = measure(
-            [str(embedded.psql()), "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-c", command, database.dsn]
+        script = BUILD / "copy.sql"
+        script.write_text(
+            "".join(rf"\copy {PLAIN_TABLE} from {origin(path)} with (format csv, header true)" + "\n" for path in paths)
         )
-        return measured
+        command = [str(embedded.psql()), "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f", str(script)]
+        return measure([*command, database.dsn])[0]
 
 
-def ingest(server: Database, path: Path) -> Measurement:
-    """Load by the pipeline, into an empty, migrated database."""
+def origin(path: Path) -> str:
+    r"""Return what \copy is to read from."""
+    return f"program 'gzip -dc {path}'" if path.suffix == ".gz" else f"'{path}'"
+
+
+def ingest(server: Database, folder: Path, *options: str, again: bool = False) -> Measurement:
+    """Load by the pipeline, into an empty, migrated database; or, again, what is loaded already."""
     with fresh_database(server) as database:
         environment = {"DATABASE_URL": database.dsn, "PIPELINE_LOG_FORMAT": "json"}
         module = [sys.executable, "-m", "ingestion"]
         measure([*module, "migrate"], environment)
-        options = ["--data-dir", str(path.parent), "--use-manifest"]
-        measured, printed = measure([*module, "ingest", *options], environment)
+        command = [*module, "ingest", "--data-dir", str(folder), "--use-manifest", *options]
+        if again:
+            measure(command, environment)
+        measured, printed = measure(command, environment)
         lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
         step = next(line for line in lines if line.get("step") == "ingest" and line.get("status") == "success")
         return replace(measured, seconds=step["duration_ms"] / 1000)
+
+
+def peer(server: Database, path: Path, program: str) -> Measurement:
+    """Load by another tool, from the environment that --peers has made."""
+    with fresh_database(server) as database, tempfile.TemporaryDirectory() as scratch:
+        parameters = {
+            key: value
+            for key, value in database.parameters.items()
+            if key in {"host", "port", "dbname", "user", "password"}
+        }
+        place = f"{quote(parameters['user'])}:{quote(parameters.get('password', 'none'))}"
+        uri = f"postgresql://{place}@localhost/{parameters['dbname']}?host={quote(parameters['host'], safe='')}"
+        uri += f"&port={parameters['port']}" if "port" in parameters else ""
+        return measure([str(PEERS / "bin" / "python"), "-c", program, uri, str(path), scratch])[0]
+
+
+def install_peers() -> None:
+    """Make an environment for the peers, once."""
+    if not PEERS.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
+        command = [str(PEERS / "bin" / "pip"), "install", "--quiet", "--require-hashes"]
+        subprocess.run([*command, "-r", str(ROOT / "requirements" / "bench.txt")], check=True)
+
+
+def variant(path: Path, name: str, change: Callable[[int, str], str]) -> Path:
+    """Return a copy of the file with each line, the header being number 0, changed; made once."""
+    made = path.parent.with_name(f"{path.parent.name}-{name}") / path.name
+    if not made.exists():
+        made.parent.mkdir(exist_ok=True)
+        unfinished = made.with_suffix(".unfinished")
+        with path.open(encoding="ascii") as file, unfinished.open("w", encoding="ascii") as out:
+            out.writelines(change(number, line) for number, line in enumerate(file))
+        unfinished.rename(made)
+    return made
+
+
+def with_bad_row(number: int, line: str) -> str:
+    """Return one line in a hundred as one that is too short, not a number, or out of range."""
+    if number % 100 != 1 or number == 0:
+        return line
+    front, _, last = line.rstrip("\n").rpartition(",")
+    return (f"{front}\n", f"{front},many\n", f"{front},-{last}\n")[number // 100 % 3]
+
+
+def widened(number: int, line: str) -> str:
+    """Return the line with 100 columns more."""
+    cells = (f"Extra{place}" for place in range(100)) if number == 0 else (f"{number % 1000}.5" for _ in range(100))
+    return line.rstrip("\n") + "," + ",".join(cells) + "\n"
+
+
+def split(path: Path, files: int, rows: int) -> Path:
+    """Return a folder of as many files of as many rows, made once."""
+    folder = path.parent.with_name(f"{path.parent.name}-files-{files}")
+    if not folder.exists():
+        unfinished = folder.with_name("unfinished-files")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        with path.open(encoding="ascii") as file:
+            header = file.readline()
+            for number in range(files):
+                lines = list(islice(file, rows))
+                (unfinished / f"daily_activity_{number:05}.csv").write_text(header + "".join(lines), encoding="ascii")
+        unfinished.rename(folder)
+    return folder
+
+
+def packed(path: Path) -> Path:
+    """Return the file as .gz, made once."""
+    made = path.parent.with_name(f"{path.parent.name}-gz") / f"{path.name}.gz"
+    if not made.exists():
+        made.parent.mkdir(exist_ok=True)
+        unfinished = made.with_suffix(".unfinished")
+        with path.open("rb") as file, gzip.open(unfinished, "wb", compresslevel=6) as out:
+            shutil.copyfileobj(file, out, 1 << 20)
+        unfinished.rename(made)
+    return made
 
 
 def to_sql(server: Database, path: Path) -> Measurement:
@@ -213,6 +319,65 @@ def report(name: str, measured: Measurement, copied: Measurement) -> None:
     )
 
 
+Scenario = Callable[[Database, int], None]
+
+
+def scenarios(path: Path, rows: int) -> dict[str, Callable[[], Scenario]]:
+    """Return what is measured, by name, each against psql on the same input."""
+
+    def against(
+        title: str, copied: Callable[[Database], Measurement], ours: dict[str, Callable[[Database], Measurement]]
+    ) -> Scenario:
+        def run(server: Database, repetitions: int) -> None:
+            rounds = [(copied(server), *(each(server) for each in ours.values())) for _ in range(repetitions)]
+            first, *others = (median(list(measured)) for measured in zip(*rounds, strict=True))
+            report(f"psql \\copy, {title}", first, first)
+            for name, measured in zip(ours, others, strict=True):
+                report(name, measured, first)
+
+        return run
+
+    def clean() -> Scenario:
+        return against("plain table", lambda s: copy(s, path), {"ingest": lambda s: ingest(s, path.parent)})
+
+    def bad() -> Scenario:
+        made = variant(path, "bad", with_bad_row)
+        return against(
+            "as if clean", lambda s: copy(s, path), {"ingest, 1 % bad rows": lambda s: ingest(s, made.parent)}
+        )
+
+    def packed_file() -> Scenario:
+        made = packed(path)
+        return against("of gzip -dc", lambda s: copy(s, made), {"ingest of .gz": lambda s: ingest(s, made.parent)})
+
+    def wide() -> Scenario:
+        made = variant(generate(min(100_000, rows)), "wide", widened)
+        return against(
+            "115 columns", lambda s: copy(s, made), {"ingest, 100 columns extra": lambda s: ingest(s, made.parent)}
+        )
+
+    def many() -> Scenario:
+        folder = split(path, 2_000, max(1, rows // 2_000))
+        return against(
+            "2,000 files",
+            lambda s: copy(s, *sorted(folder.iterdir())),
+            {
+                "ingest of 2,000 files": lambda s: ingest(s, folder),
+                "ingest of 2,000 files, 2 workers": lambda s: ingest(s, folder, "--workers", "2"),
+            },
+        )
+
+    def known() -> Scenario:
+        folder = split(generate(200_000), 10_000, 20)
+        return against(
+            "10,000 files",
+            lambda s: copy(s, *sorted(folder.iterdir())),
+            {"ingest of 10,000 known files": lambda s: ingest(s, folder, again=True)},
+        )
+
+    return {"clean": clean, "bad": bad, "gz": packed_file, "wide": wide, "many": many, "known": known}
+
+
 def main() -> None:
     """Read the command line, measure, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -224,8 +389,12 @@ def main() -> None:
         default=200_000,
         help="to_sql gets as many, once, and its time is scaled up; 0 leaves it out (default: %(default)s)",
     )
+    parser.add_argument("--only", metavar="NAME", help="one of clean, bad, gz, wide, many, known")
+    parser.add_argument("--peers", action="store_true", help="measure dlt and polars too; installs them under build/")
     arguments = parser.parse_args()
 
+    if arguments.peers:
+        install_peers()
     path = generate(arguments.rows)
     data_directory = BUILD / "postgres"
     shutil.rmtree(data_directory, ignore_errors=True)
@@ -234,11 +403,15 @@ def main() -> None:
         print(f"{machine()}, {version(server)}")
         print(f"load average at the start: {os.getloadavg()[0]:.1f} (far from 0, another has the processors too)\n")
         print(f"{'':<34}{'seconds':>9}{'process':>11}{'speed':>11}{'MB peak':>10}")
-
-        pairs = [(copy(server, path), ingest(server, path)) for _ in range(arguments.repetitions)]
-        copied, ingested = (median(list(measured)) for measured in zip(*pairs, strict=True))
-        report("psql \\copy, plain table", copied, copied)
-        report("python -m ingestion ingest", ingested, copied)
+        for name, scenario in scenarios(path, arguments.rows).items():
+            if arguments.only in {None, name}:
+                scenario()(server, arguments.repetitions)
+        if arguments.only:
+            return
+        copied = copy(server, path)
+        if arguments.peers:
+            for name, program in (("polars + ADBC", POLARS), ("dlt, Arrow to CSV", DLT)):
+                report(name, peer(server, path, program), copied)
         if pandas_rows := min(arguments.pandas_rows, arguments.rows):
             scale = arguments.rows / pandas_rows
             part = to_sql(server, generate(pandas_rows))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into the three hash-locked files of requirements/. Usage: scripts/lock.sh [--upgrade]
+# Resolves pyproject.toml into the hash-locked files of requirements/. Usage: scripts/lock.sh [--upgrade]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,3 +13,7 @@ lock() {
 lock runtime "$@"
 lock local --constraint requirements/runtime.txt --group local "$@"
 lock dev --constraint requirements/local.txt --group dev "$@"
+
+# peers have needs of their own, and so has this one
+uv pip compile --group bench --universal --no-strip-extras --generate-hashes --quiet \
+  --custom-compile-command 'make lock' --output-file requirements/bench.txt "$@"
