@@ -113,6 +113,17 @@ def test_a_line_that_breaks_during_a_load_leaves_each_row_once(store: Zone, sett
         assert cursor.fetchone() == (20_000, 20_000)
 
 
+def test_four_workers_on_one_store(store: Zone, settings: Settings, engine: Engine) -> None:
+    for number in range(8):
+        store.put(f"{number}/sleep.csv", sleep(number))
+    store.proxy.breaks(*[Fault("reset"), Fault("cut", 20)] * 3, matches=of_the_object)
+    files = ingest(engine, store.open(), uuid4(), Plan(workers=4)).files
+    assert [file.status for file in files] == ["loaded"] * 8
+    with db.session(engine) as connection, connection.cursor() as cursor:
+        cursor.execute("select user_id from raw.sleep order by 1")
+        assert [user for (user,) in cursor] == list(range(8))
+
+
 def test_an_object_that_changes_between_list_and_read_is_taken_up_by_the_next_run(
     s3: Zone, settings: Settings, engine: Engine
 ) -> None:
