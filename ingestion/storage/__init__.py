@@ -11,16 +11,10 @@ from ingestion.errors import ConfigurationError
 from ingestion.storage.base import Storage, StoredFile, is_drop
 from ingestion.storage.local import LocalStorage
 
-__all__ = ["LocalStorage", "Storage", "StoredFile", "is_drop", "is_object_store", "open_storage"]
+__all__ = ["LocalStorage", "Storage", "StoredFile", "is_drop", "open_storage"]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _STORES = ("s3", "gs", "az")
-
-
-def is_object_store(location: str) -> bool:
-    """Tell whether a location is the URL of an object store, rather than a path."""
-    match = _URL.fullmatch(location)
-    return match is not None and match[1].lower() != "file"
 
 
 def open_storage(location: str, *, timeout_seconds: float = 60.0) -> Storage:

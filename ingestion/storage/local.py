@@ -1,5 +1,6 @@
 """A landing zone that is a directory."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -12,6 +13,9 @@ from typing import BinaryIO
 
 from ingestion.errors import ConfigurationError, FileRefusedError
 from ingestion.storage.base import StoredFile, changed, is_drop, other_bytes
+
+# file systems without hard links
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class LocalStorage:
@@ -108,26 +112,44 @@ def _refuse_to_pass_over(exc: OSError) -> None:
 
 def _add(target: Path, path: Path, checksum: str) -> bool:
     # a hidden name is no drop: nobody takes up half a file
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".landing-") as part:
-        with path.open("rb") as source:
-            shutil.copyfileobj(source, part, 1 << 20)
-        part.flush()
-        Path(part.name).chmod(0o644)
-        os.fsync(part.fileno())
-        if _checksum(Path(part.name)) != checksum:
+    descriptor, hidden = tempfile.mkstemp(dir=target.parent, prefix=".landing-")
+    part = Path(hidden)
+    try:
+        with path.open("rb") as source, os.fdopen(descriptor, "wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+            copy.flush()
+            os.fchmod(copy.fileno(), 0o644)
+            os.fsync(copy.fileno())
+        if _checksum(part) != checksum:
             raise changed()
-        try:
-            # unlike a rename, a link never replaces what has the name
-            os.link(part.name, target)
-        except FileExistsError:
+        if not _give_name(part, target):
             if _checksum(target) != checksum:
-                raise other_bytes(target.name) from None
+                raise other_bytes(target.name)
             return False
+    finally:
+        part.unlink(missing_ok=True)
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return True
+
+
+def _give_name(part: Path, target: Path) -> bool:
+    """Give a file its name, unless something has it."""
+    try:
+        # unlike a rename, a link never replaces what has the name
+        os.link(part, target)
+    except FileExistsError:
+        return False
+    except OSError as exc:
+        if exc.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            return False
+        # the name tells the content: what comes in between can only be the same bytes
+        part.rename(target)
     return True
 
 

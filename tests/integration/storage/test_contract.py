@@ -1,13 +1,15 @@
 """What every landing zone holds to; a further backend joins by a `Zone` of its own."""
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from ingestion.errors import ConfigurationError, FileRefusedError
 from ingestion.storage import open_storage
-from tests.integration.storage.conftest import Zone
+from tests.integration.storage.conftest import Zone, local_zone
 
 LARGE = b"".join(b"%07d,0123456789abcdef0123456789abcdef\n" % i for i in range(60_000))
 
@@ -143,6 +145,22 @@ def test_nothing_is_put_in_the_place_of_other_bytes(zone: Zone, tmp_path: Path) 
     with pytest.raises(FileRefusedError, match="other bytes"):
         zone.open().add("sleep.csv", source, checksum(b"content"))
     assert zone.read("sleep.csv") == b"other"
+
+
+def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_paths: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    zone = local_zone(tmp_path / "zone")
+    source = tmp_path / "source.csv"
+    source.write_bytes(b"content")
+    assert zone.open().add("a/sleep.csv", source, checksum(b"content"))
+    assert not zone.open().add("a/sleep.csv", source, checksum(b"content"))
+    source.write_bytes(b"other")
+    with pytest.raises(FileRefusedError, match="other bytes"):
+        zone.open().add("a/sleep.csv", source, checksum(b"other"))
+    assert [path.name for path in (tmp_path / "zone/a").iterdir()] == ["sleep.csv"]
 
 
 @pytest.mark.parametrize("whole_bytes", [1 << 30, 1 << 20])
