@@ -79,8 +79,10 @@ def build(
 
     """
     with db.transaction(engine, role=settings.loader_role) as connection:
+        models = _fingerprint_of_models()
         content = manifest.content_fingerprint(connection, settings.schema)
-        step.input_fingerprint = _fingerprint(content, settings.schema, settings.dbt_vars)
+        step.input_fingerprint = _digest(models, content, settings.schema, settings.dbt_vars)
+        step.detail = {"models_fingerprint": models}
         last = _queries.last_build(connection)
         if (
             not (force or full_refresh)
@@ -89,11 +91,13 @@ def build(
             and _all_exist(connection, last[1])
         ):
             step.skipped = "neither rows nor models have changed"
-            step.detail = {"relations": last[1]}
+            step.detail |= {"relations": last[1]}
             return
+        # incremental tables have the shape of the models that made them
+        full_refresh = full_refresh or any(built != models for (built,) in _queries.models_built(connection))
     results = _invoke(settings, run_id, step, full_refresh=full_refresh)
     failed = [result for result in results if result.status in _FAILED]
-    step.detail = {
+    step.detail |= {
         "relations": sorted(result.relation for result in results if result.relation),
         "models": sum(result.resource_type == "model" and result.status == "success" for result in results),
         "tests_passed": sum(result.status == "pass" for result in results),
@@ -120,14 +124,18 @@ def _failure(failed: list[NodeResult]) -> PipelineError:
     return PipelineError(text, hint=f"Build it alone with: make dbt ARGS='build --select {first.name}'")
 
 
-def _fingerprint(content: str, schema: str, dbt_vars: str | None) -> str:
-    digest = hashlib.sha256(f"{__version__} {schema} {content} {dbt_vars}".encode())
+def _fingerprint_of_models() -> str:
+    digest = hashlib.sha256()
     for path in sorted(PROJECT_DIRECTORY.rglob("*")):
         inside = path.relative_to(PROJECT_DIRECTORY)
         if path.suffix in _INPUTS and not _NOT_INPUTS & set(inside.parts):
             digest.update(f"\0{inside.as_posix()}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256("\0".join(part or "" for part in (__version__, *parts)).encode()).hexdigest()
 
 
 def _all_exist(connection: db.Connection, relations: list[str]) -> bool:

@@ -20,3 +20,16 @@ insert into ops.dbt_node_results (
     run_id, dbt_invocation_id, node_id, resource_type, status, failures, rows_affected, duration_ms, message
 )
 values %s;
+
+-- name: models_built()
+-- by the last build that went well, and by any that were begun since then
+select distinct detail ->> 'models_fingerprint' as models_fingerprint
+from ops.pipeline_steps
+where
+    step = 'dbt_build'
+    and status <> 'running'
+    and started_at >= (
+        select coalesce(max(good.started_at), '-infinity')
+        from ops.pipeline_steps as good
+        where good.step = 'dbt_build' and good.status in ('success', 'skipped')
+    );

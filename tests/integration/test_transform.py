@@ -78,6 +78,15 @@ def test_force_builds_what_has_not_changed(settings: Settings) -> None:
     assert not runner.run(settings, "run", runner.Order(force=True)).steps[-1].skipped
 
 
+def test_changed_models_are_built_anew(settings: Settings, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    drop(settings, "daily_activity.csv", range(1, 3))
+    assert runner.run(settings).exit_code == 0
+    rows("alter table marts.fct_user_day drop column steps cascade; select 1")
+    monkeypatch.setattr("ingestion.transform._fingerprint_of_models", lambda: "an older version's")
+    assert runner.run(settings).exit_code == 0
+    assert rows("select count(steps) from marts.fct_user_day") == [(2,)]
+
+
 def test_variables_that_are_no_mapping(settings: Settings) -> None:
     result = runner.run(replace(settings, dbt_vars="[1]"), "transform")
     assert result.exit_code == 78
