@@ -1,0 +1,102 @@
+"""What the pattern is sure of, PostgreSQL must take, and within the declared range; it may be sure of too little."""
+
+import re
+from random import Random
+
+import pytest
+from sqlalchemy import Engine
+
+from ingestion import db
+from ingestion.header import read_header
+from ingestion.shape import surely_good
+from ingestion.sources import SOURCES, Column, Source
+
+PIECES = (
+    *"0123456789-+./: ,;eE_'\"\\",
+    *(
+        "00",
+        "12",
+        "29",
+        "30",
+        "31",
+        "13",
+        "1440",
+        "1441",
+        "999",
+        "2016",
+        "0000",
+        "9" * 20,
+        "AM",
+        " PM",
+        "T",
+        "true",
+        "NaN",
+    ),
+    *(
+        "4/12/2016",
+        "2/29/2015",
+        "2/30/2016",
+        "12/31/2016",
+        "31/12/2016",
+        "2016-02-29",
+        "2016-04-31",
+        "2016-01-02T23:59",
+    ),
+    *("12:00:00 AM", "13:00:00 PM", "0:30:00 AM", "24:00:00", "23:59:60", " 7:05", "\u0664", "False", "1e400", "NaN"),
+)
+# one of each kind, for the sources repeat themselves
+KINDS = {
+    (column.type, column.minimum, column.maximum, column.name in source.key): (source, column)
+    for source in SOURCES
+    for column in source.columns
+}
+
+
+def values(random: Random) -> list[str]:
+    plain = [str(number) for number in range(-5, 2000)]
+    return plain + ["".join(random.choices(PIECES, k=random.randint(0, 4))) for _ in range(20_000)]
+
+
+def is_sure(source: Source, column: Column, value: str) -> bool:
+    # every other column of the line is as an export has it
+    usual = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
+    header = ",".join(each.header for each in source.columns) + "\n"
+    pattern = PATTERNS.setdefault(
+        source.name, surely_good(source, read_header(source, header.encode(), f"{source.stems[0]}.csv"))
+    )
+    line = ",".join(value if each == column else usual[each.type] for each in source.columns) + "\n"
+    assert pattern
+    match = pattern.match(line.encode())
+    return match is not None and match.end() == len(line.encode())
+
+
+PATTERNS: dict[str, re.Pattern[bytes] | None] = {}
+
+
+@pytest.mark.parametrize(("source", "column"), KINDS.values(), ids=lambda each: each.name)
+def test_what_the_pattern_is_sure_of_fits(source: Source, column: Column, engine: Engine) -> None:
+    tried = values(Random(column.name))  # noqa: S311  (no secret)
+    sure = sorted({value for value in tried if is_sure(source, column, value)})
+    assert sure, "it is sure of nothing: then all rows are judged one by one"
+    low = column.minimum if column.minimum is not None else "-Infinity"
+    high = column.maximum if column.maximum is not None else "Infinity"
+    is_number = column.type not in {"timestamp", "boolean"}
+    outside = f"value::{column.type} not between '{low}'::float8 and '{high}'::float8" if is_number else "false"
+    with db.session(engine) as connection, connection.cursor() as cursor:
+        cursor.execute("select set_config('datestyle', %s, false)", (f"ISO, {source.date_order}",))
+        cursor.execute(
+            "select value from unnest(%s) as value where value <> '' and not pg_input_is_valid(value, %s)",
+            (sure, column.type),
+        )
+        assert cursor.fetchall() == []
+        cursor.execute(f"select value from unnest(%s) as value where value <> '' and {outside}", (sure,))
+        assert cursor.fetchall() == []
+    assert ("" in sure) == (column.name not in source.key)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_it_is_sure_of_usual_lines_and_of_no_broken_ones(source: Source) -> None:
+    column = source.columns[0]
+    assert is_sure(source, column, "1503960366")
+    for broken in ("1,1", '"1"', "1\n", "", " 1", "1\r"):
+        assert not is_sure(source, column, broken), broken
