@@ -90,6 +90,7 @@ class Settings:
         data_dir: the landing zone, or None for the mode's default.
         use_manifest: consult the manifest: load each file once. Otherwise a run replaces the tables' rows.
         schema: the schema of the raw tables.
+        archive: move files that are loaded into `.archive/` of the landing zone; otherwise they are left.
         min_age_seconds: files written more lately may still be growing, and are left for the next run.
         workers: how many files are loaded at the same time.
         erasure_key: the secret under which erased persons are remembered, so that they do not come back.
@@ -114,6 +115,7 @@ class Settings:
     data_dir: str | None = None
     use_manifest: bool = False
     schema: str = "raw"
+    archive: bool = False
     min_age_seconds: float = 0.0
     workers: int = 1
     erasure_key: str | None = field(default=None, repr=False)
@@ -149,6 +151,7 @@ class Settings:
             data_dir=environ.get("PIPELINE_DATA_DIR") or None,
             use_manifest=env.flag("PIPELINE_USE_MANIFEST"),
             schema=environ.get("PIPELINE_SCHEMA") or cls.schema,
+            archive=env.flag("PIPELINE_ARCHIVE"),
             min_age_seconds=env.seconds("PIPELINE_MIN_AGE_SECONDS", cls.min_age_seconds),
             workers=env.count("PIPELINE_WORKERS", cls.workers),
             erasure_key=environ.get("PIPELINE_ERASURE_KEY") or None,

@@ -20,7 +20,7 @@ from psycopg2.sql import SQL, Identifier
 from sqlalchemy import Engine
 
 from ingestion import db, log, manifest, quarantine
-from ingestion.errors import BadDataError, FileRefusedError, UsageError
+from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
 from ingestion.load import Drop, changed, load
 from ingestion.manifest import Counts, Entry, LoadedFile
 from ingestion.progress import OnChunk, watch
@@ -109,6 +109,7 @@ class Plan:
         force: load again what is loaded already; its rows are replaced.
         only: the names to look at; none means all.
         since: files last written before are passed over; None means none.
+        archive: with the manifest, move files that are loaded out of the way; otherwise they are left.
         min_age_seconds: files written more lately may still be growing, and are left for the next run.
         workers: how many files are loaded at the same time, each on a connection of its own.
         dry_run: do everything in one transaction, and roll it back.
@@ -121,6 +122,7 @@ class Plan:
     force: bool = False
     only: frozenset[str] = frozenset()
     since: datetime | None = None
+    archive: bool = False
     min_age_seconds: float = 0.0
     workers: int = 1
     dry_run: bool = False
@@ -145,9 +147,15 @@ def ingest(engine: Engine, storage: Storage, run_id: UUID, plan: Plan, *, role: 
     Raises:
         BadDataError: there is no file at all, and there should be.
         UsageError: a file of `only` is not there.
+        ConfigurationError: the landing zone cannot archive, and is asked to.
         DatabaseUnavailableError: no connection, or it was lost; the files loaded before stay loaded.
 
     """
+    if plan.archive and not storage.can_archive:
+        raise ConfigurationError(
+            "an object store cannot archive: between copy and deletion a newer object could be lost",
+            hint="Unset PIPELINE_ARCHIVE, and let a lifecycle rule of the bucket move old objects.",
+        )
     with _Ingest(engine, storage, run_id, plan, role) as job:
         if plan.schema != "raw":
             job.make_tables()
@@ -207,7 +215,8 @@ class _Ingest:
             loaded = {(f.source, f.filename): f for f in manifest.loaded_files(connection, self._schema)}
         sizes = {file.size for file in loaded.values()} | set(self._retracted.values())
         self._vanished = set(loaded)
-        again = []
+        again: list[tuple[StoredFile, Source]] = []
+        settled: list[tuple[StoredFile, Source]] = []
         workers = 1 if self._plan.dry_run else self._plan.workers
 
         def work(item: tuple[StoredFile, Source]) -> FileResult:
@@ -219,14 +228,30 @@ class _Ingest:
                 again.append((file, source))
             else:
                 self._report(result)
+            if self._plan.archive and result.status in {"loaded", "replaced", "skipped"}:
+                settled.append((file, source))
         for file, source in again:
             self._report(self._load_unless_claimed(file, source, sizes))
+        if settled and not self._plan.dry_run:
+            self._archive(settled)
         if self._plan.only:
             self._check_all_were_there()
         elif not self._listed:
-            _explain_empty(known_files=len(loaded))
-        elif self._vanished:
-            self._report_vanished(sorted(name for _, name in self._vanished))
+            _explain_empty(
+                known_files=sum(not self._storage.is_archived(f.filename, f.checksum) for f in loaded.values())
+            )
+        elif vanished := [
+            name for key in self._vanished if not self._storage.is_archived(name := key[1], loaded[key].checksum)
+        ]:
+            self._report_vanished(sorted(vanished))
+
+    def _archive(self, files: list[tuple[StoredFile, Source]]) -> None:
+        with self._transaction() as connection:
+            loaded = {(f.source, f.filename): f.checksum for f in manifest.loaded_files(connection, self._schema)}
+        for file, source in files:
+            checksum = loaded.get((source.name, file.name))
+            if checksum is None or not self._storage.archive(file, checksum):
+                log.event(f"{file.name} was not archived: it has changed, or may not be moved", level=log.WARNING)
 
     def replace_all(self) -> None:
         """Replace what the tables hold by what the files hold, a source in one transaction."""

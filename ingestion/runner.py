@@ -305,6 +305,7 @@ def plan_of(settings: Settings, order: Order | None = None) -> Plan:
         force=order.force or bool(order.filenames),
         only=frozenset(order.filenames),
         since=order.since,
+        archive=settings.archive,
         min_age_seconds=settings.min_age_seconds,
         workers=settings.workers,
         erasure_key=settings.erasure_key,

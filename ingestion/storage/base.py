@@ -87,6 +87,28 @@ class Storage(Protocol):
         """
         ...
 
+    @property
+    def can_archive(self) -> bool:
+        """Tell whether a file can be moved away without a moment in which a newer one would be lost."""
+        ...
+
+    def archive(self, file: StoredFile, checksum: str) -> bool:
+        """Move a file out of the list, into a hidden folder of the landing zone.
+
+        Arguments:
+            file: as it was loaded.
+            checksum: SHA-256 of its bytes, in hexadecimal.
+
+        Returns:
+            Whether it was moved: False where it has changed since, or may not be moved.
+
+        """
+        ...
+
+    def is_archived(self, name: str, checksum: str) -> bool:
+        """Tell whether these bytes of that name have been moved away."""
+        ...
+
 
 def is_drop(name: str) -> bool:
     """Tell whether a name, without folders, can be a drop's: not hidden, half uploaded, a marker or a README."""

@@ -1,5 +1,6 @@
 """A landing zone that is a directory."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -14,6 +15,7 @@ from typing import BinaryIO
 from ingestion.errors import ConfigurationError, FileRefusedError
 from ingestion.storage.base import StoredFile, changed, is_drop, other_bytes
 
+_ARCHIVE = ".archive"
 # file systems without hard links
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -85,6 +87,32 @@ class LocalStorage:
                 f"{target} cannot be written ({exc.strerror})",
                 hint=f"Give user {os.geteuid()} the right to write there, and room.",
             ) from exc
+
+    @property
+    def can_archive(self) -> bool:
+        return True
+
+    def archive(self, file: StoredFile, checksum: str) -> bool:
+        path, target = self._path(file), self._archived(file.name, checksum)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+        except OSError:
+            return False
+        moved = self._describe(target)
+        if (moved.size, moved.version) == (file.size, file.version):
+            return True
+        # a newer file had taken the name: it goes back, unless an even newer one has
+        with contextlib.suppress(FileExistsError):
+            os.link(target, path)
+            target.unlink()
+        return False
+
+    def is_archived(self, name: str, checksum: str) -> bool:
+        return self._archived(name, checksum).exists()
+
+    def _archived(self, name: str, checksum: str) -> Path:
+        return self._root / _ARCHIVE / checksum[:16] / name
 
     def _path(self, file: StoredFile) -> Path:
         return self._undecodable.get(file.name, self._root / file.name)

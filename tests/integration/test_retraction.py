@@ -17,6 +17,7 @@ from ingestion.config import Settings
 from ingestion.run_tracker import RunTracker
 from ingestion.runner import Order
 from ingestion.sources import SLEEP
+from ingestion.storage import open_storage
 from tests.drops import SLEEP_HEADER, Landing, activity, sleep
 
 KEY = "a long random secret"
@@ -344,3 +345,39 @@ def test_since_can_pass_over_everything(landing: Landing, settings: Settings) ->
     landing.put("sleep.csv", sleep(1))
     landing.ingest()
     assert runner.run(settings, "ingest", Order(since=datetime(2100, 1, 1, tzinfo=UTC))).exit_code == 0
+
+
+def test_loaded_files_are_archived_where_that_is_set(landing: Landing, settings: Settings) -> None:
+    landing.put("a/sleep.csv", sleep(1))
+    landing.put("sleep.csv", sleep(2))
+    landing.put("twin/sleep.csv", sleep(1))
+    landing.put("sleep_2.csv", b"Id\n1\n")
+    landing.put("stress.csv", b"Id\n1\n")
+    archiving = replace(settings, archive=True)
+    assert runner.run(archiving, "ingest").exit_code == 65
+    left = sorted(path.relative_to(landing.root).as_posix() for path in landing.root.rglob("*") if path.is_file())
+    assert [name for name in left if not name.startswith(".archive/")] == [
+        "sleep_2.csv",
+        "stress.csv",
+        "twin/sleep.csv",
+    ]
+    assert sorted(name.split("/", 2)[2] for name in left[:-3]) == ["a/sleep.csv", "sleep.csv"]
+    for name in ("sleep_2.csv", "stress.csv", "twin/sleep.csv"):
+        (landing.root / name).unlink()
+    result = runner.run(archiving, "ingest")
+    assert result.exit_code == 0, result.error_summary
+    assert result.ingest is not None
+    assert result.ingest.vanished == []
+    landing.put("sleep.csv", sleep(3))
+    assert runner.run(archiving, "ingest").exit_code == 0
+    assert landing.users() == [1, 3]
+    landing.check()
+
+
+def test_a_newer_file_is_not_archived_in_the_place_of_the_loaded_one(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(1))
+    storage = open_storage(str(landing.root))
+    (loaded,) = storage.list()
+    landing.put("sleep.csv", sleep(2, 3))
+    assert not storage.archive(loaded, "0" * 64)
+    assert (landing.root / "sleep.csv").read_bytes() == sleep(2, 3)
