@@ -399,7 +399,7 @@ class _Ingest:
         if not self._storage.is_unchanged(file):
             raise changed()
         self._refuse_twin(connection, file, source, loaded.checksum)
-        counts = self._without_erased(connection, source, file_id, loaded.counts)
+        counts = self._without_erased(connection, source, file, file_id, loaded.counts)
         status: Status = "replaced" if self._take_out(connection, file, source) else "loaded"
         entry = self._entry(file, source, loaded.checksum)
         manifest.record_loaded(
@@ -410,8 +410,10 @@ class _Ingest:
             file.name, source.name, status, counts=counts, extra=loaded.extra, drift=loaded.drift, faults=faults
         )
 
-    def _without_erased(self, connection: db.Connection, source: Source, file_id: int, counts: Counts) -> Counts:
-        kept = self._tombstones.keep_out(connection, self._schema, source.name, file_id)
+    def _without_erased(
+        self, connection: db.Connection, source: Source, file: StoredFile, file_id: int, counts: Counts
+    ) -> Counts:
+        kept = self._tombstones.keep_out(connection, self._schema, source.name, file_id, file.name)
         return replace(
             counts,
             loaded=counts.loaded - kept.from_raw,

@@ -14,7 +14,7 @@ from psycopg2.sql import SQL, Identifier
 
 from ingestion import db, manifest
 from ingestion.errors import ConfigurationError, UsageError
-from ingestion.sources import SOURCES
+from ingestion.sources import SOURCES, user_id_in
 
 _NUMBER = re.compile(rb"\d{1,19}")
 _queries = db.queries("retraction")
@@ -127,7 +127,7 @@ class Tombstones:
             )
         self._key = key
 
-    def keep_out(self, connection: db.Connection, schema: str, source: str, file_id: int) -> "Kept":
+    def keep_out(self, connection: db.Connection, schema: str, source: str, file_id: int, filename: str) -> "Kept":
         """Delete what a load has brought back of erased persons.
 
         Arguments:
@@ -135,6 +135,7 @@ class Tombstones:
             schema: of the raw tables.
             source: the dataset.
             file_id: the load.
+            filename: of what was loaded; it may name the person its rows do not.
 
         Returns:
             The rows deleted.
@@ -149,15 +150,19 @@ class Tombstones:
             )
             erased = [user_id for (user_id,) in cursor if hash_user(self._key, user_id) in self._hashes]
             cursor.execute("select rejected_row_id, raw_line from ops.rejected_rows where file_id = %s", (file_id,))
-            rejected = [row_id for row_id, raw_line in cursor if self._names_one(bytes(raw_line))]
+            of_one = self._is_erased(user_id_in(filename))
+            rejected = [row_id for row_id, raw_line in cursor if of_one or self._names_one(bytes(raw_line))]
             cursor.execute("delete from ops.rejected_rows where rejected_row_id = any(%s)", (rejected,))
         return Kept(
             from_raw=_delete(connection, schema, source, "_file_id = %s and user_id = any(%s)", file_id, erased),
             from_quarantine=len(rejected),
         )
 
+    def _is_erased(self, user_id: int | None) -> bool:
+        return user_id is not None and hash_user(self._key or "", user_id) in self._hashes
+
     def _names_one(self, raw_line: bytes) -> bool:
-        return any(hash_user(self._key or "", int(digits)) in self._hashes for digits in _NUMBER.findall(raw_line))
+        return any(self._is_erased(int(digits)) for digits in _NUMBER.findall(raw_line))
 
 
 def erase(connection: db.Connection, schema: str, user_id: int, key: str | None, run_id: UUID) -> Receipt:
@@ -196,7 +201,12 @@ def erase(connection: db.Connection, schema: str, user_id: int, key: str | None,
         for file_id, rows in by_file.items():
             _queries.count_erased(connection, file_id=file_id, from_raw=rows, from_quarantine=0)
         files |= by_file.keys()
-    quarantined = dict(_queries.delete_rejected_of(connection, id_bytes=str(user_id).encode(), target_schema=schema))
+    own_files = [file_id for file_id, name in _queries.names_with_rejected(connection) if user_id_in(name) == user_id]
+    quarantined = dict(
+        _queries.delete_rejected_of(
+            connection, id_bytes=str(user_id).encode(), own_files=own_files, target_schema=schema
+        )
+    )
     receipt.rows["ops.rejected_rows"] = sum(quarantined.values())
     for file_id, rows in quarantined.items():
         _queries.count_erased(connection, file_id=file_id, from_raw=0, from_quarantine=rows)

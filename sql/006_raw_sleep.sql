@@ -9,8 +9,6 @@ create table raw.sleep (
     _loaded_at timestamptz not null default now()
 );
 
-create index sleep_file_id on raw.sleep using brin (_file_id);
-
 comment on table raw.sleep is
 'Sleep by day as exported: one row a user and day and file. Overlaps and duplicates are kept.';
 comment on column raw.sleep.sleep_day is

@@ -7,8 +7,6 @@ create table raw.hourly_steps (
     _loaded_at timestamptz not null default now()
 );
 
-create index hourly_steps_file_id on raw.hourly_steps using brin (_file_id);
-
 comment on table raw.hourly_steps is
 'Steps by hour as exported: one row a user and hour and file. Overlaps and duplicates are kept.';
 comment on column raw.hourly_steps.activity_hour is

@@ -7,8 +7,6 @@ create table raw.heart_rate (
     _loaded_at timestamptz not null default now()
 );
 
-create index heart_rate_file_id on raw.heart_rate using brin (_file_id);
-
 comment on table raw.heart_rate is
 'Heart rate as exported, every few seconds: one row a user, moment and file. Overlaps and duplicates are kept.';
 comment on column raw.heart_rate.measured_at is 'In the device''s local time.';

@@ -12,8 +12,6 @@ create table raw.weight (
     _loaded_at timestamptz not null default now()
 );
 
-create index weight_file_id on raw.weight using brin (_file_id);
-
 comment on table raw.weight is
 'Weight as logged: one row a weighing and file. Overlaps and duplicates are kept.';
 comment on column raw.weight.weighed_at is 'In the device''s local time; 11:59:59 PM where only the day was given.';

@@ -42,7 +42,7 @@ set
     rows_erased = rows_erased + :from_raw + :from_quarantine
 where file_id = :file_id;
 
--- name: delete_rejected_of(id_bytes, target_schema)
+-- name: delete_rejected_of(id_bytes, own_files, target_schema)
 -- a line that merely contains the id goes too: better one row too many than a person's row kept
 with gone as (
     delete from ops.rejected_rows as r
@@ -50,7 +50,7 @@ with gone as (
     where
         r.file_id = m.file_id
         and m.target_schema = :target_schema
-        and position(:id_bytes in r.raw_line) > 0
+        and (position(:id_bytes in r.raw_line) > 0 or r.file_id = any(:own_files::bigint[]))
     returning r.file_id
 )
 
@@ -78,3 +78,10 @@ inner join pg_namespace as n on c.relnamespace = n.oid
 inner join pg_attribute as a on c.oid = a.attrelid and a.attname = 'user_id' and not a.attisdropped
 where n.nspname in ('staging', 'intermediate', 'marts', 'dbt_test_failures') and c.relkind in ('r', 'p')
 order by n.nspname, c.relname;
+
+-- name: names_with_rejected()
+select
+    file_id,
+    source_filename
+from ops.raw_ingest_manifest
+where rows_rejected > 0;

@@ -381,3 +381,23 @@ def test_a_newer_file_is_not_archived_in_the_place_of_the_loaded_one(landing: La
     landing.put("sleep.csv", sleep(2, 3))
     assert not storage.archive(loaded, "0" * 64)
     assert (landing.root / "sleep.csv").read_bytes() == sleep(2, 3)
+
+
+def test_a_person_named_by_the_path_alone_is_erased_from_quarantine(landing: Landing, settings: Settings) -> None:
+    """Exports of some devices have no id in their rows."""
+    header = "Cycle start time,Sleep onset,Wake onset,Asleep duration (min),In bed duration (min)\n"
+    name = "user_id=4711/physiological_cycles.csv"
+    good = "2024-01-01 22:00:00,2024-01-01 23:00:00,2024-01-02 07:00:00,400,450\n"
+    landing.put(name, (header + good + good.replace("400", "many")).encode())
+    landing.put("sleep.csv", sleep(5))
+    landing.ingest()
+    assert landing.rows("select count(*) from ops.rejected_rows") == [(1,)]
+    with db.transaction(landing.engine) as connection:
+        retraction.erase(connection, "raw", 4711, KEY, uuid4())
+    assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
+    assert landing.users() == [5]
+    landing.check()
+    runner.run(replace(settings, erasure_key=KEY), "ingest", Order(force=True))
+    assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
+    assert landing.users() == [5]
+    landing.check()

@@ -26,7 +26,7 @@ new_file as (
 
 ),
 
--- the ids as an array, so that the block range index on _file_id is used
+-- the ids as an array, so that an index on _file_id is used where a large raw table has been given one
 reach as (
     {% for source_name, day in sources.items() %}
     select
