@@ -184,7 +184,7 @@ def test_a_folder_of_files_goes_into_the_volume(production: Compose) -> None:
             *("--volume", f"{own.project}_data_lake:/landing", "pipeline", "cp", "-r", "/drop/.", "/landing/"),
         )
         assert result.returncode == 0, result.output
-        listed = own("run", "--rm", "--no-deps", "pipeline", "ls", "/data_lake")
+        listed = own("run", "--rm", "--no-deps", "pipeline", "/bin/ls", "/data_lake")
         assert "sleep_2026-04-01.csv" in listed.stdout
     finally:
         own("--profile", "local-database", "down", "--volumes")
