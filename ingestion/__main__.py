@@ -16,7 +16,7 @@ from rich.console import Console
 
 from ingestion import db, embedded, landing, log, migrate, quarantine, summary
 from ingestion.arguments import parse
-from ingestion.config import Database, Settings
+from ingestion.config import Settings
 from ingestion.errors import ConfigurationError, Interrupted, PipelineError
 from ingestion.run_tracker import exit_code_of
 from ingestion.runner import Order, rehearse, run
@@ -62,7 +62,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps(vars(result.receipt), indent=2))
     if result.ingest or not result.error:
         console = log.console() or Console(stderr=True, soft_wrap=True, width=_PLAIN_WIDTH)
-        summary.show_run(console, result, db.create_engine(settings), _require(settings))
+        summary.show_run(console, result, db.create_engine(settings), settings.known_database)
     return result.exit_code
 
 
@@ -89,8 +89,7 @@ def _ingest(arguments: argparse.Namespace, settings: Settings) -> int:
 def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
     if not (arguments.status or arguments.plan or arguments.baseline is not None):
         return _run(arguments, settings)
-    engine = db.create_engine(settings)
-    db.wait_until_ready(engine, settings.db_wait_seconds)
+    engine = db.ready_engine(settings)
     if arguments.baseline is not None:
         for file in migrate.baseline(engine, arguments.baseline, role=settings.owner_role):
             print(f"recorded {file}")
@@ -109,8 +108,7 @@ def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _status(arguments: argparse.Namespace, settings: Settings) -> int:
-    engine = db.create_engine(settings)
-    db.wait_until_ready(engine, settings.db_wait_seconds)
+    engine = db.ready_engine(settings)
     status = summary.read_status(engine)
     if arguments.json:
         print(json.dumps({"is_healthy": status.is_healthy, **vars(status)}, default=str, indent=2))
@@ -123,8 +121,7 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.what == "replay":
         arguments.command = "replay"
         return _run(arguments, settings)
-    engine = db.create_engine(settings)
-    db.wait_until_ready(engine, settings.db_wait_seconds)
+    engine = db.ready_engine(settings)
     with db.transaction(engine, role=settings.loader_role) as connection:
         if arguments.what == "list":
             _console().print(summary.show_quarantine(quarantine.groups(connection, settings.schema)))
@@ -139,8 +136,7 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _ls(arguments: argparse.Namespace, settings: Settings) -> int:
-    engine = db.create_engine(settings)
-    db.wait_until_ready(engine, settings.db_wait_seconds)
+    engine = db.ready_engine(settings)
     storage = open_storage(settings.landing_zone, timeout_seconds=settings.storage_timeout_seconds)
     found: Counter[str] = Counter()
     for each in landing.preview(engine, storage, settings.schema):
@@ -173,7 +169,7 @@ def _psql(arguments: argparse.Namespace, settings: Settings) -> int:
     psql = embedded.psql() or shutil.which("psql")
     if psql is None:
         raise ConfigurationError("there is no psql on this machine", hint="Install postgresql-client.")
-    environment = {**os.environ, **_require(settings).environment}
+    environment = {**os.environ, **settings.known_database.environment}
     return subprocess.run([psql, *arguments.psql_arguments], env=environment, check=False).returncode
 
 
@@ -195,21 +191,13 @@ def _console() -> Console:
 @contextmanager
 def _with_database(settings: Settings) -> Iterator[Settings]:
     """Yield the settings with a database: the configured one, else the embedded one where it is installed."""
+    log.hide([settings.erasure_key])
     if settings.database is None and embedded.is_available():
         with embedded.server() as database:
             yield replace(settings, database=database)
     else:
-        log.hide([_require(settings).secret, settings.erasure_key])
+        log.hide([settings.known_database.secret])
         yield settings
-
-
-def _require(settings: Settings) -> Database:
-    if settings.database is None:
-        raise ConfigurationError(
-            "no database is configured",
-            hint="Set DATABASE_URL, or PGHOST and its family, or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD.",
-        )
-    return settings.database
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -172,6 +172,22 @@ class Settings:
         )
 
     @property
+    def known_database(self) -> Database:
+        """The database.
+
+        Raises:
+            ConfigurationError: none is configured.
+
+        """
+        if self.database is None:
+            raise ConfigurationError(
+                "no database is configured",
+                hint="Set DATABASE_URL, or PGHOST and its family,"
+                " or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD.",
+            )
+        return self.database
+
+    @property
     def landing_zone(self) -> str:
         """What to ingest: as set, else data_lake/ with the manifest and sample_data/ without it."""
         return self.data_dir or str(ROOT / ("data_lake" if self.use_manifest else "sample_data"))

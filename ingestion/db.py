@@ -58,12 +58,7 @@ def create_engine(settings: Settings) -> Engine:
         ConfigurationError: no database is configured.
 
     """
-    database = settings.database
-    if database is None:
-        raise ConfigurationError(
-            "no database is configured",
-            hint="Set DATABASE_URL, or PGHOST and its family, or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD.",
-        )
+    database = settings.known_database
     session = {
         # in milliseconds: half a second rounded to none would be no limit at all
         "statement_timeout": f"{settings.statement_timeout_seconds * 1000:.0f}ms",
@@ -91,6 +86,22 @@ def create_engine(settings: Settings) -> Engine:
         return connection
 
     return sqlalchemy_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool)
+
+
+def ready_engine(settings: Settings) -> Engine:
+    """Return an engine as `create_engine` does, once the database answers.
+
+    Arguments:
+        settings: with a database, and with how long to wait for it.
+
+    Raises:
+        ConfigurationError: no database is configured, or it answered with a refusal that waiting does not mend.
+        DatabaseUnavailableError: it did not answer in time.
+
+    """
+    engine = create_engine(settings)
+    wait_until_ready(engine, settings.db_wait_seconds)
+    return engine
 
 
 @contextmanager

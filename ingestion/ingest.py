@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -21,11 +21,11 @@ from sqlalchemy import Engine
 
 from ingestion import db, log, manifest, quarantine
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
-from ingestion.load import Drop, changed, load
+from ingestion.load import Drop, load
 from ingestion.manifest import Counts, Entry, LoadedFile
 from ingestion.progress import OnChunk, watch
 from ingestion.quarantine import Fault
-from ingestion.records import HashedStream
+from ingestion.records import checksum_of
 from ingestion.retraction import Tombstones, retracted
 from ingestion.sources import SOURCES, Source, source_for
 from ingestion.storage import Storage, StoredFile
@@ -361,7 +361,7 @@ class _Ingest:
             return True
         if file.size not in sizes:
             return False
-        checksum = self._checksum(file)
+        checksum = checksum_of(self._storage, file)
         if known and known.checksum == checksum:
             return True
         with self._transaction() as connection:
@@ -385,7 +385,7 @@ class _Ingest:
         now = manifest.find_name(connection, self._schema, source.name, file.name)
         if now is None or (known and now == known.file_id):
             return False
-        twin = manifest.find_checksum(connection, self._schema, source.name, self._checksum(file))
+        twin = manifest.find_checksum(connection, self._schema, source.name, checksum_of(self._storage, file))
         return twin is not None and twin[1] == file.name
 
     def _load(self, connection: db.Connection, file: StoredFile, source: Source) -> FileResult:
@@ -397,7 +397,7 @@ class _Ingest:
         # from here to the commit the same bytes or the same name cannot come in from elsewhere
         manifest.lock(connection, self._schema, source.name)
         if not self._storage.is_unchanged(file):
-            raise changed()
+            raise _changed()
         self._refuse_twin(connection, file, source, loaded.checksum)
         counts = self._without_erased(connection, source, file, file_id, loaded.counts)
         status: Status = "replaced" if self._take_out(connection, file, source) else "loaded"
@@ -452,14 +452,9 @@ class _Ingest:
         version = file.version if file.is_strong else None
         return Entry(self._schema, source.name, file.name, checksum, file.size, version)
 
-    def _checksum(self, file: StoredFile) -> str:
-        with closing(HashedStream(self._storage.open(file))) as stream:
-            stream.drain()
-            return stream.checksum
-
     def _record_refused(self, file: StoredFile, source: Source, result: FileResult) -> None:
         try:
-            entry = self._entry(file, source, self._checksum(file))
+            entry = self._entry(file, source, checksum_of(self._storage, file))
         except FileRefusedError:
             log.event(f"{file.name} has no readable content to be recorded by", file=file.name)
             return
@@ -545,6 +540,10 @@ def _rolled_back(engine: Engine, role: str | None) -> Iterator[db.Connection]:
             yield connection
         finally:
             connection.rollback()
+
+
+def _changed() -> FileRefusedError:
+    return FileRefusedError("it changed while it was read", hint="Nothing of it was loaded; the next run takes it up.")
 
 
 def _refused(file: StoredFile, source: Source, exc: FileRefusedError) -> FileResult:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -12,13 +11,13 @@ from sqlalchemy import Engine
 
 from ingestion import db, manifest
 from ingestion.errors import FileRefusedError, StatementError, UsageError
+from ingestion.records import checksum_of
 from ingestion.sources import source_for
 from ingestion.storage import Storage, StoredFile, is_drop
 
 State = Literal["new", "changed", "known", "unknown"]
 
 _NO_TABLE = {"42P01", "3F000"}
-_CHUNK_BYTES = 1 << 20
 _DIGITS = 16
 
 
@@ -96,7 +95,7 @@ class _Record:
             return Preview(file, source, "known")
         # bytes of a size that is not on record cannot be on record
         if file.size in self._sizes:
-            twin = self._by_checksum.get((source, _checksum_in(storage, file)))
+            twin = self._by_checksum.get((source, checksum_of(storage, file)))
             if twin is not None:
                 return Preview(file, source, "known", None if twin == file.name else f"the bytes of {twin}")
         return Preview(file, source, "changed" if known else "new")
@@ -131,11 +130,3 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
     # the digits are a folder of their own, so that the name still tells the dataset, whatever its suffix
     target = f"{source.name if source else 'unknown'}/{day:%Y-%m-%d}/{checksum[:_DIGITS]}/{name}"
     return Landed(target, source.name if source else None, storage.add(target, path, checksum))
-
-
-def _checksum_in(storage: Storage, file: StoredFile) -> str:
-    digest = hashlib.sha256()
-    with closing(storage.open(file)) as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

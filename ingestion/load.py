@@ -190,11 +190,6 @@ def read_dialect(kept: dict[str, str]) -> Dialect:
     return Dialect(**known | {"newline": kept.get("newline", "\n").encode()})
 
 
-def changed() -> FileRefusedError:
-    """Return the error for a file that is not the same from its beginning to its end."""
-    return FileRefusedError("it changed while it was read", hint="Nothing of it was loaded; the next run takes it up.")
-
-
 class _Load:
     def __init__(self, connection: db.Connection, drop: Drop, file_id: int, run_id: UUID) -> None:
         self._connection = connection

@@ -9,6 +9,7 @@ from psycopg2.extras import Json
 from sqlalchemy import Engine
 
 from ingestion import db, migrate
+from ingestion.errors import UsageError
 
 _queries = db.queries("manifest")
 
@@ -115,6 +116,13 @@ def find_name(connection: db.Connection, target_schema: str, source: str, filena
         connection, target_schema=target_schema, source=source, source_filename=filename
     )
     return file_id
+
+
+def not_loaded(filename: str) -> UsageError:
+    """Return the error for a name that nothing is loaded under."""
+    return UsageError(
+        f"{filename} is not loaded", hint="Name it as the manifest does: the path below the data directory."
+    )
 
 
 def next_file_id(connection: db.Connection) -> int:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -15,6 +16,7 @@ from ingestion.header import Dialect, Header
 from ingestion.progress import OnChunk, unwatched
 from ingestion.quarantine import Reason
 from ingestion.sources import Column, normalise
+from ingestion.storage import Storage, StoredFile
 
 CHUNK_BYTES = 1 << 18
 MAX_LINE_BYTES = 16 << 20
@@ -67,6 +69,22 @@ class HashedStream(io.RawIOBase):
     def checksum(self) -> str:
         """SHA-256 of all that was read, in hexadecimal."""
         return self._digest.hexdigest()
+
+
+def checksum_of(storage: Storage, file: StoredFile) -> str:
+    """Return SHA-256 of a file's bytes, in hexadecimal.
+
+    Arguments:
+        storage: where it is.
+        file: which one, and in which state.
+
+    Raises:
+        FileRefusedError: it cannot be read.
+
+    """
+    with closing(HashedStream(storage.open(file))) as stream:
+        stream.drain()
+        return stream.checksum
 
 
 class Content:

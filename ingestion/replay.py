@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from ingestion import db, load, manifest
-from ingestion.errors import UsageError
 from ingestion.sources import SOURCES
 
 _queries = db.queries("replay")
@@ -45,9 +44,7 @@ def replay(connection: db.Connection, schema: str, filename: str) -> list[Replay
     """
     files = list(_queries.files_to_replay(connection, target_schema=schema, source_filename=filename))
     if not files:
-        raise UsageError(
-            f"{filename} is not loaded", hint="Name it as the manifest does: the path below the data directory."
-        )
+        raise manifest.not_loaded(filename)
     replays = []
     for file_id, source_name, header, dialect in files:
         manifest.lock(connection, schema, source_name)

@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg2.sql import SQL, Identifier
 
 from ingestion import db, manifest
-from ingestion.errors import ConfigurationError, UsageError
+from ingestion.errors import ConfigurationError
 from ingestion.sources import SOURCES, user_id_in
 
 _NUMBER = re.compile(rb"\d{1,19}")
@@ -73,9 +73,7 @@ def retract(connection: db.Connection, schema: str, filename: str, reason: str, 
     """
     files = list(_queries.files_named(connection, target_schema=schema, source_filename=filename))
     if not files:
-        raise UsageError(
-            f"{filename} is not loaded", hint="Name it as the manifest does: the path below the data directory."
-        )
+        raise manifest.not_loaded(filename)
     for file_id, source, *_ in files:
         manifest.lock(connection, schema, source)
         _delete(connection, schema, source, "_file_id = %s", file_id)
@@ -148,7 +146,7 @@ class Tombstones:
                 SQL("select distinct user_id from {} where _file_id = %s").format(Identifier(schema, source)),
                 (file_id,),
             )
-            erased = [user_id for (user_id,) in cursor if hash_user(self._key, user_id) in self._hashes]
+            erased = [user_id for (user_id,) in cursor if self._is_erased(user_id)]
             cursor.execute("select rejected_row_id, raw_line from ops.rejected_rows where file_id = %s", (file_id,))
             of_one = self._is_erased(user_id_in(filename))
             rejected = [row_id for row_id, raw_line in cursor if of_one or self._names_one(bytes(raw_line))]

@@ -148,9 +148,8 @@ def rehearse(settings: Settings, order: Order | None = None) -> IngestResult:
         ConfigurationError: sql/ has files that are not applied yet.
 
     """
-    engine = db.create_engine(settings)
     with Interruptible():
-        db.wait_until_ready(engine, settings.db_wait_seconds)
+        engine = db.ready_engine(settings)
         with db.session(engine) as connection:
             pending = migrate.state(connection, migrate.read_migrations()).pending
         if pending:
@@ -164,8 +163,7 @@ def rehearse(settings: Settings, order: Order | None = None) -> IngestResult:
 
 def _execute(settings: Settings, command: Command, order: Order, result: RunResult, signals: Interruptible) -> None:
     log.event(f"{command} started", step="run", status="started", duration_ms=0, application_version=__version__)
-    engine = db.create_engine(settings)
-    db.wait_until_ready(engine, settings.db_wait_seconds)
+    engine = db.ready_engine(settings)
     tracker = RunTracker(
         engine,
         result.run_id,
