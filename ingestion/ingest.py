@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -129,7 +129,15 @@ class Plan:
     erasure_key: str | None = field(default=None, repr=False)
 
 
-def ingest(engine: Engine, storage: Storage, run_id: UUID, plan: Plan, *, role: str | None = None) -> IngestResult:
+def ingest(
+    engine: Engine,
+    storage: Storage,
+    run_id: UUID,
+    plan: Plan,
+    *,
+    role: str | None = None,
+    on_file: Callable[[FileResult], None] | None = None,
+) -> IngestResult:
     """Load every file of a landing zone that belongs to a declared source.
 
     Any number of processes may do this at once with the manifest: a file is claimed in the database.
@@ -140,6 +148,7 @@ def ingest(engine: Engine, storage: Storage, run_id: UUID, plan: Plan, *, role: 
         run_id: goes into the ledger.
         plan: how.
         role: the role to load as.
+        on_file: called with what became of each file, once that is committed; must not raise.
 
     Returns:
         What became of each file. A refused file does not keep the others from being loaded.
@@ -156,7 +165,7 @@ def ingest(engine: Engine, storage: Storage, run_id: UUID, plan: Plan, *, role: 
             "an object store cannot archive: between copy and deletion a newer object could be lost",
             hint="Unset PIPELINE_ARCHIVE, and let a lifecycle rule of the bucket move old objects.",
         )
-    with _Ingest(engine, storage, run_id, plan, role) as job:
+    with _Ingest(engine, storage, run_id, plan, role=role, on_file=on_file) as job:
         if plan.schema != "raw":
             job.make_tables()
         if plan.use_manifest:
@@ -167,13 +176,23 @@ def ingest(engine: Engine, storage: Storage, run_id: UUID, plan: Plan, *, role: 
 
 
 class _Ingest:
-    def __init__(self, engine: Engine, storage: Storage, run_id: UUID, plan: Plan, role: str | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        storage: Storage,
+        run_id: UUID,
+        plan: Plan,
+        *,
+        role: str | None,
+        on_file: Callable[[FileResult], None] | None,
+    ) -> None:
         self._engine = engine
         self._storage = storage
         self._run_id = run_id
         self._plan = plan
         self._schema = plan.schema
         self._role = role
+        self._on_file = on_file
         self._resources = ExitStack()
         self._rehearsal: db.Connection | None = None
         self._stop = threading.Event()
@@ -489,6 +508,8 @@ class _Ingest:
 
     def _report(self, result: FileResult) -> None:
         self.result.files.append(result)
+        if self._on_file:
+            self._on_file(result)
         if result.status == "skipped":
             return
         bad = result.status == "refused"

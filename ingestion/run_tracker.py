@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 from psycopg2.extras import Json
@@ -67,6 +67,19 @@ class Step:
     duration_ms: int | None = None
 
 
+class Watcher(Protocol):
+    """Who is told of the steps of a run, and of earlier runs that died."""
+
+    def run_died(self, run_id: str) -> None:
+        """An earlier run had died without a word, and has just been marked as a failure."""
+
+    def step_started(self, step: Step) -> None:
+        """A step begins."""
+
+    def step_ended(self, step: Step, error: BaseException | None) -> None:
+        """A step has ended, and is recorded."""
+
+
 class RunTracker:
     """One execution of the pipeline, as a context manager that sets its final status itself.
 
@@ -77,6 +90,7 @@ class RunTracker:
         role: the role that writes the record.
         lock_wait_seconds: how long to wait for another run to end; 0 declines at once.
         shared: other runs that are shared too may be at work at the same time.
+        watcher: is told of each step; must not raise.
 
     Raises:
         BusyError: another run is at work.
@@ -92,6 +106,7 @@ class RunTracker:
         role: str | None = None,
         lock_wait_seconds: float = 600.0,
         shared: bool = False,
+        watcher: Watcher | None = None,
     ) -> None:
         self._engine = engine
         self._run_id = run_id
@@ -99,6 +114,7 @@ class RunTracker:
         self._role = role
         self._lock_wait_seconds = lock_wait_seconds
         self._shared = shared
+        self._watcher = watcher
         self._resources = ExitStack()
         self._connection: db.Connection | None = None
         self._is_ready = False
@@ -146,6 +162,8 @@ class RunTracker:
             log.event(f"{name} started", status="started", duration_ms=0, attempt=attempt)
             started = time.monotonic()
             self._save(step)
+            if self._watcher:
+                self._watcher.step_started(step)
             try:
                 yield step
             except BaseException as exc:
@@ -156,6 +174,8 @@ class RunTracker:
                 log.event(
                     summary_of(exc), level=log.ERROR, status="failure", duration_ms=step.duration_ms, attempt=attempt
                 )
+                if self._watcher:
+                    self._watcher.step_ended(step, exc)
                 raise
             step.duration_ms = round((time.monotonic() - started) * 1000)
             step.status = "skipped" if step.skipped else "success"
@@ -170,6 +190,8 @@ class RunTracker:
                 rows_out=step.rows_out,
                 rows_rejected=step.rows_rejected,
             )
+            if self._watcher:
+                self._watcher.step_ended(step, None)
 
     def schema_is_ready(self) -> None:
         """Say that sql/ has been applied: from here on everything is recorded, what came before included."""
@@ -198,6 +220,8 @@ class RunTracker:
                 _queries.bury_run(connection, run_id=run_id, error_summary=DIED)
                 _queries.bury_steps(connection, run_id=run_id, error_summary=DIED)
                 log.event(f"run {run_id} had died without a word: marked as failure", level=log.WARNING)
+                if self._watcher:
+                    self._watcher.run_died(run_id)
 
     def _finish(self, exc: BaseException | None) -> None:
         self._write(

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import Engine
 
@@ -15,13 +14,12 @@ from ingestion import __version__, db, log, migrate, retraction, transform
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError, Interrupted, PipelineError, StatementError, UsageError
 from ingestion.ingest import IngestResult, Plan, ingest
-from ingestion.replay import Replay, replay
-from ingestion.retraction import Receipt, Retracted
-from ingestion.run_tracker import RunTracker, Step, exit_code_of, summary_of
+from ingestion.observers import Command, Observer, Observers, RunResult
+from ingestion.replay import replay
+from ingestion.run_tracker import RunTracker, Step, summary_of
 from ingestion.signals import Interruptible
 from ingestion.storage import open_storage
-
-Command = Literal["run", "migrate", "ingest", "transform", "reload", "retract", "erase", "replay"]
+from ingestion.transform import NodeResult
 
 # what follows migrate, which every command begins with
 STEPS: dict[Command, tuple[str, ...]] = {
@@ -62,39 +60,6 @@ class Order:
     user_id: int | None = field(default=None, repr=False)
 
 
-@dataclass
-class RunResult:
-    """What a run did.
-
-    Arguments:
-        run_id: its name.
-        steps: what was started, in order.
-        ingest: what became of the files, where files were looked at.
-        retracted: files that were taken out.
-        replayed: files whose rejected rows were judged again.
-        receipt: what was erased.
-        error: what ended it, or None.
-        error_summary: one line about that.
-        duration_seconds: from start to end.
-
-    """
-
-    run_id: UUID
-    steps: list[Step] = field(default_factory=list)
-    ingest: IngestResult | None = None
-    retracted: list[Retracted] = field(default_factory=list)
-    replayed: list[Replay] = field(default_factory=list)
-    receipt: Receipt | None = None
-    error: BaseException | None = None
-    error_summary: str | None = None
-    duration_seconds: float = 0.0
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code for the process; see `errors`."""
-        return exit_code_of(self.error) if self.error else 0
-
-
 def run(settings: Settings, command: Command = "run", order: Order | None = None) -> RunResult:
     """Execute the steps of a command and record them. Call it in the main thread: it handles signals.
 
@@ -108,10 +73,12 @@ def run(settings: Settings, command: Command = "run", order: Order | None = None
 
     """
     started = time.monotonic()
-    result = RunResult(uuid4())
+    result = RunResult(command)
+    observers = Observers(observers_for(settings))
     with log.bound(run_id=str(result.run_id)), Interruptible() as signals:
         try:
-            _execute(settings, command, order or Order(), result, signals)
+            observers.run_started(result)
+            _execute(settings, order or Order(), result, observers, signals)
         except (PipelineError, Interrupted) as exc:
             result.error = exc
         except Exception as exc:  # noqa: BLE001  (a bug of ours ends as a recorded failure too)
@@ -131,6 +98,7 @@ def run(settings: Settings, command: Command = "run", order: Order | None = None
             duration_ms=round(result.duration_seconds * 1000),
             exit_code=result.exit_code,
         )
+        observers.run_ended(result)
     return result
 
 
@@ -161,7 +129,18 @@ def rehearse(settings: Settings, order: Order | None = None) -> IngestResult:
         return ingest(engine, storage, uuid4(), plan, role=settings.loader_role)
 
 
-def _execute(settings: Settings, command: Command, order: Order, result: RunResult, signals: Interruptible) -> None:
+def observers_for(settings: Settings) -> list[Observer]:  # noqa: ARG001
+    """Return those who are told of a run, as the settings want it.
+
+    Arguments:
+        settings: of the run.
+
+    """
+    return []
+
+
+def _execute(settings: Settings, order: Order, result: RunResult, observers: Observers, signals: Interruptible) -> None:
+    command = result.command
     log.event(f"{command} started", step="run", status="started", duration_ms=0, application_version=__version__)
     engine = db.ready_engine(settings)
     tracker = RunTracker(
@@ -172,9 +151,10 @@ def _execute(settings: Settings, command: Command, order: Order, result: RunResu
         lock_wait_seconds=settings.lock_wait_seconds if settings.on_concurrent_run == "wait" else 0,
         # workers of one backlog: each claims its files in the database
         shared=command == "ingest" and settings.use_manifest,
+        watcher=observers,
     )
     result.steps = tracker.steps
-    job = _Job(settings, engine, order, result)
+    job = _Job(settings, engine, order, result, observers)
     try:
         with tracker, signals.named():
             with tracker.step("migrate") as step:
@@ -197,11 +177,14 @@ def _execute(settings: Settings, command: Command, order: Order, result: RunResu
 class _Job:
     """The steps, by their names."""
 
-    def __init__(self, settings: Settings, engine: Engine, order: Order, result: RunResult) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, order: Order, result: RunResult, observers: Observers
+    ) -> None:
         self._settings = settings
         self._engine = engine
         self._order = order
         self._result = result
+        self._observers = observers
         self._full_refresh = False
 
     def migrate(self, step: Step) -> None:
@@ -223,6 +206,7 @@ class _Job:
             self._result.run_id,
             plan_of(self._settings, self._order),
             role=self._settings.loader_role,
+            on_file=self._observers.file_ended,
         )
         self._result.ingest = result
         counts = result.counts
@@ -282,7 +266,12 @@ class _Job:
             step,
             force=self._order.force,
             full_refresh=self._full_refresh,
+            on_built=self._built,
         )
+
+    def _built(self, nodes: list[NodeResult]) -> None:
+        self._result.nodes = nodes
+        self._observers.models_built(nodes)
 
     def _transaction(self) -> AbstractContextManager[db.Connection]:
         return db.transaction(self._engine, role=self._settings.loader_role)

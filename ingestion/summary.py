@@ -15,8 +15,8 @@ from ingestion import db, quarantine
 from ingestion.config import Database
 from ingestion.errors import PipelineError
 from ingestion.ingest import IngestResult
+from ingestion.observers import RunResult
 from ingestion.run_tracker import Step
-from ingestion.runner import RunResult
 
 _COUNT_EXACTLY_BELOW_ROWS = 1_000_000
 _LISTED_FILES = 10

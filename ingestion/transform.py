@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,14 @@ class NodeResult:
 
 
 def build(
-    engine: Engine, settings: Settings, run_id: UUID, step: Step, *, force: bool = False, full_refresh: bool = False
+    engine: Engine,
+    settings: Settings,
+    run_id: UUID,
+    step: Step,
+    *,
+    force: bool = False,
+    full_refresh: bool = False,
+    on_built: Callable[[list[NodeResult]], None] | None = None,
 ) -> None:
     """Build all models and run their tests.
 
@@ -72,6 +79,7 @@ def build(
         step: gets the figures.
         force: build even where nothing has changed.
         full_refresh: build incremental models anew from all rows.
+        on_built: called with what became of each model and test, once that is recorded; must not raise.
 
     Raises:
         TestsFailedError: the models were built, and tests failed.
@@ -112,6 +120,8 @@ def build(
             for r in results
         ]
         execute_values(cursor, _queries.record_nodes.sql, rows)
+    if on_built:
+        on_built(results)
     if failed:
         raise _failure(failed)
 
