@@ -27,7 +27,7 @@ from ingestion.progress import OnChunk, watch
 from ingestion.quarantine import Fault
 from ingestion.records import checksum_of
 from ingestion.retraction import Tombstones, retracted
-from ingestion.sources import SOURCES, Source, source_for
+from ingestion.sources import Source, declared, source_for
 from ingestion.storage import Storage, StoredFile
 from ingestion.workers import StoppedError, work_off
 
@@ -216,7 +216,7 @@ class _Ingest:
             # `if not exists` alone fails now and then where several start at once
             manifest.lock(connection, self._schema, "*")
             cursor.execute(SQL("create schema if not exists {}").format(Identifier(self._schema)))
-            for source in SOURCES:
+            for source in declared():
                 cursor.execute(
                     SQL("create table if not exists {} (like raw.{} including all)").format(
                         Identifier(self._schema, source.name), Identifier(source.name)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ingestion import db, load, manifest
-from ingestion.sources import SOURCES
+from ingestion.sources import source_named
 
 _queries = db.queries("replay")
 
@@ -48,11 +48,10 @@ def replay(connection: db.Connection, schema: str, filename: str) -> list[Replay
     replays = []
     for file_id, source_name, header, dialect in files:
         manifest.lock(connection, schema, source_name)
-        source = next(source for source in SOURCES if source.name == source_name)
         rows = [(line, bytes(raw)) for line, raw in _queries.rejected_of(connection, file_id=file_id)]
         outcome = load.replay(
             connection,
-            source,
+            source_named(source_name),
             rows,
             target_schema=schema,
             file_id=file_id,

@@ -14,7 +14,7 @@ from psycopg2.sql import SQL, Identifier
 
 from ingestion import db, manifest
 from ingestion.errors import ConfigurationError
-from ingestion.sources import SOURCES, user_id_in
+from ingestion.sources import declared, user_id_in
 
 _NUMBER = re.compile(rb"\d{1,19}")
 _queries = db.queries("retraction")
@@ -184,7 +184,7 @@ def erase(connection: db.Connection, schema: str, user_id: int, key: str | None,
         )
     receipt = Receipt(hash_user(key, user_id))
     files: set[int] = set()
-    for source in SOURCES:
+    for source in declared():
         manifest.lock(connection, schema, source.name)
         with connection.cursor() as cursor:
             cursor.execute(

@@ -284,7 +284,7 @@ def test_rejected_rows_are_replayed_once_their_source_is_mended(
     landing.rows("alter table raw.sleep drop constraint sleep_total_time_in_bed_check; select 1")
     columns = tuple(replace(column, maximum=None) for column in SLEEP.columns)
     mended = replace(SLEEP, columns=columns)
-    monkeypatch.setattr("ingestion.replay.SOURCES", (mended,))
+    monkeypatch.setattr("ingestion.replay.source_named", {"sleep": mended}.__getitem__)
     assert invoke("rejected", "replay", "sleep.csv") == 0
     assert "1 rows loaded, 1 stay in quarantine" in capsys.readouterr().err
     assert landing.users() == [1, 2, 5]

@@ -1,8 +1,11 @@
 import re
+from pathlib import Path
 
 import pytest
 
+from ingestion.errors import ConfigurationError
 from ingestion.sources import DAILY_ACTIVITY, SOURCES, normalise, source_for
+from ingestion.sources.declarations import read
 
 
 @pytest.mark.parametrize(
@@ -88,3 +91,102 @@ def test_a_declaration_makes_sense(name: str) -> None:
     assert all(c.minimum is None or c.maximum is None or c.minimum <= c.maximum for c in source.columns)
     assert 0 <= source.max_rejected_percent <= 100
     assert source.max_rejected_rows >= 0
+
+
+MOOD = """
+files = ["mood"]
+key = ["user_id", "felt_at"]
+max_rejected_percent = 5
+delimiter = ";"
+
+[columns]
+user_id = { header = "Id", type = "bigint", required = true }
+felt_at = { header = "Time", type = "timestamp", required = true, aliases = ["When"] }
+score = { header = "Score", type = "integer", minimum = 1, maximum = 5 }
+"""
+BAND = """
+device = "Band"
+
+[[exports]]
+dataset = "mood"
+files = ["band_mood"]
+
+[exports.columns]
+felt_at = "stamp"
+score = { header = "tenths", factor = "1/10", required = false }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("datasets", "devices"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def declare(folder: Path, dataset: str = MOOD, device: str = BAND) -> None:
+    (folder / "datasets" / "mood.toml").write_text(dataset, "utf-8")
+    (folder / "devices" / "band.toml").write_text(device, "utf-8")
+
+
+def test_a_dataset_and_a_device_are_declared_without_python(folder: Path) -> None:
+    declare(folder)
+    (source,) = read(folder / "datasets", folder / "devices")
+    assert (source.name, source.key, source.date_order) == ("mood", ("user_id", "felt_at"), "MDY")
+    assert (source.max_rejected_percent, source.delimiter, source.max_rejected_rows) == (5, ";", 100_000)
+    assert [column.name for column in source.columns] == ["user_id", "felt_at", "score"]
+    assert source.by_header["when"].name == "felt_at"
+    assert source.matches("mood_2026-01-20.csv")
+    (layout,) = source.layouts_for("band_mood.csv")
+    assert (layout.device, layout.date_order, layout.needs_user_id) == ("Band", "YMD", True)
+    assert [(column.name, column.factor, column.required) for column in layout.columns] == [
+        ("felt_at", None, True),
+        ("score", 0.1, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('files = ["mood"]', "files = [", "mood.toml: "),
+        ('files = ["mood"]', "", "mood.toml: files is missing"),
+        ('files = ["mood"]', 'files = "mood"', "mood.toml: files must be a list"),
+        ('files = ["mood"]', "files = [1]", "mood.toml: files must be a list of texts"),
+        ("[columns]", 'datum = "x"\n[columns]', "mood.toml: datum means nothing here: it knows files, "),
+        ("[columns]", 'date_order = "DDMM"\n[columns]', "date_order must be one of MDY, DMY, YMD"),
+        ("[columns]", 'encoding = "utf-9"\n[columns]', "utf-9 is no encoding"),
+        ("[columns]", 'quote = ""\n[columns]', "delimiter and quote must be one character"),
+        ("[columns]", "max_rejected_rows = -1\n[columns]", "max_rejected_rows not negative"),
+        ("max_rejected_percent = 5", "max_rejected_percent = 500", "must be from 0 to 100"),
+        ("max_rejected_percent = 5", "max_rejected_percent = true", "max_rejected_percent must be a number"),
+        (
+            '{ header = "Score", type = "integer", minimum = 1, maximum = 5 }',
+            '"Score"',
+            "columns.score: must be a table",
+        ),
+        ('type = "integer"', 'type = "date"', "columns.score: type must be one of bigint, "),
+        ('type = "integer"', 'typ = "integer"', "columns.score: type must be one of"),
+        ("minimum = 1", "minimal = 1", "columns.score: minimal means nothing here: it knows header, type, "),
+        ("minimum = 1", "minimum = 9", "columns.score: minimum is above maximum"),
+        ('score = { header = "Score"', 'Score = { header = "Score"', "Score is no name for a table or column"),
+        ('aliases = ["When"]', 'aliases = ["score"]', "felt_at and score both answer to the header score"),
+        ('"timestamp", required = true', '"timestamp"', "key: felt_at must be a required column"),
+        ("user_id = {", "person = {", "columns has no required user_id"),
+        ('device = "Band"', "", "band.toml: device is missing"),
+        ('dataset = "mood"', 'dataset = "moods"', "devices: there is no dataset moods"),
+        ('felt_at = "stamp"', 'mood = "stamp"', "Band fills mood, which it does not have"),
+        ('felt_at = "stamp"', "", "Band does not fill felt_at, which is part of the key"),
+        ('felt_at = "stamp"', "felt_at = 5", "exports 1: columns.felt_at: must be a header, or a table"),
+        ('"1/10"', '"1/0"', "exports 1: columns.score: factor must be a number"),
+        ('"1/10"', "true", "exports 1: columns.score: factor must be a number"),
+        ("[[exports]]", "[exports]", "band.toml: exports must be a list"),
+    ],
+)
+def test_a_wrong_declaration_is_named(old: str, new: str, problem: str, folder: Path) -> None:
+    assert (old in MOOD) != (old in BAND)
+    declare(folder, MOOD.replace(old, new), BAND.replace(old, new))
+    with pytest.raises(ConfigurationError) as caught:
+        read(folder / "datasets", folder / "devices")
+    assert str(caught.value).startswith("ingestion/sources/d")
+    assert problem in str(caught.value)
+    assert "docs/sources.md" in (caught.value.hint or "")

@@ -1,0 +1,267 @@
+"""The declarations: a file of TOML for each dataset, and one for each other device."""
+
+import codecs
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from fractions import Fraction
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from ingestion.errors import ConfigurationError
+from ingestion.sources.model import Column, ColumnType, DateOrder, Export, Source, Taken, normalise
+
+_HERE = Path(__file__).parent
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_TYPES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
+_T = TypeVar("_T")
+_D = TypeVar("_D")
+
+
+@cache
+def declared() -> tuple[Source, ...]:
+    """Return the declared datasets, in the order of their names.
+
+    Raises:
+        ConfigurationError: a declaration does not make sense.
+
+    """
+    return read(_HERE / "datasets", _HERE / "devices")
+
+
+def read(datasets: Path, devices: Path) -> tuple[Source, ...]:
+    """Read declarations.
+
+    Arguments:
+        datasets: a folder of TOML files, each named after its raw table.
+        devices: a folder of TOML files, each of another device's exports.
+
+    Raises:
+        ConfigurationError: one does not make sense.
+
+    """
+    exports = sorted(
+        (pair for path in sorted(devices.glob("*.toml")) for pair in _read_device(path)), key=lambda pair: pair[0]
+    )
+    by_dataset = {
+        name: tuple(export for _, export in pairs) for name, pairs in groupby(exports, key=lambda pair: pair[0])
+    }
+    sources = tuple(_read_dataset(path, by_dataset.pop(path.stem, ())) for path in sorted(datasets.glob("*.toml")))
+    if by_dataset:
+        raise _wrong(devices, f"there is no dataset {', '.join(by_dataset)}")
+    return sources
+
+
+class _Table:
+    """A table of a file; what it holds is taken key by key.
+
+    Arguments:
+        place: where it is, for messages.
+        values: what it holds.
+
+    """
+
+    def __init__(self, place: str, values: Mapping[str, Any]) -> None:
+        self.place = place
+        self._values = dict(values)
+
+    def need(self, key: str, kind: type[_T]) -> _T:
+        """Return what a key holds."""
+        if key not in self._values:
+            raise _wrong(self.place, f"{key} is missing")
+        return self.get(key, kind, kind())
+
+    def get(self, key: str, kind: type[_T], default: _D) -> _T | _D:
+        """Return what a key holds, or a default."""
+        if key not in self._values:
+            return default
+        value = self._values.pop(key)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise _wrong(self.place, f"{key} must be {_TYPES[kind]}")
+        return value
+
+    def need_texts(self, key: str) -> tuple[str, ...]:
+        """Return the texts that a key holds."""
+        found = self.need(key, list)
+        if not found or not all(isinstance(each, str) and each for each in found):
+            raise _wrong(self.place, f"{key} must be a list of texts")
+        return tuple(found)
+
+    def get_word(self, key: str, allowed: tuple[str, ...], default: str = "") -> Any:
+        """Return the word that a key holds, one of a few, or a default."""
+        word = self.get(key, str, default)
+        if word not in allowed:
+            raise _wrong(self.place, f"{key} must be one of {', '.join(allowed)}")
+        return word
+
+    def get_factor(self) -> float | None:
+        """Return the factor: a number, or a fraction as text."""
+        factor = self._values.pop("factor", None)
+        if factor is None:
+            return None
+        try:
+            value = float(Fraction(factor)) if type(factor) in {str, int, float} else 0
+        except (ValueError, ZeroDivisionError):
+            value = 0
+        if value <= 0:
+            raise _wrong(self.place, 'factor must be a number, or a fraction like "1/60"')
+        return value
+
+    def close(self, *known: str) -> None:
+        """Refuse keys that nobody takes: a misspelt one would have no effect."""
+        if self._values:
+            raise _wrong(self.place, f"{', '.join(self._values)} means nothing here: it knows {', '.join(known)}")
+
+
+def _open(path: Path) -> _Table:
+    place = f"{path.parent.name}/{path.name}"
+    try:
+        return _Table(place, tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise _wrong(place, str(exc)) from exc
+
+
+def _read_dataset(path: Path, exports: tuple[Export, ...]) -> Source:
+    table = _open(path)
+    source = Source(
+        name=path.stem,
+        stems=table.need_texts("files"),
+        key=table.need_texts("key"),
+        columns=tuple(
+            _read_column(f"{table.place}: columns.{name}", name, values)
+            for name, values in table.need("columns", dict).items()
+        ),
+        date_order=table.get_word("date_order", get_args(DateOrder), Source.date_order),
+        max_rejected_percent=table.get("max_rejected_percent", float, Source.max_rejected_percent),
+        max_rejected_rows=table.get("max_rejected_rows", int, Source.max_rejected_rows),
+        delimiter=table.get("delimiter", str, None),
+        quote=table.get("quote", str, Source.quote),
+        encoding=table.get("encoding", str, Source.encoding),
+        exports=exports,
+    )
+    table.close("files", *(field.name for field in fields(Source) if field.name not in {"name", "stems", "layouts"}))
+    for problem in _problems(source):
+        raise _wrong(table.place, problem)
+    return source
+
+
+def _read_column(place: str, name: str, values: Any) -> Column:
+    if not isinstance(values, dict):
+        raise _wrong(place, 'must be a table, such as { header = "Steps", type = "integer" }')
+    table = _Table(place, values)
+    column = Column(
+        name=name,
+        header=table.need("header", str),
+        type=table.get_word("type", get_args(ColumnType)),
+        required=table.get("required", bool, default=False),
+        minimum=table.get("minimum", int, None),
+        maximum=table.get("maximum", int, None),
+        aliases=table.need_texts("aliases") if "aliases" in values else (),
+    )
+    table.close(*(field.name for field in fields(Column) if field.name not in {"name", "factor"}))
+    return column
+
+
+def _read_device(path: Path) -> Iterator[tuple[str, Export]]:
+    table = _open(path)
+    device = table.need("device", str)
+    for number, values in enumerate(table.need("exports", list), 1):
+        place = f"{table.place}: exports {number}"
+        if not isinstance(values, dict):
+            raise _wrong(place, "must be a table: [[exports]]")
+        yield _read_export(device, _Table(place, values))
+    table.close("device", "exports")
+
+
+def _read_export(device: str, table: _Table) -> tuple[str, Export]:
+    dataset = table.need("dataset", str)
+    export = Export(
+        device=device,
+        stems=table.need_texts("files"),
+        columns=tuple(
+            _read_taken(f"{table.place}: columns.{name}", name, values)
+            for name, values in table.need("columns", dict).items()
+        ),
+        date_order=table.get_word("date_order", get_args(DateOrder), Export.date_order),
+    )
+    table.close("dataset", "files", "columns", "date_order")
+    return dataset, export
+
+
+def _read_taken(place: str, name: str, values: Any) -> Taken:
+    if isinstance(values, str):
+        return Taken(name, values)
+    if not isinstance(values, dict):
+        raise _wrong(place, 'must be a header, or a table such as { header = "Total", factor = "1/60" }')
+    table = _Table(place, values)
+    taken = Taken(
+        name=name,
+        header=table.need("header", str),
+        factor=table.get_factor(),
+        required=table.get("required", bool, default=True),
+    )
+    table.close("header", "factor", "required")
+    return taken
+
+
+def _problems(source: Source) -> Iterator[str]:
+    """Yield what is wrong with a declaration that is well formed."""
+    if len(source.quote) != 1 or len(source.delimiter or ",") != 1:
+        yield "delimiter and quote must be one character each"
+    if not _is_encoding(source.encoding):
+        yield f"{source.encoding} is no encoding that Python knows"
+    if not 0 <= source.max_rejected_percent <= 100 or source.max_rejected_rows < 0:  # noqa: PLR2004
+        yield "max_rejected_percent must be from 0 to 100, and max_rejected_rows not negative"
+    yield from _problems_of_columns(source)
+    names = {column.name for column in source.columns}
+    for export in source.exports:
+        taken = {column.name for column in export.columns}
+        if unknown := taken - names:
+            yield f"{export.device} fills {', '.join(sorted(unknown))}, which it does not have"
+        if missing := set(source.key) - taken - {"user_id"}:
+            yield f"{export.device} does not fill {', '.join(sorted(missing))}, which is part of the key"
+
+
+def _problems_of_columns(source: Source) -> Iterator[str]:
+    for name in (source.name, *(column.name for column in source.columns)):
+        if not _IDENTIFIER.fullmatch(name):
+            yield f"{name} is no name for a table or column: lower case letters, digits and _"
+    required = {column.name for column in source.columns if column.required}
+    if "user_id" not in required:
+        yield "columns has no required user_id"
+    if missing := set(source.key) - required:
+        yield f"key: {', '.join(sorted(missing))} must be a required column, for a row without it means nothing"
+    for header, columns in _by_header(source).items():
+        if len(columns) > 1:
+            yield f"{' and '.join(columns)} both answer to the header {header}"
+    for column in source.columns:
+        if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
+            yield f"columns.{column.name}: minimum is above maximum"
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return False
+    return True
+
+
+def _by_header(source: Source) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for column in source.columns:
+        for header in {normalise(text) for text in (column.header, column.name, *column.aliases)}:
+            found.setdefault(header, []).append(column.name)
+    return found
+
+
+def _wrong(place: Path | str, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"ingestion/sources/{place.name if isinstance(place, Path) else place}: {problem}",
+        hint="docs/sources.md says what a declaration is made of.",
+    )
