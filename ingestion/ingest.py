@@ -53,6 +53,10 @@ class FileResult:
         extra: headers that its source does not declare.
         drift: what is not as its source declares it, and was understood all the same.
         faults: in a dry run, what is wrong with its rejected rows.
+        size: in bytes, None where it was not looked at.
+        checksum: SHA-256 of its bytes, where they were read.
+        started_at: when work on it began.
+        duration_ms: how long that took.
 
     """
 
@@ -65,6 +69,10 @@ class FileResult:
     extra: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    size: int | None = None
+    checksum: str | None = None
+    started_at: datetime | None = None
+    duration_ms: int | None = None
 
 
 @dataclass
@@ -240,7 +248,8 @@ class _Ingest:
 
         def work(item: tuple[StoredFile, Source]) -> FileResult:
             file, source = item
-            return self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes)
+            timer = _Timer(file)
+            return timer.stop(self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes))
 
         for (file, source), result in work_off(self._known(), work, workers, self._stop):
             if result.status in {"duplicate", "claimed"}:
@@ -250,7 +259,8 @@ class _Ingest:
             if self._plan.archive and result.status in {"loaded", "replaced", "skipped"}:
                 settled.append((file, source))
         for file, source in again:
-            self._report(self._load_unless_claimed(file, source, sizes))
+            timer = _Timer(file)
+            self._report(timer.stop(self._load_unless_claimed(file, source, sizes)))
         if settled and not self._plan.dry_run:
             self._archive(settled)
         if self._plan.only:
@@ -289,13 +299,15 @@ class _Ingest:
                 cursor.execute(SQL("truncate {}").format(Identifier(self._schema, source.name)))
                 manifest.mark_source_replaced(connection, self._schema, source.name)
                 for file in files:
+                    timer = _Timer(file)
                     try:
                         with db.savepoint(connection):
-                            results.append(self._load(connection, file, source))
+                            result = self._load(connection, file, source)
                     except FileRefusedError as exc:
-                        results.append(_refused(file, source, exc))
+                        result = _refused(file, source, exc)
                     except _DuplicateError as exc:
-                        results.append(_duplicate(file, source, exc))
+                        result = _duplicate(file, source, exc)
+                    results.append(timer.stop(result))
                 if not any(result.status == "loaded" for result in results):
                     raise _NothingLoadedError
         except _NothingLoadedError:
@@ -426,7 +438,14 @@ class _Ingest:
         )
         faults = tuple(quarantine.faults(connection, file_id)) if self._plan.dry_run else ()
         return FileResult(
-            file.name, source.name, status, counts=counts, extra=loaded.extra, drift=loaded.drift, faults=faults
+            file.name,
+            source.name,
+            status,
+            counts=counts,
+            extra=loaded.extra,
+            drift=loaded.drift,
+            faults=faults,
+            checksum=loaded.checksum,
         )
 
     def _without_erased(
@@ -554,6 +573,19 @@ class _NothingLoadedError(Exception):
     """No file of a source could be loaded: what the table held stays."""
 
 
+class _Timer:
+    """How long one file takes."""
+
+    def __init__(self, file: StoredFile) -> None:
+        self._size = file.size
+        self._started_at = datetime.now(UTC)
+        self._started = time.monotonic()
+
+    def stop(self, result: FileResult) -> FileResult:
+        took = round((time.monotonic() - self._started) * 1000)
+        return replace(result, size=self._size, started_at=self._started_at, duration_ms=took)
+
+
 @contextmanager
 def _rolled_back(engine: Engine, role: str | None) -> Iterator[db.Connection]:
     with db.session(engine, role=role, autocommit=False) as connection:
@@ -572,7 +604,7 @@ def _refused(file: StoredFile, source: Source, exc: FileRefusedError) -> FileRes
 
 
 def _duplicate(file: StoredFile, source: Source, exc: _DuplicateError) -> FileResult:
-    return FileResult(file.name, source.name, "duplicate", reason=f"same as {exc.filename}")
+    return FileResult(file.name, source.name, "duplicate", reason=f"same as {exc.filename}", checksum=exc.checksum)
 
 
 def _explain_empty(*, known_files: int) -> None:

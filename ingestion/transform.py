@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -46,6 +47,12 @@ class NodeResult:
         duration_ms: how long it took.
         message: one redacted line.
         relation: `schema.name` of the table or view it built.
+        started_at: when it began, None where it was skipped.
+        reads: `schema.name` of the tables and views that it reads.
+        columns: the declared columns of what it built, and their types.
+        tested: for a generic test, `schema.name` of what it is a test of.
+        column: for a generic test of one column, that column.
+        kind: for a generic test, its name without the model's: not_null, unique, and so on.
 
     """
 
@@ -58,6 +65,12 @@ class NodeResult:
     duration_ms: int
     message: str | None
     relation: str | None
+    started_at: datetime | None = None
+    reads: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    tested: str | None = None
+    column: str | None = None
+    kind: str | None = None
 
 
 def build(
@@ -169,13 +182,28 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
             arguments += [option, str(value)]
         log.event("dbt reads the models, which takes its time")
         outcome = dbtRunner(callbacks=[_listen]).invoke(arguments)
+        relations = _relations(target)
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     if outcome.result is None or not hasattr(outcome.result, "results"):
         reason = log.redact(str(outcome.exception or "no result")).strip().splitlines()[0]
         raise PipelineError(f"dbt could not start: {reason}", hint=f"See dbt.log in {logs}.") from outcome.exception
     step.dbt_invocation_id = outcome.result.args.get("invocation_id") or _invocation_id()
-    return [_node_result(result) for result in outcome.result.results]
+    return [_node_result(result, relations) for result in outcome.result.results]
+
+
+def _relations(target: Path) -> dict[str, str]:
+    """Return `schema.name` of every model and source by dbt's id of it, as dbt has left it behind."""
+    try:
+        manifest = json.loads(target.joinpath("manifest.json").read_bytes())
+    except OSError:
+        return {}
+    nodes = {**manifest["nodes"], **manifest["sources"]}
+    return {
+        node_id: f"{node['schema']}.{node.get('identifier') or node['alias']}"
+        for node_id, node in nodes.items()
+        if node.get("relation_name")
+    }
 
 
 def _vars(settings: Settings) -> str:
@@ -225,7 +253,7 @@ def _invocation_id() -> str:
     return str(get_invocation_id())
 
 
-def _node_result(result: Any) -> NodeResult:
+def _node_result(result: Any, relations: Mapping[str, str]) -> NodeResult:
     node = result.node
     response = getattr(result, "adapter_response", None) or {}
     config = getattr(node, "config", None)
@@ -241,6 +269,14 @@ def _node_result(result: Any) -> NodeResult:
         duration_ms=round((result.execution_time or 0) * 1000),
         message=_shortened(message),
         relation=f"{node.schema}.{node.alias}" if is_relation else None,
+        started_at=min(
+            (each.started_at.replace(tzinfo=UTC) for each in result.timing if each.started_at), default=None
+        ),
+        reads=tuple(relations[each] for each in node.depends_on_nodes if each in relations),
+        columns={column.name: column.data_type or "" for column in node.columns.values()} if is_relation else {},
+        tested=relations.get(getattr(node, "attached_node", None) or ""),
+        column=getattr(node, "column_name", None),
+        kind=getattr(getattr(node, "test_metadata", None), "name", None),
     )
 
 

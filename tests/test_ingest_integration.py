@@ -1,6 +1,8 @@
 """From files to raw rows, in both modes, as a person meets it."""
 
+import hashlib
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,25 @@ def test_a_first_run_loads_a_second_one_nothing(landing: Landing) -> None:
     assert (result.counts.read, result.counts.loaded) == (0, 0)
     assert landing.rows("select ctid, * from raw.sleep") == before
     landing.check()
+
+
+@pytest.mark.parametrize("use_manifest", [True, False])
+def test_each_result_says_which_bytes_it_was_and_how_long_it_took(landing: Landing, *, use_manifest: bool) -> None:
+    content = sleep(1)
+    landing.put("a/sleep.csv", content)
+    landing.put("b/sleep.csv", content)
+    landing.put("c/sleep.csv", SLEEP_HEADER.replace("SleepDay", "Night").encode())
+    before = datetime.now(UTC)
+    results = {file.status: file for file in landing.ingest(use_manifest=use_manifest).files}
+    assert set(results) == {"loaded", "duplicate", "refused"}
+    for status in ("loaded", "duplicate"):
+        assert results[status].checksum == hashlib.sha256(content).hexdigest()
+        assert results[status].size == len(content)
+    for result in results.values():
+        assert result.started_at is not None
+        assert result.duration_ms is not None
+        assert before <= result.started_at <= result.started_at + timedelta(milliseconds=result.duration_ms)
+        assert result.started_at + timedelta(milliseconds=result.duration_ms - 1) <= datetime.now(UTC)
 
 
 def test_the_sample_data_loads_whole(landing: Landing) -> None:
