@@ -49,7 +49,7 @@ COPY --from=build /opt/venv /opt/venv
 # The official base comes without compiled standard library modules; a read-only root could never keep them.
 # 10001: a number, so that Kubernetes can check runAsNonRoot; no passwd entry is needed, any other number works too.
 RUN PYTHONDONTWRITEBYTECODE='' python -c 'import dbt.cli.main, dbt.adapters.postgres, pandas, sqlalchemy, rich.progress' && \
-    install -d -m 0755 -o 10001 -g 10001 /data_lake && \
+    install -d -m 0755 -o 10001 -g 10001 /data_lake /reports && \
     rm -rf /tmp/* /root/.cache
 WORKDIR /app
 COPY --from=app /app /app

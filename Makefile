@@ -1,6 +1,6 @@
 # Make answers 2 for any failed command; the line it prints has the command's own exit code.
 .DEFAULT_GOAL := help
-.PHONY: help run status psql reset dbt docs test lint format bench sample-data lock clean \
+.PHONY: help run report status psql reset dbt docs test lint format bench sample-data lock clean \
   run-prod build test-container lint-deploy
 
 python := .venv/bin/python
@@ -12,6 +12,9 @@ help: ## list the targets
 
 run: .venv/.local ## run the whole pipeline on sample_data/; options in ARGS='--data-dir ...'
 	@$(python) -m ingestion run --data-dir sample_data --use-manifest $(ARGS)
+
+report: .venv/.local ## open the report of the latest run; options in ARGS='--with-user-ids'
+	@$(python) -m ingestion report --open $(ARGS)
 
 status: .venv/.local ## show the last runs, files and rejections
 	@$(python) -m ingestion status $(ARGS)

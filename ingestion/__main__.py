@@ -6,15 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+import webbrowser
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 
-from ingestion import db, embedded, landing, log, migrate, quarantine, summary
+from ingestion import db, embedded, landing, log, migrate, quarantine, report, summary
 from ingestion.arguments import parse
 from ingestion.config import Settings
 from ingestion.errors import ConfigurationError, Interrupted, PipelineError
@@ -41,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.configure(settings.log_format)
         if arguments.command == "land":
             return _land(arguments, settings)
+        if arguments.command == "report" and arguments.serve:
+            return _serve(arguments, settings)
         with _with_database(settings) as ready:
             return _COMMANDS[arguments.command](arguments, ready)
     except (PipelineError, Interrupted) as exc:
@@ -117,6 +121,39 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0 if status.is_healthy else 1
 
 
+def _report(arguments: argparse.Namespace, settings: Settings) -> int:
+    engine = db.ready_engine(settings)
+    if arguments.what == "who":
+        for user_id in report.who(engine, arguments.pseudonym):
+            print(user_id)
+    elif arguments.output:
+        report.write_latest(engine, settings, arguments.output)
+        print(arguments.output)
+        if arguments.open:
+            _open(arguments.output.resolve().as_uri())
+    else:
+        location = report.publish_latest(engine, settings).location
+        print(location)
+        if arguments.open and "://" not in location:
+            _open(Path(location).resolve().as_uri())
+    return 0
+
+
+def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    server = report.Server(settings, arguments.port)
+    print(f"{server.url} serves {settings.reports} to this machine; Ctrl-C ends it", flush=True)
+    if arguments.open:
+        _open(server.url)
+    server.serve()
+    return 0
+
+
+def _open(url: str) -> None:
+    has_screen = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    if not (has_screen and webbrowser.open(url)):
+        print("There is no screen here to open it on: copy it to where there is one, or serve it: report --serve")
+
+
 def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.what == "replay":
         arguments.command = "replay"
@@ -178,6 +215,7 @@ _COMMANDS = {
     "ingest": _ingest,
     "migrate": _migrate,
     "rejected": _rejected,
+    "report": _report,
     "status": _status,
     "ls": _ls,
     "psql": _psql,
@@ -206,6 +244,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         for name in ("data_dir", "use_manifest", "schema", "workers", "log_format")
         if (value := getattr(arguments, name, None)) is not None
     }
+    if getattr(arguments, "with_user_ids", False):
+        given["report_user_ids"] = True
     return replace(Settings.from_environment(), **given)
 
 

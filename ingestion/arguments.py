@@ -90,6 +90,8 @@ def _parser() -> _Parser:
     land.add_argument("--data-dir", metavar="DIR", help="the landing zone")
     land.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="on this machine")
 
+    _add_report(command("report", "write the report of the latest run, show those there are, or say who somebody is"))
+
     status = command("status", "how things stand; exit code 1 where the last run failed")
     status.add_argument("--json", action="store_true", help="for machines")
     commands.add_parser(
@@ -153,6 +155,17 @@ def _add_rejected(command: argparse.ArgumentParser) -> None:
     _add_log_format(replay)
     _add_schema(replay)
     _add_filenames(replay)
+
+
+def _add_report(report: argparse.ArgumentParser) -> None:
+    report.add_argument("--output", type=Path, metavar="FILE", help="write it there, and nowhere else")
+    report.add_argument("--with-user-ids", action="store_true", help="call people by their user ids, not by pseudonyms")
+    report.add_argument("--open", action="store_true", help="open it in a browser, where there is a screen")
+    report.add_argument("--serve", action="store_true", help="serve those there are to this machine, until interrupted")
+    report.add_argument("--port", type=int, default=8765, metavar="N", help="to serve on; 0 takes a free one")
+    what = report.add_subparsers(dest="what", metavar="who")
+    who = what.add_parser("who", help="the user id behind a pseudonym", description="The user id behind a pseudonym.")
+    who.add_argument("pseudonym", metavar="PSEUDONYM", help="as in a report: K7QM-2XHT")
 
 
 def _moment(text: str) -> datetime:

@@ -108,6 +108,9 @@ class Settings:
         dbt_target_dir: where dbt writes what it compiles.
         dbt_log_dir: where dbt writes its own log.
         termination_log: a file that gets the error summary of a failed run, as Kubernetes wants it.
+        report_dir: where reports are kept: a directory or a place in an object store; None for reports/ of the clone.
+        reports_kept: how many; 0 writes none.
+        report_user_ids: call people in reports by their user ids.
 
     """
 
@@ -133,6 +136,9 @@ class Settings:
     dbt_target_dir: Path | None = None
     dbt_log_dir: Path | None = None
     termination_log: Path | None = None
+    report_dir: str | None = None
+    reports_kept: int = 10
+    report_user_ids: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -169,6 +175,9 @@ class Settings:
             dbt_target_dir=env.path("DBT_TARGET_PATH"),
             dbt_log_dir=env.path("DBT_LOG_PATH"),
             termination_log=env.path("PIPELINE_TERMINATION_LOG"),
+            report_dir=environ.get("PIPELINE_REPORT_DIR") or None,
+            reports_kept=env.count("PIPELINE_REPORTS_KEPT", cls.reports_kept, least=0),
+            report_user_ids=env.flag("PIPELINE_REPORT_USER_IDS"),
         )
 
     @property
@@ -191,6 +200,11 @@ class Settings:
     def landing_zone(self) -> str:
         """What to ingest: as set, else data_lake/ with the manifest and sample_data/ without it."""
         return self.data_dir or str(ROOT / ("data_lake" if self.use_manifest else "sample_data"))
+
+    @property
+    def reports(self) -> str:
+        """Where reports are kept: as set, else reports/ of the clone."""
+        return self.report_dir or str(ROOT / "reports")
 
 
 class _Reader:
@@ -224,10 +238,10 @@ class _Reader:
             raise self._refuse(name, "a number of seconds of 0 or more")
         return value
 
-    def count(self, name: str, default: int) -> int:
+    def count(self, name: str, default: int, *, least: int = 1) -> int:
         text = self._environ.get(name) or str(default)
-        if not text.isdecimal() or int(text) < 1:
-            raise self._refuse(name, "a whole number of 1 or more")
+        if not text.isdecimal() or int(text) < least:
+            raise self._refuse(name, f"a whole number of {least} or more")
         return int(text)
 
     def choice(self, name: str, default: _T, *others: _T) -> _T:

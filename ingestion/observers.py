@@ -33,6 +33,7 @@ class RunResult:
         retracted: files that were taken out.
         replayed: files whose rejected rows were judged again.
         receipt: what was erased.
+        report: the path or URL of its report, or of the last one where that says the same.
         error: what ended it, or None.
         error_summary: one redacted line about that.
         duration_seconds: from start to end.
@@ -48,6 +49,7 @@ class RunResult:
     retracted: list[Retracted] = field(default_factory=list)
     replayed: list[Replay] = field(default_factory=list)
     receipt: Receipt | None = None
+    report: str | None = None
     error: BaseException | None = None
     error_summary: str | None = None
     duration_seconds: float = 0.0

@@ -41,7 +41,7 @@ class Step:
     """A step of a run; its fields are filled while it works and recorded when it ends.
 
     Arguments:
-        name: migrate, ingest or dbt_build.
+        name: migrate, ingest, dbt_build or report.
         attempt: from 1.
         rows_in: rows read.
         rows_out: rows written.
@@ -148,12 +148,13 @@ class RunTracker:
             self._finish(exc)
 
     @contextmanager
-    def step(self, name: str, attempt: int = 1) -> Iterator[Step]:
+    def step(self, name: str, attempt: int = 1, *, decides: bool = True) -> Iterator[Step]:
         """Record and log a step: what it does happens inside the block.
 
         Arguments:
-            name: migrate, ingest or dbt_build.
+            name: migrate, ingest, dbt_build or report.
             attempt: from 1.
+            decides: whether the run fails where it fails.
 
         """
         step = Step(name, attempt)
@@ -169,7 +170,8 @@ class RunTracker:
             except BaseException as exc:
                 step.duration_ms = round((time.monotonic() - started) * 1000)
                 step.status = "failure"
-                self._failed_step = name
+                if decides:
+                    self._failed_step = name
                 self._save(step, exc)
                 log.event(
                     summary_of(exc), level=log.ERROR, status="failure", duration_ms=step.duration_ms, attempt=attempt

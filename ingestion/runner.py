@@ -1,4 +1,4 @@
-"""The order of the steps: migrate, ingest, dbt_build; what a run is, whoever starts it."""
+"""The order of the steps: migrate, ingest, dbt_build, report; what a run is, whoever starts it."""
 
 import sys
 import time
@@ -10,9 +10,17 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from ingestion import __version__, db, log, migrate, retraction, transform
+from ingestion import __version__, db, log, migrate, report, retraction, transform
 from ingestion.config import Settings
-from ingestion.errors import BadDataError, ConfigurationError, Interrupted, PipelineError, StatementError, UsageError
+from ingestion.errors import (
+    BadDataError,
+    ConfigurationError,
+    DatabaseUnavailableError,
+    Interrupted,
+    PipelineError,
+    StatementError,
+    UsageError,
+)
 from ingestion.ingest import IngestResult, Plan, ingest
 from ingestion.observers import Command, Observer, Observers, RunResult
 from ingestion.replay import replay
@@ -21,18 +29,19 @@ from ingestion.signals import Interruptible
 from ingestion.storage import open_storage
 from ingestion.transform import NodeResult
 
-# what follows migrate, which every command begins with
+# what follows migrate, which every command begins with; what builds the marts ends with a report, also where it fails
 STEPS: dict[Command, tuple[str, ...]] = {
-    "run": ("ingest", "dbt_build"),
+    "run": ("ingest", "dbt_build", "report"),
     "migrate": (),
     "ingest": ("ingest",),
-    "transform": ("dbt_build",),
-    "reload": ("ingest", "dbt_build"),
-    "retract": ("retract", "dbt_build"),
-    "erase": ("erase", "dbt_build"),
-    "replay": ("replay", "dbt_build"),
+    "transform": ("dbt_build", "report"),
+    "reload": ("ingest", "dbt_build", "report"),
+    "retract": ("retract", "dbt_build", "report"),
+    "erase": ("erase", "dbt_build", "report"),
+    "replay": ("replay", "dbt_build", "report"),
 }
 
+_REPORT = "report"
 _MAX_ATTEMPTS = 3
 # serialization failure, deadlock, lock timeout: the same again may well succeed
 _TRANSIENT = {"40001", "40P01", "55P03"}
@@ -160,18 +169,45 @@ def _execute(settings: Settings, order: Order, result: RunResult, observers: Obs
             with tracker.step("migrate") as step:
                 job.migrate(step)
             tracker.schema_is_ready()
-            refused: FilesRefusedError | None = None
-            for name in STEPS[command]:
-                try:
-                    _with_retry(tracker, name, getattr(job, name))
-                except FilesRefusedError as exc:
-                    # the good files are loaded: their marts are built before the run ends as a failure
-                    refused = exc
-            if refused:
-                raise refused
+            try:
+                _work(tracker, job, command)
+            except DatabaseUnavailableError:
+                raise
+            except Exception as exc:
+                _report(tracker, job, command, exc)
+                raise
+            _report(tracker, job, command)
     except BaseException as exc:
         result.error_summary = tracker.error_summary(exc)
         raise
+
+
+def _work(tracker: RunTracker, job: "_Job", command: Command) -> None:
+    refused: FilesRefusedError | None = None
+    for name in STEPS[command]:
+        if name == _REPORT:
+            continue
+        try:
+            _with_retry(tracker, name, getattr(job, name))
+        except FilesRefusedError as exc:
+            # the good files are loaded: their marts are built before the run ends as a failure
+            refused = exc
+    if refused:
+        raise refused
+
+
+def _report(tracker: RunTracker, job: "_Job", command: Command, error: Exception | None = None) -> None:
+    """Write the report, also of a run that fails; where that does not succeed the run is none the worse."""
+    if _REPORT not in STEPS[command]:
+        return
+    outcome = report.Outcome(tracker.error_summary(error) if error else None, getattr(error, "hint", None))
+    try:
+        with tracker.step(_REPORT, decides=False) as step:
+            job.report(step, outcome)
+    except PipelineError as exc:
+        log.event(f"no report was written, and the run goes on: {summary_of(exc)}", level=log.WARNING, hint=exc.hint)
+    except Exception:  # noqa: BLE001  (a bug in the report is no reason to lose a run)
+        log.logger.exception("no report was written, and the run goes on: a bug, please report it")
 
 
 class _Job:
@@ -268,6 +304,19 @@ class _Job:
             full_refresh=self._full_refresh,
             on_built=self._built,
         )
+
+    def report(self, step: Step, outcome: report.Outcome) -> None:
+        built = [step.input_fingerprint for step in self._result.steps if step.name == "dbt_build"]
+        published = report.publish(
+            self._engine,
+            self._settings,
+            self._result.run_id,
+            step,
+            outcome=outcome,
+            built_from=built[-1] if built else None,
+            alone=self._result.receipt is not None,
+        )
+        self._result.report = published.location if published else None
 
     def _built(self, nodes: list[NodeResult]) -> None:
         self._result.nodes = nodes

@@ -243,6 +243,8 @@ def _next_steps(result: RunResult, database: Database) -> Iterator[tuple[str, Re
         yield "Read on", "docs/marts.md: the answer in one query, and how to read a deviation"
     if result.ingest and (result.ingest.refused or result.ingest.counts.rejected):
         yield "Reasons", "docs/errors.md: what each means, and what to do"
+    if result.report:
+        yield "Report", f"{result.report}  (make report opens the latest)"
     yield "psql", f"make psql, or: python -m ingestion psql  ({database.described_by}: {database.place})"
     if result.error:
         yield "History", f"python -m ingestion status  (run_id {result.run_id})"

@@ -16,10 +16,17 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine
 
 from ingestion import db, embedded, migrate
-from ingestion.config import Database, Settings
+from ingestion.config import Database, Settings, exported
 from tests.drops import Landing
 
 _names = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _reports_of_processes() -> Iterator[None]:
+    """Keep what is run as a process from writing reports into the clone."""
+    with TemporaryDirectory() as folder, exported({"PIPELINE_REPORT_DIR": folder}):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +74,8 @@ def settings(database: Database, tmp_path: Path) -> Settings:
     """Manifest mode on a landing zone of the test's own."""
     landing_zone = tmp_path / "landing"
     landing_zone.mkdir()
-    return Settings(database=database, data_dir=str(landing_zone), use_manifest=True)
+    reports = str(tmp_path / "reports")
+    return Settings(database=database, data_dir=str(landing_zone), use_manifest=True, report_dir=reports)
 
 
 @pytest.fixture

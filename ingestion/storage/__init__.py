@@ -10,8 +10,9 @@ from pathlib import Path
 from ingestion.errors import ConfigurationError
 from ingestion.storage.base import Storage, StoredFile, is_drop
 from ingestion.storage.local import LocalStorage
+from ingestion.storage.shelf import LocalShelf, Shelf
 
-__all__ = ["LocalStorage", "Storage", "StoredFile", "is_drop", "open_storage"]
+__all__ = ["LocalShelf", "LocalStorage", "Shelf", "Storage", "StoredFile", "is_drop", "open_shelf", "open_storage"]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _STORES = ("s3", "gs", "az")
@@ -28,18 +29,45 @@ def open_storage(location: str, *, timeout_seconds: float = 60.0) -> Storage:
         ConfigurationError: there is no landing zone at that place.
 
     """
-    match = _URL.fullmatch(location)
-    if match is None:
-        return LocalStorage(Path(location))
-    scheme, rest = match[1].lower(), match[2]
-    if scheme == "file":
-        return LocalStorage(Path(rest))
-    if scheme not in _STORES:
-        raise ConfigurationError(
-            f"{scheme}:// is not a kind of landing zone",
-            hint="Name a directory, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.",
-        )
+    place = _place(location, "landing zone")
+    if isinstance(place, Path):
+        return LocalStorage(place)
     from ingestion.storage.objects import ObjectStorage  # noqa: PLC0415  (the library costs 50 ms and 16 MB)
     from ingestion.storage.stores import connect  # noqa: PLC0415
 
-    return ObjectStorage(connect(scheme, rest, timeout_seconds), timeout_seconds)
+    return ObjectStorage(connect(*place, timeout_seconds), timeout_seconds)
+
+
+def open_shelf(location: str, *, timeout_seconds: float = 60.0) -> Shelf:
+    """Return a place for finished files.
+
+    Arguments:
+        location: as for `open_storage`.
+        timeout_seconds: likewise.
+
+    Raises:
+        ConfigurationError: that is no place.
+
+    """
+    place = _place(location, "place for reports")
+    if isinstance(place, Path):
+        return LocalShelf(place)
+    from ingestion.storage.object_shelf import ObjectShelf  # noqa: PLC0415
+    from ingestion.storage.stores import connect  # noqa: PLC0415
+
+    return ObjectShelf(connect(*place, timeout_seconds), timeout_seconds)
+
+
+def _place(location: str, what: str) -> Path | tuple[str, str]:
+    match = _URL.fullmatch(location)
+    if match is None:
+        return Path(location)
+    scheme, rest = match[1].lower(), match[2]
+    if scheme == "file":
+        return Path(rest)
+    if scheme not in _STORES:
+        raise ConfigurationError(
+            f"{scheme}:// is not a kind of {what}",
+            hint="Name a directory, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.",
+        )
+    return scheme, rest

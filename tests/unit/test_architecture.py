@@ -94,7 +94,7 @@ def public(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassD
 
 
 def implements(node: ast.ClassDef) -> bool:
-    return node.name.endswith("Storage")
+    return node.name.endswith(("Storage", "Shelf"))
 
 
 def test_tables_are_made_in_sql_and_nowhere_else() -> None:

@@ -1,0 +1,294 @@
+-- name: latest_run()$
+select run_id::text
+from ops.pipeline_runs
+order by started_at desc
+limit 1;
+
+-- name: run(run_id)^
+select
+    run_id::text,
+    command,
+    started_at,
+    finished_at,
+    status,
+    error_summary
+from ops.pipeline_runs
+where run_id = :run_id;
+
+-- name: steps(run_id)
+select
+    step,
+    attempt,
+    status,
+    started_at,
+    extract(epoch from finished_at - started_at)::double precision as seconds,
+    rows_in,
+    rows_out,
+    rows_rejected,
+    error_summary,
+    detail
+from ops.pipeline_steps
+where run_id = :run_id and step <> 'report'
+order by started_at, attempt;
+
+-- name: recent_runs()
+select
+    run_id::text,
+    started_at,
+    extract(epoch from finished_at - started_at)::double precision as seconds,
+    status,
+    command,
+    error_summary
+from ops.pipeline_runs
+order by started_at desc
+limit 12;
+
+-- name: last_report()^
+-- where the latest report went, and what it was made of
+select
+    input_fingerprint,
+    detail ->> 'name' as name,
+    detail ->> 'place' as place
+from ops.pipeline_steps
+where step = 'report' and status in ('success', 'skipped') and input_fingerprint is not null
+order by finished_at desc
+limit 1;
+
+-- name: nodes(run_id)
+-- of the run itself, else of the latest that built anything
+select
+    node_id,
+    resource_type,
+    status,
+    failures,
+    rows_affected,
+    duration_ms,
+    message,
+    run_id::text = :run_id as is_of_run
+from ops.dbt_node_results
+where
+    run_id = coalesce(
+        (select nodes.run_id from ops.dbt_node_results as nodes where nodes.run_id = :run_id limit 1),
+        (select nodes.run_id from ops.dbt_node_results as nodes order by nodes.finished_at desc limit 1)
+    )
+order by duration_ms desc;
+
+-- name: files_by_status()
+select
+    source,
+    status,
+    count(*) as files,
+    sum(rows_read)::bigint as rows_read,
+    sum(row_count)::bigint as rows_loaded,
+    sum(rows_rejected)::bigint as rows_rejected,
+    max(ingested_at) as latest_at
+from ops.raw_ingest_manifest
+group by source, status
+order by source, status;
+
+-- name: latest_files()
+-- those that were refused first: they wait for somebody
+select
+    source_filename,
+    source,
+    status,
+    ingested_at,
+    rows_read,
+    row_count,
+    rows_rejected,
+    reason
+from ops.raw_ingest_manifest
+order by status = 'refused' desc, ingested_at desc, file_id desc
+limit 100;
+
+-- name: rejected()
+select
+    m.source,
+    r.reason,
+    r.column_name,
+    count(*) as rows_rejected,
+    count(distinct r.file_id) as files,
+    min(m.source_filename) as a_file
+from ops.rejected_rows as r
+inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
+where m.status = 'loaded'
+group by m.source, r.reason, r.column_name
+order by rows_rejected desc
+limit 50;
+
+-- name: marts_exist()$
+select
+    bool_and(to_regclass('marts.' || name) is not null)
+from
+    unnest(array[
+        'fct_user_day', 'fct_user_day_deviation', 'fct_user_status', 'fct_data_quality',
+        'rpt_cohort_engagement', 'rpt_cohort_retention'
+    ]) as name;
+
+-- name: extent()^
+select
+    (select max(as_of_date) from marts.fct_user_status) as as_of_date,
+    count(*) as user_days,
+    min(activity_date) as first_date,
+    max(activity_date) as last_date
+from marts.fct_user_day;
+
+-- name: counts(as_of_date)
+select
+    as_of_date,
+    status,
+    count(*) as users
+from marts.fct_user_status
+where as_of_date in (:as_of_date::date, :as_of_date::date - 7)
+group by as_of_date, status;
+
+-- name: cohort()
+select *
+from marts.rpt_cohort_engagement
+order by week_start_date;
+
+-- name: retention()
+select
+    tenure_week,
+    users,
+    retained_users,
+    pct_retained
+from marts.rpt_cohort_retention
+order by tenure_week;
+
+-- name: quality()
+select
+    rule,
+    rows_in,
+    rows_out,
+    rows_rejected,
+    rows_deduplicated,
+    overlap_conflicts
+from marts.fct_data_quality
+where checked_at = (select max(latest.checked_at) from marts.fct_data_quality as latest)
+order by rule;
+
+-- name: days()
+-- A row a person: the days as arrays of 2-byte numbers, in the order of the days. In the order of the pseudonyms, since
+-- the order of the ids would give them away.
+with people as (
+
+    select
+        day.user_id,
+        min(day.activity_date) as first_date,
+        count(*) as days,
+        string_agg(
+            int2send((case when day.steps is null then 65535 else least(day.steps, 65534) end - 32768)::smallint),
+            '' order by day.activity_date
+        ) as steps,
+        string_agg(
+            int2send((
+                case when usual.baseline_median is null then 65535 else least(round(usual.baseline_median), 65534) end - 32768
+            )::smallint),
+            '' order by day.activity_date
+        ) as medians,
+        string_agg(
+            int2send((
+                case when usual.baseline_mad is null then 65535 else least(round(usual.baseline_mad), 65534) end - 32768
+            )::smallint),
+            '' order by day.activity_date
+        ) as mads,
+        string_agg(
+            int2send((
+                case when day.minutes_asleep is null then 65535 else least(day.minutes_asleep, 65534) end - 32768
+            )::smallint),
+            '' order by day.activity_date
+        ) as asleep,
+        string_agg(
+            int2send((
+                case day.invalid_reason
+                    when 'no_record' then 1
+                    when 'partial_day' then 2
+                    when 'steps_missing' then 3
+                    when 'steps_below_min' then 4
+                    when 'steps_above_max' then 5
+                    else 0
+                end
+                + 8 * coalesce(usual.is_alert, false)::int
+                + 16 * (1 + coalesce(day.wear_hours, -1))
+                - 32768
+            )::smallint),
+            '' order by day.activity_date
+        ) as flags
+    from marts.fct_user_day as day
+    left join marts.fct_user_day_deviation as usual
+        on
+            day.user_id = usual.user_id
+            and day.activity_date = usual.activity_date
+            and usual.metric = 'steps'
+    group by day.user_id
+
+)
+
+select
+    user_id,
+    sha256((select key from ops.report_key) || int8send(user_id)) as pseudonym,
+    first_date,
+    days,
+    steps,
+    medians,
+    mads,
+    asleep,
+    flags
+from people
+order by pseudonym;
+
+-- name: people(as_of_date)
+select
+    now.user_id,
+    now.status,
+    before.status as status_before,
+    now.recent_valid_days,
+    now.base_valid_days,
+    now.recent_median_steps,
+    now.base_median_steps,
+    now.slope_28d,
+    history.since_date,
+    history.weeks
+from marts.fct_user_status as now
+left join marts.fct_user_status as before
+    on now.user_id = before.user_id and before.as_of_date = now.as_of_date - 7
+inner join (
+    select
+        past.user_id,
+        (max(past.as_of_date) filter (where past.status <> latest.status)) + 1 as since_date,
+        string_agg(
+            case past.status
+                when 'stable' then 's'
+                when 'increasing' then 'i'
+                when 'declining' then 'd'
+                when 'disengaging' then 'g'
+                when 'lapsed' then 'l'
+                else 'n'
+            end,
+            '' order by past.as_of_date
+        ) filter (
+            where past.as_of_date in (select week.as_of_date from marts.rpt_cohort_engagement as week)
+        ) as weeks
+    from marts.fct_user_status as past
+    inner join marts.fct_user_status as latest
+        on past.user_id = latest.user_id and latest.as_of_date = :as_of_date
+    group by past.user_id
+) as history on now.user_id = history.user_id
+where now.as_of_date = :as_of_date;
+
+-- name: who(digits, pseudonym)
+-- the few whose pseudonym it may be; `digits` of its hash are in it
+select user_id
+from (select distinct user_id from marts.fct_user_status) as person
+where substr(sha256((select key from ops.report_key) || int8send(user_id)), 1, :digits) = :pseudonym
+order by user_id;
+
+-- name: ledger()$
+-- another whenever a file came, went or was judged again
+select concat_ws(' ', count(*), max(file_id), sum(row_count), sum(rows_rejected), sum(rows_erased))
+from ops.raw_ingest_manifest;
+
+-- name: give_room#
+set local work_mem = '64MB';
+set local jit = off;

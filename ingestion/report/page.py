@@ -1,0 +1,109 @@
+"""The file itself: a template, our styles and scripts, the chart library, and the figures, in one piece.
+
+Its policy allows the scripts that are in it, by their hashes, and no request at all. The figures are base64, in which
+nothing can end a script or begin a tag.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import zlib
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import IO, Any
+
+from ingestion.report.contents import STATUSES, Contents
+
+_STATIC = Path(__file__).parent / "static"
+_STYLES = ("page.css",)
+# in this order: they are parts of one script
+_SCRIPTS = (
+    "data.js",
+    "format.js",
+    "charts.js",
+    "answer.js",
+    "time.js",
+    "heatmap.js",
+    "people.js",
+    "person.js",
+    "quality.js",
+    "run.js",
+    "main.js",
+)
+
+
+def write(file: IO[str], contents: Contents) -> None:
+    """Write the page, block by block.
+
+    Arguments:
+        file: open for writing.
+        contents: what it says.
+
+    """
+    parts = _parts()
+    before, after = parts["page"].split("<!-- the figures -->")
+    file.write(
+        Template(before).substitute(
+            policy=parts["policy"],
+            style=parts["style"],
+            theme=parts["theme"],
+            title=html.escape(_title(contents.facts)),
+            answer=_answer_without_scripts(contents.facts),
+        )
+    )
+    for block in contents.packer.blocks() if contents.packer else ():
+        file.write(f'<script type="text/plain" class="block">{block}</script>\n')
+    text = json.dumps(contents.everything(), ensure_ascii=False, separators=(",", ":"), default=str)
+    figures = base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+    file.write(f'<script type="text/plain" id="figures">{figures}</script>\n')
+    file.write(Template(after).substitute(charts=parts["charts"], script=parts["script"]))
+
+
+def fingerprint() -> str:
+    """Return a digest of all that is the same in every report."""
+    digest = hashlib.sha256()
+    for path in sorted(_STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def _parts() -> dict[str, str]:
+    script = "\n".join(_read(name) for name in _SCRIPTS)
+    parts = {
+        "page": _read("page.html"),
+        "style": "\n".join(_read(name) for name in _STYLES),
+        "theme": _read("theme.js"),
+        "charts": _read("vendor/echarts.js"),
+        "script": f'"use strict";\n(() => {{\n{script}\n}})();',
+    }
+    scripts = " ".join(_hash(parts[name]) for name in ("theme", "charts", "script"))
+    parts["policy"] = (
+        f"default-src 'none'; script-src {scripts}; style-src-elem {_hash(parts['style'])}; "
+        "style-src-attr 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return parts
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
+
+
+def _read(name: str) -> str:
+    return (_STATIC / name).read_text(encoding="utf-8")
+
+
+def _title(facts: dict[str, Any]) -> str:
+    return f"Engagement report, run of {facts['run']['startedAt'][:10]}"
+
+
+def _answer_without_scripts(facts: dict[str, Any]) -> str:
+    counts = facts.get("counts") or [0] * len(STATUSES)
+    items = "".join(
+        f"<li>{users:,} {html.escape(status.replace('_', ' '))}</li>"
+        for status, users in zip(STATUSES, counts, strict=True)
+    )
+    return f"<ul>{items}</ul>"

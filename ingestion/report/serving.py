@@ -1,0 +1,101 @@
+"""Reports over HTTP, for this machine only."""
+
+import html
+import re
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from ingestion.config import Settings
+from ingestion.errors import UsageError
+from ingestion.report.publishing import LATEST, open_reports
+from ingestion.storage import Shelf
+
+_HOST = "127.0.0.1"
+_REPORT = re.compile(r"/([\w.-]+\.html)")
+# a page of elsewhere that has its own name point here is not answered
+_LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
+
+
+class Server:
+    """Serves the reports that are kept.
+
+    Arguments:
+        settings: say where they are.
+        port: 0 for one that is free.
+
+    Raises:
+        UsageError: the port is taken.
+
+    """
+
+    def __init__(self, settings: Settings, port: int) -> None:
+        try:
+            self._server = ThreadingHTTPServer((_HOST, port), partial(_Handler, open_reports(settings)))
+        except OSError as exc:
+            raise UsageError(
+                f"port {port} cannot be used ({exc.strerror})", hint="Name another: --port; 0 takes a free one."
+            ) from exc
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return f"http://{_HOST}:{self._server.server_port}/"
+
+    def serve(self) -> None:
+        """Answer until `stop` is called or the process is interrupted."""
+        with self._server:
+            self._server.serve_forever()
+
+    def stop(self) -> None:
+        """Make `serve` return."""
+        self._server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_version = "wearables-pipeline"
+    sys_version = ""
+
+    def __init__(self, shelf: Shelf, *arguments: object) -> None:
+        self._shelf = shelf
+        super().__init__(*arguments)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        if not _LOCAL.fullmatch(self.headers.get("Host", "")):
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            return
+        path = self.path.partition("?")[0]
+        if path == "/":
+            self._answer(self._list())
+        elif (match := _REPORT.fullmatch(path)) and (content := self._shelf.read(match[1])) is not None:
+            self._answer(content)
+        else:
+            self.send_error(HTTPStatus.NOT_FOUND)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay silent: the terminal has the address, and that will do."""
+
+    def _answer(self, content: bytes) -> None:
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("X-Frame-Options", "DENY")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def _list(self) -> bytes:
+        names = [name for name in self._shelf.names() if name.endswith(".html")]
+        names.sort(key=lambda name: (name == LATEST, name), reverse=True)
+        items = "".join(f'<li><a href="/{html.escape(name)}">{html.escape(name)}</a></li>' for name in names)
+        return (
+            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+            '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>Reports</title>'
+            f"<h1>Reports</h1><ul>{items or '<li>none yet: python -m ingestion report</li>'}</ul></html>"
+        ).encode()

@@ -1,0 +1,161 @@
+// The answer first: how many keep up and how many are letting go, beside a week before.
+
+function showAnswer(section) {
+  const { counts, countsBefore, asOf } = R;
+  const total = counts ? counts.reduce((a, b) => a + b, 0) : 0;
+  if (!R.hasMarts || asOf == null || total === 0) {
+    section.append(runBanner(), emptyAnswer());
+    return;
+  }
+  const hadBefore = countsBefore.some((users) => users > 0);
+  section.append(
+    ...[runBanner()].filter(Boolean),
+    el("p.kicker", null, `As of ${day(asOf)}, the latest complete day · `, el("span", { title: when(R.writtenAt) }, freshness())),
+    headline(counts, total),
+    el("p.lead", null, lead(counts, countsBefore, hadBefore)),
+    shareBar(counts, total),
+    el("ul.tiles", null, counts.map((users, status) => tile(status, users, total, hadBefore ? countsBefore[status] : null))),
+    ...[moves()].filter(Boolean),
+  );
+}
+
+function freshness() {
+  const behind = Math.floor(Date.now() / DAY) - R.asOf;
+  return behind <= 1 ? "up to date" : `${plural(behind, "day")} ago`;
+}
+
+function headline(counts, total) {
+  const [increasing, stable, declining, disengaging, lapsed, unknown] = counts;
+  const told = total - unknown;
+  const keeping = increasing + stable;
+  const letting = declining + disengaging + lapsed;
+  const title = el("h1.headline", { id: "answer-title" });
+  if (!told) title.append(`${plural(total, "person", "people")}, and not yet a baseline to compare them with`);
+  else
+    title.append(
+      el("span", null, el("em.good", null, number.format(keeping)), ` of ${plural(told, "person", "people")} ${keeping === 1 ? "keeps" : "keep"} up,`),
+      " ",
+      el("span", null, el(letting ? "em.bad" : "em.good", null, letting ? number.format(letting) : "nobody"), letting > 1 ? " are letting go" : " is letting go"),
+    );
+  return title;
+}
+
+function lead(counts, before, hadBefore) {
+  const [, , declining, disengaging, lapsed, unknown] = counts;
+  const letting = declining + disengaging + lapsed;
+  const parts = [
+    declining && `${number.format(declining)} ${declining === 1 ? "moves" : "move"} clearly less than was usual for them`,
+    disengaging && `${number.format(disengaging)} ${disengaging === 1 ? "wears" : "wear"} the device half the days or fewer`,
+    lapsed && `${number.format(lapsed)} ${lapsed === 1 ? "has" : "have"} not worn it for two weeks`,
+  ].filter(Boolean);
+  let text = parts.length ? `${parts.join(", ")}. ` : "";
+  if (hadBefore) {
+    const then = before[2] + before[3] + before[4];
+    text += letting === then ? "As many as a week before. " : `A week before it was ${number.format(then)}. `;
+  }
+  if (unknown) {
+    let gone = 0;
+    for (let person = 0; person < R.size; person++) if (isGone(person)) gone++;
+    const both = [gone && `${number.format(gone)} gone for five weeks or more`, unknown - gone > 0 && `${number.format(unknown - gone)} too new`];
+    text += `${number.format(unknown)} more cannot be compared: ${both.filter(Boolean).join(", ")}.`;
+  }
+  return text;
+}
+
+function shareBar(counts, total) {
+  const shown = counts.map((users, status) => [status, users]).filter(([, users]) => users);
+  const text = shown.map(([status, users]) => `${STATUS[status].name} ${percent(users, total)}`).join(", ");
+  return el(
+    "div.share-bar",
+    { role: "img", "aria-label": text },
+    shown.map(([status, users]) => el("span", { "data-status": STATUS[status].key, style: `flex-grow:${users}`, title: `${STATUS[status].name}: ${users}` })),
+  );
+}
+
+function tile(status, users, total, before) {
+  const { key, name, says } = STATUS[status];
+  const change = before == null ? null : users - before;
+  const changed = change == null ? "" : change === 0 ? "no change" : `${change > 0 ? "+" : "−"}${number.format(Math.abs(change))} in a week`;
+  return el(
+    "li",
+    null,
+    el(
+      "button.tile",
+      { type: "button", "data-status": key, onclick: () => filterPeople({ status }), title: `Show them below: ${says}` },
+      el("span.tile-name", null, statusMark(status), name),
+      el("span.tile-count", { "data-count": key }, number.format(users)),
+      el("span.tile-share", null, `${percent(users, total)}`, changed && el("span.tile-change", { "data-change": key }, ` · ${changed}`)),
+      el("span.tile-says", null, says),
+    ),
+  );
+}
+
+// Who is told something else than a week ago, the most worrying first.
+function moves() {
+  const { status, before } = R.people;
+  const groups = new Map();
+  for (let person = 0; person < R.size; person++) {
+    if (status[person] === before[person] || status[person] > 5 || before[person] > 5) continue;
+    const key = before[person] * 10 + status[person];
+    groups.set(key, (groups.get(key) ?? 0) + 1);
+  }
+  if (!groups.size) return null;
+  const changed = [...groups.values()].reduce((a, b) => a + b, 0);
+  const worry = (key) => (key % 10 === 5 ? -5 : (key % 10) - Math.floor(key / 10));
+  const items = [...groups].sort((a, b) => worry(b[0]) - worry(a[0]) || b[1] - a[1]).slice(0, 12);
+  return el(
+    "div.moves",
+    null,
+    el("h2.small-title", null, `${plural(changed, "person", "people")} changed since ${shortDay(R.asOf - 7)}`),
+    el(
+      "ul",
+      null,
+      items.map(([key, users]) => {
+        const [from, to] = [Math.floor(key / 10), key % 10];
+        const label = `${users}: ${STATUS[from].name} to ${STATUS[to].name}`;
+        return el(
+          "li",
+          null,
+          el(
+            "button.move",
+            { type: "button", "aria-label": label, onclick: () => filterPeople({ status: to, before: from }) },
+            el("b", null, number.format(users)),
+            statusMark(from),
+            el("span", null, STATUS[from].name),
+            el("span.arrow", { "aria-hidden": "true" }, "→"),
+            statusMark(to),
+            el("span", null, STATUS[to].name),
+          ),
+        );
+      }),
+    ),
+  );
+}
+
+function runBanner() {
+  const { run } = R;
+  if (run.status !== "failure") return null;
+  return el(
+    "div.banner",
+    { role: "alert" },
+    el("strong", null, "This run failed. "),
+    el("span.banner-error", null, run.error ?? "See the log."),
+    run.hint && el("p", null, "To mend it: ", run.hint),
+    R.hasMarts && el("p", null, "What follows is what the tables hold all the same. ", el("a", { href: "#run" }, "What happened")),
+  );
+}
+
+function emptyAnswer() {
+  return el(
+    "div",
+    null,
+    el("h1.headline", { id: "answer-title" }, "No answer yet"),
+    el(
+      "p.lead",
+      null,
+      R.hasMarts
+        ? "The tables are there and hold no day that is over. The answer needs some weeks of daily activity."
+        : "The tables that hold the answer have not been built. What was loaded, and why not more, is below.",
+    ),
+  );
+}

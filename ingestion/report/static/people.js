@@ -1,0 +1,218 @@
+// Everybody, a row each: filter, search, sort; only the rows in view exist, so that ten thousand are no more than ten.
+
+const WORRY = [5, 4, 1, 0, 2, 3, 6]; // the place of each status when the most worrying come first
+const RANGES = [[42, "6 weeks"], [91, "13 weeks"], [182, "26 weeks"], [371, "1 year"], [0, "All days"]];
+const SORTS = {
+  worry: "Most worrying first",
+  ratio: "Lowest activity first",
+  wear: "Least worn first",
+  since: "Latest change first",
+  alerts: "Most alerts first",
+  name: "By name",
+};
+
+const view = { statuses: new Set(), before: null, text: "", sort: "worry", range: 91, list: [], focus: 0 };
+let rows; // the scrolling part of the list, once there is one
+
+function showPeople(section) {
+  section.append(el("h2", { id: "people-title" }, "People"));
+  if (!R.size) {
+    section.append(el("p.note", null, "There is nobody to show yet."));
+    return;
+  }
+  view.range = innerWidth < 640 ? 91 : R.lastDate - R.firstDate > 190 ? 182 : 0;
+  const search = el("input", { type: "search", id: "search", placeholder: R.hasUserIds ? "User id" : "Pseudonym, such as K7QM", autocomplete: "off", spellcheck: "false", oninput: (event) => setView({ text: event.target.value }) });
+  rows = {
+    scroller: el("div.rows", { onscroll: () => requestAnimationFrame(renderRows), onkeydown: moveByKeys }),
+    space: el("ul.rows-space", { "aria-label": "People" }),
+    months: el("canvas.months", { "aria-hidden": "true" }),
+    said: el("p.note", { id: "shown", role: "status" }),
+    made: new Map(),
+  };
+  rows.scroller.append(rows.space);
+  section.append(
+    el("p.note", null, "A row is a person, a cell is a day. Each person is compared with what is usual for them alone. Open a row for steps, usual range, alerts and sleep."),
+    el("div.chips", { role: "group", "aria-label": "Show only" }, STATUS.map((status, i) => chip(i)).filter(Boolean)),
+    el(
+      "div.controls",
+      null,
+      el("label", null, el("span", null, "Find"), search),
+      el("label", null, el("span", null, "Order"), choice("sort", Object.entries(SORTS), view.sort, (value) => setView({ sort: value }))),
+      el("label", null, el("span", null, "Days"), choice("range", RANGES.map(([value, text]) => [String(value), text]), String(view.range), (value) => setView({ range: Number(value) }))),
+      el("button.plain", { type: "button", id: "clear", onclick: clearFilters }, "Show everybody"),
+    ),
+    heatLegend(),
+    el(
+      "div.list",
+      null,
+      el("div.row.row-head", { "aria-hidden": "true" }, el("span.row-who", null, "Person"), rows.months, el("span.row-wear", null, "Worn"), el("span.row-ratio", null, "Of usual")),
+      rows.scroller,
+    ),
+    rows.said,
+  );
+  new ResizeObserver(() => renderRows(true)).observe(rows.scroller);
+  setView({});
+}
+
+function chip(status) {
+  const users = R.people.status.reduce((sum, each) => sum + (each === status), 0);
+  if (!users) return null;
+  return el("button.chip", { type: "button", "aria-pressed": "false", "data-status": STATUS[status].key, onclick: () => toggleStatus(status) }, statusMark(status), STATUS[status].name, el("b", null, number.format(users)));
+}
+
+function choice(id, options, chosen, change) {
+  return el("select", { id, onchange: (event) => change(event.target.value) }, options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)));
+}
+
+function toggleStatus(status) {
+  const statuses = new Set(view.statuses);
+  if (!statuses.delete(status)) statuses.add(status);
+  setView({ statuses, before: null });
+}
+
+function clearFilters() {
+  document.getElementById("search").value = "";
+  setView({ statuses: new Set(), before: null, text: "" });
+}
+
+// From a tile or a change of the answer: show those, and go there.
+function filterPeople({ status, before = null }) {
+  document.getElementById("search").value = "";
+  setView({ statuses: new Set([status]), before, text: "" });
+  const section = document.getElementById("people");
+  section.scrollIntoView({ behavior: still ? "auto" : "smooth" });
+  section.focus({ preventScroll: true });
+}
+
+function setView(change) {
+  Object.assign(view, change);
+  const wanted = view.text.trim().toUpperCase().replaceAll("-", "");
+  const { name, status, before } = R.people;
+  const list = [];
+  for (let person = 0; person < R.size; person++) {
+    if (view.statuses.size && !view.statuses.has(status[person])) continue;
+    if (view.before != null && before[person] !== view.before) continue;
+    if (wanted && !name[person].replaceAll("-", "").includes(wanted)) continue;
+    list.push(person);
+  }
+  view.list = list.sort(order(view.sort));
+  view.focus = 0;
+  for (const button of document.querySelectorAll(".chip")) {
+    const at = STATUS.findIndex((each) => each.key === button.dataset.status);
+    button.setAttribute("aria-pressed", String(view.statuses.has(at)));
+  }
+  document.getElementById("clear").hidden = list.length === R.size;
+  const changed = view.before == null ? "" : `, ${STATUS[view.before].name.toLowerCase()} a week before`;
+  rows.said.textContent = list.length === R.size ? `${plural(R.size, "person", "people")}.` : `${number.format(list.length)} of ${plural(R.size, "person", "people")}${changed}.`;
+  rows.scroller.scrollTop = 0;
+  renderRows(true);
+}
+
+function order(sort) {
+  const { name, status, since, alerts, recentDays } = R.people;
+  const ratio = (person) => ratioOf(person) ?? Infinity;
+  const keys = {
+    worry: (a, b) => WORRY[status[a]] - WORRY[status[b]] || ratio(a) - ratio(b) || (recentDays[a] ?? 0) - (recentDays[b] ?? 0),
+    ratio: (a, b) => ratio(a) - ratio(b),
+    wear: (a, b) => (recentDays[a] ?? 99) - (recentDays[b] ?? 99),
+    since: (a, b) => (since[b] ?? 0) - (since[a] ?? 0),
+    alerts: (a, b) => alerts[b] - alerts[a],
+    name: () => 0,
+  };
+  return (a, b) => keys[sort](a, b) || (name[a] < name[b] ? -1 : 1);
+}
+
+const rowHeight = () => (rows.scroller.clientWidth < 560 ? 58 : 32);
+
+function shownDays() {
+  const to = Math.max(R.asOf ?? R.lastDate, R.firstDate);
+  const from = view.range ? Math.max(to - view.range + 1, Math.min(R.firstDate, to - 13)) : R.firstDate;
+  return [from, to];
+}
+
+function renderRows(anew = false) {
+  const { scroller, space, made, months } = rows;
+  if (!scroller.clientWidth) return;
+  const height = rowHeight();
+  const [from, to] = shownDays();
+  const c = colours();
+  if (anew === true) {
+    made.forEach((row) => row.remove());
+    made.clear();
+    drawMonths(months, from, to, c);
+  }
+  space.style.height = `${Math.max(view.list.length * height, 1)}px`;
+  space.classList.toggle("is-tall", height > 40);
+  const first = Math.max(Math.floor(scroller.scrollTop / height) - 4, 0);
+  const last = Math.min(Math.ceil((scroller.scrollTop + scroller.clientHeight) / height) + 4, view.list.length) - 1;
+  for (const [place, row] of made) {
+    if ((place < first || place > last) && !row.contains(document.activeElement)) {
+      row.remove();
+      made.delete(place);
+    }
+  }
+  let after = null;
+  for (let place = first; place <= last; place++) {
+    let row = made.get(place);
+    if (!row) {
+      row = personRow(view.list[place], place, height);
+      made.set(place, row);
+      // in the order of the list, for whoever reads or tabs through it
+      if (after) after.after(row);
+      else space.prepend(row);
+      paint(row, from, to, c);
+    }
+    after = row;
+  }
+  if (!view.list.length && !space.children.length) space.append(el("li.nobody", null, "Nobody fits. Show everybody again with the button above."));
+  else if (view.list.length) space.querySelector(".nobody")?.remove();
+}
+
+function personRow(person, place, height) {
+  const { name, status, recentDays, alerts } = R.people;
+  const ratio = ratioOf(person);
+  const own = STATUS[status[person]];
+  return el(
+    "li",
+    { "aria-posinset": String(place + 1), "aria-setsize": String(view.list.length), style: `top:${place * height}px;height:${height}px` },
+    el(
+      "a.row",
+      { href: `#/person/${encodeURIComponent(name[person])}`, tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-person": String(person) },
+      el("span.row-who", null, statusMark(status[person]), el("span.row-name", null, name[person]), el("span.row-status", null, own.name, gone(person))),
+      el("canvas.strip", { "aria-hidden": "true" }),
+      el("span.row-wear", null, el("span.visually-hidden", null, "worn "), recentDays[person] == null ? "–" : `${recentDays[person]} / 14`),
+      el("span.row-ratio", null, ratio == null ? "–" : share(100 * ratio), el("span.visually-hidden", null, ` of usual, ${plural(alerts[person], "alert")}`)),
+    ),
+  );
+}
+
+const gone = (person) => (R.people.status[person] !== 5 ? "" : isGone(person) ? " · gone" : " · new");
+
+function paint(row, from, to, c) {
+  const canvas = row.querySelector("canvas");
+  const person = Number(row.firstChild.dataset.person);
+  if (!drawStrip(canvas, person, from, to, c)) daysOf(person, () => row.isConnected && drawStrip(canvas, person, from, to, c));
+}
+
+function moveByKeys(event) {
+  const link = event.target.closest("a.row");
+  if (!link) return;
+  const page = Math.max(Math.floor(rows.scroller.clientHeight / rowHeight()) - 1, 1);
+  const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[event.key];
+  if (step === undefined) return;
+  event.preventDefault();
+  focusRow(Math.min(Math.max(Number(link.dataset.place) + step, 0), view.list.length - 1));
+}
+
+function focusRow(place) {
+  const height = rowHeight();
+  const { scroller, made } = rows;
+  made.get(view.focus)?.firstChild.setAttribute("tabindex", "-1");
+  view.focus = place;
+  if (place * height < scroller.scrollTop) scroller.scrollTop = place * height;
+  if ((place + 1) * height > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = (place + 1) * height - scroller.clientHeight;
+  renderRows();
+  const link = made.get(place)?.firstChild;
+  link?.setAttribute("tabindex", "0");
+  link?.focus({ preventScroll: true });
+}

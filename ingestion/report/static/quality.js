@@ -1,0 +1,107 @@
+// What came in, what was kept out and why, and how old it is.
+
+const REASON_TEXT = {
+  not_castable: "not a number or a date",
+  out_of_range: "out of range",
+  missing_key: "no user id or no date",
+  too_few_fields: "too few fields",
+  too_many_fields: "too many fields",
+  undecodable: "not UTF-8",
+  nul_byte: "a NUL byte",
+  unclosed_quote: "a quote that never closes",
+  stray_carriage_return: "a stray carriage return",
+  not_json: "not JSON",
+};
+const words = (text) => String(text ?? "").replaceAll("_", " ");
+
+function showData(section) {
+  const { byStatus, latest, rejected } = R.files;
+  const sum = (field, status) => byStatus.filter((row) => !status || row.status === status).reduce((total, row) => total + row[field], 0);
+  const loaded = sum("loaded", "loaded");
+  const kept = sum("rejected", "loaded");
+  const refused = sum("files", "refused");
+  section.append(
+    el("h2", { id: "data-title" }, "Data"),
+    el(
+      "dl.facts",
+      null,
+      datum("Files loaded", count(sum("files", "loaded"))),
+      datum("Files refused", count(refused), null, refused ? "bad" : ""),
+      datum("Rows loaded", count(loaded)),
+      datum("Rows in quarantine", count(kept), loaded + kept ? percent(kept, loaded + kept) : null, kept ? "warn" : ""),
+      datum("Days known up to", R.asOf == null ? "–" : day(R.asOf), R.asOf == null ? null : freshness()),
+      datum("Latest file", latestAt() ? ago(latestAt()) : "–", latestAt() ? when(latestAt()) : null),
+    ),
+  );
+  const cards = [sourcesCard(), rejected.length ? rejectedCard() : null, R.rules?.length ? rulesCard() : null, latest.length ? filesCard() : null];
+  section.append(el("div.pair", null, cards.filter(Boolean)));
+}
+
+function datum(title, value, more, tone) {
+  return el("div", { "data-tone": tone || null }, el("dt", null, title), el("dd", null, value, more && el("small", null, more)));
+}
+
+function latestAt() {
+  return R.files.byStatus.filter((row) => row.status === "loaded").map((row) => row.latestAt).sort().at(-1);
+}
+
+function sourcesCard() {
+  const { byStatus } = R.files;
+  const sources = [...new Set(byStatus.map((row) => row.source))];
+  const of = (source, status, field) => byStatus.filter((row) => row.source === source && row.status === status).reduce((total, row) => total + row[field], 0);
+  const lines = sources.map((source) => {
+    const latest = byStatus.filter((row) => row.source === source && row.status === "loaded").map((row) => row.latestAt).sort().at(-1);
+    return [words(source), count(of(source, "loaded", "files")), count(of(source, "refused", "files")), count(of(source, "loaded", "loaded")), latest ? ago(latest) : "–"];
+  });
+  if (!lines.length) return card("Datasets", "no file has come yet");
+  return card("Datasets", "what is loaded now, and when its latest file came", table("Datasets", ["Dataset", "Files", "Refused", "Rows", "Latest file"], lines, { figures: [1, 2, 3] }));
+}
+
+function rejectedCard() {
+  const { rejected } = R.files;
+  const most = Math.max(...rejected.map((row) => row.rows));
+  return card(
+    "Rows in quarantine, by reason",
+    "kept out of all figures above; `rejected list` and `rejected show` say where they are",
+    el(
+      "ul.bars",
+      null,
+      rejected.map((row) =>
+        el(
+          "li",
+          null,
+          el("span.bar-name", null, `${REASON_TEXT[row.reason] ?? words(row.reason)}${row.column ? ` in ${words(row.column)}` : ""}`, el("small", null, ` ${words(row.source)}, ${plural(row.files, "file")}, such as ${row.example}`)),
+          el("span.bar", { "aria-hidden": "true" }, el("i", { style: `width:${Math.max((100 * row.rows) / most, 0.5)}%` })),
+          el("b", null, count(row.rows)),
+        ),
+      ),
+    ),
+  );
+}
+
+function rulesCard() {
+  const lines = R.rules.map((row) => {
+    const [source, rule] = row.rule.split(".");
+    return [`${words(source)}: ${words(rule)}`, count(row.in), count(row.out), count(row.rejected), count(row.deduplicated), count(row.conflicts)];
+  });
+  return card(
+    "Where rows went",
+    "each line adds up: in = on + kept out + doubled. Conflicts are days on which overlapping exports differ; the later export wins",
+    table("Where rows went, by rule", ["Rule", "In", "On", "Kept out", "Doubled", "Conflicts"], lines, { figures: [1, 2, 3, 4, 5] }),
+  );
+}
+
+function filesCard() {
+  const lines = R.files.latest.map((file) => [
+    el("span.file", null, file.name),
+    el("span.state", { "data-state": file.status }, file.status),
+    when(file.at),
+    count(file.loaded),
+    count(file.rejected),
+    file.reason ?? "",
+  ]);
+  const note = R.files.latest.length >= 100 ? "the latest 100, refused ones first" : "refused ones first, then the latest";
+  const element = card("Files", note, table("Files", ["File", "State", "When", "Rows", "Rejected", "Why"], lines, { figures: [3, 4] }));
+  element.classList.add("wide");
+  return element;
+}

@@ -1,0 +1,77 @@
+// The run: its steps, the slowest models, what failed, and the runs before it.
+
+function showRun(section) {
+  const { run, runs } = R;
+  const verdict = { success: "succeeded", failure: "failed", running: "is still running" }[run.status] ?? run.status;
+  const total = run.steps.reduce((sum, step) => sum + (step.seconds ?? 0), 0);
+  section.append(
+    el("h2", { id: "run-title" }, "Run"),
+    el("p.note", null, el("span.state", { "data-state": run.status }, verdict), ` ${run.command ?? "run"}, ${when(run.startedAt)}, run `, el("code", null, run.id)),
+  );
+  if (run.status === "failure" && run.error) section.append(el("p.run-error", null, run.error));
+  const cards = [
+    card("Steps", `${seconds(total)} in all, before this report`, el("ul.bars", null, run.steps.map((step) => stepBar(step, run.steps)))),
+    run.models.length ? modelsCard() : null,
+    run.problems.length ? problemsCard() : null,
+    runs.length > 1 ? runsCard() : null,
+  ];
+  section.append(el("div.pair", null, cards.filter(Boolean)));
+}
+
+function stepBar(step, steps) {
+  const most = Math.max(...steps.map((each) => each.seconds ?? 0), 0.001);
+  const told = [
+    step.attempt > 1 && `attempt ${step.attempt}`,
+    step.in != null && `${count(step.in)} rows in`,
+    step.out != null && `${count(step.out)} out`,
+    step.rejected ? `${count(step.rejected)} rejected` : null,
+    step.files && Object.entries(step.files).map(([state, files]) => `${count(files)} ${state}`).join(", "),
+  ].filter(Boolean);
+  return el(
+    "li",
+    null,
+    el("span.bar-name", null, words(step.name), " ", step.status !== "success" && el("span.state", { "data-state": step.status }, step.status), el("small", null, ` ${told.join(", ")}`), step.error && el("small.bar-error", null, step.error)),
+    el("span.bar", { "aria-hidden": "true" }, el("i", { style: `width:${Math.max((100 * (step.seconds ?? 0)) / most, 0.5)}%` })),
+    el("b", null, seconds(step.seconds)),
+  );
+}
+
+function modelsCard() {
+  const { models, built, tested, passed } = R.run;
+  const most = Math.max(...models.map((model) => model.ms), 1);
+  const whose = models[0].isOfRun ? "" : "of the latest build: this run built none. ";
+  return card(
+    "Slowest models",
+    `${whose}${plural(built, "model")} built, ${count(passed)} of ${plural(tested, "test")} passed`,
+    el(
+      "ul.bars",
+      null,
+      models.map((model) =>
+        el(
+          "li",
+          null,
+          el("span.bar-name", null, el("code", null, model.name), model.rows ? el("small", null, ` ${count(model.rows)} rows`) : ""),
+          el("span.bar", { "aria-hidden": "true" }, el("i", { style: `width:${Math.max((100 * model.ms) / most, 0.5)}%` })),
+          el("b", null, seconds(model.ms / 1000)),
+        ),
+      ),
+    ),
+  );
+}
+
+function problemsCard() {
+  const lines = R.run.problems.map((node) => [el("code", null, node.name), el("span.state", { "data-state": node.status }, node.status), node.failures == null ? "–" : count(node.failures), node.message ?? ""]);
+  const element = card("Tests and models that failed or warned", "rows that failed a test are in the schema dbt_test_failures", table("Failures and warnings", ["Node", "State", "Rows", "Message"], lines, { figures: [2] }));
+  element.classList.add("wide");
+  return element;
+}
+
+function runsCard() {
+  const lines = R.runs.map((run) => {
+    const status = run.id === R.run.id ? R.run.status : run.status;
+    return [when(run.startedAt), el("span.state", { "data-state": status }, status), run.command ?? "", run.id === R.run.id ? "this one" : seconds(run.seconds), run.error ?? ""];
+  });
+  const element = card("Runs before", "the latest first", table("Runs", ["Started", "State", "Command", "Took", "Error"], lines));
+  element.classList.add("wide");
+  return element;
+}

@@ -1,0 +1,174 @@
+// The cohort over time, everyone beside those who were there from the first week.
+
+function showTime(section) {
+  const { cohort, retention } = R;
+  section.append(el("h2", { id: "time-title" }, "Over time"));
+  if (!cohort?.week_start_date?.length) {
+    section.append(el("p.note", null, "There is no week to show yet."));
+    return;
+  }
+  const everyone = el("div.chart", { role: "img", "aria-label": sharesText("", "Everyone") });
+  const fixed = el("div.chart", { role: "img", "aria-label": sharesText("cohort_", "The fixed cohort") });
+  const ratio = el("div.chart.low", { role: "img", "aria-label": ratioText() });
+  const stay = el("div.chart.low", { role: "img", "aria-label": stayText() });
+  section.append(
+    el("p.note", null, "Who joins late makes everyone look better than they fare. The fixed cohort is whoever began in the first week; it keeps those who left."),
+    legend(),
+    el(
+      "div.pair",
+      null,
+      card("Everyone", `${plural(cohort.users.at(-1), "person", "people")} in the latest week`, everyone, sharesTable("", "Everyone")),
+      card("The fixed cohort", `the ${plural(cohort.cohort_users.at(-1), "person", "people")} of the first week`, fixed, sharesTable("cohort_", "Fixed cohort")),
+      card("Activity beside what was usual", "median of everybody's steps of two weeks, as a share of the four weeks before", ratio, lineKey(), ratioTable()),
+      card("Who is still there", "with at least one valid day in their n-th week", stay, stayTable()),
+    ),
+  );
+  draw(everyone, (c) => sharesChart(c, ""));
+  draw(fixed, (c) => sharesChart(c, "cohort_"));
+  draw(ratio, ratioChart);
+  draw(stay, stayChart);
+}
+
+function card(title, subtitle, ...content) {
+  return el("div.card", null, el("h3", null, title), el("p.subtitle", null, subtitle), content);
+}
+
+function legend() {
+  return el("ul.legend", { "aria-label": "Colours" }, STATUS.slice(0, 6).map((status, i) => el("li", null, statusMark(i), status.name)));
+}
+
+const shareOf = (prefix, status, week) => R.cohort[`${prefix}pct_${STATUS[status].key}`][week] ?? 0;
+
+function sharesText(prefix, who) {
+  const last = R.cohort.week_start_date.length - 1;
+  const parts = [0, 1, 2, 3, 4, 5].map((status) => `${STATUS[status].name} ${share(shareOf(prefix, status, last))}`);
+  return `${who}, share of each status by week. In the latest week: ${parts.join(", ")}.`;
+}
+
+function sharesChart(c, prefix) {
+  const weeks = R.cohort.week_start_date;
+  // from the bottom: the best, so that trouble hangs from the top
+  return {
+    grid: { left: 44, right: 12, top: 10, bottom: 28 },
+    tooltip: tooltip(c, (points) => {
+      const week = points[0].dataIndex;
+      const users = R.cohort[`${prefix}users`][week];
+      const rows = [5, 4, 3, 2, 1, 0].map((s) => [c.status[s], STATUS[s].name, `${share(shareOf(prefix, s, week))}  ·  ${Math.round((shareOf(prefix, s, week) * users) / 100)}`]);
+      return tipLines(`Week of ${day(weeks[week])}`, rows);
+    }),
+    xAxis: timeAxis(c, { boundaryGap: false, min: weeks[0] * DAY, max: weeks.at(-1) * DAY }),
+    yAxis: valueAxis(c, { max: 100, interval: 25, axisLabel: { color: c.muted, formatter: "{value} %" } }),
+    series: [1, 0, 2, 3, 4, 5].map((status) => ({
+      type: "line",
+      name: STATUS[status].name,
+      stack: "shares",
+      symbol: "none",
+      // a single week is a point, and a point has no area
+      ...(weeks.length === 1 ? { symbol: "circle", symbolSize: 9 } : {}),
+      lineStyle: { width: 1, color: c.surface },
+      itemStyle: { color: c.status[status] },
+      areaStyle: { color: c.status[status], opacity: status === 5 ? 0.45 : 0.92 },
+      emphasis: { disabled: true },
+      data: weeks.map((week, i) => [week * DAY, shareOf(prefix, status, i)]),
+    })),
+  };
+}
+
+function sharesTable(prefix, who) {
+  const rows = () =>
+    R.cohort.week_start_date
+      .map((week, i) => [day(week), count(R.cohort[`${prefix}users`][i]), ...[0, 1, 2, 3, 4, 5].map((s) => share(shareOf(prefix, s, i)))])
+      .reverse();
+  return asTable(`${who}: share of each status by week`, ["Week of", "People", ...STATUS.slice(0, 6).map((s) => s.name)], rows, { figures: [1, 2, 3, 4, 5, 6, 7] });
+}
+
+function ratioText() {
+  const { median_ratio: all, cohort_median_ratio: fixed } = R.cohort;
+  const say = (value) => (value == null ? "not known" : share(100 * value));
+  return `Median activity as a share of the usual. In the latest week: everyone ${say(all.at(-1))}, the fixed cohort ${say(fixed.at(-1))}.`;
+}
+
+function ratioChart(c) {
+  const weeks = R.cohort.week_start_date;
+  const line = (name, values, colour, type) => ({
+    type: "line",
+    name,
+    showSymbol: weeks.length < 3,
+    symbolSize: 7,
+    lineStyle: { width: 2.5, color: colour, type },
+    itemStyle: { color: colour },
+    emphasis: { disabled: true },
+    connectNulls: false,
+    data: weeks.map((week, i) => [week * DAY, values[i] == null ? null : 100 * values[i]]),
+  });
+  const all = R.cohort.median_ratio;
+  const fixed = R.cohort.cohort_median_ratio;
+  const known = [...all, ...fixed].filter((value) => value != null).map((value) => 100 * value);
+  return {
+    grid: { left: 48, right: 14, top: 14, bottom: 28 },
+    tooltip: tooltip(c, (points) => {
+      const i = points[0].dataIndex;
+      const say = (value) => (value == null ? "–" : share(100 * value));
+      return tipLines(`Week of ${day(weeks[i])}`, [[c.accent, "Everyone", say(all[i])], [c.muted, "Fixed cohort", say(fixed[i])]]);
+    }),
+    xAxis: timeAxis(c, { min: weeks[0] * DAY, max: weeks.at(-1) * DAY }),
+    yAxis: valueAxis(c, {
+      min: Math.min(80, Math.floor(Math.min(...known, 80) / 10) * 10),
+      max: Math.max(120, Math.ceil(Math.max(...known, 120) / 10) * 10),
+      axisLabel: { color: c.muted, formatter: "{value} %" },
+    }),
+    series: [
+      {
+        ...line("Everyone", all, c.accent, "solid"),
+        markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: c.muted, type: "solid", width: 1 }, data: [{ yAxis: 100 }] },
+      },
+      line("Cohort", fixed, c.muted, [5, 4]),
+    ],
+  };
+}
+
+function lineKey() {
+  return el("ul.legend", null, el("li", null, el("i.key-line", { "aria-hidden": "true" }), "everyone"), el("li", null, el("i.key-line.dashed", { "aria-hidden": "true" }), "fixed cohort"));
+}
+
+function ratioTable() {
+  const say = (value) => (value == null ? "–" : share(100 * value));
+  const rows = () => R.cohort.week_start_date.map((week, i) => [day(week), say(R.cohort.median_ratio[i]), say(R.cohort.cohort_median_ratio[i])]).reverse();
+  return asTable("Activity beside what was usual, by week", ["Week of", "Everyone", "Fixed cohort"], rows, { figures: [1, 2] });
+}
+
+function stayText() {
+  const { tenure_week: weeks, pct_retained: kept } = R.retention;
+  return weeks.length ? `Share of people still there by week since they began. In week ${weeks.at(-1)}: ${share(kept.at(-1))}.` : "No week is over yet.";
+}
+
+function stayChart(c) {
+  const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = R.retention;
+  return {
+    grid: { left: 48, right: 20, top: 14, bottom: 28 },
+    tooltip: tooltip(c, (points) => {
+      const i = points[0].dataIndex;
+      return tipLines(weeks[i] === 0 ? "The week they began" : `Week ${weeks[i]} since they began`, [[c.accent, `${count(there[i])} of ${count(users[i])}`, share(kept[i])]]);
+    }),
+    xAxis: { type: "category", data: weeks, boundaryGap: false, axisLine: { lineStyle: { color: c.line } }, axisTick: { show: false }, axisLabel: { color: c.muted, formatter: (week) => `w ${week}` } },
+    yAxis: valueAxis(c, { min: 0, max: 100, interval: 25, axisLabel: { color: c.muted, formatter: "{value} %" } }),
+    series: [
+      {
+        type: "line",
+        step: "end",
+        symbol: "none",
+        lineStyle: { width: 2.5, color: c.accent },
+        itemStyle: { color: c.accent },
+        areaStyle: { color: c.accent, opacity: 0.14 },
+        emphasis: { disabled: true },
+        data: kept,
+      },
+    ],
+  };
+}
+
+function stayTable() {
+  const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = R.retention;
+  const rows = () => weeks.map((week, i) => [count(week), count(users[i]), count(there[i]), share(kept[i])]);
+  return asTable("Who is still there, by week since they began", ["Week", "People", "Still there", "Share"], rows, { figures: [0, 1, 2, 3] });
+}
