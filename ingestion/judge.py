@@ -10,11 +10,13 @@ from ingestion import db
 from ingestion.errors import FileRefusedError
 from ingestion.header import Header
 from ingestion.quarantine import Reason
-from ingestion.records import CHUNK_BYTES
+from ingestion.records import CHUNK_BYTES, NO_MOMENTS
 from ingestion.sources import Column, Source
 
 _SWAPPED_ORDER = {"MDY": "DMY", "DMY": "MDY"}
 _INTEGER_LIMIT = {"integer": 2**31 - 1, "bigint": 2**63 - 1}
+# what PostgreSQL would take, and is no value: NaN, inf; today, now
+_NO_VALUE = {"double precision": "n", "timestamp": "|".join(NO_MOMENTS)}
 _WHOLE_AS_DECIMAL = r"^-?\d+\.0+$"
 _NOTHING = SQL("")
 _queries = db.queries("load")
@@ -237,7 +239,12 @@ def _text(position: int, column: Column) -> Composable:
 def _is_castable(position: int, column: Column) -> Composable:
     text = _text(position, column)
     if column.factor is None:
-        return SQL("({} is null or pg_input_is_valid({}, {}))").format(text, text, Literal(column.type))
+        strict = (
+            SQL(" and {} !~* {}").format(text, Literal(_NO_VALUE[column.type]))
+            if column.type in _NO_VALUE
+            else _NOTHING
+        )
+        return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(text, Literal(column.type), strict)
     return SQL("case when {0} is null then true when {0} ~ {1} then abs({2}) <= {3} else false end").format(
         text,
         Literal(r"^-?\d{1,12}(\.\d{1,20})?$"),

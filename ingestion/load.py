@@ -1,8 +1,8 @@
 """One file into one raw table, on a connection whose transaction belongs to the caller.
 
-A clean file goes through COPY as it is. Only where COPY objects, or the file is written in a way that COPY cannot
-take, are its rows sorted: lines that are good beyond doubt still go through COPY as they are, and the others are judged
-one by one, the good ones going on and the rest to quarantine.
+A clean file goes through COPY as it is. Only where COPY objects, or takes what is no value, or the file is written in a
+way that COPY cannot take, are its rows sorted: lines that are good beyond doubt still go through COPY as they are, and
+the others are judged one by one, the good ones going on and the rest to quarantine.
 """
 
 import re
@@ -239,7 +239,7 @@ class _Load:
         gap = header.dialect.quote.encode() * 2
         command = copy_into(self._drop.table, header, has_quoted_gaps=gap in content.peek())
         rows = db.copy_in(cursor, command, content, CHUNK_BYTES)
-        return Counts(read=rows, loaded=rows) if rows == content.lines else None
+        return Counts(read=rows, loaded=rows) if rows == content.lines and not content.has_no_values else None
 
     def _sort_out(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
         with closing(self._drop.open()) as stream, closing(self._text(stream)) as text:

@@ -23,6 +23,13 @@ MAX_LINE_BYTES = 16 << 20
 # how far a quoted field may run on over line ends before its quote counts as never closed
 _MAX_QUOTED_LINES = 100
 
+# PostgreSQL takes these for moments and numbers, and no device has measured them: each has one of the letters
+NO_MOMENTS = ("today", "tomorrow", "yesterday", "now", "epoch", "infinity")
+_NO_VALUES = tuple(word.encode() for word in (*NO_MOMENTS, "nan", "inf"))
+_TELLING_LETTERS = tuple(letter.encode() for letter in "nNoOyY")
+# more than the longest of them, with quotes in it
+_OVERLAP_BYTES = 64
+
 csv.field_size_limit(MAX_LINE_BYTES)
 
 
@@ -88,12 +95,13 @@ def checksum_of(storage: Storage, file: StoredFile) -> str:
 
 
 class Content:
-    """The text of a file on its way to COPY, its lines counted.
+    """The text of a file on its way to COPY, its lines counted and looked through for what COPY is too kind to.
 
     Arguments:
         source: UTF-8, whatever the file is written in.
         on_chunk: called with no bytes and the lines of each chunk.
 
+    `has_no_values` tells whether a word has passed, such as `today` or `NaN`, that PostgreSQL would take for a value.
     """
 
     def __init__(self, source: Readable, on_chunk: OnChunk = unwatched) -> None:
@@ -103,6 +111,8 @@ class Content:
         self._last = b""
         self._newline = b"\n"
         self._newlines = 0
+        self._tail = b""
+        self.has_no_values = False
 
     def peek(self) -> bytes:
         """Return the first bytes without taking them: a whole chunk, unless there is less."""
@@ -136,8 +146,17 @@ class Content:
             lines = chunk.count(self._newline)
             self._newlines += lines
             self._last = chunk[-1:]
+            self._look_through(chunk)
             self._on_chunk(0, lines)
         return chunk
+
+    def _look_through(self, chunk: bytes) -> None:
+        text = self._tail + chunk
+        self._tail = text[-_OVERLAP_BYTES:]
+        # letters are found ten times faster than line ends, and rows of numbers and dates have none of these
+        if any(letter in text for letter in _TELLING_LETTERS):
+            text = text.replace(b'"', b"").lower()
+            self.has_no_values = self.has_no_values or any(word in text for word in _NO_VALUES)
 
     @property
     def lines(self) -> int:

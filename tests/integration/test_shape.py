@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 from ingestion import db
 from ingestion.header import read_header
 from ingestion.shape import surely_good
-from ingestion.sources import SOURCES, Column, Source
+from ingestion.sources import DAILY_ACTIVITY, SOURCES, Column, Source, source_named
+from tests.drops import Landing
 
 PIECES = (
     *"0123456789-+./: ,;eE_'\"\\",
@@ -92,6 +93,38 @@ def test_what_the_pattern_is_sure_of_fits(source: Source, column: Column, engine
         cursor.execute(f"select value from unnest(%s) as value where value <> '' and {outside}", (sure,))
         assert cursor.fetchall() == []
     assert ("" in sure) == (column.name not in source.key)
+
+
+NO_MOMENTS = ("today", "tomorrow", "YESTERDAY", "now", "epoch", "Infinity", "-infinity", "today 10:00", '"to""day"')
+NO_NUMBERS = ("NaN", "nan", "Infinity", "-inf", "inf", " NAN ")
+NO_VALUES = [
+    *((DAILY_ACTIVITY, "activity_date", "4/12/2016", value) for value in NO_MOMENTS),
+    *((DAILY_ACTIVITY, "total_distance", "8.5", value) for value in NO_NUMBERS),
+    *((source_named("weight"), column, "70.5", value) for column in ("weight_kg", "bmi") for value in NO_NUMBERS[:4]),
+]
+
+
+@pytest.mark.parametrize("case", NO_VALUES, ids=lambda case: f"{case[1]}-{case[3]}")
+@pytest.mark.parametrize("way", ["copied", "sorted", "judged"])
+def test_what_postgresql_is_too_kind_to_is_rejected(
+    case: tuple[Source, str, str, str], way: str, landing: Landing
+) -> None:
+    """Whether the file would go through COPY, its bad lines one by one, or all of them."""
+    source, name, usual, value = case
+    values = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
+    row = ",".join(usual if column.name == name else values[column.type] for column in source.columns)
+    bad = row.replace(usual, value)
+    assert bad != row
+    other = {"copied": "", "sorted": row.replace(usual, "?") + "\n", "judged": ""}[way]
+    extra = ",x" if way == "judged" else ""
+    header = ",".join(column.header for column in source.columns) + extra.replace("x", "Mood")
+    content = "".join(f"{line}{extra}\n" for line in (row, row, bad)) + other + f"{row}{extra}\n" * 2
+    landing.put(f"{source.stems[0]}.csv", f"{header}\n{content}".encode())
+    (result,) = landing.ingest().files
+    assert (result.status, result.counts.loaded) == ("loaded", 4), result
+    found = landing.rows("select line_number, reason, column_name from ops.rejected_rows order by 1")
+    assert found[0] == (4, "not_castable", name)
+    assert len(found) == result.counts.rejected == (2 if way == "sorted" else 1)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)

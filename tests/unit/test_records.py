@@ -237,3 +237,14 @@ def test_the_source_is_closed_with_the_stream() -> None:
     source = io.BytesIO(b"x")
     HashedStream(source).close()
     assert source.closed
+
+
+@pytest.mark.parametrize("word", [b"today", b"NOW", b"nAn", b"-Inf", b"epoch", b'"yes""terday"', b"tomorrow"])
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_words_that_are_no_values_are_seen_wherever_chunks_end(word: bytes, size: int) -> None:
+    clean = b"1,4/12/2016 12:00:00 AM,2.5,True\n" * 5
+    for text, seen in ((clean, False), (clean + b"1," + word + b"\n" + clean, True)):
+        content = Content(stream_of(text, [size] * len(text)))
+        while content.read(size):
+            pass
+        assert content.has_no_values == seen
