@@ -5,6 +5,8 @@ Everything is a stream but for what can only be read from its end: such a file i
 
 import codecs
 import io
+import json
+import re
 import struct
 import sys
 import tempfile
@@ -27,6 +29,7 @@ _ROWS_PER_CHUNK = 10_000
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _END_OF_DIRECTORY_BYTES = 22 + 65_535
 _IN_MEMORY_BYTES = 1 << 20
+_NO_SPACE = re.compile(r"[^ \t\r\n]")
 _CORRUPT = (zlib.error, zipfile.BadZipFile, EOFError, OSError, NotImplementedError)
 
 
@@ -93,7 +96,7 @@ class Text:
                 stream = _Unpacked(stream, _GzipMember if packing == ".gz" else _zstd_member(), limits)
             elif packing == ".zip":
                 stream, kind = self._only_member(self._lay_down(stream), kind, limits)
-            self.format: Literal["csv", "ndjson"] = "ndjson" if kind in {".ndjson", ".jsonl"} else "csv"
+            self.format: Literal["csv", "ndjson"] = "ndjson" if kind in {".json", ".ndjson", ".jsonl"} else "csv"
             if kind in _TABLES:
                 self._source: Readable = _Chunks(_TABLES[kind](self._lay_down(stream), limits))
             else:
@@ -408,10 +411,54 @@ class _NotClosed(io.RawIOBase):
         pass
 
 
+def _objects(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
+    """Yield the elements of a JSON array, each on a line of its own; lines of JSON as they are."""
+    content = file.read(limits.table_bytes + 1)
+    if len(content) > limits.table_bytes:
+        raise FileRefusedError(f"the JSON has more than {limits.table_bytes >> 20} MiB", hint="Write an object a line.")
+    try:
+        text = content.decode(json.detect_encoding(content))
+    except UnicodeDecodeError as exc:
+        raise FileRefusedError("it is not UTF-8 throughout", hint="Export it again.") from exc
+    decoder = json.JSONDecoder()
+    begin = _past_space(text, 0)
+    if not text.startswith("[", begin):
+        yield content
+        return
+    begin = _past_space(text, begin + 1)
+    while not text.startswith("]", begin):
+        try:
+            _, end = decoder.raw_decode(text, begin)
+        except (ValueError, RecursionError) as exc:
+            raise _no_json(text, begin) from exc
+        # a line end inside a text would be no JSON
+        yield re.sub(r"[\r\n]", " ", text[begin:end]).encode() + b"\n"
+        begin = _past_space(text, end)
+        if text.startswith(",", begin):
+            begin = _past_space(text, begin + 1)
+        elif not text.startswith("]", begin):
+            raise _no_json(text, begin)
+
+
+def _past_space(text: str, begin: int) -> int:
+    found = _NO_SPACE.search(text, begin)
+    return found.start() if found else len(text)
+
+
+def _no_json(text: str, begin: int) -> FileRefusedError:
+    return FileRefusedError(
+        "it is no JSON array, or is cut off", hint="Export it again.", line=text.count("\n", 0, begin) + 1
+    )
+
+
 def _as_csv(frame: Any, *, header: bool) -> Iterator[bytes]:
     for begin in range(0, len(frame), _ROWS_PER_CHUNK):
         part = frame.iloc[begin : begin + _ROWS_PER_CHUNK]
         yield part.to_csv(index=False, header=header and begin == 0, lineterminator="\n").encode()
 
 
-_TABLES: dict[str, Callable[[IO[bytes], Limits], Iterator[bytes]]] = {".xlsx": _spreadsheet, ".parquet": _parquet}
+_TABLES: dict[str, Callable[[IO[bytes], Limits], Iterator[bytes]]] = {
+    ".xlsx": _spreadsheet,
+    ".parquet": _parquet,
+    ".json": _objects,
+}

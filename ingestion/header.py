@@ -72,7 +72,8 @@ class Header:
     def extra(self) -> tuple[str, ...]:
         """The names of the columns that the source does not declare."""
         if self.dialect.format == "ndjson":
-            return tuple(name for name in self.names if normalise(name) not in self.layout.by_header)
+            known = self.layout.by_header.keys() | self.layout.parts
+            return tuple(name for name in self.names if normalise(name) not in known)
         return tuple(field for field in self.fields if isinstance(field, str))
 
     @property
@@ -110,7 +111,11 @@ class _Candidate:
 
     @property
     def missing(self) -> list[str]:
-        return [column.header for column in self.layout.required if column not in self.fields]
+        return [
+            column.header
+            for column in self.layout.required
+            if column not in self.fields and not column.is_in(self.names)
+        ]
 
     @property
     def matched(self) -> int:

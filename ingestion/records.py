@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, BinaryIO
 
 from ingestion.db import Readable
@@ -356,6 +357,8 @@ def _parse_object(text: str, header: Header) -> tuple[str, None] | tuple[None, R
         if key in place:
             return None, "not_json"
         place[key] = _as_text(value)
+    if header.layout.parts:
+        values |= _added_up(extra, header)
     fields = [values.get(field.name) if isinstance(field, Column) else None for field in header.fields]
     kept = {name: value for name, value in extra.items() if value is not None}
     fields[-1] = json.dumps(kept, ensure_ascii=False) if kept else None
@@ -367,6 +370,21 @@ def _parse_object(text: str, header: Header) -> tuple[str, None] | tuple[None, R
     except UnicodeEncodeError:
         return None, "undecodable"
     return line, None
+
+
+def _added_up(found: dict[str, str | None], header: Header) -> dict[str, str | None]:
+    """Return the columns that are sums; a part that is missing is nothing, unless all are."""
+    by_key = {normalise(name): text for name, text in found.items()}
+    sums: dict[str, str | None] = {}
+    for column in header.columns:
+        parts = [text for part in column.parts if (text := by_key.get(normalise(part))) is not None]
+        if parts:
+            try:
+                sums[column.name] = str(sum(Decimal(part) for part in parts))
+            except InvalidOperation:
+                # no number either, so that the row is rejected
+                sums[column.name] = " + ".join(parts)
+    return sums
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from ingestion.errors import ConfigurationError
-from ingestion.sources.model import Column, ColumnType, DateOrder, Export, Source, Taken, normalise
+from ingestion.sources.model import Column, ColumnType, DateOrder, Export, ExportFormat, Source, Taken, normalise
 
 _HERE = Path(__file__).parent
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -163,7 +163,7 @@ def _read_column(place: str, name: str, values: Any) -> Column:
         maximum=table.get("maximum", int, None),
         aliases=table.need_texts("aliases") if "aliases" in values else (),
     )
-    table.close(*(field.name for field in fields(Column) if field.name not in {"name", "factor"}))
+    table.close(*(field.name for field in fields(Column) if field.name not in {"name", "factor", "parts"}))
     return column
 
 
@@ -188,8 +188,9 @@ def _read_export(device: str, table: _Table) -> tuple[str, Export]:
             for name, values in table.need("columns", dict).items()
         ),
         date_order=table.get_word("date_order", get_args(DateOrder), Export.date_order),
+        format=table.get_word("format", get_args(ExportFormat), Export.format),
     )
-    table.close("dataset", "files", "columns", "date_order")
+    table.close("dataset", "files", "columns", "date_order", "format")
     return dataset, export
 
 
@@ -199,13 +200,15 @@ def _read_taken(place: str, name: str, values: Any) -> Taken:
     if not isinstance(values, dict):
         raise _wrong(place, 'must be a header, or a table such as { header = "Total", factor = "1/60" }')
     table = _Table(place, values)
+    parts = table.need_texts("sum") if "sum" in values else ()
     taken = Taken(
         name=name,
-        header=table.need("header", str),
+        header=" + ".join(parts) or table.need("header", str),
         factor=table.get_factor(),
         required=table.get("required", bool, default=True),
+        parts=parts,
     )
-    table.close("header", "factor", "required")
+    table.close("header or sum", "factor", "required")
     return taken
 
 
@@ -225,6 +228,8 @@ def _problems(source: Source) -> Iterator[str]:
             yield f"{export.device} fills {', '.join(sorted(unknown))}, which it does not have"
         if missing := set(source.key) - taken - {"user_id"}:
             yield f"{export.device} does not fill {', '.join(sorted(missing))}, which is part of the key"
+        if export.format != "json" and any(column.parts for column in export.columns):
+            yield f'{export.device} adds up columns, which is for format = "json"'
 
 
 def _problems_of_columns(source: Source) -> Iterator[str]:

@@ -1,19 +1,24 @@
 """What a declaration of a dataset is made of."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean"]
 DateOrder = Literal["MDY", "DMY", "YMD"]
+ExportFormat = Literal["any", "json"]
 
 _DATE = r"\d{4}[-_]?\d{2}[-_]?\d{2}"
 # \d++ gives no digit back: with \d+ a name of 30 digits and another suffix takes minutes to refuse
 _PART = rf"[ ._-]?(?:user_id=\d++|merged|{_DATE}|\(?\d++\)?|to)"
-_SUFFIX = r"\.(?:csv|tsv|ndjson|jsonl|parquet|xlsx)(?:\.(?:gz|zst|zip))?|\.zip"
-_DROP_NAME = r"(?:{date}[ ._-])?(?:{stem})(?:{part})*(?:{suffix})"
+_PACKED = r"(?:\.(?:gz|zst|zip))?|\.zip"
+_SUFFIXES: dict[ExportFormat, str] = {
+    "any": rf"\.(?:csv|tsv|json|ndjson|jsonl|parquet|xlsx){_PACKED}",
+    "json": rf"\.(?:json|ndjson|jsonl){_PACKED}",
+}
+_DROP_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
 _USER_ID = re.compile(r"(?:^|[/ ._-])user_id=(\d{1,18})(?=[/ ._-]|$)")
 
 
@@ -30,6 +35,7 @@ class Column:
         maximum: the greatest such value.
         aliases: other headers that mean the same.
         factor: what a value is multiplied with to be in the raw table's unit, a whole number being rounded to.
+        parts: in JSON, the keys whose values add up to it.
 
     """
 
@@ -41,6 +47,11 @@ class Column:
     maximum: int | None = None
     aliases: tuple[str, ...] = ()
     factor: float | None = None
+    parts: tuple[str, ...] = ()
+
+    def is_in(self, names: Iterable[str]) -> bool:
+        """Tell whether any of its parts is among these headers."""
+        return not {normalise(part) for part in self.parts}.isdisjoint(map(normalise, names))
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class Taken:
         header: the header that the export writes.
         factor: what a value is multiplied with to be in the raw table's unit.
         required: a file without this column is not this export.
+        parts: in JSON, the keys whose values add up to it; they stay in `_extra`, too.
 
     """
 
@@ -59,6 +71,7 @@ class Taken:
     header: str
     factor: float | None = None
     required: bool = True
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class Export:
         stems: what the file name begins with, as in `Source`.
         columns: the columns whose meaning is that of the raw table's; all others go to `_extra`.
         date_order: how it writes dates. ISO dates always fit.
+        format: what it is written in.
 
     An export without a column for the user is of one person: the drop's path must say `user_id=NUMBER`.
     """
@@ -78,6 +92,7 @@ class Export:
     stems: tuple[str, ...]
     columns: tuple[Taken, ...]
     date_order: DateOrder = "YMD"
+    format: ExportFormat = "any"
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,7 @@ class Layout:
         columns: of the raw table, with this export's headers.
         date_order: how it writes dates.
         stems: what the file name begins with.
+        format: what it is written in.
 
     """
 
@@ -96,13 +112,21 @@ class Layout:
     columns: tuple[Column, ...]
     date_order: DateOrder
     stems: tuple[str, ...]
+    format: ExportFormat = "any"
 
     @cached_property
     def by_header(self) -> dict[str, Column]:
         """Columns by their normalised header: the device's own spelling, its aliases and the raw table's."""
         return {
-            normalise(text): column for column in self.columns for text in (*column.aliases, column.name, column.header)
+            normalise(text): column
+            for column in self.columns
+            for text in (*column.aliases, column.name, *(() if column.parts else (column.header,)))
         }
+
+    @cached_property
+    def parts(self) -> frozenset[str]:
+        """The normalised keys of values that are added up."""
+        return frozenset(normalise(part) for column in self.columns for part in column.parts)
 
     @cached_property
     def required(self) -> tuple[Column, ...]:
@@ -119,7 +143,7 @@ class Layout:
         """What the file name, without folders, looks like."""
         stem = "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
         return re.compile(
-            _DROP_NAME.format(date=_DATE, stem=stem, part=_PART, suffix=_SUFFIX),
+            _DROP_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format]),
             re.IGNORECASE,
         )
 
@@ -131,7 +155,7 @@ class Source:
     Arguments:
         name: the raw table, without its schema.
         stems: what the file name begins with, `_` standing for any or no separator. Around it a name may carry
-            `_merged`, dates and numbers: `sleep_2026-01-20.csv`, `dailyActivity_merged.csv`.
+            `_merged`, dates and numbers: `2026-01-20_sleep.csv`, `dailyActivity_merged.csv`.
         columns: all columns that are loaded into columns of their own.
         key: columns without which a row means nothing; a row that lacks one goes to quarantine.
         date_order: how the export writes dates, in the sense of PostgreSQL's DateStyle. ISO dates always fit.
@@ -182,12 +206,13 @@ class Source:
                 header=taken[column.name].header,
                 required=taken[column.name].required,
                 factor=taken[column.name].factor,
+                parts=taken[column.name].parts,
                 aliases=(),
             )
             for column in self.columns
             if column.name in taken
         )
-        return Layout(export.device, columns, export.date_order, export.stems)
+        return Layout(export.device, columns, export.date_order, export.stems, export.format)
 
 
 def normalise(header: str) -> str:

@@ -163,6 +163,68 @@ def test_ouras_trends_are_in_seconds_and_fill_two_tables(load: Load, rows: Rows,
     ]
 
 
+GARMIN_DAYS = [
+    {"userProfilePK": 99, "calendarDate": "2026-08-22", "totalSteps": 8231, "totalKilocalories": 2410.6},
+    {"userProfilePK": 99, "calendarDate": "2026-08-23", "totalSteps": 9004, "totalDistanceMeters": 6421, "bmr": None},
+]
+GARMIN_NIGHTS = [
+    {
+        "sleepStartTimestampGMT": "2026-08-21T21:36:00.0",
+        "calendarDate": "2026-08-22",
+        "deepSleepSeconds": 4200,
+        "lightSleepSeconds": 13860,
+        "remSleepSeconds": 4260,
+        "awakeSleepSeconds": 1620,
+        "unmeasurableSeconds": 0,
+        "sleepScores": {"overallScore": 75},
+    },
+    # an older watch does not know REM; a night without the watch; a broken one
+    {"calendarDate": "2026-08-23", "deepSleepSeconds": 3600, "lightSleepSeconds": 7200, "awakeSleepSeconds": 60},
+    {"calendarDate": "2026-08-24", "sleepWindowConfirmationType": "OFF_WRIST"},
+    {"calendarDate": "2026-08-25", "deepSleepSeconds": "long", "lightSleepSeconds": 7200, "awakeSleepSeconds": 60},
+]
+
+
+def test_garmins_days(load: Load, rows: Rows) -> None:
+    result = load(
+        "user_id=7/DI-Connect-Aggregator/UDSFile_2026-08-20_2026-11-28.json", json.dumps(GARMIN_DAYS, indent=1).encode()
+    )
+    assert result.counts.loaded == 2, result.reason
+    assert result.extra == ("userProfilePK", "bmr")
+    assert rows(
+        "select user_id, activity_date::date::text, total_steps, total_distance, calories, _extra"
+        " from raw.daily_activity order by activity_date"
+    ) == [
+        (7, "2026-08-22", 8231, None, 2411, {"userProfilePK": "99"}),
+        (7, "2026-08-23", 9004, 6.421, None, {"userProfilePK": "99"}),
+    ]
+
+
+def test_garmins_nights_are_the_sum_of_their_stages(load: Load, rows: Rows) -> None:
+    name = "user_id=7/2026-08-20_2026-11-28_140089360_sleepData.json"
+    result = load(name, json.dumps(GARMIN_NIGHTS).encode())
+    assert (result.counts.loaded, result.counts.rejected) == (3, 1), result.reason
+    assert rows("select sleep_day::date::text, total_minutes_asleep, total_time_in_bed from raw.sleep order by 1") == [
+        ("2026-08-22", 372, 399),
+        ("2026-08-23", 180, 181),
+        ("2026-08-24", None, None),
+    ]
+    # what was added up is kept
+    ((extra,),) = rows("select _extra from raw.sleep where sleep_day = '2026-08-22'")
+    assert isinstance(extra, dict)
+    assert (extra["deepSleepSeconds"], extra["sleepScores"]) == ("4200", '{"overallScore": "75"}')
+    assert "deepSleepSeconds" not in result.extra
+    assert rows("select line_number, column_name, reason from ops.rejected_rows") == [
+        (4, "total_minutes_asleep", "not_castable")
+    ]
+
+
+def test_garmins_nights_without_any_stage_are_another_file(load: Load) -> None:
+    result = load("user_id=7/sleepData.json", json.dumps([{"calendarDate": "2026-08-22"}]).encode())
+    assert result.status == "refused"
+    assert "lack deepSleepSeconds + lightSleepSeconds + remSleepSeconds" in (result.reason or "")
+
+
 @pytest.mark.parametrize("name", ["physiological_cycles.csv", "user_id=7/physiological_cycles_user_id=8.csv"])
 def test_an_export_of_nobody_is_refused(name: str, load: Load) -> None:
     result = load(name, WHOOP.encode())

@@ -133,3 +133,34 @@ def test_a_spreadsheet_has_dates_and_whole_numbers_and_one_sheet() -> None:
         FRAME.to_excel(writer, sheet_name="May")
     with pytest.raises(FileRefusedError, match="2 sheets"):
         read("sleep.xlsx", file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'[{"a": 1}, {"a": "x,]}"}\r\n]', b'{"a": 1}\n{"a": "x,]}"}\n'),
+        (b'\xef\xbb\xbf [\n {\n  "a": [1,\n 2]\n }\n]\n', b'{   "a": [1,  2]  }\n'),
+        ('[{"a": "\u00fc"}]'.encode("utf-16"), '{"a": "\u00fc"}\n'.encode()),
+        (b"[]", b""),
+        (b"[1, null]", b"1\nnull\n"),
+        (b'{"a": 1}\n{"a": 2}\n', b'{"a": 1}\n{"a": 2}\n'),
+    ],
+)
+def test_json_is_taken_apart_into_lines(content: bytes, expected: bytes) -> None:
+    assert read("sleep.json", content) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'[{"a": 1}', "line 1: it is no JSON array"),
+        (b'[\n{"a": 1},\n{"a": ', "line 3: it is no JSON array"),
+        (b'[{"a": 1} {"a": 2}]', "it is no JSON array"),
+        (b"[" * 100_000, "it is no JSON array"),
+        (b'[{"a": "\xff"}]', "it is not UTF-8"),
+        (b"[" + b" " * 1000, "more than 0 MiB"),
+    ],
+)
+def test_json_that_is_none_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(FileRefusedError, match=reason):
+        read("sleep.json", content, limits=Limits(table_bytes=1000 if "MiB" in reason else 1 << 20))
