@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any, Literal, Protocol, cast
 
+from ingestion import thrift
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
 
@@ -29,6 +30,9 @@ _ROWS_PER_CHUNK = 10_000
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _END_OF_DIRECTORY_BYTES = 22 + 65_535
 _IN_MEMORY_BYTES = 1 << 20
+_MAX_BOOK_ENTRIES = 50_000
+_PARQUET = b"PAR1"
+_LEAST_PARQUET_BYTES = 12
 _NO_SPACE = re.compile(r"[^ \t\r\n]")
 _CORRUPT = (zlib.error, zipfile.BadZipFile, EOFError, OSError, NotImplementedError)
 
@@ -369,7 +373,7 @@ def _parquet(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
     from fastparquet import ParquetFile  # noqa: PLC0415  (takes a second, which other files save)
 
     try:
-        parquet = ParquetFile(_NotClosed(file))
+        parquet = ParquetFile(_NotClosed(file), verify=True)
         largest = max((group.total_byte_size for group in parquet.row_groups), default=0)
     except Exception as exc:  # whatever its parsers raise
         raise FileRefusedError("it is no Parquet file that can be read", hint="Export it again.") from exc
@@ -401,6 +405,8 @@ class _NotClosed(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size)
 
+    if not _has_whole_footer(file):
+        raise FileRefusedError("it is no Parquet file that can be read", hint="Export it again.")
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
 
@@ -427,6 +433,24 @@ def _objects(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
         return
     begin = _past_space(text, begin + 1)
     while not text.startswith("]", begin):
+def _has_whole_footer(file: IO[bytes]) -> bool:
+    """Tell whether the metadata is all there: fastparquet reads on beyond its end, and may not come back."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if size < _LEAST_PARQUET_BYTES or file.read(4) != _PARQUET:
+        return False
+    file.seek(size - 8)
+    length, mark = struct.unpack("<I4s", file.read(8))
+    if mark != _PARQUET or length > size - _LEAST_PARQUET_BYTES:
+        return False
+    file.seek(size - 8 - length)
+    try:
+        thrift.walk(file.read(length))
+    except ValueError:
+        return False
+    return True
+
+
         try:
             _, end = decoder.raw_decode(text, begin)
         except (ValueError, RecursionError) as exc:

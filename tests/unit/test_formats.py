@@ -76,6 +76,12 @@ def test_undeclared_bytes_are_left_as_they_are() -> None:
         ("sleep.xlsx", CSV, "damaged"),
         ("sleep.xlsx", zipped(a=CSV), "no spreadsheet"),
         ("sleep.parquet", CSV, "no Parquet"),
+        ("sleep.parquet", b"PAR1PAR1", "no Parquet"),
+        ("sleep.parquet", b"PAR1" + b"x" * 50 + b"\xff\xff\xff\xffPAR1", "no Parquet"),
+        ("sleep.parquet", b"PAR1" + b"\x19" * 50 + b"\x32\0\0\0PAR1", "no Parquet"),
+        ("sleep.parquet", b"PAR1" + b"\x15\x02\x19\xfc" * 9 + b"\x24\0\0\0PAR1", "no Parquet"),
+        ("sleep.parquet", b"PAR1" + b"\x1c" * 9000 + b"\0" * 9000 + b"\x50\x46\0\0PAR1", "no Parquet"),
+        ("sleep.parquet", b"PAR1" + b"\x19" * 9000 + b"\0" * 9000 + b"\x50\x46\0\0PAR1", "no Parquet"),
     ],
 )
 def test_what_is_not_what_its_name_says_is_refused(name: str, content: bytes, reason: str) -> None:
