@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import IO, Any, Literal, Protocol, cast
 
@@ -78,6 +78,23 @@ class Limits:
 LIMITS = Limits()
 
 
+class Book(Protocol):
+    """A kind of file that holds several tables, of which one is to be read."""
+
+    def is_member(self, name: str) -> bool:
+        """Tell the file from others in its archive."""
+        ...
+
+    def rows(self, stream: Readable) -> Iterator[bytes]:
+        """Yield the table as CSV.
+
+        Arguments:
+            stream: the file, in UTF-8.
+
+        """
+        ...
+
+
 class Text:
     """The text of a file.
 
@@ -86,14 +103,24 @@ class Text:
         stream: its bytes.
         encoding: of text without a byte order mark.
         limits: on what comes out of archives.
+        book: how to read it, where it is not a table itself.
 
     Raises:
         FileRefusedError: it is not what its name says, or holds too much.
 
     """
 
-    def __init__(self, name: str, stream: Readable, encoding: str = "utf-8", limits: Limits = LIMITS) -> None:
+    def __init__(
+        self,
+        name: str,
+        stream: Readable,
+        encoding: str = "utf-8",
+        limits: Limits = LIMITS,
+        *,
+        book: Book | None = None,
+    ) -> None:
         self._resources = ExitStack()
+        self._book = book
         try:
             packing, kind = _endings(name)
             if packing in {".gz", ".zst"}:
@@ -101,8 +128,10 @@ class Text:
             elif packing == ".zip":
                 stream, kind = self._only_member(self._lay_down(stream), kind, limits)
             self.format: Literal["csv", "ndjson"] = "ndjson" if kind in {".json", ".ndjson", ".jsonl"} else "csv"
-            if kind in _TABLES:
-                self._source: Readable = _Chunks(_TABLES[kind](self._lay_down(stream), limits))
+            if book:
+                self._source: Readable = _Chunks(book.rows(_utf8(stream, "utf-8")))
+            elif kind in _TABLES:
+                self._source = _Chunks(_TABLES[kind](self._lay_down(stream), limits))
             else:
                 self._source = _utf8(stream, encoding)
         except BaseException:
@@ -132,11 +161,17 @@ class Text:
 
     def _only_member(self, file: IO[bytes], kind: str, limits: Limits) -> tuple[Readable, str]:
         """Return the one file that the archive holds, and the ending of its name."""
+        if self._book:
+            # pictures, routes and the like, a file each
+            limits = replace(limits, entries=_MAX_BOOK_ENTRIES)
         archive = self._resources.enter_context(_open_zip(file, limits))
         members = [info for info in archive.infolist() if _is_data(info.filename)]
+        if self._book:
+            members = [info for info in members if self._book.is_member(info.filename)]
         if len(members) != 1:
             raise FileRefusedError(
-                f"the archive holds {len(members)} files", hint="Put one in each archive, or unpack it."
+                f"the archive holds {len(members)} files{' of this kind' if self._book else ''}",
+                hint="Put one in each archive, or unpack it.",
             )
         (member,) = members
         if member.flag_bits & 1:
@@ -370,6 +405,8 @@ def _spreadsheet(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
 
 
 def _parquet(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
+    if not _has_whole_footer(file):
+        raise FileRefusedError("it is no Parquet file that can be read", hint="Export it again.")
     from fastparquet import ParquetFile  # noqa: PLC0415  (takes a second, which other files save)
 
     try:
@@ -396,6 +433,24 @@ def _parquet(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
         yield ",".join(parquet.columns).encode() + b"\n"
 
 
+def _has_whole_footer(file: IO[bytes]) -> bool:
+    """Tell whether the metadata is all there: fastparquet reads on beyond its end, and may not come back."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if size < _LEAST_PARQUET_BYTES or file.read(4) != _PARQUET:
+        return False
+    file.seek(size - 8)
+    length, mark = struct.unpack("<I4s", file.read(8))
+    if mark != _PARQUET or length > size - _LEAST_PARQUET_BYTES:
+        return False
+    file.seek(size - 8 - length)
+    try:
+        thrift.walk(file.read(length))
+    except ValueError:
+        return False
+    return True
+
+
 class _NotClosed(io.RawIOBase):
     """A file that is closed by its owner alone."""
 
@@ -405,8 +460,6 @@ class _NotClosed(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size)
 
-    if not _has_whole_footer(file):
-        raise FileRefusedError("it is no Parquet file that can be read", hint="Export it again.")
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
 
@@ -433,24 +486,6 @@ def _objects(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
         return
     begin = _past_space(text, begin + 1)
     while not text.startswith("]", begin):
-def _has_whole_footer(file: IO[bytes]) -> bool:
-    """Tell whether the metadata is all there: fastparquet reads on beyond its end, and may not come back."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    if size < _LEAST_PARQUET_BYTES or file.read(4) != _PARQUET:
-        return False
-    file.seek(size - 8)
-    length, mark = struct.unpack("<I4s", file.read(8))
-    if mark != _PARQUET or length > size - _LEAST_PARQUET_BYTES:
-        return False
-    file.seek(size - 8 - length)
-    try:
-        thrift.walk(file.read(length))
-    except ValueError:
-        return False
-    return True
-
-
         try:
             _, end = decoder.raw_decode(text, begin)
         except (ValueError, RecursionError) as exc:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from ingestion.errors import FileRefusedError
-from ingestion.sources import Column, Layout, Source, normalise, user_id_in
+from ingestion.sources import EXTRA, Column, Layout, Source, normalise, user_id_in
 
 Format = Literal["csv", "ndjson"]
 
@@ -46,7 +46,7 @@ class Header:
     Arguments:
         names: the headers as the file has them, in its order.
         fields: for each field of a row the declared column, or the name of one that is not declared, or None for a
-            JSON object of those that are not.
+            JSON object of those that are not, the last.
         layout: whose export it is.
         dialect: how it is written.
         user_id: whose data it is, where the path says so and not the rows.
@@ -82,7 +82,7 @@ class Header:
         return (
             self.dialect.format == "csv"
             and self.user_id is None
-            and all(isinstance(field, Column) and field.factor is None for field in self.fields)
+            and not any(isinstance(field, str) or (field and field.factor) for field in self.fields)
         )
 
     @property
@@ -104,7 +104,7 @@ class Header:
 @dataclass(frozen=True)
 class _Candidate:
     names: tuple[str, ...]
-    fields: tuple[Column | str, ...]
+    fields: tuple[Column | str | None, ...]
     layout: Layout
     delimiter: str
     line: int
@@ -152,7 +152,7 @@ def read_header(source: Source, beginning: bytes, path: str, file_format: Format
         fields=found.fields,
         layout=found.layout,
         dialect=Dialect("csv", found.delimiter, source.quote, newline),
-        user_id=_user_id(found.layout, path),
+        user_id=user_of(found.layout, path) if found.layout.needs_user_id else None,
         size=lines[found.line - 1][1],
         line=found.line,
     )
@@ -177,7 +177,8 @@ def known_header(source: Source, names: Iterable[str], dialect: Dialect, path: s
     candidates = [_candidate(layout, list(names), dialect.delimiter, 1) for layout in layouts]
     found = next((c for c in candidates if not c.missing), candidates[0])
     _check(found)
-    return Header(found.names, found.fields, found.layout, dialect, _user_id(found.layout, path))
+    user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
+    return Header(found.names, found.fields, found.layout, dialect, user_id)
 
 
 def _newline(beginning: bytes) -> bytes:
@@ -245,7 +246,9 @@ def _decode(line: bytes, number: int) -> str | FileRefusedError:
 def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _Candidate:
     # in spreadsheets a header is left blank as easily as a cell
     named = [name.strip() or f"column_{position}" for position, name in enumerate(names, 1)]
-    fields = tuple(layout.by_header.get(normalise(name), name) for name in named)
+    fields = tuple(
+        None if layout.table and name == EXTRA else layout.by_header.get(normalise(name), name) for name in named
+    )
     return _Candidate(tuple(named), fields, layout, delimiter, line)
 
 
@@ -263,16 +266,24 @@ def _check(found: _Candidate) -> None:
             hint=f"PostgreSQL takes {_MAX_COLUMNS}: leave some out.",
             line=found.line,
         )
-    names = [field if isinstance(field, str) else field.header for field in found.fields]
+    names = [field if isinstance(field, str) else field.header for field in found.fields if field]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FileRefusedError(
             f"the header has a column twice: {_shown(twice)}", hint="Take one of the two out.", line=found.line
         )
 
 
-def _user_id(layout: Layout, path: str) -> int | None:
-    if not layout.needs_user_id:
-        return None
+def user_of(layout: Layout, path: str) -> int:
+    """Return whose export of one person it is.
+
+    Arguments:
+        layout: of the export.
+        path: its name in the landing zone.
+
+    Raises:
+        FileRefusedError: the path does not say.
+
+    """
     user_id = user_id_in(path)
     if user_id is None:
         raise FileRefusedError(
@@ -315,9 +326,8 @@ def _of_keys(layouts: tuple[Layout, ...], names: tuple[str, ...], path: str) -> 
             f"the objects lack {_shown(found.missing)}",
             hint=f"They need {_shown([column.header for column in found.layout.required])}.",
         )
-    return Header(
-        names, (*found.layout.columns, None), found.layout, Dialect("ndjson"), _user_id(found.layout, path), line=0
-    )
+    user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
+    return Header(names, (*found.layout.columns, None), found.layout, Dialect("ndjson"), user_id, line=0)
 
 
 def _shown(names: Iterable[str]) -> str:

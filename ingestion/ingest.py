@@ -27,7 +27,7 @@ from ingestion.progress import OnChunk, watch
 from ingestion.quarantine import Fault
 from ingestion.records import checksum_of
 from ingestion.retraction import Tombstones, retracted
-from ingestion.sources import Source, declared, source_for
+from ingestion.sources import Source, declared, sources_for
 from ingestion.storage import Storage, StoredFile
 from ingestion.workers import StoppedError, work_off
 
@@ -243,7 +243,7 @@ class _Ingest:
         sizes = {file.size for file in loaded.values()} | set(self._retracted.values())
         self._vanished = set(loaded)
         again: list[tuple[StoredFile, Source]] = []
-        settled: list[tuple[StoredFile, Source]] = []
+        settled: dict[StoredFile, list[Source]] = {}
         workers = 1 if self._plan.dry_run else self._plan.workers
 
         def work(item: tuple[StoredFile, Source]) -> FileResult:
@@ -257,7 +257,7 @@ class _Ingest:
             else:
                 self._report(result)
             if self._plan.archive and result.status in {"loaded", "replaced", "skipped"}:
-                settled.append((file, source))
+                settled.setdefault(file, []).append(source)
         for file, source in again:
             timer = _Timer(file)
             self._report(timer.stop(self._load_unless_claimed(file, source, sizes)))
@@ -274,12 +274,16 @@ class _Ingest:
         ]:
             self._report_vanished(sorted(vanished))
 
-    def _archive(self, files: list[tuple[StoredFile, Source]]) -> None:
+    def _archive(self, files: dict[StoredFile, list[Source]]) -> None:
+        """Move files of which every dataset is loaded."""
         with self._transaction() as connection:
             loaded = {(f.source, f.filename): f.checksum for f in manifest.loaded_files(connection, self._schema)}
-        for file, source in files:
-            checksum = loaded.get((source.name, file.name))
-            if checksum is None or not self._storage.archive(file, checksum):
+        for file, sources in files.items():
+            if len(sources) < len(_sources_of(file)):
+                continue
+            checksums = {loaded.get((source.name, file.name)) for source in sources}
+            checksum = checksums.pop()
+            if checksum is None or checksums or not self._storage.archive(file, checksum):
                 log.event(f"{file.name} was not archived: it has changed, or may not be moved", level=log.WARNING)
 
     def replace_all(self) -> None:
@@ -324,12 +328,11 @@ class _Ingest:
             self._listed += 1
             if self._plan.only and file.name not in self._plan.only:
                 continue
-            source = source_for(PurePosixPath(file.name).name)
-            if source:
-                self._vanished.discard((source.name, file.name))
+            sources = _sources_of(file)
+            self._vanished -= {(source.name, file.name) for source in sources}
             if self._plan.since and file.modified_at and file.modified_at < self._plan.since:
                 continue
-            if source is None:
+            if not sources:
                 self._report(
                     FileResult(
                         file.name,
@@ -340,10 +343,10 @@ class _Ingest:
                     )
                 )
             elif self._is_settled(file):
-                yield file, source
+                yield from ((file, source) for source in sources)
             else:
                 reason = f"written less than {self._plan.min_age_seconds:g} s ago: the next run takes it up"
-                self._report(FileResult(file.name, source.name, "unsettled", reason=reason))
+                self._report(FileResult(file.name, sources[0].name, "unsettled", reason=reason))
 
     def _is_settled(self, file: StoredFile) -> bool:
         if not self._plan.min_age_seconds or file.modified_at is None:
@@ -533,7 +536,8 @@ class _Ingest:
             return
         bad = result.status == "refused"
         counts = result.counts
-        text = f"{result.filename}: {result.status}"
+        what = f" ({result.source})" if len(sources_for(PurePosixPath(result.filename).name)) > 1 else ""
+        text = f"{result.filename}{what}: {result.status}"
         if result.status in {"loaded", "replaced"}:
             text += f", {counts.loaded} rows" + (f", {counts.rejected} rejected" if counts.rejected else "")
         if result.extra:
@@ -593,6 +597,10 @@ def _rolled_back(engine: Engine, role: str | None) -> Iterator[db.Connection]:
             yield connection
         finally:
             connection.rollback()
+
+
+def _sources_of(file: StoredFile) -> tuple[Source, ...]:
+    return sources_for(PurePosixPath(file.name).name)
 
 
 def _changed() -> FileRefusedError:

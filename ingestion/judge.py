@@ -11,7 +11,7 @@ from ingestion.errors import FileRefusedError
 from ingestion.header import Header
 from ingestion.quarantine import Reason
 from ingestion.records import CHUNK_BYTES, NO_MOMENTS
-from ingestion.sources import Column, Source
+from ingestion.sources import EXTRA, Column, Source
 
 _SWAPPED_ORDER = {"MDY": "DMY", "DMY": "MDY"}
 _INTEGER_LIMIT = {"integer": 2**31 - 1, "bigint": 2**63 - 1}
@@ -139,7 +139,7 @@ class Judge:
             names.append(Identifier("user_id"))
         if extra := self._extra():
             values.append(extra)
-            names.append(Identifier("_extra"))
+            names.append(Identifier(EXTRA))
         self.cursor.execute(
             SQL(
                 "insert into {} ({}) select {} from incoming as i"
@@ -209,7 +209,8 @@ def copy_into(table: Composable, header: Header, *, has_quoted_gaps: bool = Fals
     """
     names = SQL(", ").join(Identifier(column.name) for column in header.columns)
     options = SQL(", force_null ({})").format(names) if has_quoted_gaps else _NOTHING
-    return _copy(SQL("{} ({})").format(table, names), header, options)
+    extra = SQL(", {}").format(Identifier(EXTRA)) if None in header.fields else _NOTHING
+    return _copy(SQL("{} ({}{})").format(table, names, extra), header, options)
 
 
 def _copy(target: Composable, header: Header, options: Composable = _NOTHING) -> Composable:

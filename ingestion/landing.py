@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from ingestion import db, manifest
 from ingestion.errors import FileRefusedError, StatementError, UsageError
 from ingestion.records import checksum_of
-from ingestion.sources import source_for
+from ingestion.sources import sources_for
 from ingestion.storage import Storage, StoredFile, is_drop
 
 State = Literal["new", "changed", "known", "unknown"]
@@ -45,7 +45,7 @@ class Landed:
 
     Arguments:
         name: there.
-        source: its dataset, None where unknown.
+        source: its dataset, None where unknown; of a file with several, whose export it is.
         is_new: whether it was not there before.
 
     """
@@ -66,14 +66,14 @@ def preview(engine: Engine, storage: Storage, schema: str = "raw") -> Iterator[P
     """
     on_record = _Record(engine, schema)
     for file in storage.list():
-        source = source_for(PurePosixPath(file.name).name)
-        if source is None:
+        sources = sources_for(PurePosixPath(file.name).name)
+        if not sources:
             yield Preview(file, None, "unknown", "no declared source has this name")
-            continue
-        try:
-            yield on_record.judge(storage, file, source.name)
-        except FileRefusedError as exc:
-            yield Preview(file, source.name, "new", f"would be refused: {exc}")
+        for source in sources:
+            try:
+                yield on_record.judge(storage, file, source.name)
+            except FileRefusedError as exc:
+                yield Preview(file, source.name, "new", f"would be refused: {exc}")
 
 
 class _Record:
@@ -126,7 +126,10 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
         raise UsageError(f"{path} cannot be read ({exc.strerror})", hint="Name a file that is there.") from exc
-    source = source_for(name)
+    sources = sources_for(name)
+    source = sources[0].name if sources else None
+    if len(sources) > 1:
+        source = next(sources[0].layouts_for(name)).device.lower().replace(" ", "_")
     # the digits are a folder of their own, so that the name still tells the dataset, whatever its suffix
-    target = f"{source.name if source else 'unknown'}/{day:%Y-%m-%d}/{checksum[:_DIGITS]}/{name}"
-    return Landed(target, source.name if source else None, storage.add(target, path, checksum))
+    target = f"{source or 'unknown'}/{day:%Y-%m-%d}/{checksum[:_DIGITS]}/{name}"
+    return Landed(target, source, storage.add(target, path, checksum))

@@ -10,16 +10,17 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg2
 from psycopg2.sql import Composable, Identifier
 
-from ingestion import db, quarantine
+from ingestion import apple_health, db, quarantine
 from ingestion.errors import FileRefusedError
 from ingestion.formats import Text
-from ingestion.header import Dialect, Header, known_header, read_header
+from ingestion.header import Dialect, Header, known_header, read_header, user_of
 from ingestion.judge import Judge, copy_into
 from ingestion.manifest import Counts
 from ingestion.progress import OnChunk, unwatched
@@ -214,7 +215,13 @@ class _Load:
             return self._sort_out(cursor, None)
 
     def _text(self, stream: HashedStream) -> Text:
-        return Text(self._drop.file.name, stream, self._drop.source.encoding)
+        name = self._drop.file.name
+        # a name with an ending of its own, and therefore with one layout
+        layout = next(
+            (layout for layout in self._drop.source.layouts_for(PurePosixPath(name).name) if layout.table), None
+        )
+        book = apple_health.Export(layout, user_of(layout, name)) if layout else None
+        return Text(name, stream, self._drop.source.encoding, book=book)
 
     def _read_header(self, text: Text) -> tuple[Content, Header]:
         content = Content(text, self._drop.on_chunk)

@@ -31,7 +31,7 @@ def surely_good(source: Source, header: Header) -> re.Pattern[bytes] | None:
         header: of the file.
 
     """
-    if not header.is_plain:
+    if not header.is_plain or None in header.fields:
         return None
     fields = [_field(column, header.layout.date_order, column.name in source.key) for column in header.columns]
     line = re.escape(header.dialect.delimiter).join(fields) + re.escape(header.dialect.newline.decode())

@@ -6,17 +6,18 @@ another device's export of one is a file in `devices/`.
 
 from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
-from ingestion.sources.model import Column, DateOrder, Layout, Source, normalise, user_id_in
+from ingestion.sources.model import EXTRA, Column, DateOrder, Layout, Source, normalise, user_id_in
 
 __all__ = [
+    "EXTRA",
     "Column",
     "DateOrder",
     "Layout",
     "Source",
     "declared",
     "normalise",
-    "source_for",
     "source_named",
+    "sources_for",
     "user_id_in",
 ]
 
@@ -26,9 +27,9 @@ DAILY_ACTIVITY: Source
 SLEEP: Source
 
 
-def source_for(basename: str) -> Source | None:
-    """Return the source that a file of this name belongs to, or None for an unknown one."""
-    return next((source for source in declared() if source.matches(basename)), None)
+def sources_for(basename: str) -> tuple[Source, ...]:
+    """Return the sources that a file of this name belongs to: none where it is unknown, several where it has tables."""
+    return tuple(source for source in declared() if source.matches(basename))
 
 
 def source_named(name: str) -> Source:

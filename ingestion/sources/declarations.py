@@ -189,8 +189,9 @@ def _read_export(device: str, table: _Table) -> tuple[str, Export]:
         ),
         date_order=table.get_word("date_order", get_args(DateOrder), Export.date_order),
         format=table.get_word("format", get_args(ExportFormat), Export.format),
+        table=table.get("table", str, Export.table),
     )
-    table.close("dataset", "files", "columns", "date_order", "format")
+    table.close("dataset", "files", "columns", "date_order", "format", "table")
     return dataset, export
 
 

@@ -8,7 +8,10 @@ from typing import Literal
 
 ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean"]
 DateOrder = Literal["MDY", "DMY", "YMD"]
-ExportFormat = Literal["any", "json"]
+ExportFormat = Literal["any", "json", "apple_health"]
+
+# the column of a raw table for all that has no column of its own
+EXTRA = "_extra"
 
 _DATE = r"\d{4}[-_]?\d{2}[-_]?\d{2}"
 # \d++ gives no digit back: with \d+ a name of 30 digits and another suffix takes minutes to refuse
@@ -17,6 +20,7 @@ _PACKED = r"(?:\.(?:gz|zst|zip))?|\.zip"
 _SUFFIXES: dict[ExportFormat, str] = {
     "any": rf"\.(?:csv|tsv|json|ndjson|jsonl|parquet|xlsx){_PACKED}",
     "json": rf"\.(?:json|ndjson|jsonl){_PACKED}",
+    "apple_health": rf"\.xml{_PACKED}",
 }
 _DROP_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
 _USER_ID = re.compile(r"(?:^|[/ ._-])user_id=(\d{1,18})(?=[/ ._-]|$)")
@@ -84,6 +88,7 @@ class Export:
         columns: the columns whose meaning is that of the raw table's; all others go to `_extra`.
         date_order: how it writes dates. ISO dates always fit.
         format: what it is written in.
+        table: which of the tables of a format that has several.
 
     An export without a column for the user is of one person: the drop's path must say `user_id=NUMBER`.
     """
@@ -93,6 +98,7 @@ class Export:
     columns: tuple[Taken, ...]
     date_order: DateOrder = "YMD"
     format: ExportFormat = "any"
+    table: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,8 @@ class Layout:
         date_order: how it writes dates.
         stems: what the file name begins with.
         format: what it is written in.
+        table: which of the tables of a format that has several. Such a file is not read as it is: what is read has the
+            raw table's columns, `user_id` and `_extra` among them.
 
     """
 
@@ -113,6 +121,7 @@ class Layout:
     date_order: DateOrder
     stems: tuple[str, ...]
     format: ExportFormat = "any"
+    table: str = ""
 
     @cached_property
     def by_header(self) -> dict[str, Column]:
@@ -212,7 +221,9 @@ class Source:
             for column in self.columns
             if column.name in taken
         )
-        return Layout(export.device, columns, export.date_order, export.stems, export.format)
+        if export.table:
+            columns = (next(column for column in self.columns if column.name == "user_id"), *columns)
+        return Layout(export.device, columns, export.date_order, export.stems, export.format, export.table)
 
 
 def normalise(header: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.sources import Source, source_for
+from ingestion.sources import Source, sources_for
 from scripts.generate_sample_data import DROPS, PEOPLE, generate
 
 SAMPLE_DATA = Path(__file__).parents[2] / "sample_data"
@@ -20,8 +20,7 @@ def rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def source_of(name: str) -> Source:
-    source = source_for(Path(name).name)
-    assert source, name
+    (source,) = sources_for(Path(name).name)
     return source
 
 

@@ -16,7 +16,7 @@ from ingestion.config import Settings
 from ingestion.ingest import Plan, ingest
 from ingestion.landing import preview
 from ingestion.runner import run
-from ingestion.sources import source_for
+from ingestion.sources import sources_for
 from ingestion.storage import Storage, StoredFile
 from tests.drops import sleep
 from tests.integration.storage.conftest import Zone
@@ -63,9 +63,7 @@ def test_from_landing_to_raw_and_what_ls_says_meanwhile(
     (night, text) = sorted(zone.names(), key=lambda name: "unknown" in name)
     dataset, day, digits, name = night.split("/")
     assert (dataset, day, name, len(digits)) == ("sleep", TODAY, "sleep_2026-01-20.csv", 16)
-    source = source_for(name)
-    assert source
-    assert source.name == "sleep"
+    assert [source.name for source in sources_for(name)] == ["sleep"]
     assert text.startswith(f"unknown/{TODAY}/")
 
     assert {name: state for name, (state, _) in listed(capsys).items()} == {night: "new", text: "unknown"}

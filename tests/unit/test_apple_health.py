@@ -1,0 +1,232 @@
+"""What tables are made of an export of Apple Health; its form is Apple's, what it says is made up."""
+
+import csv
+import io
+import json
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import pytest
+
+from ingestion.apple_health import TABLES, Export
+from ingestion.errors import FileRefusedError
+from ingestion.sources import SOURCES, Layout
+from tests.apple import BODY_MASS, HEAD, HEART_RATE, STEPS, export, record, sleep
+
+LAYOUTS = {layout.table: layout for source in SOURCES for layout in source.layouts if layout.table}
+
+
+def rows(table: str, content: bytes, size: int = 1 << 18) -> list[tuple[str, ...]]:
+    """The rows, without the user's number; what is in `_extra` as it is."""
+    stream = io.BytesIO(content)
+    stream.read, read = (lambda _=-1: read(size)), stream.read  # type: ignore[method-assign]
+    text = b"".join(Export(LAYOUTS[table], 7).rows(stream)).decode()
+    (header, *found) = csv.reader(io.StringIO(text))
+    assert header == ["user_id", *(c.name for c in LAYOUTS[table].columns if c.name != "user_id"), "_extra"]
+    assert {row[0] for row in found} <= {"7"}
+    return [tuple(row[1:]) for row in found]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.table)
+def test_the_declaration_names_what_there_is(layout: Layout) -> None:
+    columns = TABLES[layout.table].columns
+    assert {column.header for column in layout.columns if column.name != "user_id"} <= set(columns)
+
+
+def test_every_table_is_declared() -> None:
+    assert set(LAYOUTS) == set(TABLES)
+
+
+def test_heart_rate_is_a_row_a_record() -> None:
+    content = export(
+        record(HEART_RATE, "10:00:00", "10:00:00", "72"),
+        record(HEART_RATE, "10:00:05", "10:00:05", "72.6", HKMetadataKeyHeartRateMotionContext="1"),
+        record(HEART_RATE, "10:00:09", "10:00:09", "1.2", unit="count/s"),
+    )
+    for size in (7, 1 << 18):
+        assert rows("heart_rate", content, size) == [
+            ("2026-03-01 10:00:00", "72", '{"sourceName": "Watch"}'),
+            ("2026-03-01 10:00:05", "73", '{"sourceName": "Watch"}'),
+            # no number that the table could hold
+            (
+                "2026-03-01 10:00:09",
+                "1.2 count/s 2026-03-01 10:00:09 +0100 2026-03-01 10:00:09 +0100",
+                '{"sourceName": "Watch"}',
+            ),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "kilograms"), [("70.5", "kg", "70.5"), ("155", "lb", "70.3068"), ("11", "st", "69.8532")]
+)
+def test_weights_are_in_kilograms(value: str, unit: str, kilograms: str) -> None:
+    content = export(record(BODY_MASS, "07:00:00", "07:00:00", value, "Scale", unit=unit, HKWasUserEntered="1"))
+    ((at, weight, typed, extra),) = rows("body_mass", content)
+    assert (at, weight, typed) == ("2026-03-01 07:00:00", kilograms, "true")
+    assert json.loads(extra) == {"sourceName": "Scale", "value": value, "unit": unit}
+
+
+def test_steps_that_two_devices_count_are_counted_once() -> None:
+    content = export(
+        # carried together: the watch has seen more
+        record(STEPS, "10:00:00", "10:10:00", "900", "Phone"),
+        record(STEPS, "10:00:00", "10:05:00", "500"),
+        record(STEPS, "10:05:00", "10:10:00", "520"),
+        # the watch is on its charger
+        record(STEPS, "12:10:00", "12:20:00", "300", "Phone"),
+        # over the hour, and over midnight
+        record(STEPS, "13:50:00", "14:10:00", "100"),
+        record(STEPS, "23:30:00", "2026-03-02 00:30:00", "80"),
+        record(STEPS, "2026-03-02 05:00:00", "2026-03-02 05:00:00", "3"),
+    )
+    hours = rows("steps_by_hour", content)
+    assert [row[:2] for row in hours] == [
+        ("2026-03-01 10:00:00", "1020"),
+        ("2026-03-01 12:00:00", "300"),
+        ("2026-03-01 13:00:00", "50"),
+        ("2026-03-01 14:00:00", "50"),
+        ("2026-03-01 23:00:00", "40"),
+        ("2026-03-02 00:00:00", "40"),
+        ("2026-03-02 05:00:00", "3"),
+    ]
+    assert json.loads(hours[0][2]) == {"Watch": "1020", "Phone": "900"}
+    days = rows("steps_by_day", content)
+    assert [(day, steps, json.loads(extra)) for day, steps, extra in days] == [
+        ("2026-03-01", "1460", {"Watch": "1160", "Phone": "1200"}),
+        ("2026-03-02", "43", {"Watch": "43"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "value", "unit"),
+    [
+        ("10:00:00", "09:00:00", "5", "count"),
+        ("10:00:00", "10:00:00", "-5", "count"),
+        ("10:00:00", "10:00:00", "NaN", "count"),
+        ("10:00:00", "10:00:00", "", "count"),
+        ("10:00:00", "10:00:00", "5", "m"),
+        ("2026-13-01 10:00:00", "10:00:00", "5", "count"),
+        ("soon, and later", "10:00:00", "5", "count"),
+    ],
+)
+def test_steps_that_cannot_be_are_left_to_quarantine(begin: str, end: str, value: str, unit: str) -> None:
+    content = export(record(STEPS, begin, end, value, unit=unit), record(STEPS, "11:00:00", "11:01:00", "9"))
+    bad, good = rows("steps_by_day", content)
+    assert good[:2] == ("2026-03-01", "9")
+    assert not bad[1].isdigit()
+
+
+def test_a_night_belongs_to_the_day_of_waking() -> None:
+    content = export(
+        sleep("22:45:00", "2026-03-02 07:00:00", "InBed", "Phone"),
+        sleep("23:00:00", "2026-03-02 03:00:00", "AsleepCore"),
+        sleep("2026-03-02 03:00:00", "2026-03-02 03:15:00", "Awake"),
+        sleep("2026-03-02 03:15:00", "2026-03-02 05:00:00", "AsleepDeep"),
+        sleep("2026-03-02 05:00:00", "2026-03-02 06:30:00", "AsleepREM"),
+        # another program has seen less of the same night, and overlaps with itself
+        sleep("23:30:00", "2026-03-02 05:00:00", "AsleepUnspecified", "App"),
+        sleep("2026-03-02 04:00:00", "2026-03-02 05:30:00", "Asleep", "App"),
+        # a nap
+        sleep("2026-03-02 14:00:00", "2026-03-02 14:40:00", "AsleepCore"),
+        # the telephone alone knows of the next night
+        sleep("2026-03-02 23:00:00", "2026-03-03 06:00:00", "InBed", "Phone"),
+    )
+    (first, second) = rows("sleep_by_day", content)
+    assert first[:4] == ("2026-03-02", "2", str(240 + 105 + 90 + 40), str(495 + 40))
+    assert json.loads(first[4]) == {"Watch": str(240 + 105 + 90 + 40), "App": "360"}
+    assert second == ("2026-03-03", "1", "", "420", "")
+
+
+def test_a_night_with_an_hour_up_is_one_and_with_more_is_two() -> None:
+    night = sleep("00:00:00", "02:00:00", "Asleep")
+    for begin, periods in (("03:00:00", "1"), ("03:01:00", "2")):
+        ((_, found, _, in_bed, _),) = rows("sleep_by_day", export(night, sleep(begin, "06:00:00", "Asleep")))
+        assert found == periods
+        assert int(in_bed) == 300 - int(begin[3:5])
+
+
+def test_sleep_that_cannot_be_is_left_to_quarantine() -> None:
+    content = export(sleep("02:00:00", "01:00:00", "Asleep"), sleep("01:00:00", "02:00:00", "Dreaming"))
+    assert [row[2].split()[0] for row in rows("sleep_by_day", content)] == [
+        "HKCategoryValueSleepAnalysisAsleep",
+        "HKCategoryValueSleepAnalysisDreaming",
+    ]
+
+
+def test_the_time_zone_of_a_record_counts_where_it_says_so() -> None:
+    """The export's own times are those of the telephone when it wrote the export."""
+    night = ("2026-03-02 05:00:00", "2026-03-02 12:00:00", "Asleep")
+    for zone, day in (("America/New_York", "2026-03-02"), ("Pacific/Auckland", "2026-03-03"), ("../x", "2026-03-02")):
+        ((found, *_),) = rows("sleep_by_day", export(sleep(*night, HKTimeZone=zone)))
+        assert found == day
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_export_without_such_records_is_empty(table: str) -> None:
+    assert rows(table, export()) == []
+
+
+BOMB = (
+    b'<!DOCTYPE HealthData [<!ENTITY a "aaaaaaaaaa">'
+    + b"".join(b'<!ENTITY %c "%s">' % (c, b"&%c;" % (c - 1) * 10) for c in b"bcdefghij")
+    + b"]>"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is no export of Apple Health"),
+        (b"<ClinicalDocument></ClinicalDocument>", "it is no export of Apple Health"),
+        (b"x" * (3 << 20), "it is no export of Apple Health"),
+        (export()[:-20], "the export ends too early"),
+        (export(record(STEPS, "10:00:00", "10:00:00", "1"))[:-700], "the export ends too early"),
+        (export().replace(b"<Me ", b"<Me <"), "line 14: it is no XML"),
+        (export().replace(b'value="2026', b'value="\xff'), "line 13: it is no XML"),
+        (BOMB + b'<HealthData locale="&j;"></HealthData>', "it is no XML"),
+        (b"<HealthData>" + BOMB + b"</HealthData>", "it is no XML"),
+        (export() + b"<HealthData/>", "it is no XML"),
+        (b'<HealthData locale="' + b"x" * (18 << 20), "a record is longer than 16 MiB"),
+    ],
+)
+def test_what_is_no_export_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(FileRefusedError, match=reason):
+        rows("steps_by_day", content)
+
+
+def test_control_characters_are_left_out_as_apple_should_have_done() -> None:
+    content = export(record(STEPS, "10:00:00", "10:00:00", "5", "Wa\x0btch\x00"))
+    assert rows("steps_by_day", content) == [("2026-03-01", "5", '{"Watch": "5"}')]
+
+
+class Endless(io.RawIOBase):
+    """An export of a given length, made as it is read."""
+
+    def __init__(self, records: Iterable[str]) -> None:
+        self._records = chain((HEAD,), records, ("</HealthData>",))
+
+    def read(self, _size: int = -1) -> bytes:
+        return next(self._records, "").encode()
+
+
+def test_a_long_export_is_held_a_little_at_a_time() -> None:
+    def beats() -> Iterator[str]:
+        beat = record(HEART_RATE, "10:00:00", "10:00:00", "72")
+        for _ in range(300):
+            yield beat * 100
+
+    tracemalloc.start()
+    stream = Endless(beats())
+    count = sum(chunk.count(b"\n") for chunk in Export(LAYOUTS["heart_rate"], 7).rows(stream))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 30_001
+    assert peak < 5 << 20
+
+
+def test_more_hours_than_anybody_has_lived_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.apple_health._MAX_HELD", 100)
+    content = export(record(STEPS, "2026-01-01 00:00:00", "2026-03-01 00:00:00", "5"))
+    with pytest.raises(FileRefusedError, match="held in memory"):
+        rows("steps_by_day", content)
