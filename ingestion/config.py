@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -82,6 +83,24 @@ class Database:
 
 
 @dataclass(frozen=True)
+class Freshness:
+    """How long a dataset may be without a new file.
+
+    Arguments:
+        hours: for any dataset; 0 for ever.
+        by_source: for some by name, which are expected even where nothing of them has ever come.
+
+    """
+
+    hours: float = 0.0
+    by_source: Mapping[str, float] = field(default_factory=dict)
+
+    def hours_of(self, source: str) -> float | None:
+        """Return the hours that a dataset may take, or None where there is no limit."""
+        return self.by_source.get(source, self.hours) or None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that the pipeline takes from its environment; the README's table explains each.
 
@@ -107,6 +126,7 @@ class Settings:
         dbt_vars: values for the cut-offs of dbt/dbt_project.yml, as a YAML or JSON mapping.
         dbt_target_dir: where dbt writes what it compiles.
         dbt_log_dir: where dbt writes its own log.
+        stale_after: how long a dataset may be without a new file.
         termination_log: a file that gets the error summary of a failed run, as Kubernetes wants it.
         report_dir: where reports are kept: a directory or a place in an object store; None for reports/ of the clone.
         reports_kept: how many; 0 writes none.
@@ -135,6 +155,7 @@ class Settings:
     dbt_vars: str | None = None
     dbt_target_dir: Path | None = None
     dbt_log_dir: Path | None = None
+    stale_after: Freshness = field(default_factory=Freshness)
     termination_log: Path | None = None
     report_dir: str | None = None
     reports_kept: int = 10
@@ -174,6 +195,7 @@ class Settings:
             dbt_vars=environ.get("PIPELINE_DBT_VARS") or None,
             dbt_target_dir=env.path("DBT_TARGET_PATH"),
             dbt_log_dir=env.path("DBT_LOG_PATH"),
+            stale_after=env.freshness("PIPELINE_STALE_AFTER_HOURS"),
             termination_log=env.path("PIPELINE_TERMINATION_LOG"),
             report_dir=environ.get("PIPELINE_REPORT_DIR") or None,
             reports_kept=env.count("PIPELINE_REPORTS_KEPT", cls.reports_kept, least=0),
@@ -237,6 +259,16 @@ class _Reader:
         if not 0 <= value < math.inf:
             raise self._refuse(name, "a number of seconds of 0 or more")
         return value
+
+    def freshness(self, name: str) -> Freshness:
+        wanted = "hours, as 36, or as 36, weight=200, sleep=0"
+        hours: dict[str, float] = {}
+        for part in filter(None, (part.strip() for part in self._environ.get(name, "").split(","))):
+            source, _, text = part.rpartition("=")
+            if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()) or source.strip() in hours:
+                raise self._refuse(name, wanted)
+            hours[source.strip()] = float(text)
+        return Freshness(hours.pop("", 0.0), hours)
 
     def count(self, name: str, default: int, *, least: int = 1) -> int:
         text = self._environ.get(name) or str(default)

@@ -97,6 +97,7 @@ def test_what_is_fit_to_be_shown_shows_no_password(environ: dict[str, str]) -> N
         *(("PIPELINE_LOCK_WAIT_SECONDS", value) for value in ("-1", "nan", "inf", "1e999", "1h", " ")),
         ("PIPELINE_STATEMENT_TIMEOUT_SECONDS", SECRET),
         ("PIPELINE_LOCK_TIMEOUT_SECONDS", SECRET),
+        *(("PIPELINE_STALE_AFTER_HOURS", value) for value in (SECRET, f"36,{SECRET}=x", "36,48", "sleep=-1")),
         *(("PIPELINE_WORKERS", value) for value in ("0", "-1", "1.5", SECRET)),
     ],
 )
@@ -126,6 +127,22 @@ def test_a_bad_value_is_refused_by_its_name_and_not_repeated(name: str, value: s
 )
 def test_a_flag_is_read_as_people_write_it(value: str, *, expected: bool) -> None:
     assert Settings.from_environment({"PIPELINE_USE_MANIFEST": value}).use_manifest is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "sleep", "weight"),
+    [
+        ("", None, None),
+        ("0", None, None),
+        ("36", 36, 36),
+        ("36, weight=200.5", 36, 200.5),
+        ("weight=200,sleep=0", None, 200),
+        ("36,sleep=0", None, 36),
+    ],
+)
+def test_how_long_a_dataset_may_be_without_a_file(text: str, sleep: float | None, weight: float | None) -> None:
+    limits = Settings.from_environment({"PIPELINE_STALE_AFTER_HOURS": text}).stale_after
+    assert (limits.hours_of("sleep"), limits.hours_of("weight")) == (sleep, weight)
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
