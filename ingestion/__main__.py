@@ -8,8 +8,8 @@ import subprocess
 import sys
 import webbrowser
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,13 @@ from pathlib import Path
 from rich.console import Console
 
 from ingestion import db, embedded, landing, log, migrate, quarantine, report, summary
+from ingestion.alerts import open_alerts, send_test
 from ingestion.arguments import parse
 from ingestion.config import Settings
 from ingestion.errors import ConfigurationError, Interrupted, PipelineError
+from ingestion.observers import Command
 from ingestion.run_tracker import exit_code_of
-from ingestion.runner import Order, rehearse, run
+from ingestion.runner import STEPS, Order, rehearse, report_unstarted, run
 from ingestion.storage import open_storage
 
 _PLAIN_WIDTH = 160
@@ -41,11 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parse(sys.argv[1:] if argv is None else argv)
         settings = _settings(arguments)
         log.configure(settings.log_format)
-        if arguments.command == "land":
-            return _land(arguments, settings)
-        if arguments.command == "report" and arguments.serve:
-            return _serve(arguments, settings)
-        with _with_database(settings) as ready:
+        log.hide([settings.erasure_key, *settings.alerts.secrets])
+        if act := _without_database(arguments):
+            return act(arguments, settings)
+        with ExitStack() as resources:
+            try:
+                ready = resources.enter_context(_with_database(settings))
+            except PipelineError as exc:
+                if command := _run_of(arguments):
+                    report_unstarted(settings, command, exc)
+                raise
             return _COMMANDS[arguments.command](arguments, ready)
     except (PipelineError, Interrupted) as exc:
         _explain(str(exc), getattr(exc, "hint", None))
@@ -56,6 +63,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         # whoever read our output has gone; Python would complain once more while it shuts down
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _without_database(arguments: argparse.Namespace) -> Callable[[argparse.Namespace, Settings], int] | None:
+    """Return what does the command, where that needs no database."""
+    if arguments.command == "report" and arguments.serve:
+        return _serve
+    if arguments.command == "alert" and arguments.what == "test":
+        return _test_alerts
+    return _land if arguments.command == "land" else None
+
+
+def _run_of(arguments: argparse.Namespace) -> Command | None:
+    """Return the run that is asked for, or None where something is only to be shown."""
+    if arguments.command == "rejected":
+        return "replay" if arguments.what == "replay" else None
+    shows = any(getattr(arguments, name, False) for name in ("dry_run", "check", "status", "plan"))
+    if shows or getattr(arguments, "baseline", None) is not None or arguments.command not in STEPS:
+        return None
+    command: Command = arguments.command
+    return command
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -82,7 +109,7 @@ def _order(arguments: argparse.Namespace) -> Order:
 
 
 def _ingest(arguments: argparse.Namespace, settings: Settings) -> int:
-    if not (arguments.dry_run or arguments.check):
+    if _run_of(arguments):
         return _run(arguments, settings)
     result = rehearse(settings, _order(arguments))
     _console().print(summary.show_rehearsal(result))
@@ -91,7 +118,7 @@ def _ingest(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
-    if not (arguments.status or arguments.plan or arguments.baseline is not None):
+    if _run_of(arguments):
         return _run(arguments, settings)
     engine = db.ready_engine(settings)
     if arguments.baseline is not None:
@@ -172,6 +199,21 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _test_alerts(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    if not settings.alerts.is_on:
+        raise ConfigurationError("no alert is configured", hint="docs/alerts.md has an example of each channel.")
+    outcomes = send_test(settings)
+    for name, error in outcomes:
+        print(f"{name:<20}  {f'failed: {error}' if error else 'ok'}")
+    return 1 if any(error for _, error in outcomes) else 0
+
+
+def _alert(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    db.wait_until_ready(db.create_engine(settings), settings.db_wait_seconds)
+    _console().print(summary.show_alerts(open_alerts(settings)))
+    return 0
+
+
 def _ls(arguments: argparse.Namespace, settings: Settings) -> int:
     engine = db.ready_engine(settings)
     storage = open_storage(settings.landing_zone, timeout_seconds=settings.storage_timeout_seconds)
@@ -217,6 +259,7 @@ _COMMANDS = {
     "rejected": _rejected,
     "report": _report,
     "status": _status,
+    "alert": _alert,
     "ls": _ls,
     "psql": _psql,
 }
@@ -229,7 +272,6 @@ def _console() -> Console:
 @contextmanager
 def _with_database(settings: Settings) -> Iterator[Settings]:
     """Yield the settings with a database: the configured one, else the embedded one where it is installed."""
-    log.hide([settings.erasure_key])
     if settings.database is None and embedded.is_available():
         with embedded.server() as database:
             yield replace(settings, database=database)

@@ -81,6 +81,14 @@ def _parser() -> _Parser:
 
     _add_rejected(command("rejected", "what is in quarantine"))
 
+    alert = command("alert", "who is told when something is wrong")
+    what = alert.add_subparsers(dest="what", required=True, metavar="test|list")
+    for name, text in (
+        ("test", "send one by each channel; exit code 1 where one failed"),
+        ("list", "what is wrong at present, since when, and who was told"),
+    ):
+        what.add_parser(name, help=text, description=text)
+
     ls = command("ls", "what an ingest would take up: new, changed, known or unknown")
     ls.add_argument("data_dir", nargs="?", metavar="DIR", help="the landing zone, where it is another than as set")
     ls.add_argument("--json", action="store_true", help="for machines: a line a file")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
@@ -35,6 +35,7 @@ _LIBPQ = {
     "sslmode": "PGSSLMODE",
 }
 _LIBPQ_CHOOSES_A_SERVER = ("PGHOST", "PGHOSTADDR", "PGSERVICE")
+_SECRET_PATH = 12
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -101,6 +102,83 @@ class Freshness:
 
 
 @dataclass(frozen=True)
+class AlertSettings:
+    """Who is told of what, and how; docs/alerts.md explains each.
+
+    Arguments:
+        name: what alerts call this pipeline.
+        link: where a person looks further; each alert ends with it.
+        slack_urls: incoming webhooks of Slack.
+        teams_urls: webhooks of Teams' workflows.
+        webhook_urls: get plain JSON.
+        webhook_token: a bearer token for these.
+        smtp_url: the mail server: `smtps://`, or `smtp://` with STARTTLS.
+        email_to: whom mail goes to.
+        email_from: whom it is from; the first of `email_to` where None.
+        github_repository: owner/name, for issues.
+        github_token: may write issues there.
+        github_api_url: of GitHub, or of a GitHub Enterprise server.
+        ping_url: of a check, as healthchecks.io has them.
+        prometheus_textfile: a file for node_exporter's textfile collector.
+        pushgateway_url: of a Prometheus Pushgateway.
+        quarantine_rows: so many rejected rows of a file or a run are told; None for no limit.
+        quarantine_percent: the same in per cent of the rows read.
+        remind_after_hours: a failure that goes on is told again after this time.
+        timeout_seconds: how long one request may take.
+        attempts: how often one is tried.
+        total_seconds: how long all alerts of a run may take together.
+        ca_file: certificate authorities that are trusted too.
+        state_file: what was told, while the database is away.
+
+    """
+
+    name: str = "wearables-pipeline"
+    link: str | None = None
+    slack_urls: tuple[str, ...] = field(default=(), repr=False)
+    teams_urls: tuple[str, ...] = field(default=(), repr=False)
+    webhook_urls: tuple[str, ...] = field(default=(), repr=False)
+    webhook_token: str | None = field(default=None, repr=False)
+    smtp_url: str | None = field(default=None, repr=False)
+    email_to: tuple[str, ...] = ()
+    email_from: str | None = None
+    github_repository: str | None = None
+    github_token: str | None = field(default=None, repr=False)
+    github_api_url: str = "https://api.github.com"
+    ping_url: str | None = field(default=None, repr=False)
+    prometheus_textfile: Path | None = None
+    pushgateway_url: str | None = field(default=None, repr=False)
+    quarantine_rows: int | None = None
+    quarantine_percent: float | None = None
+    remind_after_hours: float = 24.0
+    timeout_seconds: float = 10.0
+    attempts: int = 3
+    total_seconds: float = 30.0
+    ca_file: Path | None = None
+    state_file: Path | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anybody is told at all."""
+        return bool(self._urls or self.smtp_url or self.github_repository or self.ping_url or self.prometheus_textfile)
+
+    @property
+    def secrets(self) -> Iterator[str]:
+        """What must not be shown: tokens, passwords, and addresses that are secrets themselves."""
+        yield from filter(None, (self.webhook_token, self.github_token))
+        for url in filter(None, (*self._urls, self.smtp_url, self.ping_url)):
+            parts = urlsplit(url)
+            if parts.password:
+                yield from (parts.password, unquote(parts.password))
+            # a library's message quotes the path alone; a short one is no secret
+            yield from (text for text in (url, parts.path) if len(text) >= _SECRET_PATH)
+
+    @property
+    def _urls(self) -> tuple[str, ...]:
+        gateway = (self.pushgateway_url,) if self.pushgateway_url else ()
+        return (*self.slack_urls, *self.teams_urls, *self.webhook_urls, *gateway)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that the pipeline takes from its environment; the README's table explains each.
 
@@ -131,6 +209,7 @@ class Settings:
         report_dir: where reports are kept: a directory or a place in an object store; None for reports/ of the clone.
         reports_kept: how many; 0 writes none.
         report_user_ids: call people in reports by their user ids.
+        alerts: who is told of what.
 
     """
 
@@ -160,6 +239,7 @@ class Settings:
     report_dir: str | None = None
     reports_kept: int = 10
     report_user_ids: bool = False
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -200,6 +280,7 @@ class Settings:
             report_dir=environ.get("PIPELINE_REPORT_DIR") or None,
             reports_kept=env.count("PIPELINE_REPORTS_KEPT", cls.reports_kept, least=0),
             report_user_ids=env.flag("PIPELINE_REPORT_USER_IDS"),
+            alerts=_alerts(env),
         )
 
     @property
@@ -238,9 +319,43 @@ class _Reader:
             f"{name} is not {wanted}", hint=f"Set {name} to {wanted}, or unset it for the default."
         )
 
+    def text(self, name: str) -> str | None:
+        return self._environ.get(name, "").strip() or None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return tuple(self._environ.get(name, "").replace(",", " ").split())
+
     def path(self, name: str) -> Path | None:
         value = self._environ.get(name)
         return Path(value) if value else None
+
+    def file(self, name: str) -> Path | None:
+        path = self.path(name)
+        if path and not path.is_file():
+            raise self._refuse(name, "a file that can be read")
+        return path
+
+    def url(self, name: str, schemes: tuple[str, ...] = ("https", "http")) -> str | None:
+        url = self.text(name)
+        if url:
+            self._check(name, url, schemes)
+        return url
+
+    def urls(self, name: str) -> tuple[str, ...]:
+        # separated by spaces: a comma may be part of one
+        urls = tuple(self._environ.get(name, "").split())
+        for url in urls:
+            self._check(name, url, ("https", "http"))
+        return urls
+
+    def _check(self, name: str, url: str, schemes: tuple[str, ...]) -> None:
+        try:
+            parts = urlsplit(url)
+            is_good = parts.scheme in schemes and parts.hostname and parts.port != 0
+        except ValueError:
+            is_good = False
+        if not is_good:
+            raise self._refuse(name, _urls_of(schemes))
 
     def flag(self, name: str) -> bool:
         value = self._environ.get(name, "").strip().lower()
@@ -270,6 +385,33 @@ class _Reader:
             hours[source.strip()] = float(text)
         return Freshness(hours.pop("", 0.0), hours)
 
+    def percent(self, name: str) -> float | None:
+        if not self.text(name):
+            return None
+        try:
+            value = float(self._environ[name])
+        except ValueError:
+            value = math.nan
+        if not 0 < value <= 100:  # noqa: PLR2004
+            raise self._refuse(name, "a number above 0 and up to 100")
+        return value
+
+    def optional_count(self, name: str) -> int | None:
+        return self.count(name, 1) if self.text(name) else None
+
+    def hours(self, name: str, default: float) -> float:
+        try:
+            return self.seconds(name, default)
+        except ConfigurationError:
+            raise self._refuse(name, "a number of hours of 0 or more") from None
+
+    def needs(self, name: str, *others: str) -> None:
+        missing = [other for other in others if not self.text(other)]
+        if self.text(name) and missing:
+            raise ConfigurationError(
+                f"{name} is set, and {' and '.join(missing)} not", hint=f"Set {missing[0]} too, or unset {name}."
+            )
+
     def count(self, name: str, default: int, *, least: int = 1) -> int:
         text = self._environ.get(name) or str(default)
         if not text.isdecimal() or int(text) < least:
@@ -282,6 +424,48 @@ class _Reader:
             if value == option:
                 return option
         raise self._refuse(name, " or ".join((default, *others)))
+
+
+def _urls_of(schemes: tuple[str, ...]) -> str:
+    return "a URL of the form " + " or ".join(f"{scheme}://host" for scheme in schemes)
+
+
+def _alerts(env: _Reader) -> AlertSettings:
+    env.needs("PIPELINE_ALERT_SMTP_URL", "PIPELINE_ALERT_EMAIL_TO")
+    env.needs("PIPELINE_ALERT_EMAIL_TO", "PIPELINE_ALERT_SMTP_URL")
+    env.needs("PIPELINE_ALERT_GITHUB_REPOSITORY", "PIPELINE_ALERT_GITHUB_TOKEN")
+    default = AlertSettings
+    smtp_url = env.url("PIPELINE_ALERT_SMTP_URL", ("smtps", "smtp"))
+    if smtp_url and urlsplit(smtp_url).query == "tls=none" and urlsplit(smtp_url).password:
+        raise ConfigurationError(
+            "PIPELINE_ALERT_SMTP_URL has a password and tls=none",
+            hint="A password is not sent in the clear: take away ?tls=none, or user and password.",
+        )
+    return AlertSettings(
+        name=env.text("PIPELINE_ALERT_NAME") or default.name,
+        link=env.url("PIPELINE_ALERT_LINK"),
+        slack_urls=env.urls("PIPELINE_ALERT_SLACK_URL"),
+        teams_urls=env.urls("PIPELINE_ALERT_TEAMS_URL"),
+        webhook_urls=env.urls("PIPELINE_ALERT_WEBHOOK_URL"),
+        webhook_token=env.text("PIPELINE_ALERT_WEBHOOK_TOKEN"),
+        smtp_url=smtp_url,
+        email_to=env.texts("PIPELINE_ALERT_EMAIL_TO"),
+        email_from=env.text("PIPELINE_ALERT_EMAIL_FROM"),
+        github_repository=env.text("PIPELINE_ALERT_GITHUB_REPOSITORY"),
+        github_token=env.text("PIPELINE_ALERT_GITHUB_TOKEN"),
+        github_api_url=env.url("PIPELINE_ALERT_GITHUB_API_URL") or default.github_api_url,
+        ping_url=env.url("PIPELINE_ALERT_PING_URL"),
+        prometheus_textfile=env.path("PIPELINE_ALERT_PROMETHEUS_TEXTFILE"),
+        pushgateway_url=env.url("PIPELINE_ALERT_PUSHGATEWAY_URL"),
+        quarantine_rows=env.optional_count("PIPELINE_ALERT_QUARANTINE_ROWS"),
+        quarantine_percent=env.percent("PIPELINE_ALERT_QUARANTINE_PERCENT"),
+        remind_after_hours=env.hours("PIPELINE_ALERT_REMIND_AFTER_HOURS", default.remind_after_hours),
+        timeout_seconds=env.seconds("PIPELINE_ALERT_TIMEOUT_SECONDS", default.timeout_seconds),
+        attempts=env.count("PIPELINE_ALERT_ATTEMPTS", default.attempts),
+        total_seconds=env.seconds("PIPELINE_ALERT_TOTAL_SECONDS", default.total_seconds),
+        ca_file=env.file("PIPELINE_ALERT_CA_FILE"),
+        state_file=env.path("PIPELINE_ALERT_STATE_FILE"),
+    )
 
 
 def _database(environ: Mapping[str, str]) -> Database | None:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
@@ -11,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import Engine
 
 from ingestion import __version__, db, log, migrate, report, retraction, transform
+from ingestion.alerts import alerts_for
 from ingestion.config import Settings
 from ingestion.errors import (
     BadDataError,
@@ -107,8 +108,27 @@ def run(settings: Settings, command: Command = "run", order: Order | None = None
             duration_ms=round(result.duration_seconds * 1000),
             exit_code=result.exit_code,
         )
-        observers.run_ended(result)
+        # all is done and recorded: a signal ends what observers still do, and no more
+        with suppress(Interrupted):
+            observers.run_ended(result)
     return result
+
+
+def report_unstarted(settings: Settings, command: Command, error: PipelineError) -> None:
+    """Tell of a run that could not begin, for want of a database: nothing but this is known of it.
+
+    Arguments:
+        settings: as far as they are known.
+        command: what was called.
+        error: what is in its way.
+
+    """
+    result = RunResult(command, error=error, error_summary=summary_of(error))
+    observers = Observers(observers_for(settings))
+    with log.bound(run_id=str(result.run_id)):
+        _report_termination(settings, summary_of(error))
+        observers.run_started(result)
+        observers.run_ended(result)
 
 
 def rehearse(settings: Settings, order: Order | None = None) -> IngestResult:
@@ -138,14 +158,14 @@ def rehearse(settings: Settings, order: Order | None = None) -> IngestResult:
         return ingest(engine, storage, uuid4(), plan, role=settings.loader_role)
 
 
-def observers_for(settings: Settings) -> list[Observer]:  # noqa: ARG001
+def observers_for(settings: Settings) -> list[Observer]:
     """Return those who are told of a run, as the settings want it.
 
     Arguments:
         settings: of the run.
 
     """
-    return []
+    return [*alerts_for(settings)]
 
 
 def _execute(settings: Settings, order: Order, result: RunResult, observers: Observers, signals: Interruptible) -> None:

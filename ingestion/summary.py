@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.sql import SQL, Identifier
 from rich.console import Console, Group, RenderableType
@@ -17,6 +17,9 @@ from ingestion.errors import PipelineError
 from ingestion.ingest import IngestResult
 from ingestion.observers import RunResult
 from ingestion.run_tracker import Step
+
+if TYPE_CHECKING:
+    from ingestion.alerts.ledger import Incident
 
 _COUNT_EXACTLY_BELOW_ROWS = 1_000_000
 _LISTED_FILES = 10
@@ -129,6 +132,18 @@ def show_rejected(rows: list[tuple[int, str, str | None]]) -> RenderableType:
     table = _table("line", "reason", "column")
     for line, reason, column in rows:
         table.add_row(f"{line:,}", reason, column or "")
+    return table
+
+
+def show_alerts(incidents: "list[Incident]") -> RenderableType:
+    """Return what is wrong at present, for a terminal."""
+    if not incidents:
+        return "nothing is wrong, as far as alerts know"
+    table = _table("since", "about", "seen", "last", "told", "what")
+    for incident in incidents:
+        seen = (f"{incident.opened_at:%Y-%m-%d %H:%M}", incident.topic, f"{incident.times}")
+        last = f"{incident.last_seen_at:%Y-%m-%d %H:%M}"
+        table.add_row(*seen, last, ", ".join(incident.told) or "nobody", incident.summary)
     return table
 
 

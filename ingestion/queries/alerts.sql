@@ -1,0 +1,63 @@
+-- name: lock()^
+-- runs that end at the same time tell a thing once
+select pg_advisory_xact_lock(hashtextextended('wearables-pipeline:alerts', 0));
+
+-- name: set_limits()^
+select
+    set_config('statement_timeout', '5s', true),
+    set_config('lock_timeout', '5s', true);
+
+-- name: current_alerts()
+-- what is open, and what has ended lately enough that its end is still news
+select
+    alert_id,
+    topic,
+    cause,
+    opened_at,
+    last_seen_at,
+    times,
+    summary,
+    run_id::text,
+    told,
+    closed_at,
+    end_told
+from ops.alerts
+where closed_at is null or closed_at > now() - interval '7 days'
+order by alert_id;
+
+-- name: insert_alert(topic, cause, opened_at, last_seen_at, times, summary, run_id, told, closed_at, end_told)!
+insert into ops.alerts (
+    topic, cause, opened_at, last_seen_at, times, summary, run_id, told, closed_at, end_told
+)
+values (
+    :topic, :cause, :opened_at, :last_seen_at, :times, :summary, :run_id, :told, :closed_at, :end_told
+);
+
+-- name: update_alert(alert_id, last_seen_at, times, summary, run_id, told, closed_at, end_told)!
+update ops.alerts
+set
+    last_seen_at = :last_seen_at,
+    times = :times,
+    summary = :summary,
+    run_id = :run_id,
+    told = :told,
+    closed_at = :closed_at,
+    end_told = :end_told
+where alert_id = :alert_id;
+
+-- name: command_of(run_id)^
+select
+    command,
+    started_at
+from ops.pipeline_runs
+where run_id = :run_id;
+
+-- name: arrivals(target_schema)
+-- a content that was taken out again has arrived all the same
+select
+    source,
+    max(ingested_at) as arrived_at
+from ops.raw_ingest_manifest
+where target_schema = :target_schema and status in ('loaded', 'replaced', 'retracted')
+group by source
+order by source;

@@ -1,0 +1,511 @@
+"""Each channel against a server on loopback that behaves as the real one: shapes, TLS, timeouts, retries, refusals."""
+
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import trustme
+
+from ingestion import log
+from ingestion.alerts.alert import Alert, safe
+from ingestion.alerts.channel import Ending
+from ingestion.alerts.channels import CHANNELS, channels_of
+from ingestion.alerts.delivery import Post
+from ingestion.alerts.observer import send_test
+from ingestion.config import AlertSettings
+from ingestion.errors import BadDataError
+from ingestion.ingest import FileResult, IngestResult
+from ingestion.manifest import Counts
+from ingestion.observers import RunResult
+from tests.listeners import (
+    PASSWORD,
+    Answer,
+    GitHubService,
+    PushgatewayService,
+    Service,
+    serve,
+    serve_mail,
+)
+
+PATH = "/services/T000/B000/planted-secret"
+QUICK = AlertSettings(timeout_seconds=0.2, attempts=3, total_seconds=3.0)
+ALERT = Alert(
+    kind="failure",
+    pipeline="study",
+    topic="failure/run",
+    title="study: run failed",
+    summary="ingest: FilesRefusedError: sleep.csv: <!channel> *not* [a](link)",
+    hint="Mend the file.",
+    facts=(("Since", "2026-11-24 21:20 UTC"), ("Run", "8d2c")),
+    more="python -m ingestion runs show 8d2c",
+    link="https://ci.example.org/8",
+    since=datetime(2026, 11, 24, 21, 20, tzinfo=UTC),
+    data={"run_id": "8d2c"},
+)
+OVER = replace(ALERT, kind="recovery", title="study: run works again", is_over=True)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with serve(Service()) as service:
+        yield service
+
+
+def deliver(settings: AlertSettings, alert: Alert = ALERT) -> list[str | None]:
+    """Send an alert by each channel, as a run does; return why each failed."""
+    log.hide(settings.secrets)
+    post = Post(settings)
+    for channel in channels_of(settings):
+        post.add(channel, "an alert", lambda channel=channel: channel.tell(alert))  # type: ignore[misc]
+    return [delivery.error for delivery in post.wait(settings.total_seconds)]
+
+
+def end(settings: AlertSettings, ending: Ending) -> list[str | None]:
+    post = Post(settings)
+    for channel in channels_of(settings):
+        post.add(channel, "the end", lambda channel=channel: channel.ended(ending))  # type: ignore[misc]
+    return [delivery.error for delivery in post.wait(settings.total_seconds)]
+
+
+class TestWebhook:
+    def test_machines_get_the_alert_as_it_is(self, service: Service) -> None:
+        settings = replace(QUICK, webhook_urls=(service.url + PATH,), webhook_token="planted-token")
+        assert deliver(settings) == [None]
+        (request,) = service.requests
+        assert (request.method, request.path) == ("POST", PATH)
+        assert request.headers["authorization"] == "Bearer planted-token"
+        assert request.json == ALERT.json
+        assert request.json["since"] == "2026-11-24T21:20:00+00:00"
+
+    def test_slack_gets_blocks_that_hold_no_marks(self, service: Service) -> None:
+        assert deliver(replace(QUICK, slack_urls=(service.url + PATH,))) == [None]
+        body = service.requests[0].json
+        # only here Slack reads marks: <!channel> would wake everybody
+        assert "&lt;!channel&gt;" in body["text"]
+        assert {block["type"] for block in body["blocks"]} == {"header", "rich_text", "section", "actions"}
+        texts = list(text_objects(body["blocks"]))
+        assert all(text["type"] in {"plain_text", "text"} for text in texts)
+        assert ALERT.summary in [text["text"] for text in texts]
+        assert "Since: 2026-11-24 21:20 UTC" in [text["text"] for text in texts]
+
+    def test_a_long_title_keeps_to_slacks_limit(self, service: Service) -> None:
+        deliver(replace(QUICK, slack_urls=(service.url,)), replace(ALERT, title="x" * 500))
+        assert len(service.requests[0].json["blocks"][0]["text"]["text"]) == 150
+
+    def test_teams_gets_an_adaptive_card_in_a_message(self, service: Service) -> None:
+        assert deliver(replace(QUICK, teams_urls=(service.url + PATH,))) == [None]
+        body = service.requests[0].json
+        assert body["type"] == "message"
+        (attachment,) = body["attachments"]
+        assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
+        card = attachment["content"]
+        assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
+        # text runs are no Markdown, text blocks are
+        assert {block["type"] for block in card["body"]} == {"RichTextBlock"}
+        assert ALERT.summary in [block["inlines"][0]["text"] for block in card["body"]]
+        assert card["actions"] == [{"type": "Action.OpenUrl", "title": "Open", "url": ALERT.link}]
+
+    def test_any_number_at_once(self, service: Service) -> None:
+        settings = replace(
+            QUICK,
+            slack_urls=(service.url + "/1", service.url + "/2"),
+            teams_urls=(service.url + "/3",),
+            webhook_urls=(service.url + "/4",),
+        )
+        assert [channel.name for channel in channels_of(settings)] == ["slack", "slack_2", "teams", "webhook"]
+        assert deliver(settings) == [None] * 4
+        assert sorted(request.path for request in service.requests) == ["/1", "/2", "/3", "/4"]
+
+    def test_a_certificate_of_ones_own_authority(self, context: ssl.SSLContext, ca_file: Path) -> None:
+        with serve(Service(), context) as service:
+            settings = replace(QUICK, webhook_urls=(service.url,), timeout_seconds=2.0)
+            assert deliver(replace(settings, ca_file=ca_file)) == [None]
+            (error,) = deliver(settings)
+        assert error
+        assert "certificate of 127.0.0.1 is refused" in error
+        # once for the one that was taken: a certificate is not tried again
+        assert len(service.requests) == 1
+
+
+def text_objects(value: Any) -> Iterator[dict[str, str]]:
+    if isinstance(value, dict):
+        if isinstance(value.get("text"), str):
+            yield value
+        for each in value.values():
+            yield from text_objects(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from text_objects(each)
+
+
+class TestTrouble:
+    def test_a_server_that_fails_once_is_tried_again(self) -> None:
+        with serve(Service(Answer(500), Answer(200))) as service:
+            assert deliver(replace(QUICK, webhook_urls=(service.url,))) == [None]
+        assert len(service.requests) == 2
+
+    def test_attempts_are_bounded(self) -> None:
+        with serve(Service(Answer(503, "busy"))) as service:
+            assert deliver(replace(QUICK, webhook_urls=(service.url,))) == ["127.0.0.1 answered 503: busy"]
+        assert len(service.requests) == 3
+
+    def test_what_is_wrong_for_good_is_not_tried_again(self) -> None:
+        with serve(Service(Answer(404, "no_service"))) as service:
+            assert deliver(replace(QUICK, slack_urls=(service.url,))) == ["127.0.0.1 answered 404: no_service"]
+        assert len(service.requests) == 1
+
+    def test_a_redirection_is_not_followed(self) -> None:
+        with serve(Service(Answer(302, "", headers={"Location": "/elsewhere"}))) as service:
+            assert deliver(replace(QUICK, webhook_urls=(service.url,))) == ["127.0.0.1 answered 302"]
+        assert len(service.requests) == 1
+
+    def test_a_server_that_asks_to_wait_is_waited_for(self) -> None:
+        with serve(Service(Answer(429, headers={"Retry-After": "1"}), Answer())) as service:
+            started = time.monotonic()
+            assert deliver(replace(QUICK, webhook_urls=(service.url,))) == [None]
+        assert time.monotonic() - started >= 1
+
+    def test_but_not_for_longer_than_all_may_take(self) -> None:
+        with serve(Service(Answer(429, headers={"Retry-After": "3600"}))) as service:
+            started = time.monotonic()
+            assert deliver(replace(QUICK, webhook_urls=(service.url,))) != [None]
+        assert time.monotonic() - started < 1
+
+    def test_a_slow_server_costs_its_timeout(self) -> None:
+        with serve(Service(Answer(after=0.5))) as service:
+            settings = replace(QUICK, attempts=1, webhook_urls=(service.url,))
+            assert deliver(settings) == ["127.0.0.1 gave no answer within 0.2 s"]
+
+    def test_the_time_of_all_is_bounded_and_the_others_are_sent(self, service: Service) -> None:
+        with serve(Service(Answer(after=1.0))) as slow:
+            settings = replace(
+                QUICK, timeout_seconds=5.0, total_seconds=0.3, slack_urls=(slow.url,), webhook_urls=(service.url,)
+            )
+            started = time.monotonic()
+            assert deliver(settings) == ["not sent within 0.3 s", None]
+            assert time.monotonic() - started < 0.9
+
+    def test_a_broken_one_among_several(self, service: Service) -> None:
+        settings = replace(QUICK, slack_urls=("http://127.0.0.1:1/planted-secret",), webhook_urls=(service.url,))
+        refused, sent = deliver(settings)
+        assert refused == "no connection to 127.0.0.1: Connection refused"
+        assert sent is None
+
+    def test_an_address_is_a_secret(self, caplog: pytest.LogCaptureFixture) -> None:
+        log.logger.propagate = True
+        with serve(Service(Answer(500, f"no such hook: {PATH}"))) as service:
+            settings = replace(QUICK, attempts=1, webhook_urls=(service.url + PATH,), webhook_token="planted-token-2")
+            (error,) = deliver(settings)
+        assert error == "127.0.0.1 answered 500: no such hook: ***"
+        assert "planted" not in caplog.text
+        assert "planted" not in repr(settings)
+
+
+class TestMail:
+    def settings(self, scheme: str, port: int, query: str = "", **more: Any) -> AlertSettings:
+        url = f"{scheme}://pipeline:{quote(PASSWORD, safe='')}@127.0.0.1:{port}{query}"
+        fields = {"smtp_url": url, "email_to": ("ops@example.org", "eve@example.org"), "timeout_seconds": 2.0}
+        return replace(QUICK, **{**fields, "email_from": "Pipeline <pipeline@example.org>", **more})
+
+    @pytest.mark.parametrize(("scheme", "implicit"), [("smtp", False), ("smtps", True)])
+    def test_encrypted_and_known_by_password(
+        self, context: ssl.SSLContext, ca_file: Path, scheme: str, *, implicit: bool
+    ) -> None:
+        with serve_mail(context, implicit=implicit, asks=True) as server:
+            settings = self.settings(scheme, server.port, ca_file=ca_file)
+            assert deliver(settings) == [None]
+            assert deliver(settings, OVER) == [None]
+        assert server.logins == ["pipeline", "pipeline"]
+        assert server.recipients == ["ops@example.org", "eve@example.org"] * 2
+        mail, over = server.mails
+        assert mail["Subject"] == "study: run failed"
+        assert mail["Auto-Submitted"] == "auto-generated"
+        text = mail.get_payload(decode=True).decode()  # type: ignore[union-attr]
+        for line in ("What to do: Mend the file.", "More: python -m ingestion runs show 8d2c", ALERT.summary):
+            assert line in text
+        # one conversation
+        assert mail["References"] == over["References"]
+        assert mail["Message-ID"] != over["Message-ID"]
+
+    @pytest.mark.parametrize(("scheme", "implicit"), [("smtp", False), ("smtps", True)])
+    def test_a_certificate_that_nobody_vouches_for(
+        self, context: ssl.SSLContext, scheme: str, *, implicit: bool
+    ) -> None:
+        with serve_mail(context, implicit=implicit, asks=True) as server:
+            (error,) = deliver(self.settings(scheme, server.port))
+        assert error
+        assert "the certificate of 127.0.0.1 is refused" in error
+        assert not server.logins
+        assert not server.mails
+
+    def test_a_wrong_password_is_tried_once(self, context: ssl.SSLContext, ca_file: Path) -> None:
+        with serve_mail(context, asks=True) as server:
+            url = f"smtp://pipeline:planted-wrong@127.0.0.1:{server.port}"
+            (error,) = deliver(self.settings("smtp", server.port, smtp_url=url, ca_file=ca_file))
+        assert error
+        assert error.startswith("127.0.0.1 answered 535")
+        assert "planted" not in error
+
+    def test_nothing_is_sent_in_the_clear_unless_it_is_asked_for(self) -> None:
+        with serve_mail() as server:
+            (error,) = deliver(self.settings("smtp", server.port))
+            assert error
+            assert "offers no STARTTLS" in error
+            relay = f"smtp://127.0.0.1:{server.port}?tls=none"
+            assert deliver(self.settings("smtp", server.port, smtp_url=relay)) == [None]
+        assert len(server.mails) == 1
+
+    def test_a_refusal(self) -> None:
+        with serve_mail() as server:
+            server.refuses = "554 looks like spam"
+            (error,) = deliver(self.settings("smtp", server.port, smtp_url=f"smtp://127.0.0.1:{server.port}?tls=none"))
+        assert error == "127.0.0.1 answered 554: looks like spam"
+
+    def test_a_server_that_says_nothing(self) -> None:
+        with serve(Service()) as silent:
+            port = int(silent.url.rpartition(":")[2])
+            settings = self.settings("smtp", port, timeout_seconds=0.2, attempts=1)
+            assert deliver(settings) == ["127.0.0.1 gave no answer within 0.2 s"]
+
+
+class TestGitHub:
+    @pytest.fixture
+    def github(self) -> Iterator[GitHubService]:
+        with serve(GitHubService()) as service:
+            assert isinstance(service, GitHubService)
+            yield service
+
+    def settings(self, github: GitHubService, **more: Any) -> AlertSettings:
+        fields = {"github_repository": github.repository, "github_token": github.token, "github_api_url": github.url}
+        return replace(QUICK, timeout_seconds=2.0, **{**fields, **more})
+
+    def test_one_issue_from_the_first_failure_to_the_recovery(self, github: GitHubService) -> None:
+        settings = self.settings(github)
+        for alert in (ALERT, replace(ALERT, title="study: run failed again"), OVER):
+            assert deliver(settings, alert) == [None]
+        (issue,) = github.issues
+        assert (issue["title"], issue["state"], issue["state_reason"]) == ("study: run failed", "closed", "completed")
+        again, over = github.comments[1]
+        assert "study: run failed again" in again
+        assert "study: run works again" in over
+
+    def test_the_next_failure_opens_another(self, github: GitHubService) -> None:
+        for alert in (ALERT, OVER, ALERT):
+            deliver(self.settings(github), alert)
+        assert [issue["state"] for issue in github.issues] == ["closed", "open"]
+
+    def test_nothing_in_it_is_markdown_or_a_mention(self, github: GitHubService) -> None:
+        deliver(self.settings(github), replace(ALERT, summary="@everyone # look [x](y)"))
+        assert "    @everyone # look [x](y)" in github.issues[0]["body"].splitlines()
+
+    def test_each_topic_has_its_own(self, github: GitHubService) -> None:
+        deliver(self.settings(github))
+        deliver(self.settings(github), replace(ALERT, topic="stale/sleep", title="study: no new data of sleep"))
+        deliver(self.settings(github, name="other"), replace(ALERT, pipeline="other", title="other: run failed"))
+        deliver(self.settings(github), OVER)
+        assert github.open_titles() == ["study: no new data of sleep", "other: run failed"]
+
+    def test_a_success_closes_it_though_nobody_remembers(self, github: GitHubService) -> None:
+        settings = self.settings(github, name="study")
+        deliver(settings)
+        assert end(settings, Ending(RunResult("run"), ended_topics=("failure/run",))) == [None]
+        assert github.open_titles() == []
+        assert end(settings, Ending(RunResult("run"), ended_topics=("failure/run",))) == [None]
+        assert len(github.comments[1]) == 1
+
+    def test_it_is_found_among_many_and_a_pull_request_is_none(self, github: GitHubService) -> None:
+        deliver(self.settings(github))
+        body = github.issues[0]["body"]
+        label = {"title": "x", "labels": ["pipeline-failure"]}
+        for number in range(150):
+            github._create({**label, "body": f"by hand {number}"})
+        github._create({**label, "body": body})
+        github.issues[-1]["pull_request"] = {"url": "..."}
+        deliver(self.settings(github), replace(ALERT, title="study: again"))
+        assert len(github.comments[1]) == 1
+        assert len(github.issues) == 152
+
+    def test_a_token_without_the_right_is_told(self) -> None:
+        with serve(GitHubService(may_label=False)) as github:
+            assert isinstance(github, GitHubService)
+            (error,) = deliver(self.settings(github))
+            assert error
+            assert "right to write issues" in error
+            (error,) = deliver(self.settings(github, github_token="planted-token-3"))
+        assert error == '127.0.0.1 answered 401: {"message": "Bad credentials"}'
+
+
+def run_of(*, failed: bool = False) -> RunResult:
+    run = RunResult("run", duration_seconds=2.5)
+    run.ingest = IngestResult([FileResult("sleep.csv", "sleep", "loaded", Counts(read=10, loaded=8, rejected=2))])
+    if failed:
+        run.error = BadDataError("user_id=1503960366/sleep.csv: bad", hint="Mend it.")
+        run.error_summary = "ingest: BadDataError: user_id=1503960366/sleep.csv: bad"
+    return run
+
+
+class TestPing:
+    def test_start_success_and_failure_with_the_runs_id(self, service: Service) -> None:
+        settings = replace(QUICK, ping_url=f"{service.url}/ping/5bf66975-planted")
+        (channel,) = channels_of(settings)
+        good, bad = run_of(), run_of(failed=True)
+        channel.started(good)
+        channel.ended(Ending(good))
+        channel.ended(Ending(bad, log_tail=("21:20:01 error   ingest    it went wrong",)))
+        started, success, failed = service.requests
+        assert [request.path.removeprefix("/ping/5bf66975-planted") for request in service.requests] == [
+            "/start",
+            "",
+            "/fail",
+        ]
+        assert started.query == success.query == {"rid": str(good.run_id)}
+        assert failed.query == {"rid": str(bad.run_id)}
+        assert failed.body.decode().splitlines() == [
+            "ingest: BadDataError: user_id=***/sleep.csv: bad",
+            "What to do: Mend it.",
+            "",
+            "21:20:01 error   ingest    it went wrong",
+        ]
+
+    def test_what_is_done_by_hand_does_not_stand_for_the_run_that_is_expected(self, service: Service) -> None:
+        (channel,) = channels_of(replace(QUICK, ping_url=service.url))
+        for command in ("reload", "erase", "migrate"):
+            run = RunResult(command)
+            channel.started(run)
+            channel.ended(Ending(run))
+        assert service.requests == []
+
+    def test_a_long_log_keeps_its_first_and_last_words(self, service: Service) -> None:
+        (channel,) = channels_of(replace(QUICK, ping_url=service.url))
+        channel.ended(Ending(run_of(failed=True), log_tail=tuple(f"line {n} {'x' * 600}" for n in range(50))))
+        body = service.requests[0].body
+        assert len(body) <= 10_000
+        assert body.startswith(b"ingest: BadDataError")
+        assert b"line 49" in body
+
+
+class TestPrometheus:
+    def test_a_file_for_node_exporter(self, tmp_path: Path) -> None:
+        path = tmp_path / "pipeline.prom"
+        (channel,) = channels_of(replace(QUICK, prometheus_textfile=path))
+        channel.ended(Ending(run_of(), arrivals={"sleep": datetime(2026, 11, 24, tzinfo=UTC)}))
+        first = figures(path)
+        assert first['last_run_success{command="run"}'] == 1
+        assert first['last_run_rows{command="run",outcome="rejected"}'] == 2
+        assert first['last_run_files{command="run",status="loaded"}'] == 1
+        assert first['last_run_files{command="run",status="refused"}'] == 0
+        assert first['dataset_last_file_timestamp_seconds{dataset="sleep"}'] == 1795478400
+        channel.ended(Ending(run_of(failed=True)))
+        channel.ended(Ending(RunResult("erase")))
+        second = figures(path)
+        assert second['last_run_success{command="run"}'] == 0
+        assert second['last_run_exit_code{command="run"}'] == 65
+        # what another run has said stays, and when the last success was
+        assert second['last_run_success{command="erase"}'] == 1
+        assert (
+            second['last_success_timestamp_seconds{command="run"}']
+            == first['last_success_timestamp_seconds{command="run"}']
+        )
+        assert [entry.name for entry in tmp_path.iterdir()] == ["pipeline.prom"]
+
+    def test_a_file_that_is_no_metrics_is_replaced(self, tmp_path: Path) -> None:
+        path = tmp_path / "pipeline.prom"
+        path.write_text("{not metrics")
+        assert end(replace(QUICK, prometheus_textfile=path), Ending(run_of())) == [None]
+        assert figures(path)['last_run_success{command="run"}'] == 1
+
+    def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "nowhere" / "pipeline.prom"
+        assert end(replace(QUICK, prometheus_textfile=path), Ending(run_of())) == [
+            f"{path} cannot be written: No such file or directory"
+        ]
+
+    def test_a_pushgateway(self, context: ssl.SSLContext, ca_file: Path) -> None:
+        with serve(PushgatewayService(), context) as gateway:
+            assert isinstance(gateway, PushgatewayService)
+            settings = replace(QUICK, pushgateway_url=gateway.url, timeout_seconds=2.0, ca_file=ca_file, name="a study")
+            assert end(settings, Ending(run_of())) == [None]
+            assert end(settings, Ending(run_of(failed=True))) == [None]
+        (group,) = gateway.groups
+        # "a study", as its protocol writes what has a space
+        assert group == "job@base64/YSBzdHVkeQ==/command/run"
+        pushed = gateway.groups[group]
+        assert pushed["wearables_pipeline_last_run_success"] == {(("command", "run"),): 0}
+        assert "wearables_pipeline_last_success_timestamp_seconds" in pushed
+
+    def test_a_pushgateway_that_asks_for_a_password(self, service: Service) -> None:
+        url = service.url.replace("//", "//me:planted-password@")
+        assert end(replace(QUICK, pushgateway_url=url), Ending(run_of())) == [None]
+        assert service.requests[0].headers["authorization"] == "Basic bWU6cGxhbnRlZC1wYXNzd29yZA=="
+
+
+def figures(path: Path) -> dict[str, float]:
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    return {
+        name.removeprefix("wearables_pipeline_"): float(value)
+        for name, value in (line.rsplit(" ", 1) for line in lines)
+    }
+
+
+def test_a_test_is_sent_by_each(tmp_path: Path, context: ssl.SSLContext) -> None:
+    with serve(Service()) as hooks, serve(GitHubService()) as github, serve_mail() as mail:
+        assert isinstance(github, GitHubService)
+        settings = replace(
+            QUICK,
+            timeout_seconds=2.0,
+            slack_urls=(hooks.url + "/slack",),
+            teams_urls=(hooks.url + "/teams",),
+            webhook_urls=(hooks.url + "/hook",),
+            smtp_url=f"smtp://127.0.0.1:{mail.port}?tls=none",
+            email_to=("ops@example.org",),
+            github_repository=github.repository,
+            github_token=github.token,
+            github_api_url=github.url,
+            ping_url=hooks.url + "/ping",
+            prometheus_textfile=tmp_path / "pipeline.prom",
+            pushgateway_url=hooks.url + "/push",
+        )
+        outcomes = send_test(settings)
+    assert [error for _, error in outcomes] == [None] * len(CHANNELS)
+    # that of healthchecks leaves the check as it is
+    assert sorted(request.path for request in hooks.requests) == [
+        "/hook",
+        "/ping/log",
+        "/push/metrics/job/wearables-pipeline/command/alert_test",
+        "/slack",
+        "/teams",
+    ]
+    assert [issue["state"] for issue in github.issues] == ["closed"]
+    assert len(mail.mails) == 1
+
+
+def test_what_leaves_the_house_names_no_person_and_no_secret() -> None:
+    log.hide(["planted-password-9"])
+    text = safe("user_id=1503960366/sleep.csv: planted-password-9\nDETAIL: Failing row contains (1503960366, 3).")
+    assert text == "user_id=***/sleep.csv: *** DETAIL: ***"
+    assert len(safe("x" * 10_000)) < 1000
