@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ingestion import db, embedded, landing, log, migrate, quarantine, report, summary
-from ingestion.alerts import open_alerts, send_test
+from ingestion.alerts import open_incidents, send_test
 from ingestion.arguments import parse
 from ingestion.config import Settings
 from ingestion.errors import ConfigurationError, Interrupted, PipelineError
@@ -210,7 +210,7 @@ def _test_alerts(arguments: argparse.Namespace, settings: Settings) -> int:  # n
 
 def _alert(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
     db.wait_until_ready(db.create_engine(settings), settings.db_wait_seconds)
-    _console().print(summary.show_alerts(open_alerts(settings)))
+    _console().print(summary.show_alerts(open_incidents(settings)))
     return 0
 
 

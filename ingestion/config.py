@@ -169,8 +169,8 @@ class AlertSettings:
             parts = urlsplit(url)
             if parts.password:
                 yield from (parts.password, unquote(parts.password))
-            # a library's message quotes the path alone; a short one is no secret
-            yield from (text for text in (url, parts.path) if len(text) >= _SECRET_PATH)
+            # a library's message quotes parts of it; a short one is no secret
+            yield from (text for text in (url, parts.path, parts.query) if len(text) >= _SECRET_PATH)
 
     @property
     def _urls(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg2.sql import SQL, Identifier
 from rich.console import Console, Group, RenderableType
@@ -12,14 +12,12 @@ from rich.text import Text
 from sqlalchemy import Engine
 
 from ingestion import db, quarantine
+from ingestion.alerts import Incident
 from ingestion.config import Database
 from ingestion.errors import PipelineError
 from ingestion.ingest import IngestResult
 from ingestion.observers import RunResult
 from ingestion.run_tracker import Step
-
-if TYPE_CHECKING:
-    from ingestion.alerts.ledger import Incident
 
 _COUNT_EXACTLY_BELOW_ROWS = 1_000_000
 _LISTED_FILES = 10
@@ -135,7 +133,7 @@ def show_rejected(rows: list[tuple[int, str, str | None]]) -> RenderableType:
     return table
 
 
-def show_alerts(incidents: "list[Incident]") -> RenderableType:
+def show_alerts(incidents: list[Incident]) -> RenderableType:
     """Return what is wrong at present, for a terminal."""
     if not incidents:
         return "nothing is wrong, as far as alerts know"

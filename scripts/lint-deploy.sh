@@ -19,7 +19,7 @@ rendered_overlays() {
   for overlay in docker/kubernetes/base docker/kubernetes/overlays/*/; do
     kubectl kustomize "$overlay" >"$folder/$(basename "$overlay").yaml"
   done
-  cp docker/kubernetes/secret.example.yaml "$folder"
+  cp docker/kubernetes/*.example.yaml "$folder"
 }
 
 kubernetes() {

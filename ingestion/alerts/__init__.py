@@ -4,13 +4,11 @@ Nothing here changes a run: what cannot be sent is logged. A new channel is one 
 `channels.CHANNELS`.
 """
 
-from typing import TYPE_CHECKING
-
+from ingestion.alerts.ledger import Incident, open_incidents
 from ingestion.config import Settings
 from ingestion.observers import Observer
 
-if TYPE_CHECKING:
-    from ingestion.alerts.ledger import Incident
+__all__ = ["Incident", "alerts_for", "open_incidents", "send_test"]
 
 
 def alerts_for(settings: Settings) -> list[Observer]:
@@ -40,15 +38,3 @@ def send_test(settings: Settings) -> list[tuple[str, str | None]]:
     from ingestion.alerts.observer import send_test  # noqa: PLC0415
 
     return send_test(settings.alerts)
-
-
-def open_alerts(settings: Settings) -> "list[Incident]":
-    """Return what is wrong at present.
-
-    Arguments:
-        settings: with a database.
-
-    """
-    from ingestion.alerts.ledger import open_incidents  # noqa: PLC0415
-
-    return open_incidents(settings)

@@ -121,7 +121,8 @@ def test_the_settings_come_from_the_rendered_config_map(manifests: list[Manifest
     name = one(manifests, "ConfigMap")["metadata"]["name"]
     for job in jobs(manifests):
         for container in containers(job["template"]["spec"]):
-            assert container["envFrom"] == [{"configMapRef": {"name": name}}]
+            alerts = {"secretRef": {"name": "wearables-alerts", "optional": True}}
+            assert container["envFrom"] == [{"configMapRef": {"name": name}}, alerts]
 
 
 def test_parallel_ingest_is_an_indexed_job() -> None:

@@ -226,6 +226,8 @@ class TestTrouble:
         assert "planted" not in repr(settings)
 
 
+# of a mail server that knows of no encryption but STARTTLS
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 class TestMail:
     def settings(self, scheme: str, port: int, query: str = "", **more: Any) -> AlertSettings:
         url = f"{scheme}://pipeline:{quote(PASSWORD, safe='')}@127.0.0.1:{port}{query}"

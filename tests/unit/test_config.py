@@ -99,6 +99,17 @@ def test_what_is_fit_to_be_shown_shows_no_password(environ: dict[str, str]) -> N
         ("PIPELINE_LOCK_TIMEOUT_SECONDS", SECRET),
         *(("PIPELINE_STALE_AFTER_HOURS", value) for value in (SECRET, f"36,{SECRET}=x", "36,48", "sleep=-1")),
         *(("PIPELINE_WORKERS", value) for value in ("0", "-1", "1.5", SECRET)),
+        ("PIPELINE_ALERT_SLACK_URL", SECRET),
+        ("PIPELINE_ALERT_WEBHOOK_URL", f"https://good.example {SECRET}"),
+        ("PIPELINE_ALERT_PING_URL", f"ftp://host/{SECRET}"),
+        ("PIPELINE_ALERT_PUSHGATEWAY_URL", f"http://[{SECRET}"),
+        ("PIPELINE_ALERT_GITHUB_REPOSITORY", "acme/wearables"),
+        ("PIPELINE_ALERT_SMTP_URL", f"smtps://me:{SECRET}@mail.example"),
+        ("PIPELINE_ALERT_EMAIL_TO", "ops@example.org"),
+        ("PIPELINE_ALERT_CA_FILE", "/nowhere/ca.pem"),
+        ("PIPELINE_ALERT_REMIND_AFTER_HOURS", "1d"),
+        *(("PIPELINE_ALERT_QUARANTINE_PERCENT", value) for value in ("0", "101", "x")),
+        *(("PIPELINE_ALERT_QUARANTINE_ROWS", value) for value in ("0", "x")),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name_and_not_repeated(name: str, value: str) -> None:
@@ -110,6 +121,28 @@ def test_a_bad_value_is_refused_by_its_name_and_not_repeated(name: str, value: s
     assert error.hint
     for text in (str(error), error.hint, repr(error.__cause__), repr(error.args)):
         assert SECRET not in text
+
+
+def test_a_mail_password_is_not_sent_in_the_clear() -> None:
+    mail = {"PIPELINE_ALERT_EMAIL_TO": "ops@example.org", "PIPELINE_ALERT_SMTP_URL": "smtp://relay?tls=none"}
+    assert Settings.from_environment(mail).alerts.is_on
+    with pytest.raises(ConfigurationError, match="tls=none"):
+        Settings.from_environment({**mail, "PIPELINE_ALERT_SMTP_URL": f"smtp://me:{SECRET}@relay?tls=none"})
+
+
+def test_addresses_of_alerts_are_secrets() -> None:
+    urls = {
+        "PIPELINE_ALERT_SLACK_URL": f"https://one.example/hooks/{SECRET}-1 https://two.example/hooks/{SECRET}-2",
+        "PIPELINE_ALERT_PING_URL": f"https://hc.example/{SECRET}-3",
+        "PIPELINE_ALERT_PUSHGATEWAY_URL": f"https://me:{SECRET}%2F4@push.example",
+    }
+    settings = Settings.from_environment(urls)
+    assert SECRET not in repr(settings)
+    assert len(settings.alerts.slack_urls) == 2
+    secrets = set(settings.alerts.secrets)
+    assert {f"/hooks/{SECRET}-1", f"/hooks/{SECRET}-2", f"/{SECRET}-3", f"{SECRET}/4"} <= secrets
+    # what is in every text would take every text apart
+    assert not {secret for secret in secrets if len(secret) < 6}
 
 
 @pytest.mark.parametrize(
