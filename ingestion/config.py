@@ -36,6 +36,7 @@ _LIBPQ = {
 }
 _LIBPQ_CHOOSES_A_SERVER = ("PGHOST", "PGHOSTADDR", "PGSERVICE")
 _SECRET_PATH = 12
+_LEAST_SECRET = 8
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -179,6 +180,43 @@ class AlertSettings:
 
 
 @dataclass(frozen=True)
+class Signal:
+    """One of OpenTelemetry's signals.
+
+    Arguments:
+        exporters: the exporters that are wanted, as OTEL_TRACES_EXPORTER names them; none turns it off.
+        protocol: for the exporter `otlp`.
+
+    """
+
+    exporters: tuple[str, ...] = ()
+    protocol: str = "http/protobuf"
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What is wanted of OpenTelemetry. Where it goes and how, its own library reads from its own variables.
+
+    Arguments:
+        traces: of the run, its steps, files and dbt's nodes.
+        metrics: of what went through.
+        parent: the trace that the run is a part of, as `traceparent` and `tracestate` of W3C.
+        secrets: what must not be shown.
+
+    """
+
+    traces: Signal = Signal()
+    metrics: Signal = Signal()
+    parent: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.traces.exporters or self.metrics.exporters)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that the pipeline takes from its environment; the README's table explains each.
 
@@ -210,6 +248,7 @@ class Settings:
         reports_kept: how many; 0 writes none.
         report_user_ids: call people in reports by their user ids.
         alerts: who is told of what.
+        telemetry: what is wanted of OpenTelemetry.
 
     """
 
@@ -240,6 +279,7 @@ class Settings:
     reports_kept: int = 10
     report_user_ids: bool = False
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    telemetry: Telemetry = Telemetry()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -281,6 +321,7 @@ class Settings:
             reports_kept=env.count("PIPELINE_REPORTS_KEPT", cls.reports_kept, least=0),
             report_user_ids=env.flag("PIPELINE_REPORT_USER_IDS"),
             alerts=_alerts(env),
+            telemetry=_telemetry(environ),
         )
 
     @property
@@ -465,6 +506,47 @@ def _alerts(env: _Reader) -> AlertSettings:
         total_seconds=env.seconds("PIPELINE_ALERT_TOTAL_SECONDS", default.total_seconds),
         ca_file=env.file("PIPELINE_ALERT_CA_FILE"),
         state_file=env.path("PIPELINE_ALERT_STATE_FILE"),
+    )
+
+
+def _telemetry(environ: Mapping[str, str]) -> Telemetry:
+    # unlike our own settings a wrong value turns nothing red: a platform may set these for everything that it runs
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return Telemetry()
+    return Telemetry(
+        traces=_signal(
+            environ, "OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+        ),
+        metrics=_signal(
+            environ,
+            "OTEL_METRICS_EXPORTER",
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+        ),
+        parent={name.lower(): environ[name] for name in ("TRACEPARENT", "TRACESTATE") if environ.get(name)},
+        secrets=tuple(
+            secret
+            for name in (
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+                "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+            )
+            for header in environ.get(name, "").split(",")
+            # as it stands there, as it is sent, and what follows `Bearer`
+            for value in (header.partition("=")[2].strip(),)
+            for secret in (value, unquote(value), *unquote(value).split(" ")[1:])
+            # x-tenant=1 is no secret, and 1 is a part of much that must be read
+            if len(secret) >= _LEAST_SECRET
+        ),
+    )
+
+
+def _signal(environ: Mapping[str, str], exporter: str, endpoint: str, protocol: str) -> Signal:
+    has_endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get(endpoint)
+    names = (environ.get(exporter) or ("otlp" if has_endpoint else "none")).split(",")
+    return Signal(
+        tuple(name for each in names if (name := each.strip()) not in {"", "none"}),
+        environ.get(protocol) or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or Signal.protocol,
     )
 
 

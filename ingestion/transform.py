@@ -72,6 +72,11 @@ class NodeResult:
     column: str | None = None
     kind: str | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a model could not be built, or a test found something."""
+        return self.status in _FAILED
+
 
 def build(
     engine: Engine,
@@ -117,7 +122,7 @@ def build(
         # incremental tables have the shape of the models that made them
         full_refresh = full_refresh or any(built != models for (built,) in _queries.models_built(connection))
     results = _invoke(settings, run_id, step, full_refresh=full_refresh)
-    failed = [result for result in results if result.status in _FAILED]
+    failed = [result for result in results if result.has_failed]
     step.detail |= {
         "relations": sorted(result.relation for result in results if result.relation),
         "models": sum(result.resource_type == "model" and result.status == "success" for result in results),

@@ -6,7 +6,7 @@ another device's export of one is a file in `devices/`.
 
 from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
-from ingestion.sources.model import EXTRA, Column, DateOrder, Layout, Source, normalise, user_id_in
+from ingestion.sources.model import EXTRA, Column, DateOrder, Layout, Source, normalise, user_id_in, without_user_id
 
 __all__ = [
     "EXTRA",
@@ -19,6 +19,7 @@ __all__ = [
     "source_named",
     "sources_for",
     "user_id_in",
+    "without_user_id",
 ]
 
 # for scripts and tests: not worked out before they are asked for, since a declaration may be wrong

@@ -235,3 +235,8 @@ def user_id_in(path: str) -> int | None:
     """Return the user that a drop's path names as `user_id=NUMBER`, in a folder or in the file name."""
     found = {int(number) for number in _USER_ID.findall(path)}
     return found.pop() if len(found) == 1 else None
+
+
+def without_user_id(path: str) -> str:
+    """Return a drop's path as it may leave the house: `user_id=***` where it names a user."""
+    return re.sub(r"(?i)(user_id=)\d+", r"\1***", path)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 
-from ingestion.config import Database, Settings
+from ingestion.config import Database, Settings, Signal
 from ingestion.errors import ConfigurationError
 
 SECRET = "PLANTED-7f3a"
@@ -191,6 +191,48 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
         ),
     ]
     assert Settings.from_environment(dict.fromkeys(names, "")) == Settings.from_environment({}) == Settings()
+
+
+HTTP = "http/protobuf"
+
+
+@pytest.mark.parametrize(
+    ("environ", "traces", "metrics"),
+    [
+        ({}, Signal(), Signal()),
+        ({"OTEL_SERVICE_NAME": "mine", "OTEL_EXPORTER_OTLP_HEADERS": "a=b"}, Signal(), Signal()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": URL}, Signal(("otlp",)), Signal(("otlp",))),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": URL}, Signal(("otlp",)), Signal()),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": URL}, Signal(), Signal(("otlp",))),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": URL, "OTEL_TRACES_EXPORTER": "none"}, Signal(), Signal(("otlp",))),
+        ({"OTEL_TRACES_EXPORTER": "otlp, console"}, Signal(("otlp", "console")), Signal()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": URL, "OTEL_SDK_DISABLED": "True"}, Signal(), Signal()),
+        (
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": URL,
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+                "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": HTTP,
+            },
+            Signal(("otlp",), "grpc"),
+            Signal(("otlp",), HTTP),
+        ),
+    ],
+)
+def test_telemetry_is_off_unless_a_standard_variable_wants_it(
+    environ: dict[str, str], traces: Signal, metrics: Signal
+) -> None:
+    telemetry = Settings.from_environment(environ).telemetry
+    assert (telemetry.traces.exporters, telemetry.metrics.exporters) == (traces.exporters, metrics.exporters)
+    if traces.exporters:
+        assert (telemetry.traces, telemetry.metrics) == (traces, metrics)
+    assert telemetry.is_wanted == bool(traces.exporters or metrics.exporters)
+
+
+def test_the_collectors_tokens_are_secrets_and_a_tenants_number_is_none() -> None:
+    headers = f"x-tenant=1,authorization=Bearer%20{SECRET},x-key={SECRET}2"
+    telemetry = Settings.from_environment({"OTEL_EXPORTER_OTLP_TRACES_HEADERS": headers}).telemetry
+    assert set(telemetry.secrets) == {f"Bearer%20{SECRET}", f"Bearer {SECRET}", SECRET, f"{SECRET}2"}
+    assert SECRET not in repr(telemetry)
 
 
 def test_the_landing_zone_follows_the_mode_unless_it_is_named() -> None:

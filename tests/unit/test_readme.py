@@ -15,7 +15,7 @@ from ingestion.config import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data_lake" / "README.md"]
 
-_SETTING = re.compile(r"(?:PIPELINE|DB|DBT|DATABASE)_[A-Z_]+|PG[A-Z]+")
+_SETTING = re.compile(r"(?:PIPELINE|DB|DBT|DATABASE|OTEL|OPENLINEAGE)_[A-Z_]+|PG[A-Z]+|TRACE[A-Z]+")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 

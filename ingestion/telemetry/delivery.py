@@ -1,0 +1,119 @@
+"""How telemetry leaves the process: by which exporters, in how much time, and with how little noise."""
+
+import logging
+import threading
+import time
+from importlib.metadata import entry_points
+from typing import Any
+
+from opentelemetry.metrics import MeterProvider as AnyMeterProvider
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import NoOpTracerProvider
+from opentelemetry.trace import TracerProvider as AnyTracerProvider
+
+from ingestion import __version__, log
+from ingestion.config import Signal, Telemetry
+
+_FLUSH_SECONDS = 3.0
+_OTLP = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
+
+
+class Delivery:
+    """What spans and measurements are given to, set up by the standard variables.
+
+    Nothing of it is global: other libraries in the process do not begin to report because we do.
+
+    Arguments:
+        wanted: which signals.
+
+    Raises:
+        Exception: a variable has a value that the libraries cannot read.
+
+    """
+
+    def __init__(self, wanted: Telemetry) -> None:
+        self._noise = _Noise()
+        self._providers: list[TracerProvider | MeterProvider] = []
+        resource = _resource()
+        self.tracers: AnyTracerProvider = NoOpTracerProvider()
+        self.meters: AnyMeterProvider = NoOpMeterProvider()
+        if exporters := self._exporters("traces", wanted.traces):
+            tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
+            for exporter in exporters:
+                tracers.add_span_processor(BatchSpanProcessor(exporter))
+            self._providers.append(tracers)
+            self.tracers = tracers
+        if exporters := self._exporters("metrics", wanted.metrics):
+            meters = MeterProvider(
+                [PeriodicExportingMetricReader(exporter) for exporter in exporters],
+                resource=resource,
+                shutdown_on_exit=False,
+            )
+            self._providers.append(meters)
+            self.meters = meters
+
+    def finish(self) -> None:
+        """Send what is left, and wait for it no longer than a few seconds."""
+        # the libraries' own time limits hold between two attempts, not inside of one
+        threads = [threading.Thread(target=self._shut_down, args=(each,), daemon=True) for each in self._providers]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + _FLUSH_SECONDS
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        if any(thread.is_alive() for thread in threads):
+            self._noise.say(f"telemetry was not taken within {_FLUSH_SECONDS:g} s, and the rest of it is lost")
+
+    def _shut_down(self, provider: TracerProvider | MeterProvider) -> None:
+        try:
+            provider.shutdown()
+        except Exception as exc:  # noqa: BLE001  (it is lost, and the run goes on)
+            self._noise.say(f"telemetry was not delivered: {type(exc).__name__}: {exc}")
+
+    def _exporters(self, signal: str, wanted: Signal) -> list[Any]:
+        exporters = []
+        for name in wanted.exporters:
+            found = _OTLP.get(wanted.protocol.strip().lower(), wanted.protocol) if name == "otlp" else name
+            points = entry_points(group=f"opentelemetry_{signal}_exporter", name=found)
+            if not points:
+                asked = f"otlp by {wanted.protocol}" if name == "otlp" else name
+                log.event(
+                    f"no {signal}: there is no exporter for {asked}",
+                    level=log.WARNING,
+                    hint="Set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, which collectors take at port 4318.",
+                )
+                continue
+            exporters.append(next(iter(points)).load()())
+        return exporters
+
+
+class _Noise(logging.Handler):
+    """What the libraries complain of, said once in our log and then no more."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._has_spoken = False
+        logger = logging.getLogger("opentelemetry")
+        logger.handlers[:] = [self]
+        logger.propagate = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(f"telemetry is not delivered: {record.getMessage()}")
+
+    def say(self, message: str) -> None:
+        if not self._has_spoken:
+            self._has_spoken = True
+            log.event(message, level=log.WARNING)
+
+
+def _resource() -> Resource:
+    given = Resource.create()
+    own = {SERVICE_VERSION: str(given.attributes.get(SERVICE_VERSION, __version__))}
+    if str(given.attributes[SERVICE_NAME]).startswith("unknown_service"):
+        own[SERVICE_NAME] = "wearables-pipeline"
+    return given.merge(Resource(own))

@@ -1,0 +1,310 @@
+"""What OpenTelemetry is told of a run, by a collector that listens; and that one that does not changes nothing."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from ingestion import log, runner
+from ingestion.config import ROOT, Database, Settings
+from ingestion.observers import RunResult
+from tests.conftest import create_database, drop_database
+from tests.drops import SLEEP_HEADER, activity, sleep
+from tests.receiver import Receiver, receiver
+
+USER = 8877689391
+TOKEN = "a-token-of-the-collector"
+PASSWORD = "a-password-of-the-database"
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+Configured = Callable[..., Settings]
+
+
+def environment(url: str, **others: str) -> dict[str, str]:
+    """The standard variables, as somebody sets them."""
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{TOKEN}",
+        **others,
+    }
+
+
+@pytest.fixture
+def configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Configured:
+    """Settings with telemetry, as the process's environment has it."""
+
+    def configured(variables: dict[str, str]) -> Settings:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return replace(settings, telemetry=Settings.from_environment(variables).telemetry)
+
+    return configured
+
+
+@dataclass(frozen=True)
+class Told:
+    """A run, what was logged of it, and what its collector was sent."""
+
+    run: RunResult
+    lines: list[dict[str, object]]
+    collector: Receiver
+
+    @property
+    def spans(self) -> dict[str, Span]:
+        return {span.name: span for span in spans_of(self.collector)}
+
+
+def spans_of(collector: Receiver) -> list[Span]:
+    return [
+        span
+        for body in collector.bodies("/v1/traces")
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+
+
+def values(attributes: Iterator[KeyValue] | list[KeyValue]) -> dict[str, object]:
+    return {each.key: getattr(each.value, each.value.WhichOneof("value") or "") for each in attributes}
+
+
+@pytest.fixture(scope="module")
+def told(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """A whole run on files good and bad, part of a trace of somebody else's."""
+    database = create_database(server, f"telemetry_{os.getpid()}", f"template {template.parameters['dbname']}")
+    folder = tmp_path_factory.mktemp("landing")
+    landing = folder / "landing"
+    mine = landing / f"user_id={USER}"
+    mine.mkdir(parents=True)
+    (landing / "daily_activity.csv").write_bytes(activity(USER, 2))
+    (mine / "sleep.csv").write_bytes(sleep(USER, 2) + f"{USER},4/13/2016,1,oh dear {USER},346\n".encode())
+    (mine / "sleep_2.csv").write_text(SLEEP_HEADER.replace("SleepDay", "Night") + f"\n{USER},4/12/2016,1,2,3\n")
+    settings = Settings(
+        database=replace(database, parameters={**database.parameters, "password": PASSWORD}),
+        data_dir=str(landing),
+        use_manifest=True,
+        dbt_target_dir=folder / "target",
+        dbt_log_dir=folder / "logs",
+    )
+    with receiver() as collector, pytest.MonkeyPatch.context() as monkeypatch:
+        variables = environment(
+            collector.url,
+            OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
+            TRACEPARENT=f"00-{TRACE}-{PARENT}-01",
+        )
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        lines = StringIO()
+        log.configure("json", lines)
+        run = runner.run(replace(settings, telemetry=Settings.from_environment(variables).telemetry))
+        yield Told(run, [json.loads(line) for line in lines.getvalue().splitlines()], collector)
+    drop_database(server, database)
+
+
+def test_a_trace_is_a_tree_of_run_steps_files_and_nodes(told: Told) -> None:
+    spans = told.spans
+    by_id = {span.span_id: span for span in spans.values()}
+    parents = {span.name: by_id[span.parent_span_id].name for span in spans.values() if span.parent_span_id in by_id}
+    assert {parents[f"step {name}"] for name in ("migrate", "ingest", "dbt_build")} == {"pipeline run"}
+    assert parents["file daily_activity"] == parents["file sleep"] == "step ingest"
+    assert parents["model fct_user_day"] == parents["test days_reconcile"] == "step dbt_build"
+    assert {span.trace_id.hex() for span in spans.values()} == {TRACE}
+    assert spans["pipeline run"].parent_span_id.hex() == PARENT
+    for name, span in spans.items():
+        assert span.start_time_unix_nano <= span.end_time_unix_nano
+        if name in parents:
+            parent = spans[parents[name]]
+            # milliseconds are what durations are kept in
+            assert parent.start_time_unix_nano <= span.start_time_unix_nano
+            assert span.end_time_unix_nano <= parent.end_time_unix_nano + 2_000_000, name
+
+
+def test_spans_say_what_was_done(told: Told) -> None:
+    run = values(list(told.spans["pipeline run"].attributes))
+    assert run == {
+        "pipeline.run.id": str(told.run.run_id),
+        "pipeline.command": "run",
+        "pipeline.outcome": "failure",
+        "process.exit.code": 65,
+        "error.type": "FilesRefusedError",
+    }
+    loaded = values(list(told.spans["file daily_activity"].attributes))
+    assert loaded["pipeline.rows.loaded"] == 2
+    assert loaded["file.path"] == "daily_activity.csv"
+    assert loaded["file.size"] == len(activity(USER, 2))
+    model = values(list(told.spans["model fct_user_day"].attributes))
+    assert model["db.collection.name"] == "marts.fct_user_day"
+    assert model["pipeline.outcome"] == "success"
+
+
+def test_what_failed_is_an_error_with_a_reason(told: Told) -> None:
+    spans = spans_of(told.collector)
+    failed = {span.name: span.status.message for span in spans if span.status.code == Status.STATUS_CODE_ERROR}
+    assert set(failed) >= {"pipeline run", "step ingest", "file sleep"}
+    assert "step migrate" not in failed
+    assert failed["step ingest"].startswith("FilesRefusedError: user_id=***/sleep_2.csv: ")
+    assert "SleepDay" in failed["file sleep"]
+    (event,) = told.spans["step ingest"].events
+    assert values(list(event.attributes)) == {
+        "exception.type": "FilesRefusedError",
+        "exception.message": failed["step ingest"],
+    }
+
+
+def test_metrics_count_files_rows_nodes_and_runs(told: Told) -> None:
+    points: dict[str, dict[tuple[object, ...], float]] = {}
+    units = {}
+    for body in told.collector.bodies("/v1/metrics"):
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+                units[metric.name] = metric.unit
+                points[metric.name] = {
+                    tuple(sorted(map(str, values(list(point.attributes)).values()))): point.as_int
+                    for point in metric.sum.data_points
+                } or {
+                    tuple(sorted(map(str, values(list(point.attributes)).values()))): point.sum
+                    for point in metric.histogram.data_points
+                }
+    assert points["pipeline.files"] == {
+        ("daily_activity", "loaded"): 1,
+        ("loaded", "sleep"): 1,
+        ("refused", "sleep"): 1,
+    }
+    assert {key: value for key, value in points["pipeline.rows"].items() if "sleep" in key} == {
+        ("loaded", "sleep"): 2,
+        ("rejected", "sleep"): 1,
+        ("blank", "sleep"): 0,
+        ("erased", "sleep"): 0,
+    }
+    assert points["pipeline.runs"] == {("FilesRefusedError", "failure", "run"): 1}
+    assert points["pipeline.dbt.nodes"][("model", "success")] > 10
+    took = points["pipeline.run.duration"][("FilesRefusedError", "failure", "run")]
+    assert took == pytest.approx(told.run.duration_seconds)
+    assert sum(points["pipeline.step.duration"].values()) == pytest.approx(took, rel=0.2)
+    assert units == {
+        "pipeline.files": "{file}",
+        "pipeline.rows": "{row}",
+        "pipeline.runs": "{run}",
+        "pipeline.dbt.nodes": "{node}",
+        "pipeline.run.duration": "s",
+        "pipeline.step.duration": "s",
+    }
+
+
+def test_the_resource_is_the_service_and_what_the_variables_add(told: Told) -> None:
+    body = told.collector.bodies("/v1/traces")[0]
+    resource = values(list(ExportTraceServiceRequest.FromString(body).resource_spans[0].resource.attributes))
+    assert resource["service.name"] == "wearables-pipeline"
+    assert resource["deployment.environment.name"] == "test"
+
+
+def test_lines_of_the_log_name_the_trace_and_the_span(told: Told) -> None:
+    lines = [line for line in told.lines if "trace_id" in line]
+    assert {line["trace_id"] for line in lines} == {TRACE}
+    loaded = next(line for line in lines if line.get("file") == "daily_activity.csv")
+    assert loaded["span_id"] == told.spans["step ingest"].span_id.hex()
+
+
+def test_neither_persons_nor_secrets_leave_the_house(told: Told) -> None:
+    assert {request.headers["authorization"] for request in told.collector.requests} == {f"Bearer {TOKEN}"}
+    for request in told.collector.requests:
+        for planted in (str(USER), TOKEN, PASSWORD, "oh dear"):
+            assert planted.encode() not in request.body
+    assert TOKEN not in json.dumps(told.lines)
+
+
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [("down", "Connection refused"), ("hangs", "not taken within"), ("500", "500")],
+)
+def test_a_collector_that_fails_costs_seconds_and_nothing_else(
+    configured: Configured, monkeypatch: pytest.MonkeyPatch, kind: str, complaint: str
+) -> None:
+    monkeypatch.setattr("ingestion.telemetry.delivery._FLUSH_SECONDS", 1.0)
+    lines = StringIO()
+    log.configure("json", lines)
+    with receiver(status=500 if kind == "500" else 200, hangs=kind == "hangs") as collector:
+        url = collector.url if kind != "down" else "http://127.0.0.1:9"
+        settings = configured(environment(url, OTEL_EXPORTER_OTLP_TIMEOUT="1.5"))
+        Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
+        started = time.monotonic()
+        run = runner.run(settings, "ingest")
+        assert time.monotonic() - started < run.duration_seconds + 2
+        assert run.exit_code == 0
+    for thread in threading.enumerate():
+        # given up by the run, and about to complain
+        if thread.name.startswith("Otel"):
+            thread.join()
+    warnings = [json.loads(line) for line in lines.getvalue().splitlines() if '"warning"' in line]
+    assert len(warnings) == 1
+    assert complaint in warnings[0]["message"]
+
+
+def test_a_protocol_that_is_not_there_is_said_and_the_run_goes_on(
+    configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = StringIO()
+    log.configure("json", lines)
+    with receiver() as collector:
+        settings = configured(
+            environment(
+                collector.url, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="grpc", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf"
+            )
+        )
+        assert runner.run(settings, "migrate").exit_code == 0
+        assert {request.path for request in collector.requests} == {"/v1/metrics"}
+    (warning,) = [json.loads(line) for line in lines.getvalue().splitlines() if '"warning"' in line]
+    assert warning["message"] == "no traces: there is no exporter for otlp by grpc"
+    assert "http/protobuf" in warning["hint"]
+    assert "trace_id" not in lines.getvalue()
+
+
+def test_a_value_that_the_library_cannot_read_is_said_and_the_run_goes_on(configured: Configured) -> None:
+    lines = StringIO()
+    log.configure("json", lines)
+    settings = configured(environment("http://127.0.0.1:9", OTEL_BSP_SCHEDULE_DELAY="-1"))
+    assert runner.run(settings, "migrate").exit_code == 0
+    assert "no telemetry: ValueError" in lines.getvalue()
+
+
+def test_nothing_of_it_is_imported_unless_it_is_asked_for(settings: Settings) -> None:
+    Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
+    code = (
+        "import sys; from ingestion.__main__ import main; code = main(sys.argv[1:]);"
+        "print(code, [name for name in sys.modules if name.startswith(('opentelemetry', 'openlineage', 'requests'))])"
+    )
+    command = [sys.executable, "-c", code, "ingest", "--use-manifest", "--data-dir", settings.landing_zone]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "OPENLINEAGE_", "PG"))}
+    done = subprocess.run(
+        command,
+        env={**clean, **settings.known_database.environment},
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_a_run_that_does_not_reach_its_database_is_told_too(configured: Configured) -> None:
+    with receiver() as collector:
+        settings = configured(environment(collector.url))
+        away = replace(settings.known_database, parameters={"host": "127.0.0.1", "port": "9", "password": PASSWORD})
+        run = runner.run(replace(settings, database=away, db_wait_seconds=0))
+        (span,) = spans_of(collector)
+    assert run.exit_code == 69
+    assert span.status.code == Status.STATUS_CODE_ERROR
+    assert values(list(span.attributes))["error.type"] == "DatabaseUnavailableError"
+    assert PASSWORD not in str(span)
