@@ -217,6 +217,24 @@ class Telemetry:
 
 
 @dataclass(frozen=True)
+class Lineage:
+    """What is wanted of OpenLineage. Where it goes and how, its own library reads from its own variables and its file.
+
+    Arguments:
+        is_wanted: whether any of them says where.
+        namespace: of the jobs.
+        parent: the run that this one is a part of, as `namespace/name/run id`.
+        secrets: what must not be shown.
+
+    """
+
+    is_wanted: bool = False
+    namespace: str = "default"
+    parent: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that the pipeline takes from its environment; the README's table explains each.
 
@@ -249,6 +267,7 @@ class Settings:
         report_user_ids: call people in reports by their user ids.
         alerts: who is told of what.
         telemetry: what is wanted of OpenTelemetry.
+        lineage: what is wanted of OpenLineage.
 
     """
 
@@ -280,6 +299,7 @@ class Settings:
     report_user_ids: bool = False
     alerts: AlertSettings = field(default_factory=AlertSettings)
     telemetry: Telemetry = Telemetry()
+    lineage: Lineage = Lineage()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -322,6 +342,7 @@ class Settings:
             report_user_ids=env.flag("PIPELINE_REPORT_USER_IDS"),
             alerts=_alerts(env),
             telemetry=_telemetry(environ),
+            lineage=_lineage(environ),
         )
 
     @property
@@ -547,6 +568,23 @@ def _signal(environ: Mapping[str, str], exporter: str, endpoint: str, protocol: 
     return Signal(
         tuple(name for each in names if (name := each.strip()) not in {"", "none"}),
         environ.get(protocol) or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or Signal.protocol,
+    )
+
+
+def _lineage(environ: Mapping[str, str]) -> Lineage:
+    if environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
+        return Lineage()
+    # where the library looks for it
+    files = [Path("openlineage.yml"), Path(environ.get("HOME", "/"), ".openlineage", "openlineage.yml")]
+    is_wanted = any(
+        value and (name in {"OPENLINEAGE_URL", "OPENLINEAGE_CONFIG"} or name.startswith("OPENLINEAGE__TRANSPORT__"))
+        for name, value in environ.items()
+    )
+    return Lineage(
+        is_wanted=is_wanted or any(file.is_file() for file in files),
+        namespace=environ.get("OPENLINEAGE_NAMESPACE") or Lineage.namespace,
+        parent=environ.get("OPENLINEAGE_PARENT_ID") or None,
+        secrets=tuple(key for key in (environ.get("OPENLINEAGE_API_KEY"),) if key),
     )
 
 

@@ -52,7 +52,7 @@ class FileResult:
         hint: what to do about it.
         extra: headers that its source does not declare.
         drift: what is not as its source declares it, and was understood all the same.
-        faults: in a dry run, what is wrong with its rejected rows.
+        faults: what is wrong with its rejected rows.
         size: in bytes, None where it was not looked at.
         checksum: SHA-256 of its bytes, where they were read.
         started_at: when work on it began.
@@ -439,7 +439,7 @@ class _Ingest:
         manifest.record_loaded(
             connection, file_id, entry, counts, self._run_id, header=loaded.header, dialect=loaded.dialect
         )
-        faults = tuple(quarantine.faults(connection, file_id)) if self._plan.dry_run else ()
+        faults = tuple(quarantine.faults(connection, file_id)) if counts.rejected else ()
         return FileResult(
             file.name,
             source.name,

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, Any, Literal
@@ -128,6 +128,39 @@ def configure(log_format: Literal["auto", "json", "text"], stream: IO[str] | Non
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+def hear_once(library: str, about: str) -> Callable[[str], None]:
+    """Take over a library's log: its first warning is said in ours, and the others are not.
+
+    Arguments:
+        library: the name of its logger.
+        about: what a warning of it means to us.
+
+    Returns:
+        Says a message of our own, unless one was said already.
+
+    """
+    ear = _Ear(about)
+    theirs = logging.getLogger(library)
+    theirs.handlers[:] = [ear]
+    theirs.propagate = False
+    return ear.say
+
+
+class _Ear(logging.Handler):
+    def __init__(self, about: str) -> None:
+        super().__init__(WARNING)
+        self._about = about
+        self._has_spoken = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(f"{self._about}: {record.getMessage()}")
+
+    def say(self, message: str) -> None:
+        if not self._has_spoken:
+            self._has_spoken = True
+            event(message, level=WARNING)
 
 
 def console() -> Console | None:

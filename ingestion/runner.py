@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from ingestion import __version__, db, log, migrate, report, retraction, telemetry, transform
+from ingestion import __version__, db, lineage, log, migrate, report, retraction, telemetry, transform
 from ingestion.alerts import alerts_for
 from ingestion.config import Settings
 from ingestion.errors import (
@@ -165,7 +165,7 @@ def observers_for(settings: Settings) -> list[Observer]:
         settings: of the run.
 
     """
-    return [*alerts_for(settings), *telemetry.observers_of(settings.telemetry)]
+    return [*alerts_for(settings), *telemetry.observers_of(settings.telemetry), *lineage.observers_of(settings)]
 
 
 def _execute(settings: Settings, order: Order, result: RunResult, observers: Observers, signals: Interruptible) -> None:

@@ -50,6 +50,7 @@ class NodeResult:
         started_at: when it began, None where it was skipped.
         reads: `schema.name` of the tables and views that it reads.
         columns: the declared columns of what it built, and their types.
+        materialized: for a model, as what: table, view, and so on.
         tested: for a generic test, `schema.name` of what it is a test of.
         column: for a generic test of one column, that column.
         kind: for a generic test, its name without the model's: not_null, unique, and so on.
@@ -68,6 +69,7 @@ class NodeResult:
     started_at: datetime | None = None
     reads: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    materialized: str | None = None
     tested: str | None = None
     column: str | None = None
     kind: str | None = None
@@ -279,6 +281,7 @@ def _node_result(result: Any, relations: Mapping[str, str]) -> NodeResult:
         ),
         reads=tuple(relations[each] for each in node.depends_on_nodes if each in relations),
         columns={column.name: column.data_type or "" for column in node.columns.values()} if is_relation else {},
+        materialized=getattr(config, "materialized", None) if is_relation else None,
         tested=relations.get(getattr(node, "attached_node", None) or ""),
         column=getattr(node, "column_name", None),
         kind=getattr(getattr(node, "test_metadata", None), "name", None),

@@ -2,6 +2,7 @@
 
 import gzip
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Receiver:
 
     status: int = 200
     hangs: bool = False
+    delay: float = 0.0
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
@@ -33,9 +35,9 @@ class Receiver:
 
 
 @contextmanager
-def receiver(*, status: int = 200, hangs: bool = False) -> Iterator[Receiver]:
+def receiver(*, status: int = 200, hangs: bool = False, delay: float = 0.0) -> Iterator[Receiver]:
     """Serve until the block ends; one that hangs takes what it is sent, and never answers."""
-    received = Receiver(status, hangs)
+    received = Receiver(status, hangs, delay)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -46,6 +48,7 @@ def receiver(*, status: int = 200, hangs: bool = False) -> Iterator[Receiver]:
             if received.hangs:
                 received.released.wait(60)
                 return
+            time.sleep(received.delay)
             self.send_response(received.status)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -1,6 +1,5 @@
 """How telemetry leaves the process: by which exporters, in how much time, and with how little noise."""
 
-import logging
 import threading
 import time
 from importlib.metadata import entry_points
@@ -37,7 +36,7 @@ class Delivery:
     """
 
     def __init__(self, wanted: Telemetry) -> None:
-        self._noise = _Noise()
+        self._say = log.hear_once("opentelemetry", "telemetry is not delivered")
         self._providers: list[TracerProvider | MeterProvider] = []
         resource = _resource()
         self.tracers: AnyTracerProvider = NoOpTracerProvider()
@@ -67,13 +66,13 @@ class Delivery:
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
         if any(thread.is_alive() for thread in threads):
-            self._noise.say(f"telemetry was not taken within {_FLUSH_SECONDS:g} s, and the rest of it is lost")
+            self._say(f"telemetry was not taken within {_FLUSH_SECONDS:g} s, and the rest of it is lost")
 
     def _shut_down(self, provider: TracerProvider | MeterProvider) -> None:
         try:
             provider.shutdown()
         except Exception as exc:  # noqa: BLE001  (it is lost, and the run goes on)
-            self._noise.say(f"telemetry was not delivered: {type(exc).__name__}: {exc}")
+            self._say(f"telemetry was not delivered: {type(exc).__name__}: {exc}")
 
     def _exporters(self, signal: str, wanted: Signal) -> list[Any]:
         exporters = []
@@ -90,25 +89,6 @@ class Delivery:
                 continue
             exporters.append(next(iter(points)).load()())
         return exporters
-
-
-class _Noise(logging.Handler):
-    """What the libraries complain of, said once in our log and then no more."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._has_spoken = False
-        logger = logging.getLogger("opentelemetry")
-        logger.handlers[:] = [self]
-        logger.propagate = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.say(f"telemetry is not delivered: {record.getMessage()}")
-
-    def say(self, message: str) -> None:
-        if not self._has_spoken:
-            self._has_spoken = True
-            log.event(message, level=log.WARNING)
 
 
 def _resource() -> Resource:

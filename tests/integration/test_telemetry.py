@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -18,16 +18,10 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from ingestion import log, runner
-from ingestion.config import ROOT, Database, Settings
-from ingestion.observers import RunResult
-from tests.conftest import create_database, drop_database
-from tests.drops import SLEEP_HEADER, activity, sleep
+from ingestion.config import ROOT, Settings
+from tests.drops import activity, sleep
+from tests.observed import PARENT_SPAN, PASSWORD, PLANTED, TOKEN, TRACE, USER, Told
 from tests.receiver import Receiver, receiver
-
-USER = 8877689391
-TOKEN = "a-token-of-the-collector"
-PASSWORD = "a-password-of-the-database"
-TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 Configured = Callable[..., Settings]
 
@@ -53,19 +47,6 @@ def configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Configure
     return configured
 
 
-@dataclass(frozen=True)
-class Told:
-    """A run, what was logged of it, and what its collector was sent."""
-
-    run: RunResult
-    lines: list[dict[str, object]]
-    collector: Receiver
-
-    @property
-    def spans(self) -> dict[str, Span]:
-        return {span.name: span for span in spans_of(self.collector)}
-
-
 def spans_of(collector: Receiver) -> list[Span]:
     return [
         span
@@ -76,52 +57,23 @@ def spans_of(collector: Receiver) -> list[Span]:
     ]
 
 
+def by_name(collector: Receiver) -> dict[str, Span]:
+    return {span.name: span for span in spans_of(collector)}
+
+
 def values(attributes: Iterator[KeyValue] | list[KeyValue]) -> dict[str, object]:
     return {each.key: getattr(each.value, each.value.WhichOneof("value") or "") for each in attributes}
 
 
-@pytest.fixture(scope="module")
-def told(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """A whole run on files good and bad, part of a trace of somebody else's."""
-    database = create_database(server, f"telemetry_{os.getpid()}", f"template {template.parameters['dbname']}")
-    folder = tmp_path_factory.mktemp("landing")
-    landing = folder / "landing"
-    mine = landing / f"user_id={USER}"
-    mine.mkdir(parents=True)
-    (landing / "daily_activity.csv").write_bytes(activity(USER, 2))
-    (mine / "sleep.csv").write_bytes(sleep(USER, 2) + f"{USER},4/13/2016,1,oh dear {USER},346\n".encode())
-    (mine / "sleep_2.csv").write_text(SLEEP_HEADER.replace("SleepDay", "Night") + f"\n{USER},4/12/2016,1,2,3\n")
-    settings = Settings(
-        database=replace(database, parameters={**database.parameters, "password": PASSWORD}),
-        data_dir=str(landing),
-        use_manifest=True,
-        dbt_target_dir=folder / "target",
-        dbt_log_dir=folder / "logs",
-    )
-    with receiver() as collector, pytest.MonkeyPatch.context() as monkeypatch:
-        variables = environment(
-            collector.url,
-            OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
-            TRACEPARENT=f"00-{TRACE}-{PARENT}-01",
-        )
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        lines = StringIO()
-        log.configure("json", lines)
-        run = runner.run(replace(settings, telemetry=Settings.from_environment(variables).telemetry))
-        yield Told(run, [json.loads(line) for line in lines.getvalue().splitlines()], collector)
-    drop_database(server, database)
-
-
 def test_a_trace_is_a_tree_of_run_steps_files_and_nodes(told: Told) -> None:
-    spans = told.spans
+    spans = by_name(told.collector)
     by_id = {span.span_id: span for span in spans.values()}
     parents = {span.name: by_id[span.parent_span_id].name for span in spans.values() if span.parent_span_id in by_id}
     assert {parents[f"step {name}"] for name in ("migrate", "ingest", "dbt_build")} == {"pipeline run"}
     assert parents["file daily_activity"] == parents["file sleep"] == "step ingest"
     assert parents["model fct_user_day"] == parents["test days_reconcile"] == "step dbt_build"
     assert {span.trace_id.hex() for span in spans.values()} == {TRACE}
-    assert spans["pipeline run"].parent_span_id.hex() == PARENT
+    assert spans["pipeline run"].parent_span_id.hex() == PARENT_SPAN
     for name, span in spans.items():
         assert span.start_time_unix_nano <= span.end_time_unix_nano
         if name in parents:
@@ -132,7 +84,7 @@ def test_a_trace_is_a_tree_of_run_steps_files_and_nodes(told: Told) -> None:
 
 
 def test_spans_say_what_was_done(told: Told) -> None:
-    run = values(list(told.spans["pipeline run"].attributes))
+    run = values(list(by_name(told.collector)["pipeline run"].attributes))
     assert run == {
         "pipeline.run.id": str(told.run.run_id),
         "pipeline.command": "run",
@@ -140,11 +92,11 @@ def test_spans_say_what_was_done(told: Told) -> None:
         "process.exit.code": 65,
         "error.type": "FilesRefusedError",
     }
-    loaded = values(list(told.spans["file daily_activity"].attributes))
+    loaded = values(list(by_name(told.collector)["file daily_activity"].attributes))
     assert loaded["pipeline.rows.loaded"] == 2
     assert loaded["file.path"] == "daily_activity.csv"
     assert loaded["file.size"] == len(activity(USER, 2))
-    model = values(list(told.spans["model fct_user_day"].attributes))
+    model = values(list(by_name(told.collector)["model fct_user_day"].attributes))
     assert model["db.collection.name"] == "marts.fct_user_day"
     assert model["pipeline.outcome"] == "success"
 
@@ -156,7 +108,7 @@ def test_what_failed_is_an_error_with_a_reason(told: Told) -> None:
     assert "step migrate" not in failed
     assert failed["step ingest"].startswith("FilesRefusedError: user_id=***/sleep_2.csv: ")
     assert "SleepDay" in failed["file sleep"]
-    (event,) = told.spans["step ingest"].events
+    (event,) = by_name(told.collector)["step ingest"].events
     assert values(list(event.attributes)) == {
         "exception.type": "FilesRefusedError",
         "exception.message": failed["step ingest"],
@@ -214,13 +166,13 @@ def test_lines_of_the_log_name_the_trace_and_the_span(told: Told) -> None:
     lines = [line for line in told.lines if "trace_id" in line]
     assert {line["trace_id"] for line in lines} == {TRACE}
     loaded = next(line for line in lines if line.get("file") == "daily_activity.csv")
-    assert loaded["span_id"] == told.spans["step ingest"].span_id.hex()
+    assert loaded["span_id"] == by_name(told.collector)["step ingest"].span_id.hex()
 
 
 def test_neither_persons_nor_secrets_leave_the_house(told: Told) -> None:
     assert {request.headers["authorization"] for request in told.collector.requests} == {f"Bearer {TOKEN}"}
     for request in told.collector.requests:
-        for planted in (str(USER), TOKEN, PASSWORD, "oh dear"):
+        for planted in PLANTED:
             assert planted.encode() not in request.body
     assert TOKEN not in json.dumps(told.lines)
 

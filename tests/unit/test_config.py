@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -255,3 +256,30 @@ def test_a_later_change_of_the_environment_changes_nothing() -> None:
     environ["DB_HOST"] = "elsewhere.example"
     assert settings.database
     assert settings.database.parameters["host"] == "db.example"
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_wanted"),
+    [
+        ({}, False),
+        ({"OPENLINEAGE_NAMESPACE": "x", "OPENLINEAGE_API_KEY": SECRET}, False),
+        ({"OPENLINEAGE_URL": "http://x"}, True),
+        ({"OPENLINEAGE_CONFIG": "x.yml"}, True),
+        ({"OPENLINEAGE__TRANSPORT__TYPE": "file"}, True),
+        ({"OPENLINEAGE__TRANSPORT__TYPE": ""}, False),
+        ({"OPENLINEAGE_URL": "http://x", "OPENLINEAGE_DISABLED": " TRUE"}, False),
+    ],
+)
+def test_lineage_is_off_unless_something_says_where_it_goes(environ: dict[str, str], *, is_wanted: bool) -> None:
+    assert Settings.from_environment(environ).lineage.is_wanted is is_wanted
+
+
+def test_lineage_is_on_where_its_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / ".openlineage").mkdir()
+    environ = {"HOME": str(tmp_path), "OPENLINEAGE_API_KEY": SECRET}
+    assert not Settings.from_environment(environ).lineage.is_wanted
+    (tmp_path / ".openlineage" / "openlineage.yml").touch()
+    lineage = Settings.from_environment(environ).lineage
+    assert lineage.is_wanted
+    assert lineage.secrets == (SECRET,)
+    assert SECRET not in repr(lineage)
