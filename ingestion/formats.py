@@ -32,6 +32,12 @@ _END_OF_DIRECTORY_BYTES = 22 + 65_535
 _IN_MEMORY_BYTES = 1 << 20
 _MAX_BOOK_ENTRIES = 50_000
 _PARQUET = b"PAR1"
+_MARKS = {
+    b"\x1f\x8b": ("a gzip archive", ".gz"),
+    b"(\xb5/\xfd": ("a Zstandard archive", ".zst"),
+    b"PK\x03\x04": ("a zip archive or a spreadsheet", ".zip or .xlsx"),
+    _PARQUET: ("a Parquet file", ".parquet"),
+}
 _LEAST_PARQUET_BYTES = 12
 _NO_SPACE = re.compile(r"[^ \t\r\n]")
 _CORRUPT = (zlib.error, zipfile.BadZipFile, EOFError, OSError, NotImplementedError)
@@ -341,6 +347,9 @@ class _Chunks:
 def _utf8(stream: Readable, encoding: str) -> Readable:
     """Return text in UTF-8. What a byte order mark says is believed; nothing else is guessed."""
     first = stream.read(_CHUNK_BYTES)
+    for mark, (what, ending) in _MARKS.items():
+        if first.startswith(mark):
+            raise FileRefusedError(f"it is {what}, and its name says otherwise", hint=f"Let its name end in {ending}.")
     rest = _chain(first, stream)
     if first.startswith(_UTF16_BOMS):
         return _Chunks(_transcode(rest, "utf-16", "surrogatepass"))

@@ -97,7 +97,7 @@ class Header:
             if isinstance(field, Column) and normalise(name) in {normalise(alias) for alias in field.aliases}:
                 found.append(f"{name} is taken for {field.header}")
         if missing := [column.header for column in self.layout.columns if column not in self.fields]:
-            found.append(f"without {_shown(missing)}")
+            found.append(f"without {shown(missing)}")
         return tuple(found)
 
 
@@ -144,6 +144,10 @@ def read_header(source: Source, beginning: bytes, path: str, file_format: Format
     if file_format == "ndjson":
         return _read_keys(source, layouts, beginning, path)
     newline = _newline(beginning)
+    if newline == b"\r" and b"\n" in b"".join(beginning.split(source.quote.encode())[::2]):
+        raise FileRefusedError(
+            "some of its lines end with a carriage return, and some with a line feed", hint="Save it with one of them."
+        )
     lines = list(islice(_lines(beginning, newline[-1:]), _MAX_TITLE_LINES + 1))
     found = _find(source, layouts, [line for line, _ in lines])
     _check(found)
@@ -239,7 +243,11 @@ def _decode(line: bytes, number: int) -> str | FileRefusedError:
             line=number,
         )
     if "\x00" in text:
-        return FileRefusedError("the header contains a NUL byte", hint="Export the file again.", line=number)
+        return FileRefusedError(
+            "the header contains a NUL byte",
+            hint="Export the file again; UTF-16 must be saved with its byte order mark, or be declared as utf-16-le.",
+            line=number,
+        )
     return text
 
 
@@ -253,13 +261,13 @@ def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _
 
 
 def _check(found: _Candidate) -> None:
-    needed = _shown([column.header for column in found.layout.required])
+    needed = shown([column.header for column in found.layout.required])
     # first, for where it is met the names are columns and not the values of a file without a header
     if found.missing:
         hint = f"It needs {needed}."
         if not found.matched:
             hint = f"None of the first lines is its header. {hint}"
-        raise FileRefusedError(f"the header lacks {_shown(found.missing)}", hint=hint, line=found.line)
+        raise FileRefusedError(f"the header lacks {shown(found.missing)}", hint=hint, line=found.line)
     if len(found.names) > _MAX_COLUMNS:
         raise FileRefusedError(
             f"the header has {len(found.names)} columns",
@@ -269,7 +277,7 @@ def _check(found: _Candidate) -> None:
     names = [field if isinstance(field, str) else field.header for field in found.fields if field]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FileRefusedError(
-            f"the header has a column twice: {_shown(twice)}", hint="Take one of the two out.", line=found.line
+            f"the header has a column twice: {shown(twice)}", hint="Take one of the two out.", line=found.line
         )
 
 
@@ -323,14 +331,15 @@ def _of_keys(layouts: tuple[Layout, ...], names: tuple[str, ...], path: str) -> 
     found = next((c for c in candidates if not c.missing), candidates[0])
     if found.missing:
         raise FileRefusedError(
-            f"the objects lack {_shown(found.missing)}",
-            hint=f"They need {_shown([column.header for column in found.layout.required])}.",
+            f"the objects lack {shown(found.missing)}",
+            hint=f"They need {shown([column.header for column in found.layout.required])}.",
         )
     user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
     return Header(names, (*found.layout.columns, None), found.layout, Dialect("ndjson"), user_id, line=0)
 
 
-def _shown(names: Iterable[str]) -> str:
+def shown(names: Iterable[str]) -> str:
+    """Return names for a message: the first of them, and how many there are more."""
     shown = list(names)
     more = f" and {len(shown) - _SHOWN_COLUMNS} more" if len(shown) > _SHOWN_COLUMNS else ""
     return ", ".join(shown[:_SHOWN_COLUMNS]) + more

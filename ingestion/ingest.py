@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, log, manifest, quarantine
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
+from ingestion.header import shown
 from ingestion.load import Drop, load
 from ingestion.manifest import Counts, Entry, LoadedFile
 from ingestion.progress import OnChunk, watch
@@ -541,7 +542,7 @@ class _Ingest:
         if result.status in {"loaded", "replaced"}:
             text += f", {counts.loaded} rows" + (f", {counts.rejected} rejected" if counts.rejected else "")
         if result.extra:
-            text += f", columns not declared and kept in _extra: {', '.join(result.extra)}"
+            text += f", columns not declared and kept in _extra: {shown(result.extra)}"
         if result.drift:
             text += f" ({'; '.join(result.drift)})"
         if result.reason:

@@ -1,5 +1,6 @@
 """Rows as text in a temporary table, judged by PostgreSQL itself: what fits its types goes on, the rest is named."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,8 +16,13 @@ from ingestion.sources import EXTRA, Column, Source
 
 _SWAPPED_ORDER = {"MDY": "DMY", "DMY": "MDY"}
 _INTEGER_LIMIT = {"integer": 2**31 - 1, "bigint": 2**63 - 1}
-# what PostgreSQL would take, and is no value: NaN, inf; today, now
-_NO_VALUE = {"double precision": "n", "timestamp": "|".join(NO_MOMENTS)}
+# what PostgreSQL would take, and no device means: 0x1F, 1_000; NaN, inf; today, now
+_NO_VALUE = {
+    "bigint": "[_xob]",
+    "integer": "[_xob]",
+    "double precision": "[nx]",
+    "timestamp": "|".join(NO_MOMENTS),
+}
 _WHOLE_AS_DECIMAL = r"^-?\d+\.0+$"
 _NOTHING = SQL("")
 _queries = db.queries("load")
@@ -106,6 +112,11 @@ class Judge:
             ).format(SQL(" ").join(branches))
         )
         return self.cursor.rowcount
+
+    def faults(self) -> Counter[str]:
+        """Return how many rows do not fit, by column and reason."""
+        self.cursor.execute("select column_name || ': ' || reason, count(*) from misfit group by 1")
+        return Counter(dict(self.cursor.fetchall()))
 
     def misfits(self) -> dict[int, tuple[Reason, str | None]]:
         """Return reason and column of each row that does not fit, by its line."""

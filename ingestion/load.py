@@ -6,7 +6,7 @@ the others are judged one by one, the good ones going on and the rest to quarant
 """
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -32,6 +32,7 @@ from ingestion.storage import Storage, StoredFile
 
 # what is held back of a file before it is handed to PostgreSQL
 _HELD_BYTES = 8 << 20
+_SHOWN_FAULTS = 3
 _DATA_EXCEPTION_CLASSES = ("22", "23")
 _queries = db.queries("load")
 _Result = TypeVar("_Result")
@@ -263,7 +264,7 @@ class _Load:
             _check(sure == sorter.sure_rows and formed == sorter.formed_rows)
             judge.refuse_swapped_dates()
             misfits = judge.find_misfits()
-            _refuse_too_many(self._drop.source, sorter.read_rows, rejected + misfits)
+            _refuse_too_many(self._drop.source, sorter.read_rows, sorter.faults + judge.faults())
             inserted = judge.insert_fitting()
             drift = judge.drift()
             _check(judge.quarantine_misfits(self._file_id, self._run_id) == misfits)
@@ -304,7 +305,7 @@ class _Sorter:
         self._doubtful: deque[Record] = deque()
         self._rejected: list[RejectedRow] = []
         self._held = 0
-        self._rejected_rows = 0
+        self.faults: Counter[str] = Counter()
         self._is_read = False
         self.sure_rows = 0
         self.formed_rows = 0
@@ -378,9 +379,9 @@ class _Sorter:
     def _reject(self, row: RejectedRow) -> None:
         self._rejected.append(row)
         self._held += len(row.raw)
-        self._rejected_rows += 1
-        if self._rejected_rows > self._source.max_rejected_rows:
-            _refuse_too_many(self._source, self.read_rows, self._rejected_rows)
+        self.faults[row.reason] += 1
+        if self.faults.total() > self._source.max_rejected_rows:
+            _refuse_too_many(self._source, self.read_rows, self.faults)
 
 
 class _Reading:
@@ -400,12 +401,18 @@ def _prepare(connection: db.Connection, file_id: int, header: Header) -> None:
     _queries.prepare(connection, file_id=str(file_id), datestyle=f"ISO, {header.layout.date_order}")
 
 
-def _refuse_too_many(source: Source, read: int, rejected: int) -> None:
+def _refuse_too_many(source: Source, read: int, faults: Counter[str]) -> None:
+    rejected = faults.total()
     if rejected > source.max_rejected_rows or rejected * 100 > source.max_rejected_percent * read:
         raise FileRefusedError(
-            f"{rejected} of {read} rows are bad: too many for the rest to be trusted",
+            f"{rejected} of {read} rows are bad, too many for the rest to be trusted: {_most_common(faults)}",
             hint=f"{source.name} allows {source.max_rejected_percent:g} % and {source.max_rejected_rows} rows.",
         )
+
+
+def _most_common(faults: Counter[str]) -> str:
+    named = [f"{fault} {count}" for fault, count in faults.most_common(_SHOWN_FAULTS)]
+    return ", ".join([*named, "..."] if len(faults) > len(named) else named)
 
 
 def _check(adds_up: bool) -> None:

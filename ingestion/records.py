@@ -24,10 +24,11 @@ MAX_LINE_BYTES = 16 << 20
 # how far a quoted field may run on over line ends before its quote counts as never closed
 _MAX_QUOTED_LINES = 100
 
-# PostgreSQL takes these for moments and numbers, and no device has measured them: each has one of the letters
+# PostgreSQL takes these for moments and numbers, or for parts of them, and no device means that: each has one of the
+# letters
 NO_MOMENTS = ("today", "tomorrow", "yesterday", "now", "epoch", "infinity")
-_NO_VALUES = tuple(word.encode() for word in (*NO_MOMENTS, "nan", "inf"))
-_TELLING_LETTERS = tuple(letter.encode() for letter in "nNoOyY")
+_NO_VALUES = tuple(word.encode() for word in (*NO_MOMENTS, "nan", "inf", "0x", "0o", "0b", "_"))
+_TELLING_LETTERS = tuple(letter.encode() for letter in "nNoOyYxXbB_")
 # more than the longest of them, with quotes in it
 _OVERLAP_BYTES = 64
 
@@ -154,7 +155,7 @@ class Content:
     def _look_through(self, chunk: bytes) -> None:
         text = self._tail + chunk
         self._tail = text[-_OVERLAP_BYTES:]
-        # letters are found ten times faster than line ends, and rows of numbers and dates have none of these
+        # these are found ten times faster than line ends, and rows of numbers and dates have none of these
         if any(letter in text for letter in _TELLING_LETTERS):
             text = text.replace(b'"', b"").lower()
             self.has_no_values = self.has_no_values or any(word in text for word in _NO_VALUES)

@@ -15,6 +15,7 @@ from ingestion import db, quarantine
 from ingestion.alerts import Incident
 from ingestion.config import Database
 from ingestion.errors import PipelineError
+from ingestion.header import shown
 from ingestion.ingest import IngestResult
 from ingestion.observers import RunResult
 from ingestion.run_tracker import Step
@@ -102,7 +103,7 @@ def show_rehearsal(result: IngestResult) -> RenderableType:
         counts = file.counts
         why = [file.reason] if file.reason else []
         why += [f"{rows:,} {reason}" + (f" in {column}" if column else "") for reason, column, rows in file.faults]
-        why += [f"columns not declared: {', '.join(file.extra)}"] if file.extra else []
+        why += [f"columns not declared: {shown(file.extra)}"] if file.extra else []
         figures = [f"{figure:,}" if counts.read else "" for figure in (counts.read, counts.loaded, counts.rejected)]
         state = _REHEARSED.get(file.status, file.status)
         style = "red" if file.status == "refused" else "yellow" if counts.rejected else ""

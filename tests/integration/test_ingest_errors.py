@@ -1,5 +1,6 @@
 """The table of docs/errors.md: what becomes of every kind of bad file."""
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +139,17 @@ def test_extra_columns_are_kept_and_named(drop: Drop, rows: Rows) -> None:
         (lines(HEADER + ",Café").decode().encode("cp1252"), "not UTF-8", "UTF-8"),
         (lines(HEADER + ",\x00"), "NUL", "again"),
         (lines(HEADER, "1503960366,13/4/2016,1,327,346", GOOD, GOOD), "written DMY", "MDY"),
-        (lines(HEADER, GOOD, "x,x,x,x,x", "y,y,y,y,y"), "2 of 3 rows", "50 %"),
+        (lines(HEADER, GOOD, "x,x,x,x,x", "y,y,y,y,y"), "trusted: user_id: not_castable 2", "50 %"),
+        (
+            lines(HEADER, GOOD, "x,x,x,x,x", ",,,,", "1", "1,4/12/2016,x,1,1", "1,4/12/2016,1,1,-1"),
+            "5 of 6 rows are bad, too many for the rest to be trusted: too_few_fields 1, ",
+            "50 %",
+        ),
+        (lines(HEADER, GOOD, end="\r") + lines(OTHER, OTHER), "end with a carriage return, and some", "one of them"),
+        (lines(HEADER, GOOD).decode().encode("utf-16-le"), "NUL", "utf-16-le"),
+        (gzip.compress(lines(HEADER, GOOD)), "it is a gzip archive", ".gz"),
+        (b"PK\x03\x04" + lines(HEADER, GOOD), "a zip archive or a spreadsheet", ".xlsx"),
+        (b"PAR1" + lines(HEADER, GOOD), "a Parquet file", ".parquet"),
         (lines(HEADER) + b"9" * (MAX_LINE_BYTES + 1) + b"\n" + lines(GOOD), "16 MiB", "again"),
     ],
 )

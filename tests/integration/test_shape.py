@@ -97,7 +97,10 @@ def test_what_the_pattern_is_sure_of_fits(source: Source, column: Column, engine
 
 NO_MOMENTS = ("today", "tomorrow", "YESTERDAY", "now", "epoch", "Infinity", "-infinity", "today 10:00", '"to""day"')
 NO_NUMBERS = ("NaN", "nan", "Infinity", "-inf", "inf", " NAN ")
+NO_WHOLE_NUMBERS = ("0x1F", "0b11", "0O17", "13_162")
 NO_VALUES = [
+    *((DAILY_ACTIVITY, "total_steps", "13162", value) for value in NO_WHOLE_NUMBERS),
+    *((DAILY_ACTIVITY, "user_id", "1503960366", value) for value in NO_WHOLE_NUMBERS[2:]),
     *((DAILY_ACTIVITY, "activity_date", "4/12/2016", value) for value in NO_MOMENTS),
     *((DAILY_ACTIVITY, "total_distance", "8.5", value) for value in NO_NUMBERS),
     *((source_named("weight"), column, "70.5", value) for column in ("weight_kg", "bmi") for value in NO_NUMBERS[:4]),
