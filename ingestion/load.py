@@ -18,6 +18,7 @@ import psycopg2
 from psycopg2.sql import Composable, Identifier
 
 from ingestion import apple_health, db, quarantine
+from ingestion.ahead import ReadAhead
 from ingestion.errors import FileRefusedError
 from ingestion.formats import Text
 from ingestion.header import Dialect, Header, known_header, read_header, user_of
@@ -246,7 +247,7 @@ class _Load:
     def _copy_as_it_is(self, cursor: db.Cursor, content: Content, header: Header) -> Counts | None:
         gap = header.dialect.quote.encode() * 2
         command = copy_into(self._drop.table, header, has_quoted_gaps=gap in content.peek())
-        rows = db.copy_in(cursor, command, content, CHUNK_BYTES)
+        rows = _copy_ahead(cursor, command, content)
         return Counts(read=rows, loaded=rows) if rows == content.lines and not content.has_no_values else None
 
     def _sort_out(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
@@ -258,7 +259,7 @@ class _Load:
             sure = formed = rejected = 0
             while not sorter.is_done:
                 if pattern:
-                    sure += db.copy_in(cursor, copy_into(self._drop.table, header), _Reading(sorter.sure), CHUNK_BYTES)
+                    sure += _copy_ahead(cursor, copy_into(self._drop.table, header), _Reading(sorter.sure))
                 formed += judge.take_in(_Reading(sorter.well_formed))
                 rejected += quarantine.record(self._connection, self._file_id, sorter.take_rejected(), self._run_id)
             _check(sure == sorter.sure_rows and formed == sorter.formed_rows)
@@ -389,6 +390,11 @@ class _Reading:
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
         self.read = read
+
+
+def _copy_ahead(cursor: db.Cursor, command: Composable, stream: db.Readable) -> int:
+    with ReadAhead(stream, CHUNK_BYTES) as ahead:
+        return db.copy_in(cursor, command, ahead, CHUNK_BYTES)
 
 
 def _numbered(record: Record, text: str, dialect: Dialect) -> str:

@@ -1,0 +1,67 @@
+"""A stream read ahead is the same stream: every byte in order, every error, and no thread left behind."""
+
+import io
+import threading
+import time
+
+import pytest
+
+from ingestion.ahead import ReadAhead
+from ingestion.errors import FileRefusedError
+
+
+class Stream:
+    """Numbered chunks that end, or break."""
+
+    def __init__(self, chunks: int, error: BaseException | None = None) -> None:
+        self.chunks = chunks
+        self.reads = 0
+        self.error = error
+
+    def read(self, _size: int) -> bytes:
+        if self.reads == self.chunks:
+            if self.error:
+                raise self.error
+            return b""
+        self.reads += 1
+        return f"{self.reads} ".encode()
+
+
+def threads() -> int:
+    return sum(thread.name == "read-ahead" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2, 3, 5, 50])
+def test_every_chunk_comes_once_and_in_order(chunks: int) -> None:
+    with ReadAhead(Stream(chunks), 8) as ahead:
+        read = b"".join(iter(lambda: ahead.read(8), b""))
+        assert ahead.read(8) == b"", "an end is an end"
+    assert read.split() == [str(number).encode() for number in range(1, chunks + 1)]
+    assert threads() == 0
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2, 10])
+def test_an_error_comes_where_it_happened(chunks: int) -> None:
+    ahead = ReadAhead(Stream(chunks, FileRefusedError("it broke")), 8)
+    seen: list[bytes] = []
+    with ahead, pytest.raises(FileRefusedError, match="it broke"):
+        seen.extend(iter(lambda: ahead.read(8), b""))
+    assert len(seen) == chunks
+    assert threads() == 0
+
+
+def test_who_leaves_early_leaves_no_thread_behind_and_has_read_little() -> None:
+    stream = Stream(1_000_000)
+    with ReadAhead(stream, 8) as ahead:
+        for _ in range(5):
+            ahead.read(8)
+        time.sleep(0.05)
+    assert threads() == 0
+    assert stream.reads < 20, "what is read ahead is bounded"
+
+
+def test_one_chunk_takes_no_thread() -> None:
+    with ReadAhead(io.BytesIO(b"all of it"), 64) as ahead:
+        assert ahead.read(64) == b"all of it"
+        assert ahead.read(64) == b""
+        assert threads() == 0
