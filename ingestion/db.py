@@ -1,6 +1,7 @@
 """Engine and connections: the one place that speaks to the driver, and that turns its errors into ours."""
 
 import random
+import select
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import aiosql
 import psycopg2
 import psycopg2.extensions
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.sql import Composable
 from sqlalchemy import Engine, NullPool
 from sqlalchemy import create_engine as sqlalchemy_engine
@@ -136,17 +138,82 @@ def session(engine: Engine, *, role: str | None = None, autocommit: bool = True)
 
     """
     with translated():
-        proxy = engine.raw_connection()
-        connection: Connection = proxy.driver_connection  # type: ignore[assignment]
-        proxy.detach()
+        connection = _open(engine, role, autocommit=autocommit)
         try:
-            connection.autocommit = True
-            if role is not None:
-                _become(connection, role)
-            connection.autocommit = autocommit
             yield connection
         finally:
             connection.close()
+
+
+class Sessions:
+    """Connections that are kept from one transaction to the next: as many as there are at the same time.
+
+    To connect takes a third of what a small file does, and a server process that is new has to read the catalogue.
+
+    Arguments:
+        engine: where to.
+        role: the role that they run as, or None for the login role.
+
+    """
+
+    def __init__(self, engine: Engine, role: str | None) -> None:
+        self._engine = engine
+        self._role = role
+        # taken from and given back at the same end, which is safe between threads
+        self._idle: list[Connection] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open a transaction: committed at the end of the block, rolled back by any exception.
+
+        What it sets must be set for itself alone: the next one has the same session.
+
+        Raises:
+            DatabaseUnavailableError: no connection, or it was lost.
+            StatementError: PostgreSQL refused a statement.
+
+        """
+        with translated():
+            connection = self._take()
+            try:
+                with connection:
+                    yield connection
+            except BaseException:
+                if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                    connection.close()
+                raise
+            finally:
+                if not connection.closed:
+                    self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close them all; no transaction is open any more."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            # nobody has asked it anything: what it has to say is that the server has gone
+            if not select.select([connection], [], [], 0)[0]:
+                return connection
+            connection.close()
+        return _open(self._engine, self._role, autocommit=False)
+
+
+def _open(engine: Engine, role: str | None, *, autocommit: bool) -> Connection:
+    proxy = engine.raw_connection()
+    connection: Connection = proxy.driver_connection  # type: ignore[assignment]
+    proxy.detach()
+    try:
+        connection.autocommit = True
+        if role is not None:
+            _become(connection, role)
+        connection.autocommit = autocommit
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _become(connection: Connection, role: str) -> None:

@@ -195,14 +195,13 @@ class _Ingest:
         role: str | None,
         on_file: Callable[[FileResult], None] | None,
     ) -> None:
-        self._engine = engine
         self._storage = storage
         self._run_id = run_id
         self._plan = plan
         self._schema = plan.schema
-        self._role = role
         self._on_file = on_file
         self._resources = ExitStack()
+        self._sessions = db.Sessions(engine, role)
         self._rehearsal: db.Connection | None = None
         self._stop = threading.Event()
         self._vanished: set[tuple[str, str]] = set()
@@ -210,11 +209,14 @@ class _Ingest:
         self.result = IngestResult()
 
     def __enter__(self) -> Self:
-        if self._plan.dry_run:
-            self._rehearsal = self._resources.enter_context(_rolled_back(self._engine, self._role))
-        with self._transaction() as connection:
-            self._tombstones = Tombstones(connection, self._plan.erasure_key)
-            self._retracted = retracted(connection, self._schema)
+        with ExitStack() as resources:
+            resources.callback(self._sessions.close)
+            if self._plan.dry_run:
+                self._rehearsal = resources.enter_context(self._rolled_back())
+            with self._transaction() as connection:
+                self._tombstones = Tombstones(connection, self._plan.erasure_key)
+                self._retracted = retracted(connection, self._schema)
+            self._resources = resources.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -506,11 +508,19 @@ class _Ingest:
     @contextmanager
     def _transaction(self) -> Iterator[db.Connection]:
         if self._rehearsal is None:
-            with db.transaction(self._engine, role=self._role) as connection:
+            with self._sessions.transaction() as connection:
                 yield connection
         else:
             with db.savepoint(self._rehearsal):
                 yield self._rehearsal
+
+    @contextmanager
+    def _rolled_back(self) -> Iterator[db.Connection]:
+        with self._sessions.transaction() as connection:
+            try:
+                yield connection
+            finally:
+                connection.rollback()
 
     def _check_all_were_there(self) -> None:
         absent = sorted(self._plan.only - {file.filename for file in self.result.files})
@@ -589,15 +599,6 @@ class _Timer:
     def stop(self, result: FileResult) -> FileResult:
         took = round((time.monotonic() - self._started) * 1000)
         return replace(result, size=self._size, started_at=self._started_at, duration_ms=took)
-
-
-@contextmanager
-def _rolled_back(engine: Engine, role: str | None) -> Iterator[db.Connection]:
-    with db.session(engine, role=role, autocommit=False) as connection:
-        try:
-            yield connection
-        finally:
-            connection.rollback()
 
 
 def _sources_of(file: StoredFile) -> tuple[Source, ...]:
