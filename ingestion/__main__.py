@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ingestion import db, embedded, landing, log, migrate, quarantine, report, summary
+from ingestion import db, embedded, landing, log, manifest, migrate, quarantine, report, summary
 from ingestion.alerts import open_incidents, send_test
 from ingestion.arguments import parse
 from ingestion.config import Settings
@@ -189,7 +189,9 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
     with db.transaction(engine, role=settings.loader_role) as connection:
         if arguments.what == "list":
             _console().print(summary.show_quarantine(quarantine.groups(connection, settings.schema)))
-        elif arguments.what == "show":
+            return 0
+        manifest.check_loaded(connection, settings.schema, arguments.filename)
+        if arguments.what == "show":
             rows = quarantine.rows_of(connection, settings.schema, arguments.filename)
             _console().print(summary.show_rejected(rows))
         else:

@@ -412,7 +412,8 @@ def _refuse_too_many(source: Source, read: int, faults: Counter[str]) -> None:
     if rejected > source.max_rejected_rows or rejected * 100 > source.max_rejected_percent * read:
         raise FileRefusedError(
             f"{rejected} of {read} rows are bad, too many for the rest to be trusted: {_most_common(faults)}",
-            hint=f"{source.name} allows {source.max_rejected_percent:g} % and {source.max_rejected_rows} rows.",
+            hint=f"{source.name} allows {source.max_rejected_percent:g} % and {source.max_rejected_rows:,} rows;"
+            " docs/errors.md says what each reason means.",
         )
 
 

@@ -118,6 +118,17 @@ def find_name(connection: db.Connection, target_schema: str, source: str, filena
     return file_id
 
 
+def check_loaded(connection: db.Connection, target_schema: str, filename: str) -> None:
+    """Make sure that something is loaded under a name.
+
+    Raises:
+        UsageError: nothing is.
+
+    """
+    if not _queries.is_loaded(connection, target_schema=target_schema, source_filename=filename):
+        raise not_loaded(filename)
+
+
 def not_loaded(filename: str) -> UsageError:
     """Return the error for a name that nothing is loaded under."""
     return UsageError(

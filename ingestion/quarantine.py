@@ -90,6 +90,7 @@ class Group:
 
     Arguments:
         filename: the file's name in the landing zone.
+        source: the dataset they were read for.
         reason: the fault.
         column: where it is, if in a column.
         rows: how many.
@@ -99,6 +100,7 @@ class Group:
     """
 
     filename: str
+    source: str
     reason: str
     column: str | None
     rows: int
@@ -117,8 +119,8 @@ def groups(connection: db.Connection, target_schema: str) -> list[Group]:
     return [Group(*row) for row in _queries.by_file(connection, target_schema=target_schema)]
 
 
-def rows_of(connection: db.Connection, target_schema: str, filename: str) -> list[tuple[int, str, str | None]]:
-    """Return line, reason and column of each rejected row of a file, without the row itself.
+def rows_of(connection: db.Connection, target_schema: str, filename: str) -> list[tuple[str, int, str, str | None]]:
+    """Return dataset, line, reason and column of each rejected row of a file, without the row itself.
 
     Arguments:
         connection: any.

@@ -117,20 +117,20 @@ def show_quarantine(groups: list[quarantine.Group]) -> RenderableType:
     """Return what is in quarantine, for a terminal."""
     if not groups:
         return "nothing is in quarantine"
-    table = _table("file", "reason", "column", "rows", "first line", "since")
+    table = _table("file", "dataset", "reason", "column", "rows", "first line", "since")
     for group in groups:
-        row = (group.filename, group.reason, group.column or "", f"{group.rows:,}", str(group.first_line))
+        row = (group.filename, group.source, group.reason, group.column or "", f"{group.rows:,}", str(group.first_line))
         table.add_row(*row, f"{group.rejected_at:%Y-%m-%d %H:%M}")
     return table
 
 
-def show_rejected(rows: list[tuple[int, str, str | None]]) -> RenderableType:
+def show_rejected(rows: list[tuple[str, int, str, str | None]]) -> RenderableType:
     """Return the rejected rows of a file, for a terminal: where and why, never what."""
     if not rows:
         return "nothing of it is in quarantine"
-    table = _table("line", "reason", "column")
-    for line, reason, column in rows:
-        table.add_row(f"{line:,}", reason, column or "")
+    table = _table("dataset", "line", "reason", "column")
+    for source, line, reason, column in rows:
+        table.add_row(source, f"{line:,}", reason, column or "")
     return table
 
 

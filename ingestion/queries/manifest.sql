@@ -7,6 +7,15 @@ where
     and source_filename = :source_filename
     and status = 'loaded';
 
+-- name: is_loaded(target_schema, source_filename)$
+select exists (
+    select from ops.raw_ingest_manifest
+    where
+        target_schema = :target_schema
+        and source_filename = :source_filename
+        and status = 'loaded'
+);
+
 -- name: find_loaded_checksum(target_schema, source, checksum)^
 select
     file_id,

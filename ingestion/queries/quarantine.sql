@@ -5,6 +5,7 @@ values %s;
 -- name: by_file(target_schema)
 select
     m.source_filename,
+    m.source,
     r.reason,
     r.column_name,
     count(*) as rows_rejected,
@@ -13,11 +14,12 @@ select
 from ops.rejected_rows as r
 inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
 where m.status = 'loaded' and m.target_schema = :target_schema
-group by m.source_filename, r.reason, r.column_name
-order by m.source_filename, rows_rejected desc, r.reason, r.column_name;
+group by m.source_filename, m.source, r.reason, r.column_name
+order by m.source_filename, m.source, rows_rejected desc, r.reason, r.column_name;
 
 -- name: of_file(target_schema, source_filename)
 select
+    m.source,
     r.line_number,
     r.reason,
     r.column_name
@@ -27,7 +29,7 @@ where
     m.status = 'loaded'
     and m.target_schema = :target_schema
     and m.source_filename = :source_filename
-order by r.line_number;
+order by m.source, r.line_number;
 
 -- name: raw_of_file(target_schema, source_filename)
 select
@@ -41,7 +43,7 @@ where
     m.status = 'loaded'
     and m.target_schema = :target_schema
     and m.source_filename = :source_filename
-order by r.line_number;
+order by m.source, r.line_number;
 
 -- name: faults(file_id)
 select

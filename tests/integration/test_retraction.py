@@ -217,14 +217,17 @@ def test_what_is_in_quarantine_is_listed_shown_and_exported(
     capfdbinary.readouterr()
     assert invoke("rejected", "list") == 0
     listed = capfdbinary.readouterr().out
-    assert b"sleep.csv  not_castable  user_id" in listed
+    assert b"sleep.csv  sleep    not_castable  user_id" in listed
     assert b"undecodable" in listed
     assert invoke("rejected", "show", "sleep.csv") == 0
     shown = capfdbinary.readouterr().out
-    assert b"4  not_castable" in shown
+    assert b"sleep       4  not_castable" in shown
     assert b"planted" not in listed + shown
     assert invoke("rejected", "export", "sleep.csv") == 0
     assert capfdbinary.readouterr().out == b"planted,4/12/2016,1,2,3\n3,\xff,1,2,3\n"
+    for what in ("show", "export"):
+        assert invoke("rejected", what, "slep.csv") == 64
+        assert b"slep.csv is not loaded" in capfdbinary.readouterr().err
 
 
 @pytest.mark.parametrize("workers", [1, 3])
