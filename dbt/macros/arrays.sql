@@ -9,7 +9,10 @@
 {% endmacro %}
 
 
-{# Twice the median of the sorted array, so that it stays a whole number. #}
+{# Twice the median of the last n of a sorted array, so that it stays a whole number. #}
 {% macro twice_median(sorted, n) -%}
-    ({{ sorted }}[({{ n }} + 1) / 2] + {{ sorted }}[({{ n }} + 2) / 2])
+    (
+        {{ sorted }}[cardinality({{ sorted }}) - {{ n }} + ({{ n }} + 1) / 2]
+        + {{ sorted }}[cardinality({{ sorted }}) - {{ n }} + ({{ n }} + 2) / 2]
+    )
 {%- endmacro %}

@@ -69,6 +69,44 @@
 {% endmacro %}
 
 
+{# Everyone who has a record, and from when to when: user_id, first_date, last_date. #}
+{% macro user_extents() %}
+    select *
+    from (
+        select distinct on (user_id)
+            user_id,
+            first_date,
+            last_date
+        from {{ ref('int_user_change') }}
+        order by user_id asc, changed_at desc
+    ) as latest
+    where first_date is not null
+{% endmacro %}
+
+
+{#
+    changed_users() with until_date: from when on a user's days that look back `days`, and to the last valid day before, are as
+    they were.
+#}
+{% macro users_changed_until(days) %}
+    select
+        changed.*,
+        {% if is_incremental() %}
+        greatest(changed.to_date + {{ days }}, coalesce((
+            select min(user_day.activity_date) - 1
+            from {{ ref('fct_user_day') }} as user_day
+            where
+                user_day.user_id = changed.user_id
+                and user_day.activity_date > changed.to_date
+                and user_day.is_valid_day
+        ), 'infinity')) as until_date
+        {%- else %}
+        date 'infinity' as until_date
+        {%- endif %}
+    from ({{ changed_users() }}) as changed
+{% endmacro %}
+
+
 {#
     The days of a table that changed, with changed_user's columns. limit all, as limit 1 elsewhere, is for the planner: it
     expects many days, and would read the whole table where an index range a user is enough.
@@ -106,7 +144,12 @@
     {% set meta = config.get('meta') %}
     {% set columns = arg_dict['dest_columns'] | map(attribute='name') | join(', ') %}
     delete from {{ arg_dict['target_relation'] }} as t
-    using ({{ changed_in_source(meta.source_name) if meta.source_name else changed_users() }}) as c
+    using (
+        {%- if meta.source_name %}{{ changed_in_source(meta.source_name) }}
+        {%- elif meta.looks_back_days %}{{ users_changed_until(meta.looks_back_days) }}
+        {%- else %}{{ changed_users() }}
+        {%- endif %}
+    ) as c
     where t.user_id = c.user_id and {{ meta.replaces }};
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }};

@@ -49,7 +49,7 @@ with {% if is_incremental() %}changed_user as (
         {% if is_incremental() %}
         -- only files that hold changed days are read
         and source._file_id = any(array(
-            select extent.file_id
+            select distinct extent.file_id
             from {{ ref('int_file_user') }} as extent
             inner join changed_user on extent.user_id = changed_user.user_id
             where

@@ -2,19 +2,13 @@
 with expected as (
 
     select sum(last_date - first_date + 1) as days
-    from (
-        select distinct on (user_id)
-            first_date,
-            last_date
-        from {{ ref('int_user_change') }}
-        order by user_id asc, changed_at desc
-    ) as latest
+    from ({{ user_extents() }}) as user_extent
 
 ),
 
 found as (
 
-    {% for model in ['int_user_day_spine', 'fct_user_day', 'int_user_day_baseline', 'int_user_day_cusum'] %}
+    {% for model in ['fct_user_day', 'int_user_day_baseline', 'int_user_day_cusum'] %}
     select
         '{{ model }}' as model,
         count(*) as days

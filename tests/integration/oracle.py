@@ -353,6 +353,7 @@ def statuses_of(days: pd.DataFrame, as_of: date) -> pd.DataFrame:
         recent_median = float(np.median(recent)) if recent else math.nan
         base_median = float(np.median(base)) if len(base) >= 7 else math.nan
         trend = before(0, 27)
+        last_valid = max((known for known in valid if known <= day), default=None)
         rows.append(
             {
                 "user_id": days["user_id"].iloc[0],
@@ -364,6 +365,8 @@ def statuses_of(days: pd.DataFrame, as_of: date) -> pd.DataFrame:
                 "base_median_steps": base_median,
                 "median_ratio": recent_median / base_median,
                 "slope_28d": slope([-ago for ago, _ in trend], [steps for _, steps in trend]),
+                "last_valid_date": last_valid,
+                "days_since_last_valid_day": (day - last_valid).days if last_valid else math.nan,
             }
         )
     return pd.DataFrame(rows)

@@ -286,7 +286,7 @@ def test_a_run_that_stopped_half_way_is_made_up_for(scratch: Warehouse) -> None:
     scratch.run()
     study = Study(9, people=8, start=START)
     scratch.put("daily_activity", "daily_activity_late.csv", study.activity(30, 60))
-    scratch.dbt("run", "--select", "+int_user_day_spine")
+    scratch.dbt("run", "--select", "+fct_user_day")
     scratch.put("sleep", "sleep_late.csv", study.sleep(10, 20))
     scratch.run()
     assert_marts_are_right(scratch)

@@ -14,12 +14,14 @@
 ) }}
 
 {#
-    percentile_cont has no window form. Here each user's valid amounts become one array a metric, in the order of dates; the
-    running counts of valid days say which slice of it a date's window is; the median is read off the sorted slice.
+    percentile_cont has no window form. Here each user's amounts become one array a metric, one element a day; a date's
+    window is a slice of it, and the median is read off the sorted slice. Days without an amount are an `absent` far below
+    any amount: they sort to the front, where width_bucket counts them, and an array without nulls is indexed at once.
 
     The MAD needs no second sort: the k amounts nearest to the median lie side by side in the sorted slice, and a binary
-    search finds where they begin: `skipped` amounts are further away than those k at the other end.
+    search finds where they begin: `skipped` elements are absent, or further away than those k at the other end.
 #}
+{% set absent = -(2 ** 40) %}
 {% set steps_of_search = [] %}
 {% for exponent in range(12, -1, -1) if 2 ** exponent <= (var('base_days') + 1) // 2 %}
     {% do steps_of_search.append(2 ** exponent) %}
@@ -59,41 +61,15 @@ with {% if is_incremental() %}changed_user as (
 
 ),
 
-counted as (
-
-    select
-        *,
-        {% for metric in var('metrics') %}
-        {% for weeks in range(1, 5) %}
-        lag({{ metric.name }}, {{ 7 * weeks }}) over by_date as {{ metric.name }}_week_{{ weeks }},
-        {% endfor %}
-        count({{ metric.name }}) over before_window as {{ metric.name }}_before,
-        count({{ metric.name }}) over before_day as {{ metric.name }}_until{{ ',' if not loop.last }}
-        {% endfor %}
-    from amount
-    window
-        before_window as (
-            partition by user_id order by activity_date
-            rows between unbounded preceding and {{ var('base_days') + 1 }} preceding
-        ),
-        before_day as (
-            partition by user_id order by activity_date
-            rows between unbounded preceding and 1 preceding
-        ),
-        by_date as (partition by user_id order by activity_date)
-
-),
-
--- apart from the other windows: only the topmost one does not copy what it reads, and these arrays are long
 series as (
 
     select
         *,
+        (row_number() over all_days)::int as day_number,
         {% for metric in var('metrics') %}
-        array_agg({{ metric.name }}) filter (where {{ metric.name }} is not null) over all_days
-            as {{ metric.name }}_series{{ ',' if not loop.last }}
+        array_agg(coalesce({{ metric.name }}, {{ absent }})) over all_days as {{ metric.name }}_series{{ ',' if not loop.last }}
         {% endfor %}
-    from counted
+    from amount
     window
         all_days as (
             partition by user_id order by activity_date
@@ -110,28 +86,41 @@ sorted as (
         activity_date,
         is_wanted,
         {% for metric in var('metrics') %}
-        {% set days = metric.name ~ '_until - ' ~ metric.name ~ '_before' %}
-        {% set weeks = ['_week_1', '_week_2', '_week_3', '_week_4'] %}
-        {% set same_weekday = [] %}
-        {% for week in weeks %}{% do same_weekday.append('' ~ metric.name ~ week) %}{% endfor %}
-        {{ metric.name }},
-        ({{ metric.name }}_until - {{ metric.name }}_before)::int as {{ metric.name }}_n,
-        case
-            when {{ metric.name }}_until - {{ metric.name }}_before >= {{ var('min_baseline_days') }}
-                then intermediate.array_sorted(
-                    {{ metric.name }}_series[{{ metric.name }}_before + 1:{{ metric.name }}_until]
-                )
-        end as {{ metric.name }}_sorted,
+        {% set m = metric.name %}
+        {{ m }},
+        {% for weeks in range(1, 5) %}
+        nullif({{ m }}_series[day_number - {{ 7 * weeks }}], {{ absent }}) as {{ m }}_week_{{ weeks }},
+        {% endfor %}
+        intermediate.array_sorted({{ m }}_series[day_number - {{ var('base_days') }}:day_number - 1]) as {{ m }}_sorted
+            {{- ',' if not loop.last }}
+        {% endfor %}
+    from series
+    where is_needed
+    order by user_id, activity_date
+
+),
+
+counted as (
+
+    select
+        user_id,
+        activity_date,
+        is_wanted,
+        {% for metric in var('metrics') %}
+        {% set m = metric.name %}
+        {% set same_weekday = [m ~ '_week_1', m ~ '_week_2', m ~ '_week_3', m ~ '_week_4'] %}
+        {{ m }},
+        {{ m }}_sorted,
+        cardinality({{ m }}_sorted) - width_bucket({{ absent }}, {{ m }}_sorted) as {{ m }}_n,
         case
             when num_nonnulls({{ same_weekday | join(', ') }}) >= {{ var('min_weekdays') }}
                 then (
                     {% for column in same_weekday %}coalesce({{ column }}, 0){{ ' + ' if not loop.last }}{% endfor %}
                     - least({{ same_weekday | join(', ') }}) - greatest({{ same_weekday | join(', ') }})
                 )::real / (num_nonnulls({{ same_weekday | join(', ') }}) - 2)
-        end as {{ metric.name }}_weekday_median{{ ',' if not loop.last }}
+        end as {{ m }}_weekday_median{{ ',' if not loop.last }}
         {% endfor %}
-    from series
-    where is_needed
+    from sorted
     order by user_id, activity_date
 
 ),
@@ -141,10 +130,13 @@ search_0 as (
     select
         *,
         {% for metric in var('metrics') %}
-        {{ twice_median(metric.name ~ '_sorted', metric.name ~ '_n') }} as {{ metric.name }}_twice_median,
-        0 as {{ metric.name }}_skipped{{ ',' if not loop.last }}
+        {% set m = metric.name %}
+        case
+            when {{ m }}_n >= {{ var('min_baseline_days') }} then {{ twice_median(m ~ '_sorted', m ~ '_n') }}
+        end as {{ m }}_twice_median,
+        cardinality({{ m }}_sorted) - {{ m }}_n as {{ m }}_skipped{{ ',' if not loop.last }}
         {% endfor %}
-    from sorted
+    from counted
     order by user_id, activity_date
 
 ),
@@ -218,6 +210,7 @@ judged as (
         {{ robust_z(m, m ~ '_median', m ~ '_mad') }} <= {{ var('z_alert') }} as {{ m }}_is_low{{ ',' if not loop.last }}
         {% endfor %}
     from measured
+    order by user_id, activity_date
 
 ),
 

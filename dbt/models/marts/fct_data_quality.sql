@@ -48,14 +48,7 @@ resolved as (
 ),
 
 user_extent as (
-
-    select distinct on (user_id)
-        user_id,
-        first_date,
-        last_date
-    from {{ ref('int_user_change') }}
-    order by user_id asc, changed_at desc
-
+    {{ user_extents() }}
 ),
 
 matched as (

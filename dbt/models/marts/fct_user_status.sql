@@ -1,5 +1,6 @@
-{% set look_back = var('recent_days') + var('base_days') %}
 {% set slope_days = 28 %}
+{# the days before as_of_date that count: the longest window less one #}
+{% set look_back = [var('recent_days') + var('base_days'), slope_days] | max - 1 %}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
@@ -8,34 +9,47 @@
     post_hook="{{ consume(ref('int_user_change')) }}",
     meta={
         'distribution': 'user_id',
-        'replaces': 't.as_of_date >= c.from_date',
+        'looks_back_days': look_back,
+        'replaces': 't.as_of_date between c.from_date and c.until_date',
     },
 ) }}
 
 {#
     Every user has a row a day up to the as-of date, also after the last record. The two windows are slices of the user's
-    array of valid steps, as in int_user_day_baseline.
+    array of steps, as in int_user_day_baseline.
 #}
+{% set absent = -(2 ** 40) %}
 with changed_user as (
-    {{ changed_users() }}
+    {{ users_changed_until(look_back) }}
 ),
 
+-- what is to be built: the days that changed, and those since the last row
 user_extent as (
     {% if is_incremental() %}
-    select distinct on (log.user_id)
+    select
         log.user_id,
         log.first_date,
-        least(changed_user.from_date, built.until_date + 1) as from_date
-    from {{ ref('int_user_change') }} as log
+        least(changed_user.from_date, built.until_date + 1) as from_date,
+        changed_user.from_date as changed_from_date,
+        changed_user.until_date as changed_until_date,
+        built.until_date as built_until_date
+    from ({{ user_extents() }}) as log
     left join changed_user on log.user_id = changed_user.user_id
     left join lateral (
         select max(status.as_of_date) as until_date
         from {{ this }} as status
         where status.user_id = log.user_id
     ) as built on true
-    order by log.user_id asc, log.changed_at desc
     {% else %}
-    select user_id, first_date, from_date from changed_user
+    select
+        user_id,
+        first_date,
+        from_date,
+        from_date as changed_from_date,
+        until_date as changed_until_date,
+        null::date as built_until_date
+    from changed_user
+    where first_date is not null
     {% endif %}
 ),
 
@@ -44,23 +58,38 @@ calendar as (
     select
         user_extent.user_id,
         user_extent.first_date,
-        user_extent.from_date,
-        greatest(user_extent.first_date, user_extent.from_date - {{ look_back }}) + day_number as as_of_date
+        span.begin_date + day_number as as_of_date,
+        coalesce(
+            span.begin_date + day_number between user_extent.changed_from_date and user_extent.changed_until_date, false
+        )
+        or span.begin_date + day_number > user_extent.built_until_date as is_wanted,
+        {% if is_incremental() %}former.last_valid_date{% else %}null::date{% endif %} as former_valid_date
     from user_extent
     cross join {{ ref('int_as_of') }} as as_of
-    cross join lateral generate_series(
-        0, as_of.as_of_date - greatest(user_extent.first_date, user_extent.from_date - {{ look_back }})
-    ) as day_number
-    where user_extent.first_date is not null
+    cross join lateral (
+        select
+            greatest(user_extent.first_date, user_extent.from_date - {{ look_back }}) as begin_date,
+            case
+                when user_extent.built_until_date >= as_of.as_of_date
+                    then least(user_extent.changed_until_date, as_of.as_of_date)
+                else as_of.as_of_date
+            end as end_date
+    ) as span
+    cross join lateral generate_series(0, span.end_date - span.begin_date) as day_number
+    {% if is_incremental() %}
+    left join {{ this }} as former
+        on user_extent.user_id = former.user_id
+        and span.begin_date - 1 = former.as_of_date
+        -- else it is from before the first day moved
+        and user_extent.first_date < span.begin_date
+    {% endif %}
 
 ),
 
 amount as (
 
     select
-        calendar.user_id,
-        calendar.as_of_date,
-        calendar.as_of_date >= calendar.from_date as is_wanted,
+        calendar.*,
         case when user_day.is_valid_day then user_day.steps end as steps,
         case when user_day.is_valid_day then calendar.as_of_date - calendar.first_date end as x
     from calendar
@@ -75,13 +104,11 @@ amount as (
 
 ),
 
-counted as (
+summed as (
 
     select
         *,
-        count(steps) over until_day as valid_until,
-        count(steps) over before_recent as valid_before_recent,
-        count(steps) over before_base as valid_before_base,
+        coalesce(max(as_of_date) filter (where steps is not null) over until_day, former_valid_date) as last_valid_date,
         count(steps) over slope as n,
         sum(x) over slope as sum_x,
         sum(x * x) over slope as sum_xx,
@@ -93,14 +120,6 @@ counted as (
             partition by user_id order by as_of_date
             rows between unbounded preceding and current row
         ),
-        before_recent as (
-            partition by user_id order by as_of_date
-            rows between unbounded preceding and {{ var('recent_days') }} preceding
-        ),
-        before_base as (
-            partition by user_id order by as_of_date
-            rows between unbounded preceding and {{ look_back }} preceding
-        ),
         slope as (
             partition by user_id order by as_of_date
             rows between {{ slope_days - 1 }} preceding and current row
@@ -108,12 +127,14 @@ counted as (
 
 ),
 
+-- apart from the other windows: only the topmost one does not copy what it reads, and the array is long
 series as (
 
     select
         *,
-        array_agg(steps::bigint) filter (where steps is not null) over all_days as steps_series
-    from counted
+        (row_number() over all_days)::int as day_number,
+        array_agg(coalesce(steps, {{ absent }})) over all_days as steps_series
+    from summed
     window
         all_days as (
             partition by user_id order by as_of_date
@@ -122,23 +143,30 @@ series as (
 
 ),
 
+-- order by: as in int_user_day_baseline
 sorted as (
 
     select
         *,
-        (valid_until - valid_before_recent)::int as recent_valid_days,
-        (valid_before_recent - valid_before_base)::int as base_valid_days,
         intermediate.array_sorted(
-            steps_series[valid_before_recent + 1:valid_until]
+            steps_series[day_number - {{ var('recent_days') - 1 }}:day_number]
         ) as recent_sorted,
-        case
-            when valid_before_recent - valid_before_base >= {{ var('min_baseline_days') }}
-                then intermediate.array_sorted(
-                    steps_series[valid_before_base + 1:valid_before_recent]
-                )
-        end as base_sorted
+        intermediate.array_sorted(
+            steps_series[day_number - {{ var('recent_days') + var('base_days') - 1 }}:day_number - {{ var('recent_days') }}]
+        ) as base_sorted
     from series
     where is_wanted
+    order by user_id, as_of_date
+
+),
+
+counted as (
+
+    select
+        *,
+        cardinality(recent_sorted) - width_bucket({{ absent }}, recent_sorted) as recent_valid_days,
+        cardinality(base_sorted) - width_bucket({{ absent }}, base_sorted) as base_valid_days
+    from sorted
     order by user_id, as_of_date
 
 ),
@@ -150,13 +178,20 @@ measured as (
         as_of_date,
         recent_valid_days,
         base_valid_days,
-        {{ twice_median('recent_sorted', 'recent_valid_days') }} / 2.0::double precision as recent_median_steps,
-        {{ twice_median('base_sorted', 'base_valid_days') }} / 2.0::double precision as base_median_steps,
+        last_valid_date,
+        case
+            when recent_valid_days > 0
+                then {{ twice_median('recent_sorted', 'recent_valid_days') }} / 2.0::double precision
+        end as recent_median_steps,
+        case
+            when base_valid_days >= {{ var('min_baseline_days') }}
+                then {{ twice_median('base_sorted', 'base_valid_days') }} / 2.0::double precision
+        end as base_median_steps,
         case
             when n >= {{ var('min_baseline_days') }}
                 then (n * sum_xy - sum_x * sum_y)::double precision / nullif(n * sum_xx - sum_x * sum_x, 0)
         end as slope_28d
-    from sorted
+    from counted
     order by user_id, as_of_date
 
 ),
@@ -186,5 +221,7 @@ select
     recent_median_steps,
     base_median_steps,
     median_ratio,
-    slope_28d
+    slope_28d,
+    last_valid_date,
+    as_of_date - last_valid_date as days_since_last_valid_day
 from compared
