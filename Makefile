@@ -32,7 +32,7 @@ docs: .venv/.local ## write dbt's documentation of the models to dbt/target/inde
 	@$(python) -m scripts.run_dbt docs generate --static
 
 test: .venv/.dev .venv/.azurite ## run the tests that need no container engine; options in ARGS='-k name'
-	@$(python) -m pytest $(wildcard tests/unit tests/integration tests/test_*.py) $(ARGS)
+	@$(python) -m pytest $(wildcard tests/unit tests/integration tests/test_*.py) $(or $(ARGS),--numprocesses auto --dist loadfile)
 
 lint: .venv/.dev ## check form and types of everything
 	$(bin)/ruff check
