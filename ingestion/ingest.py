@@ -206,6 +206,8 @@ class _Ingest:
         self._stop = threading.Event()
         self._vanished: set[tuple[str, str]] = set()
         self._listed = 0
+        # of files that had to be read to be known again, by file_id
+        self._versions: dict[int, str] = {}
         self.result = IngestResult()
 
     def __enter__(self) -> Self:
@@ -264,6 +266,7 @@ class _Ingest:
         for file, source in again:
             timer = _Timer(file)
             self._report(timer.stop(self._load_unless_claimed(file, source, sizes)))
+        self._remember_versions()
         if settled and not self._plan.dry_run:
             self._archive(settled)
         if self._plan.only:
@@ -276,6 +279,11 @@ class _Ingest:
             name for key in self._vanished if not self._storage.is_archived(name := key[1], loaded[key].checksum)
         ]:
             self._report_vanished(sorted(vanished))
+
+    def _remember_versions(self) -> None:
+        if self._versions:
+            with self._transaction() as connection:
+                manifest.remember_versions(connection, self._versions)
 
     def _archive(self, files: dict[StoredFile, list[Source]]) -> None:
         """Move files of which every dataset is loaded."""
@@ -400,6 +408,8 @@ class _Ingest:
             return False
         checksum = checksum_of(self._storage, file)
         if known and known.checksum == checksum:
+            if file.is_strong:
+                self._versions[known.file_id] = file.version
             return True
         with self._transaction() as connection:
             self._refuse_twin(connection, file, source, checksum)

@@ -217,6 +217,17 @@ def mark_replaced(connection: db.Connection, file_id: int) -> None:
     _queries.mark_replaced(connection, file_id=file_id)
 
 
+def remember_versions(connection: db.Connection, versions: Mapping[int, str]) -> None:
+    """Record strong tokens by which files that were read, and are loaded, will be known without being read.
+
+    Arguments:
+        connection: in a transaction.
+        versions: the landing zone's tokens, by file_id.
+
+    """
+    _queries.remember_versions(connection, file_ids=list(versions), versions=list(versions.values()))
+
+
 def mark_source_replaced(connection: db.Connection, target_schema: str, source: str) -> None:
     """Record that all rows of a dataset have been taken out of raw, in favour of newer ones."""
     _queries.mark_source_replaced(connection, target_schema=target_schema, source=source)

@@ -1,16 +1,21 @@
 """From files to raw rows, in both modes, as a person meets it."""
 
 import hashlib
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from uuid import uuid4
 
 import pytest
 
 from ingestion import __main__, db, log, manifest
 from ingestion.config import Database, Settings
 from ingestion.errors import BadDataError, StatementError
+from ingestion.ingest import Plan, ingest
+from ingestion.storage import StoredFile, local, open_storage
+from ingestion.storage.local import LocalStorage
 from tests.drops import ACTIVITY_HEADER, SLEEP_HEADER, Landing, activity, sleep
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +50,54 @@ def test_each_result_says_which_bytes_it_was_and_how_long_it_took(landing: Landi
         assert result.duration_ms is not None
         assert before <= result.started_at <= result.started_at + timedelta(milliseconds=result.duration_ms)
         assert result.started_at + timedelta(milliseconds=result.duration_ms - 1) <= datetime.now(UTC)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of files that are opened."""
+    opened: list[str] = []
+    take = LocalStorage.open
+
+    def note(storage: LocalStorage, file: StoredFile) -> BinaryIO:
+        opened.append(file.name)
+        return take(storage, file)
+
+    monkeypatch.setattr(LocalStorage, "open", note)
+    return opened
+
+
+def test_a_known_file_is_read_no_more_than_it_takes_to_be_sure(
+    landing: Landing, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = landing.put("sleep.csv", sleep(1))
+
+    def run() -> list[str]:
+        reads.clear()
+        assert landing.ingest().by_status() == {"skipped": 1}
+        return reads
+
+    landing.ingest()
+    assert run() == ["sleep.csv"], "it has only just been written"
+    monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
+    assert run() == ["sleep.csv"], "no run has seen it settled"
+    assert run() == []
+    path.chmod(0o600)
+    assert run() == ["sleep.csv"], "something about it has changed"
+    assert run() == []
+    status = path.stat()
+    path.write_bytes(sleep(2))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    assert landing.statuses() == {"sleep.csv": "replaced"}, "however well it hides that it has changed"
+    assert landing.users() == [2]
+
+
+def test_a_dry_run_remembers_nothing(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    landing.put("sleep.csv", sleep(1))
+    landing.ingest()
+    monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
+    ingest(landing.engine, open_storage(str(landing.root)), uuid4(), Plan(dry_run=True))
+    assert landing.rows("select source_version from ops.raw_ingest_manifest") == [(None,)]
 
 
 def test_the_sample_data_loads_whole(landing: Landing) -> None:

@@ -69,6 +69,12 @@ do update
         run_id = excluded.run_id,
         reason = excluded.reason;
 
+-- name: remember_versions(file_ids, versions)!
+update ops.raw_ingest_manifest as m
+set source_version = v.source_version
+from unnest(:file_ids::bigint[], :versions::text[]) as v (file_id, source_version)
+where m.file_id = v.file_id and m.status = 'loaded';
+
 -- name: mark_replaced(file_id)!
 update ops.raw_ingest_manifest
 set status = 'replaced'

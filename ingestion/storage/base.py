@@ -26,7 +26,7 @@ class StoredFile:
         size: in bytes.
         version: the backend's token for this state of the file: another content has another one.
         is_strong: the same token always means the same bytes, so that a known one need not be read again. An object
-            store's etag is strong; a modification time is not.
+            store's etag is strong; a modification time is not, for it can be set.
         modified_at: when it was last written, where the backend says so.
 
     """
@@ -34,7 +34,7 @@ class StoredFile:
     name: str
     size: int
     version: str
-    is_strong: bool = False
+    is_strong: bool = field(default=False, compare=False)
     modified_at: datetime | None = field(default=None, compare=False)
 
 

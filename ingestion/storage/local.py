@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,9 @@ from ingestion.errors import ConfigurationError, FileRefusedError
 from ingestion.storage.base import StoredFile, changed, is_drop, other_bytes
 
 _ARCHIVE = ".archive"
+# A file can change twice within one tick of a clock, and file servers have clocks of their own: only a change that is
+# older than this when a file is listed is sure to be followed by one with another time. Git knows such files as racy.
+_SETTLED_SECONDS = 10.0
 # file systems without hard links
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -73,7 +77,7 @@ class LocalStorage:
             ) from exc
 
     def is_unchanged(self, file: StoredFile) -> bool:
-        return self._describe(self._path(file)) == file
+        return _written(self._describe(self._path(file))) == _written(file)
 
     def add(self, name: str, path: Path, checksum: str) -> bool:
         target = self._root / name
@@ -99,8 +103,7 @@ class LocalStorage:
             path.rename(target)
         except OSError:
             return False
-        moved = self._describe(target)
-        if (moved.size, moved.version) == (file.size, file.version):
+        if _written(self._describe(target)) == _written(file):
             return True
         # a newer file had taken the name: it goes back, unless an even newer one has
         with contextlib.suppress(FileExistsError):
@@ -125,8 +128,19 @@ class LocalStorage:
             status = path.stat()
         except OSError:
             return StoredFile(name, 0, "unreadable")
-        version = f"{status.st_mtime_ns}-{status.st_ino}"
-        return StoredFile(name, status.st_size, version, modified_at=datetime.fromtimestamp(status.st_mtime, UTC))
+        # the time of the last change to the file cannot be set, unlike that of its last modification
+        return StoredFile(
+            name,
+            status.st_size,
+            f"{status.st_mtime_ns}-{status.st_ino}-{status.st_ctime_ns}",
+            is_strong=time.time() - status.st_ctime >= _SETTLED_SECONDS,
+            modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+        )
+
+
+def _written(file: StoredFile) -> tuple[int, str]:
+    """Return what tells one content of a file from the next, and survives a new name, owner or mode."""
+    return file.size, file.version.rpartition("-")[0]
 
 
 def _refuse_to_pass_over(exc: OSError) -> None:

@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from ingestion.errors import ConfigurationError, FileRefusedError
-from ingestion.storage import LocalStorage, StoredFile, open_storage
+from ingestion.storage import LocalStorage, StoredFile, local, open_storage
 
 
 @pytest.fixture
@@ -100,9 +101,42 @@ def test_another_content_is_another_state(root: Path, storage: LocalStorage) -> 
     path.write_bytes(b"longer")
     note()
     assert len(set(states)) == 4
-    assert not any(state.is_strong for state in states), "a modification time proves nothing"
     path.unlink()
     assert not storage.is_unchanged(states[-1])
+
+
+def test_another_content_has_another_version_even_where_its_modification_time_was_set_back(
+    root: Path, storage: LocalStorage
+) -> None:
+    path = put(root, "sleep.csv", b"one")
+    before, status = listed(storage, "sleep.csv"), path.stat()
+    time.sleep(0.02)
+    path.write_bytes(b"two")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_mtime_ns == status.st_mtime_ns
+    assert listed(storage, "sleep.csv").version != before.version
+
+
+def test_a_version_vouches_for_its_bytes_once_it_is_old_enough(
+    root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(root, "sleep.csv", b"one")
+    os.utime(path, ns=(1, 1))
+    young = listed(storage, "sleep.csv")
+    assert not young.is_strong, "it could change again within one tick of the clock"
+    monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
+    old = listed(storage, "sleep.csv")
+    assert old.is_strong
+    assert old == young, "age is no change"
+    assert storage.is_unchanged(young)
+
+
+def test_a_new_name_owner_or_mode_is_no_other_content(root: Path, storage: LocalStorage) -> None:
+    path = put(root, "sleep.csv", b"one")
+    file = listed(storage, "sleep.csv")
+    path.chmod(0o600)
+    assert storage.is_unchanged(file)
+    assert storage.archive(file, "c0ffee")
 
 
 def test_an_open_file_is_read_to_its_end_even_where_another_takes_its_name(root: Path, storage: LocalStorage) -> None:
