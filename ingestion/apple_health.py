@@ -35,6 +35,8 @@ _MAX_HELD = 1_000_000
 # found in exports, and allowed in no XML
 _CONTROL_CHARACTERS = bytes(set(range(32)) - set(b"\t\n\r"))
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}")
+# shares of steps are whole numbers of these, so that their sum does not depend on the order of records
+_PARTS = 1_000_000
 _KILOGRAMS = {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "oz": 0.028349523125, "st": 6.35029318}
 _SLEEP = "HKCategoryValueSleepAnalysis"
 _ASLEEP = {f"{_SLEEP}Asleep{stage}" for stage in ("", "Unspecified", "Core", "Deep", "REM")}
@@ -154,7 +156,7 @@ class _Steps(Table):
     record = "HKQuantityTypeIdentifierStepCount"
 
     def __init__(self) -> None:
-        self._by_source: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self._by_source: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._held = 0
 
     def take(self, record: Record) -> Iterable[Row]:
@@ -164,13 +166,13 @@ class _Steps(Table):
         hours = self._by_source[record.source]
         before = len(hours)
         for hour, share in shares:
-            hours[hour] += number * share
+            hours[hour] += round(number * share * _PARTS)
             self._held = _hold(self._held + len(hours) - before)
             before = len(hours)
         return ()
 
-    def _each_hour(self) -> Iterator[tuple[str, dict[str, float]]]:
-        """Yield each hour in which anything was counted, with the steps by source."""
+    def _each_hour(self) -> Iterator[tuple[str, dict[str, int]]]:
+        """Yield each hour in which anything was counted, with what each source has."""
         for hour in sorted({hour for hours in self._by_source.values() for hour in hours}):
             yield hour, {source: hours[hour] for source, hours in self._by_source.items() if hour in hours}
 
@@ -182,7 +184,7 @@ class StepsByHour(_Steps):
 
     def finish(self) -> Iterable[Row]:
         for hour, counts in self._each_hour():
-            yield f"{hour}:00:00", round(max(counts.values())), _rounded(counts)
+            yield f"{hour}:00:00", _whole(max(counts.values())), _by_name(counts, _PARTS)
 
 
 class StepsByDay(_Steps):
@@ -191,14 +193,14 @@ class StepsByDay(_Steps):
     columns = ("day", "steps")
 
     def finish(self) -> Iterable[Row]:
-        days: dict[str, float] = defaultdict(float)
-        counted: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        days: dict[str, int] = defaultdict(int)
+        counted: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for hour, counts in self._each_hour():
             days[hour[:10]] += max(counts.values())
             for source, count in counts.items():
                 counted[hour[:10]][source] += count
         for day, steps in days.items():
-            yield day, round(steps), _rounded(counted[day])
+            yield day, _whole(steps), _by_name(counted[day], _PARTS)
 
 
 @dataclass(frozen=True, order=True)
@@ -240,10 +242,10 @@ class SleepByDay(Table):
                 if by_source:
                     seconds = (seconds or 0) + max(by_source.values())
                 for source, slept in by_source.items():
-                    asleep[source] += slept / 60
+                    asleep[source] += slept
             in_bed = sum(_covered(period) for period in periods)
             minutes = None if seconds is None else round(seconds / 60)
-            yield day, len(periods), minutes, round(in_bed / 60), _rounded(asleep)
+            yield day, len(periods), minutes, round(in_bed / 60), _by_name(asleep, 60)
 
 
 TABLES: dict[str, type[Table]] = {
@@ -392,7 +394,10 @@ def _at(record: Record) -> str:
     if not record.metadata.get("HKTimeZone") and _MOMENT.fullmatch(text):
         return text[:19]
     begin = record.begin
-    return f"{begin:%Y-%m-%d %H:%M:%S}" if begin else " ".join(text.split())
+    if begin:
+        return f"{begin:%Y-%m-%d %H:%M:%S}"
+    # PostgreSQL would take `today`
+    return f"{' '.join(text.split())}, which is no moment" if text else ""
 
 
 def _hours(record: Record) -> Iterable[tuple[str, float]] | None:
@@ -455,8 +460,12 @@ def _json(extra: tuple[tuple[str, str], ...]) -> str | None:
     return json.dumps(kept, ensure_ascii=False) if kept else None
 
 
-def _rounded(counts: Mapping[str, float]) -> dict[str, str]:
-    return {source: str(round(count)) for source, count in counts.items()}
+def _whole(parts: int) -> int:
+    return round(parts / _PARTS)
+
+
+def _by_name(counts: Mapping[str, float], unit: int) -> dict[str, str]:
+    return {source: str(round(count / unit)) for source, count in sorted(counts.items())}
 
 
 def _hold(count: int) -> int:

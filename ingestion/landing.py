@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from ingestion import db, manifest
 from ingestion.errors import FileRefusedError, StatementError, UsageError
 from ingestion.records import checksum_of
-from ingestion.sources import sources_for
+from ingestion.sources import sources_for, user_id_in
 from ingestion.storage import Storage, StoredFile, is_drop
 
 State = Literal["new", "changed", "known", "unknown"]
@@ -112,7 +112,7 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
         day: goes into the name.
 
     Raises:
-        UsageError: the file cannot be read, or has a name that no ingest would look at.
+        UsageError: the file cannot be read, or has a name that no ingest would look at, or does not say whose it is.
         FileRefusedError: it changed while it was put there.
 
     """
@@ -128,8 +128,14 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
         raise UsageError(f"{path} cannot be read ({exc.strerror})", hint="Name a file that is there.") from exc
     sources = sources_for(name)
     source = sources[0].name if sources else None
+    layouts = [layout for each in sources for layout in each.layouts_for(name)]
+    if layouts and all(layout.is_of_one_person for layout in layouts) and user_id_in(name) is None:
+        raise UsageError(
+            f"nothing says whose {layouts[0].device} export {name} is",
+            hint="Rename it, with user_id=NUMBER in its name: export_user_id=7.zip.",
+        )
     if len(sources) > 1:
-        source = next(sources[0].layouts_for(name)).device.lower().replace(" ", "_")
+        source = layouts[0].device.lower().replace(" ", "_")
     # the digits are a folder of their own, so that the name still tells the dataset, whatever its suffix
     target = f"{source or 'unknown'}/{day:%Y-%m-%d}/{checksum[:_DIGITS]}/{name}"
     return Landed(target, source, storage.add(target, path, checksum))

@@ -143,6 +143,11 @@ class Layout:
         return tuple(column for column in self.columns if column.required)
 
     @property
+    def is_of_one_person(self) -> bool:
+        """Tell whether the path must say whose data it is."""
+        return bool(self.table) or self.needs_user_id
+
+    @property
     def needs_user_id(self) -> bool:
         """Tell whether the user is known by the path alone."""
         return not any(column.name == "user_id" for column in self.columns)

@@ -96,6 +96,16 @@ def test_an_archive_without_the_export_and_one_that_is_cut_off_are_refused(landi
     assert landing.rows("select count(*) from raw.daily_activity") == [(0,)]
 
 
+def test_words_in_the_names_of_devices_do_not_keep_rows_from_being_copied(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a file of somebody else's, nan would be a number to look for."""
+    monkeypatch.delattr("ingestion.load._Load._sort_out")
+    landing.put(NAME, archive(export(record(HEART_RATE, "10:00:00", "10:00:00", "72", "Fernando_s Watch, now"))))
+    assert {file.status for file in landing.ingest().files} == {"loaded"}
+    assert landing.rows("select _extra from raw.heart_rate") == [({"sourceName": "Fernando_s Watch, now"},)]
+
+
 def test_a_dry_run_tells_of_each_table_and_leaves_nothing(landing: Landing) -> None:
     landing.put(NAME, archive(export(*RECORDS)))
     result = ingest(landing.engine, open_storage(str(landing.root)), uuid4(), Plan(dry_run=True))

@@ -5,9 +5,12 @@ import io
 import json
 import tracemalloc
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingestion.apple_health import TABLES, Export
 from ingestion.errors import FileRefusedError
@@ -223,6 +226,51 @@ def test_a_long_export_is_held_a_little_at_a_time() -> None:
     tracemalloc.stop()
     assert count == 30_001
     assert peak < 5 << 20
+
+
+Span = tuple[int, int, int, str]
+spans = st.lists(
+    st.tuples(
+        st.integers(0, 2 * 86_400),
+        st.integers(0, 4 * 3_600),
+        st.integers(0, 5_000),
+        st.sampled_from(["Watch", "Phone"]),
+    ),
+    max_size=20,
+)
+
+
+def moment(second: int) -> str:
+    return f"{datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=second):%Y-%m-%d %H:%M:%S}"
+
+
+@given(spans)
+def test_steps_are_no_more_than_all_and_no_less_than_of_one_device(found: list[Span]) -> None:
+    records = [record(STEPS, moment(at), moment(at + long), str(count), source) for at, long, count, source in found]
+    days = rows("steps_by_day", export(*records))
+    assert rows("steps_by_day", export(*reversed(records))) == days
+    steps = sum(int(row[1]) for row in days)
+    by_source = {source: sum(count for *_, count, its in found if its == source) for source in ("Watch", "Phone")}
+    # a day or an hour is a whole number
+    assert max(by_source.values()) - 3 <= steps <= sum(by_source.values()) + 3
+    counted = [json.loads(row[2]) if row[2] else {} for row in days]
+    for source, count in by_source.items():
+        assert abs(sum(int(each.get(source, 0)) for each in counted) - count) <= 3
+    hours = rows("steps_by_hour", export(*records))
+    assert abs(sum(int(row[1]) for row in hours) - steps) <= len(hours)
+
+
+@given(spans)
+def test_nobody_sleeps_longer_than_in_bed(found: list[Span]) -> None:
+    stages = ("AsleepCore", "Awake", "InBed")
+    records = [sleep(moment(at), moment(at + long), stages[count % 3], source) for at, long, count, source in found]
+    nights = rows("sleep_by_day", export(*records))
+    assert rows("sleep_by_day", export(*reversed(records))) == nights
+    for _, periods, asleep, in_bed, _ in nights:
+        assert int(periods) >= 1
+        assert int(asleep or 0) <= int(in_bed)
+    covered = {second for at, long, *_ in found for second in range(at, at + long)}
+    assert abs(sum(int(night[3]) for night in nights) - len(covered) / 60) <= len(nights)
 
 
 def test_more_hours_than_anybody_has_lived_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,6 +158,21 @@ def test_what_no_ingest_would_look_at_is_not_landed(
     assert s3.names() == []
 
 
+@pytest.mark.parametrize("name", ["export.zip", "physiological_cycles.csv", "oura_sleep.csv"])
+def test_an_export_of_one_person_is_landed_under_a_name_that_says_whose(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zone = tmp_path / "zone"
+    zone.mkdir()
+    monkeypatch.setenv("PIPELINE_DATA_DIR", str(zone))
+    assert main(["land", source_file(tmp_path, name, b"x")]) == 64
+    assert "export_user_id=7.zip" in capsys.readouterr().err
+    named = name.replace(".", "_user_id=7.")
+    assert main(["land", source_file(tmp_path, named, b"x")]) == 0
+    ((folder, day, _, landed),) = (path.relative_to(zone).parts for path in zone.rglob("*.*") if path.is_file())
+    assert (folder, day, landed) == ("apple_health" if name == "export.zip" else "sleep", TODAY, named)
+
+
 def test_land_starts_no_database(
     s3: Zone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
