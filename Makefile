@@ -16,7 +16,7 @@ run: .venv/.local ## run the whole pipeline on sample_data/; options in ARGS='--
 report: .venv/.local ## open the report of the latest run; options in ARGS='--with-user-ids'
 	@$(python) -m ingestion report --open $(ARGS)
 
-status: .venv/.local ## show the last runs, files and rejections
+status: .venv/.local ## show how things stand: last runs, stale data, quarantine, what is being loaded
 	@$(python) -m ingestion status $(ARGS)
 
 psql: .venv/.local ## open psql on the database that make run uses

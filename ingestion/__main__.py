@@ -10,23 +10,26 @@ import webbrowser
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
+from sqlalchemy import Engine
 
-from ingestion import db, embedded, landing, log, manifest, migrate, quarantine, report, summary
+from ingestion import db, embedded, history, landing, log, manifest, migrate, overview, quarantine, report, summary
 from ingestion.alerts import open_incidents, send_test
 from ingestion.arguments import parse
 from ingestion.config import Settings
-from ingestion.errors import ConfigurationError, Interrupted, PipelineError
+from ingestion.errors import ConfigurationError, DatabaseUnavailableError, Interrupted, PipelineError
+from ingestion.health import State, read_status
 from ingestion.observers import Command
 from ingestion.run_tracker import exit_code_of
 from ingestion.runner import STEPS, Order, rehearse, report_unstarted, run
 from ingestion.storage import open_storage
 
 _PLAIN_WIDTH = 160
+_NAGIOS: dict[State, int] = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,21 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code; see `ingestion.errors`.
 
     """
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        arguments = parse(sys.argv[1:] if argv is None else argv)
-        settings = _settings(arguments)
-        log.configure(settings.log_format)
-        log.hide([settings.erasure_key, *settings.alerts.secrets])
-        if act := _without_database(arguments):
-            return act(arguments, settings)
-        with ExitStack() as resources:
-            try:
-                ready = resources.enter_context(_with_database(settings))
-            except PipelineError as exc:
-                if command := _run_of(arguments):
-                    report_unstarted(settings, command, exc)
-                raise
-            return _COMMANDS[arguments.command](arguments, ready)
+        return _probe(argv) if "status" in argv[:1] and "--probe" in argv else _execute(argv)
     except (PipelineError, Interrupted) as exc:
         _explain(str(exc), getattr(exc, "hint", None))
         return exit_code_of(exc)
@@ -63,6 +54,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         # whoever read our output has gone; Python would complain once more while it shuts down
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _execute(argv: Sequence[str]) -> int:
+    arguments = parse(argv)
+    settings = _settings(arguments)
+    log.configure(settings.log_format)
+    log.hide([settings.erasure_key, *settings.alerts.secrets])
+    if act := _without_database(arguments):
+        return act(arguments, settings)
+    with ExitStack() as resources:
+        try:
+            ready = resources.enter_context(_with_database(settings))
+        except PipelineError as exc:
+            if command := _run_of(arguments):
+                report_unstarted(settings, command, exc)
+            raise
+        return _COMMANDS[arguments.command](arguments, ready)
+
+
+def _probe(argv: Sequence[str]) -> int:
+    """Answer in one line and by no exit codes but Nagios' own, not even where the question was wrong."""
+    state: State = "unknown"
+    try:
+        return _execute(argv)
+    except DatabaseUnavailableError as exc:
+        state, text = "critical", str(exc)
+    except PipelineError as exc:
+        text = str(exc)
+    except Exception as exc:  # noqa: BLE001  (a bug of ours is no answer either)
+        text = f"a bug of the probe: {type(exc).__name__}"
+    print(overview.probe_text(state, log.redact(text)))
+    return _NAGIOS[state]
 
 
 def _without_database(arguments: argparse.Namespace) -> Callable[[argparse.Namespace, Settings], int] | None:
@@ -139,12 +162,14 @@ def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _status(arguments: argparse.Namespace, settings: Settings) -> int:
-    engine = db.ready_engine(settings)
-    status = summary.read_status(engine)
+    status = read_status(_asking(settings, arguments.timeout), settings, with_dates=not arguments.probe)
+    if arguments.probe:
+        print(overview.probe_line(status))
+        return _NAGIOS[status.state]
     if arguments.json:
-        print(json.dumps({"is_healthy": status.is_healthy, **vars(status)}, default=str, indent=2))
+        _print_json({"state": status.state, "is_healthy": status.is_healthy, **asdict(status)})
     else:
-        _console().print(summary.show_status(status))
+        _console().print(overview.show_status(status))
     return 0 if status.is_healthy else 1
 
 
@@ -179,6 +204,57 @@ def _open(url: str) -> None:
     has_screen = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     if not (has_screen and webbrowser.open(url)):
         print("There is no screen here to open it on: copy it to where there is one, or serve it: report --serve")
+
+
+def _runs(arguments: argparse.Namespace, settings: Settings) -> int:
+    with db.session(db.ready_engine(settings)) as connection:
+        if arguments.what == "show":
+            record = history.record_of(connection, history.find_run(connection, arguments.run))
+            if arguments.json:
+                _print_json(asdict(record))
+            else:
+                _console().print(overview.show_run(record))
+            return 0
+        found = history.runs(connection, limit=arguments.limit, is_failed=arguments.failed, since=arguments.since)
+    if arguments.json:
+        _print_json({"runs": [asdict(run) for run in found]})
+    else:
+        _console().print(overview.show_runs(found))
+    return 0
+
+
+def _files(arguments: argparse.Namespace, settings: Settings) -> int:
+    with db.session(db.ready_engine(settings)) as connection:
+        found = history.files(
+            connection,
+            settings.schema,
+            limit=arguments.limit,
+            status=arguments.status,
+            source=arguments.source,
+            pattern=arguments.pattern,
+        )
+    if arguments.json:
+        _print_json({"files": [asdict(file) for file in found]})
+    else:
+        _console().print(overview.show_files(found, arguments.limit))
+    return 0
+
+
+def _asking(settings: Settings, seconds: int) -> Engine:
+    """Return an engine for who asks once and wants an answer soon, also where the database is down."""
+    engine = db.create_engine(replace(settings, statement_timeout_seconds=seconds), connect_seconds=max(seconds, 2))
+    db.wait_until_ready(engine, 0)
+    return engine
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document, default=_in_json, indent=2, ensure_ascii=False))
+
+
+def _in_json(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds")
+    return str(value)
 
 
 def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -262,6 +338,8 @@ _COMMANDS = {
     "report": _report,
     "status": _status,
     "alert": _alert,
+    "runs": _runs,
+    "files": _files,
     "ls": _ls,
     "psql": _psql,
 }

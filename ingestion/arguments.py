@@ -1,8 +1,9 @@
 """What can be written behind `python -m ingestion`."""
 
 import argparse
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -99,9 +100,9 @@ def _parser() -> _Parser:
     land.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="on this machine")
 
     _add_report(command("report", "write the report of the latest run, show those there are, or say who somebody is"))
-
-    status = command("status", "how things stand; exit code 1 where the last run failed")
-    status.add_argument("--json", action="store_true", help="for machines")
+    _add_status(command("status", "how things stand; exit code 1 where the last run failed"))
+    _add_runs(command("runs", "the runs, newest first; `runs show RUN`: all that is on record of one"))
+    _add_files(command("files", "what the manifest knows of files, the latest first"))
     commands.add_parser(
         "psql", help="open psql on the pipeline's database; further arguments are psql's", add_help=False
     )
@@ -127,7 +128,10 @@ def _add_landing_zone(command: argparse.ArgumentParser, *, with_mode: bool = Tru
             help="load each file once; without it a run replaces what the tables hold",
         )
         command.add_argument(
-            "--since", type=_moment, metavar="TIME", help="look only at files written since then (ISO 8601; UTC)"
+            "--since",
+            type=_moment,
+            metavar="TIME",
+            help="look only at files written since then (ISO 8601; UTC), or in the last 24h",
         )
         command.add_argument(
             "--retract-vanished", action="store_true", help="retract files that are no longer in the landing zone"
@@ -176,6 +180,50 @@ def _add_report(report: argparse.ArgumentParser) -> None:
     who.add_argument("pseudonym", metavar="PSEUDONYM", help="as in a report: K7QM-2XHT")
 
 
+def _add_status(status: argparse.ArgumentParser) -> None:
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for machines")
+    form.add_argument(
+        "--probe", action="store_true", help="one line with figures, and exit code 0, 1, 2 or 3 as Nagios has them"
+    )
+    status.add_argument(
+        "--timeout", type=int, default=5, metavar="SECONDS", help="how long to wait for the server, and for any answer"
+    )
+    _add_schema(status)
+
+
+def _add_runs(runs: argparse.ArgumentParser) -> None:
+    runs.add_argument("--limit", type=_count, default=20, metavar="N", help="how many")
+    runs.add_argument("--failed", action="store_true", help="only those that failed or died")
+    runs.add_argument(
+        "--since", type=_moment, metavar="TIME", help="only those begun since then (ISO 8601; UTC), or in the last 24h"
+    )
+    runs.add_argument("--json", action="store_true", help="for machines")
+    show = runs.add_subparsers(dest="what", metavar="show").add_parser("show", help="all that is on record of a run")
+    show.add_argument("run", nargs="?", default="last", metavar="RUN", help="the first digits of its run_id; or: last")
+    # a default of its own would undo `runs --json show`
+    show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="for machines")
+
+
+def _add_files(files: argparse.ArgumentParser) -> None:
+    files.add_argument("pattern", nargs="?", metavar="NAME", help="what is in the name; * and ? stand for any")
+    files.add_argument("--status", choices=("loaded", "replaced", "duplicate", "refused", "retracted"))
+    files.add_argument("--source", metavar="DATASET")
+    files.add_argument("--limit", type=_count, default=50, metavar="N", help="how many")
+    files.add_argument("--json", action="store_true", help="for machines")
+    _add_schema(files)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def _moment(text: str) -> datetime:
+    if span := re.fullmatch(r"(\d{1,6})([mhd])", text):
+        unit = {"m": "minutes", "h": "hours", "d": "days"}[span[2]]
+        return datetime.now(UTC) - timedelta(**{unit: int(span[1])})
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -4,7 +4,7 @@ import random
 import select
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -50,11 +50,12 @@ def queries(name: str) -> Any:
     return aiosql.from_path(Path(__file__).parent / "queries" / f"{name}.sql", "psycopg2")
 
 
-def create_engine(settings: Settings) -> Engine:
+def create_engine(settings: Settings, *, connect_seconds: int = _CONNECT_TIMEOUT_SECONDS) -> Engine:
     """Return an engine whose connections carry the pipeline's timeouts and name.
 
     Arguments:
         settings: with a database.
+        connect_seconds: how long a server may take to answer; libpq knows no less than 2.
 
     Raises:
         ConfigurationError: no database is configured.
@@ -73,7 +74,7 @@ def create_engine(settings: Settings) -> Engine:
         connection = psycopg2.connect(
             database.dsn,
             application_name=f"wearables-pipeline {__version__}",
-            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            connect_timeout=connect_seconds,
             keepalives_idle=30,
         )
         if connection.server_version < _OLDEST_SERVER:
@@ -292,7 +293,7 @@ def wait_until_ready(engine: Engine, seconds: float) -> None:
                 return
         except DatabaseUnavailableError as exc:
             if time.monotonic() + delay > deadline:
-                exc.args = (f"{exc} (waited {seconds:g} s)",)
+                exc.args = (f"{exc} (waited {seconds:g} s)",) if seconds else exc.args
                 raise
             log.event(f"waiting for the database: {exc}", retry_in_seconds=round(delay, 1))
             time.sleep(delay)
@@ -351,9 +352,33 @@ def try_lock(connection: Connection, name: str, *, shared: bool = False) -> bool
         cursor.execute(
             "select case when %s then pg_try_advisory_lock_shared(key) else pg_try_advisory_lock(key) end"
             " from hashtextextended(%s, 0) as key",
-            (shared, f"wearables-pipeline:{name}"),
+            (shared, lock_name(name)),
         )
         return bool(cursor.fetchone()[0])  # type: ignore[index]
+
+
+def held_locks(connection: Connection, names: Iterable[str]) -> set[str]:
+    """Return those of these named locks that somebody holds; any role may ask.
+
+    Arguments:
+        connection: any.
+        names: as in `lock`.
+
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select name from unnest(%s::text[]) as name inner join pg_locks on"
+            " locktype = 'advisory' and objsubid = 1 and granted"
+            " and database = (select oid from pg_database where datname = current_database())"
+            " and (classid::bigint << 32) | objid::bigint = hashtextextended(%s || name, 0)",
+            (list(names), lock_name("")),
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
+def lock_name(name: str) -> str:
+    """Return how a lock of the pipeline is called on the server, which others may use too."""
+    return f"wearables-pipeline:{name}"
 
 
 @contextmanager

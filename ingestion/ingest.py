@@ -19,7 +19,7 @@ from uuid import UUID
 from psycopg2.sql import SQL, Identifier
 from sqlalchemy import Engine
 
-from ingestion import db, log, manifest, quarantine
+from ingestion import claims, db, log, manifest, quarantine
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
 from ingestion.header import shown
 from ingestion.load import Drop, load
@@ -199,10 +199,13 @@ class _Ingest:
         self._run_id = run_id
         self._plan = plan
         self._schema = plan.schema
+        self._engine = engine
+        self._role = role
         self._on_file = on_file
         self._resources = ExitStack()
         self._sessions = db.Sessions(engine, role)
         self._rehearsal: db.Connection | None = None
+        self._notes: claims.Notes | None = None
         self._stop = threading.Event()
         self._vanished: set[tuple[str, str]] = set()
         self._listed = 0
@@ -215,6 +218,8 @@ class _Ingest:
             resources.callback(self._sessions.close)
             if self._plan.dry_run:
                 self._rehearsal = resources.enter_context(self._rolled_back())
+            elif self._plan.use_manifest:
+                self._notes = resources.enter_context(claims.noted(self._engine, self._run_id, self._role))
             with self._transaction() as connection:
                 self._tombstones = Tombstones(connection, self._plan.erasure_key)
                 self._retracted = retracted(connection, self._schema)
@@ -423,6 +428,8 @@ class _Ingest:
                 return FileResult(file.name, source.name, "claimed", reason="another worker is loading it")
             if self._is_loaded_since(connection, file, source, known):
                 return FileResult(file.name, source.name, "skipped")
+            if self._notes:
+                self._notes.take(self._schema, source.name, file.name)
             return self._load(connection, file, source)
 
     def _is_loaded_since(

@@ -203,13 +203,18 @@ def record_not_loaded(
 
 def claim(connection: db.Connection, target_schema: str, source: str, filename: str) -> bool:
     """Take a file for this transaction; False where another one has it. The server frees it, however that ends."""
-    name = f"wearables-pipeline:file:{target_schema}.{source}:{filename}"
+    name = db.lock_name(claim_name(target_schema, source, filename))
     return bool(_queries.claim(connection, name=name))
+
+
+def claim_name(target_schema: str, source: str, filename: str) -> str:
+    """Return the name of the lock that claims a file."""
+    return f"file:{target_schema}.{source}:{filename}"
 
 
 def lock(connection: db.Connection, target_schema: str, source: str) -> None:
     """Keep other loads of this dataset from committing until this transaction ends."""
-    _queries.lock(connection, name=f"wearables-pipeline:manifest:{target_schema}.{source}")
+    _queries.lock(connection, name=db.lock_name(f"manifest:{target_schema}.{source}"))
 
 
 def mark_replaced(connection: db.Connection, file_id: int) -> None:

@@ -132,7 +132,7 @@ class RunTracker:
                 shared=self._shared,
                 on_wait=self._say_that_it_waits,
             )
-            db.try_lock(connection, _lock_name(str(self._run_id)))
+            db.try_lock(connection, lock_name(str(self._run_id)))
             if _queries.runs_exists(connection):
                 self._bury_the_dead(connection)
                 _queries.start_run(connection, run_id=str(self._run_id), started_at=self.started_at)
@@ -218,7 +218,7 @@ class RunTracker:
 
     def _bury_the_dead(self, connection: db.Connection) -> None:
         for (run_id,) in list(_queries.running(connection)):
-            if run_id != str(self._run_id) and db.try_lock(connection, _lock_name(run_id)):
+            if run_id != str(self._run_id) and db.try_lock(connection, lock_name(run_id)):
                 _queries.bury_run(connection, run_id=run_id, error_summary=DIED)
                 _queries.bury_steps(connection, run_id=run_id, error_summary=DIED)
                 log.event(f"run {run_id} had died without a word: marked as failure", level=log.WARNING)
@@ -235,9 +235,10 @@ class RunTracker:
                 error_summary=self.error_summary(exc) if exc else None,
             )
         )
-        self._describe(exit_code=exit_code_of(exc) if exc else 0)
+        hint: str | None = getattr(exc, "hint", None)
+        self._describe(exit_code=exit_code_of(exc) if exc else 0, hint=log.redact(hint) if hint else None)
 
-    def _describe(self, exit_code: int | None) -> None:
+    def _describe(self, exit_code: int | None, hint: str | None = None) -> None:
         if self._is_ready:
             self._write(
                 lambda connection: _queries.describe_run(
@@ -246,6 +247,7 @@ class RunTracker:
                     command=self._command,
                     application_version=__version__,
                     exit_code=exit_code,
+                    hint=hint,
                 )
             )
 
@@ -310,5 +312,6 @@ def exit_code_of(exc: BaseException) -> int:
     return exc.exit_code if isinstance(exc, PipelineError | Interrupted) else 70
 
 
-def _lock_name(run_id: str) -> str:
+def lock_name(run_id: str) -> str:
+    """Return the name of the lock that a run holds as long as its process lives."""
     return f"run:{run_id}"

@@ -15,9 +15,10 @@ import pytest
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine
 
-from ingestion import db, embedded, migrate
+from ingestion import db, embedded, log, migrate
+from ingestion.__main__ import main
 from ingestion.config import Database, Settings, exported
-from tests.drops import Landing
+from tests.drops import Invoke, Landing
 
 _names = count(1)
 
@@ -106,3 +107,22 @@ def drop_database(server: Database, database: Database) -> None:
 def landing(settings: Settings, engine: Engine) -> Landing:
     """A landing zone and what it is loaded into."""
     return Landing(Path(settings.landing_zone), engine)
+
+
+@pytest.fixture
+def invoke(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Invoke]:
+    """Call the command line on the test's database and landing zone."""
+    database = settings.database
+    assert database is not None
+    for name in ("DATABASE_URL", "DB_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in database.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PIPELINE_DATA_DIR", settings.landing_zone)
+    monkeypatch.setenv("PIPELINE_USE_MANIFEST", "1")
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+    yield lambda *arguments: main(arguments)
+    # the log went to a stream of the test's own
+    log.logger.handlers.clear()
+    log.logger.propagate = True

@@ -1,5 +1,6 @@
 """Small drops, and a landing zone to put them into."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,9 @@ from sqlalchemy import Engine
 from ingestion import db
 from ingestion.ingest import IngestResult, Plan, ingest
 from ingestion.storage import open_storage
+
+# the command line: its arguments, and the exit code
+Invoke = Callable[..., int]
 
 SLEEP_HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed"
 ACTIVITY_HEADER = (

@@ -7,9 +7,9 @@ insert into ops.pipeline_runs (run_id, started_at, status)
 values (:run_id, :started_at, 'running')
 on conflict (run_id) do nothing;
 
--- name: describe_run(run_id, command, application_version, exit_code)!
+-- name: describe_run(run_id, command, application_version, exit_code, hint)!
 update ops.pipeline_runs
-set command = :command, application_version = :application_version, exit_code = :exit_code
+set command = :command, application_version = :application_version, exit_code = :exit_code, hint = :hint
 where run_id = :run_id;
 
 -- name: finish_run(run_id, finished_at, status, error_summary)!

@@ -24,42 +24,6 @@ group by m.source_filename, r.reason, r.column_name
 order by rows_rejected desc, m.source_filename
 limit 20;
 
--- name: raw_rows()
-select
-    source,
-    sum(row_count)::bigint as rows_loaded,
-    count(*) as files
-from ops.raw_ingest_manifest
-where status = 'loaded' and target_schema = 'raw'
-group by source
-order by source;
-
--- name: quarantined_rows()$
-select count(*)
-from ops.rejected_rows as r
-inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
-where m.status = 'loaded';
-
--- name: file_counts()
-select
-    status,
-    count(*) as files
-from ops.raw_ingest_manifest
-group by status
-order by status;
-
--- name: recent_runs(limit)
-select
-    run_id::text,
-    started_at,
-    finished_at,
-    status,
-    command,
-    error_summary
-from ops.pipeline_runs
-order by started_at desc
-limit :limit;
-
 -- name: status_exists()$
 select to_regclass('marts.fct_user_status') is not null;
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from ingestion import db, summary
+from ingestion import db
 from ingestion.config import Database, Settings
-from ingestion.errors import ConfigurationError, PipelineError
+from ingestion.errors import ConfigurationError
 
 
 def test_a_server_that_is_too_old(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,8 +29,3 @@ def test_a_port_that_is_no_number_is_not_waited_for(database: Database) -> None:
     wrong = replace(database, parameters={**database.parameters, "host": "127.0.0.1", "port": "five"})
     with pytest.raises(ConfigurationError, match="invalid integer"):
         db.wait_until_ready(db.create_engine(Settings(database=wrong)), 30)
-
-
-def test_the_status_of_a_database_on_which_nothing_has_run(empty_database: Database) -> None:
-    with pytest.raises(PipelineError, match="nothing has been run"):
-        summary.read_status(db.create_engine(Settings(database=empty_database)))

@@ -3,42 +3,21 @@
 import json
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from ingestion import db, manifest, retraction, runner
-from ingestion.__main__ import main
 from ingestion.config import Settings
 from ingestion.run_tracker import RunTracker
 from ingestion.runner import Order
 from ingestion.sources import SLEEP
 from ingestion.storage import open_storage
-from tests.drops import SLEEP_HEADER, Landing, activity, sleep
+from tests.drops import SLEEP_HEADER, Invoke, Landing, activity, sleep
 
 KEY = "a long random secret"
-
-Invoke = Callable[..., int]
-
-
-@pytest.fixture
-def invoke(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
-    """Call the command line on the test's database and landing zone."""
-    database = settings.database
-    assert database is not None
-    for name in ("DATABASE_URL", "DB_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in database.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PIPELINE_DATA_DIR", settings.landing_zone)
-    monkeypatch.setenv("PIPELINE_USE_MANIFEST", "1")
-    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
-    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
-    return lambda *arguments: main(arguments)
 
 
 def retract(landing: Landing, settings: Settings, name: str) -> None:

@@ -1,0 +1,112 @@
+"""ops.file_claims: which files are being loaded right now, and by which run, for others to see.
+
+What keeps two workers from one file is its advisory lock (`manifest.claim`), which has no name that could be read. The
+notes give it one: on a connection of their own, so that they are seen before the load ends. They are believed only
+where the lock is held.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg2
+from sqlalchemy import Engine
+
+from ingestion import db, log, manifest
+
+_queries = db.queries("claims")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A file that is being loaded.
+
+    Arguments:
+        target_schema: the schema of the raw tables.
+        source: its dataset.
+        filename: its name in the landing zone.
+        run_id: the run that loads it.
+        claimed_at: since when.
+
+    """
+
+    target_schema: str
+    source: str
+    filename: str
+    run_id: str
+    claimed_at: datetime
+
+
+class Notes:
+    """What one run notes of its claims. Whatever becomes of them, the load goes on.
+
+    Arguments:
+        connection: an autocommit session of their own; any thread may use it.
+        run_id: the run.
+
+    """
+
+    def __init__(self, connection: db.Connection, run_id: UUID) -> None:
+        self._connection = connection
+        self._run_id = str(run_id)
+
+    def take(self, target_schema: str, source: str, filename: str) -> None:
+        """Note that a file has been claimed."""
+        if self._connection.closed:
+            return
+        try:
+            _queries.note(
+                self._connection,
+                target_schema=target_schema,
+                source=source,
+                source_filename=filename,
+                run_id=self._run_id,
+            )
+        except psycopg2.Error as exc:
+            log.event(f"claims are not noted: {type(exc).__name__}", level=log.WARNING)
+
+    def forget(self) -> None:
+        """Take out the notes of this run, and those of runs that have ended without doing so."""
+        if not self._connection.closed:
+            try:
+                _queries.forget(self._connection, run_id=self._run_id)
+            except psycopg2.Error as exc:
+                log.event(f"noted claims are left: {type(exc).__name__}", level=log.WARNING)
+
+
+@contextmanager
+def noted(engine: Engine, run_id: UUID, role: str | None) -> Iterator[Notes]:
+    """Yield notes that are gone when the block ends.
+
+    Arguments:
+        engine: a migrated database.
+        run_id: the run that claims.
+        role: the role that writes them.
+
+    """
+    with db.session(engine, role=role) as connection:
+        with connection.cursor() as cursor:
+            # nobody needs them after a crash of the server, nor waits for them
+            cursor.execute("set synchronous_commit = off")
+        notes = Notes(connection, run_id)
+        try:
+            yield notes
+        finally:
+            notes.forget()
+
+
+def claims(connection: db.Connection) -> list[Claim]:
+    """Return the files that are being loaded at this moment, the oldest claim first.
+
+    Arguments:
+        connection: any, of a role that may read ops.
+
+    """
+    if not _queries.claims_exist(connection):
+        return []
+    found = [Claim(*row) for row in _queries.claims(connection)]
+    names = {claim: manifest.claim_name(claim.target_schema, claim.source, claim.filename) for claim in found}
+    held = db.held_locks(connection, names.values())
+    return [claim for claim in found if names[claim] in held]

@@ -1,0 +1,28 @@
+-- name: note(target_schema, source, source_filename, run_id)!
+insert into ops.file_claims (target_schema, source, source_filename, run_id)
+values (:target_schema, :source, :source_filename, :run_id)
+on conflict (target_schema, source, source_filename) do update
+    set run_id = excluded.run_id, claimed_at = clock_timestamp();
+
+-- name: forget(run_id)!
+-- with what runs left behind that have ended, however they ended
+delete from ops.file_claims as claim
+where
+    claim.run_id = :run_id
+    or not exists (
+        select from ops.pipeline_runs as run
+        where run.run_id = claim.run_id and run.status = 'running'
+    );
+
+-- name: claims_exist()$
+select to_regclass('ops.file_claims') is not null;
+
+-- name: claims()
+select
+    target_schema,
+    source,
+    source_filename,
+    run_id::text,
+    claimed_at
+from ops.file_claims
+order by claimed_at;
