@@ -58,6 +58,9 @@ class Service:
         self.requests: list[Request] = []
         self.url = ""
 
+    def bodies(self, path: str) -> list[bytes]:
+        return [request.body for request in self.requests if request.path == path]
+
     def answer(self, request: Request) -> Answer:  # noqa: ARG002
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 

@@ -12,7 +12,7 @@ from ingestion import log, runner
 from ingestion.config import Database, Settings, exported
 from ingestion.observers import RunResult
 from tests.drops import SLEEP_HEADER, activity, sleep
-from tests.receiver import Receiver, receiver
+from tests.listeners import Answer, Service, serve
 
 USER = 8877689391
 PASSWORD = "a-password-of-the-database"
@@ -24,6 +24,9 @@ PLANTED = (str(USER), PASSWORD, TOKEN, API_KEY, VALUE)
 TRACE, PARENT_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT_RUN = "3bb703d1-09c1-4a42-8da5-35a0b3216072"
 
+# how a server behaves that is of no use; nobody listens where it is down
+ANSWERS = {"down": Answer(), "hangs": Answer(after=5), "500": Answer(500)}
+
 
 @dataclass(frozen=True)
 class Told:
@@ -32,8 +35,8 @@ class Told:
     settings: Settings
     run: RunResult
     lines: list[dict[str, object]]
-    collector: Receiver
-    catalogue: Receiver
+    collector: Service
+    catalogue: Service
 
 
 @contextmanager
@@ -45,7 +48,7 @@ def whole_run(database: Database, folder: Path) -> Iterator[Told]:
     (landing / "daily_activity.csv").write_bytes(activity(USER, 2))
     (mine / "sleep.csv").write_bytes(sleep(USER, 2) + f"{USER},4/13/2016,1,{VALUE} {USER},346\n".encode())
     (mine / "sleep_2.csv").write_text(SLEEP_HEADER.replace("SleepDay", "Night") + f"\n{USER},4/12/2016,1,2,3\n")
-    with receiver() as collector, receiver() as catalogue:
+    with serve(Service()) as collector, serve(Service()) as catalogue:
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{TOKEN}",

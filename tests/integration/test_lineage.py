@@ -23,8 +23,8 @@ from ingestion.ingest import FileResult
 from ingestion.lineage import datasets
 from ingestion.manifest import Counts
 from tests.drops import sleep
-from tests.observed import API_KEY, PARENT_RUN, PLANTED, Told
-from tests.receiver import Receiver, receiver
+from tests.listeners import Answer, Service, serve
+from tests.observed import ANSWERS, API_KEY, PARENT_RUN, PLANTED, Told
 
 JOB = "wearables-pipeline"
 
@@ -52,7 +52,7 @@ def configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Configure
     return configured
 
 
-def events_of(catalogue: Receiver) -> Events:
+def events_of(catalogue: Service) -> Events:
     """The events by job and state."""
     events: Events = defaultdict(dict)
     for body in catalogue.bodies("/api/v1/lineage"):
@@ -177,7 +177,7 @@ def test_models_have_columns_rows_and_what_tests_found(told: Told) -> None:
 
 
 def test_neither_persons_nor_secrets_leave_the_house(told: Told) -> None:
-    assert {request.headers["Authorization"] for request in told.catalogue.requests} == {f"Bearer {API_KEY}"}
+    assert {request.headers["authorization"] for request in told.catalogue.requests} == {f"Bearer {API_KEY}"}
     for request in told.catalogue.requests:
         for planted in PLANTED:
             assert planted.encode() not in request.body
@@ -185,7 +185,7 @@ def test_neither_persons_nor_secrets_leave_the_house(told: Told) -> None:
 
 
 def test_a_run_that_finds_nothing_new_tells_of_no_datasets(configured: Configured) -> None:
-    with receiver() as catalogue:
+    with serve(Service()) as catalogue:
         settings = configured(OPENLINEAGE_URL=catalogue.url)
         Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
         assert runner.run(settings, "ingest").exit_code == 0
@@ -203,7 +203,7 @@ def test_a_run_that_is_interrupted_is_aborted(configured: Configured, monkeypatc
         raise Interrupted(15)
 
     monkeypatch.setattr("ingestion.transform.build", interrupted)
-    with receiver() as catalogue:
+    with serve(Service()) as catalogue:
         assert runner.run(configured(OPENLINEAGE_URL=catalogue.url), "transform").exit_code == 143
         events = events_of(catalogue)
     assert {name: set(states) for name, states in events.items()} == {
@@ -220,7 +220,7 @@ def test_a_server_that_fails_costs_seconds_and_nothing_else(
     monkeypatch.setattr("ingestion.lineage.courier._STALLED_SECONDS", 1.0)
     lines = StringIO()
     log.configure("json", lines)
-    with receiver(status=500 if kind == "500" else 200, hangs=kind == "hangs") as catalogue:
+    with serve(Service(ANSWERS[kind])) as catalogue:
         settings = configured(OPENLINEAGE_URL="http://127.0.0.1:9" if kind == "down" else catalogue.url)
         Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
         started = time.monotonic()
@@ -235,7 +235,7 @@ def test_a_server_that_is_slow_is_waited_for_while_events_arrive(
     configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingestion.lineage.courier._STALLED_SECONDS", 0.5)
-    with receiver(delay=0.2) as catalogue:
+    with serve(Service(Answer(after=0.2))) as catalogue:
         settings = configured(OPENLINEAGE_URL=catalogue.url)
         Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
         assert runner.run(settings, "ingest").exit_code == 0

@@ -20,8 +20,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ingestion import log, runner
 from ingestion.config import ROOT, Settings
 from tests.drops import activity, sleep
-from tests.observed import PARENT_SPAN, PASSWORD, PLANTED, TOKEN, TRACE, USER, Told
-from tests.receiver import Receiver, receiver
+from tests.listeners import Service, serve
+from tests.observed import ANSWERS, PARENT_SPAN, PASSWORD, PLANTED, TOKEN, TRACE, USER, Told
 
 Configured = Callable[..., Settings]
 
@@ -47,7 +47,7 @@ def configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Configure
     return configured
 
 
-def spans_of(collector: Receiver) -> list[Span]:
+def spans_of(collector: Service) -> list[Span]:
     return [
         span
         for body in collector.bodies("/v1/traces")
@@ -57,7 +57,7 @@ def spans_of(collector: Receiver) -> list[Span]:
     ]
 
 
-def by_name(collector: Receiver) -> dict[str, Span]:
+def by_name(collector: Service) -> dict[str, Span]:
     return {span.name: span for span in spans_of(collector)}
 
 
@@ -187,7 +187,7 @@ def test_a_collector_that_fails_costs_seconds_and_nothing_else(
     monkeypatch.setattr("ingestion.telemetry.delivery._FLUSH_SECONDS", 1.0)
     lines = StringIO()
     log.configure("json", lines)
-    with receiver(status=500 if kind == "500" else 200, hangs=kind == "hangs") as collector:
+    with serve(Service(ANSWERS[kind])) as collector:
         url = collector.url if kind != "down" else "http://127.0.0.1:9"
         settings = configured(environment(url, OTEL_EXPORTER_OTLP_TIMEOUT="1.5"))
         Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
@@ -209,7 +209,7 @@ def test_a_protocol_that_is_not_there_is_said_and_the_run_goes_on(
 ) -> None:
     lines = StringIO()
     log.configure("json", lines)
-    with receiver() as collector:
+    with serve(Service()) as collector:
         settings = configured(
             environment(
                 collector.url, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="grpc", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf"
@@ -251,7 +251,7 @@ def test_nothing_of_it_is_imported_unless_it_is_asked_for(settings: Settings) ->
 
 
 def test_a_run_that_does_not_reach_its_database_is_told_too(configured: Configured) -> None:
-    with receiver() as collector:
+    with serve(Service()) as collector:
         settings = configured(environment(collector.url))
         away = replace(settings.known_database, parameters={"host": "127.0.0.1", "port": "9", "password": PASSWORD})
         run = runner.run(replace(settings, database=away, db_wait_seconds=0))
