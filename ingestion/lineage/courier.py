@@ -66,7 +66,8 @@ class Courier:
             if carried != self._carried:
                 carried, moved_at = self._carried, now
             if now - moved_at > _STALLED_SECONDS or now - began > _FINISH_SECONDS:
-                self._say(f"lineage was not taken within {now - began:.0f} s, and the rest of it is lost")
+                to = getattr(self._client.transport, "url", self._client.transport.kind)
+                self._say(f"lineage was not taken by {to} within {now - began:.0f} s, and the rest of it is lost")
                 return
 
     def _carry(self) -> None:

@@ -35,7 +35,7 @@ class Datasets:
 
     def __init__(self, settings: Settings) -> None:
         where = settings.known_database.parameters
-        host = where.get("host", "localhost").split(",")[0]
+        host = (where.get("host") or where.get("hostaddr") or "localhost").split(",")[0]
         self._host = "localhost" if host.startswith("/") else host
         self._port = where.get("port", "5432").split(",")[0]
         self._database = where.get("dbname") or where.get("user", "postgres")

@@ -81,11 +81,12 @@ class Delivery:
             points = entry_points(group=f"opentelemetry_{signal}_exporter", name=found)
             if not points:
                 asked = f"otlp by {wanted.protocol}" if name == "otlp" else name
-                log.event(
-                    f"no {signal}: there is no exporter for {asked}",
-                    level=log.WARNING,
-                    hint="Set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, which collectors take at port 4318.",
+                hint = (
+                    "Set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, which collectors take at port 4318."
+                    if name == "otlp"
+                    else f"Set OTEL_{signal.upper()}_EXPORTER to otlp, console or none."
                 )
+                log.event(f"no {signal}: there is no exporter for {asked}", level=log.WARNING, hint=hint)
                 continue
             exporters.append(next(iter(points)).load()())
         return exporters
