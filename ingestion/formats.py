@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import IO, Any, Literal, Protocol, cast
+from typing import IO, Literal, Protocol, cast
 
-from ingestion import thrift
+from ingestion import parquet
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
 
@@ -26,7 +26,6 @@ _CHUNK_BYTES = 1 << 18
 _PACKED_CHUNK_BYTES = 1 << 15
 _UTF8_BOM = codecs.BOM_UTF8
 _UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_ROWS_PER_CHUNK = 10_000
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _END_OF_DIRECTORY_BYTES = 22 + 65_535
 _IN_MEMORY_BYTES = 1 << 20
@@ -36,7 +35,7 @@ _MARKS = {
     b"\x1f\x8b": ("a gzip archive", ".gz"),
     b"(\xb5/\xfd": ("a Zstandard archive", ".zst"),
     b"PK\x03\x04": ("a zip archive or a spreadsheet", ".zip or .xlsx"),
-    _PARQUET: ("a Parquet file", ".parquet"),
+    b"PAR1": ("a Parquet file", ".parquet"),
 }
 _LEAST_PARQUET_BYTES = 12
 _NO_SPACE = re.compile(r"[^ \t\r\n]")
@@ -410,73 +409,7 @@ def _spreadsheet(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
     if len(filled) > 1:
         raise FileRefusedError(f"it has {len(filled)} sheets with something on them", hint="Save each as a file.")
     for frame in filled:
-        yield from _as_csv(frame, header=False)
-
-
-def _parquet(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
-    if not _has_whole_footer(file):
-        raise FileRefusedError("it is no Parquet file that can be read", hint="Export it again.")
-    from fastparquet import ParquetFile  # noqa: PLC0415  (takes a second, which other files save)
-
-    try:
-        parquet = ParquetFile(_NotClosed(file), verify=True)
-        largest = max((group.total_byte_size for group in parquet.row_groups), default=0)
-    except Exception as exc:  # whatever its parsers raise
-        raise FileRefusedError("it is no Parquet file that can be read", hint="Export it again.") from exc
-    if largest > limits.table_bytes:
-        raise FileRefusedError(
-            f"a row group has more than {limits.table_bytes >> 20} MiB", hint="Write smaller row groups."
-        )
-    header = True
-    groups = iter(parquet.iter_row_groups())
-    while True:
-        try:
-            frame = next(groups, None)
-        except Exception as exc:  # whatever its decoders raise
-            raise FileRefusedError("its data is damaged", hint="Export it again.") from exc
-        if frame is None:
-            break
-        yield from _as_csv(frame, header=header)
-        header = False
-    if header:
-        yield ",".join(parquet.columns).encode() + b"\n"
-
-
-def _has_whole_footer(file: IO[bytes]) -> bool:
-    """Tell whether the metadata is all there: fastparquet reads on beyond its end, and may not come back."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    if size < _LEAST_PARQUET_BYTES or file.read(4) != _PARQUET:
-        return False
-    file.seek(size - 8)
-    length, mark = struct.unpack("<I4s", file.read(8))
-    if mark != _PARQUET or length > size - _LEAST_PARQUET_BYTES:
-        return False
-    file.seek(size - 8 - length)
-    try:
-        thrift.walk(file.read(length))
-    except ValueError:
-        return False
-    return True
-
-
-class _NotClosed(io.RawIOBase):
-    """A file that is closed by its owner alone."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def close(self) -> None:
-        pass
+        yield from parquet.as_csv(frame, header=False)
 
 
 def _objects(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
@@ -519,10 +452,8 @@ def _no_json(text: str, begin: int) -> FileRefusedError:
     )
 
 
-def _as_csv(frame: Any, *, header: bool) -> Iterator[bytes]:
-    for begin in range(0, len(frame), _ROWS_PER_CHUNK):
-        part = frame.iloc[begin : begin + _ROWS_PER_CHUNK]
-        yield part.to_csv(index=False, header=header and begin == 0, lineterminator="\n").encode()
+def _parquet(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
+    return parquet.rows(file, limits.table_bytes)
 
 
 _TABLES: dict[str, Callable[[IO[bytes], Limits], Iterator[bytes]]] = {

