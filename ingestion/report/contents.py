@@ -1,8 +1,9 @@
 """What a report says, read from the marts and from ops in one snapshot."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from ingestion import __version__, db, log
@@ -17,6 +18,8 @@ _SLOWEST = 12
 _LISTED = 40
 _FAILED = {"error", "fail", "runtime error", "partial success"}
 _EPOCH = date(1970, 1, 1)
+# may quote the name of a file
+_FROM_OUTSIDE = {"name", "example", "error", "hint", "reason", "message"}
 _queries = db.queries("report")
 
 
@@ -36,13 +39,13 @@ class Outcome:
 
 @dataclass
 class Contents:
-    """A report's figures; those of the persons are complete once `packer` has yielded all blocks.
+    """A report's figures; those of the persons are complete once `packer` has packed all blocks.
 
     Arguments:
         run_id: of the run it tells of.
         started_at: when that began.
         facts: what is known without the days.
-        packer: yields the days; None where there are no marts.
+        packer: reads the days; None where there are no marts.
         standing: what is known of each person today, by user id.
 
     """
@@ -61,8 +64,8 @@ class Contents:
             str(person.user_id): str(person.user_id) if self._with_user_ids else pseudonym.spell(person.digest)
             for person in people
         }
-        told = {**self.facts, "people": self._people(people, names), "blocks": self.packer.sizes if self.packer else []}
-        return told if self._with_user_ids else _masked(told, names)
+        facts = self.facts if self._with_user_ids else _masked(self.facts, names.keys())
+        return {**facts, "people": self._people(people, names), "blocks": self.packer.sizes if self.packer else []}
 
     def _people(self, people: list[Person], names: Mapping[str, str]) -> dict[str, list[Any]]:
         nobody = (None,) * 9
@@ -140,10 +143,12 @@ def _read_marts(connection: db.Connection, contents: Contents) -> None:
         ],
     }
     contents.standing = {row[0]: row[1:] for row in _queries.people(connection, as_of_date=as_of)} if as_of else {}
-    cursor = connection.cursor(name="days")
-    cursor.itersize = 50
-    cursor.execute(_queries.days.sql)
-    contents.packer = Packer(iter(cursor), rounding)
+    contents.packer = Packer(partial(_copy_days, connection), rounding)
+
+
+def _copy_days(connection: db.Connection, packer: Packer) -> None:
+    with connection.cursor() as cursor:
+        cursor.copy_expert(f"copy ({_queries.days.sql.rstrip().rstrip(';')}) to stdout", packer)
 
 
 def _counts(connection: db.Connection, as_of: date) -> tuple[list[int], list[int]]:
@@ -230,12 +235,12 @@ def _number(status: str | None) -> int:
     return STATUSES.index(status) if status else _UNTOLD
 
 
-def _masked(value: Any, names: Mapping[str, str]) -> Any:
-    """Return the same with known user ids in texts replaced: who names files may name persons."""
+def _masked(value: Any, ids: Collection[str], name: str = "") -> Any:
+    """Return the same without user ids in what comes from outside: who names files may name persons."""
     if isinstance(value, str):
-        return pseudonym.without_numbers(value, names)
+        return pseudonym.without_numbers(value, ids) if name in _FROM_OUTSIDE else value
     if isinstance(value, dict):
-        return {key: _masked(inner, names) for key, inner in value.items()}
+        return {key: _masked(inner, ids, key) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(inner, names) for inner in value]
+        return [_masked(inner, ids, name) for inner in value]
     return value

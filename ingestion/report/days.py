@@ -7,7 +7,7 @@ differences from day to day: both make the same content half as long. 65535 stan
 
 import base64
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,7 +19,8 @@ _SIGN = 0x8000
 _MINUTES = 5
 _ALERT = 8
 _WEAR = 16
-_ROW_PLANES = ("steps", "median", "mad", "asleep", "flags")
+# steps, median, MAD, minutes asleep, flags
+_PLANES = 5
 
 # up to so many user-days a report holds whole steps; above, it rounds them
 _EXACT_DAYS = 1_000_000
@@ -60,33 +61,54 @@ class Packer:
     """Packs persons' days into blocks.
 
     Arguments:
-        rows: as the query `days` gives them.
+        copy: sends what the query `days` gives to a stream, as COPY does: a cursor would not be read in parallel.
         rounding: to how many steps figures are rounded.
 
     """
 
-    def __init__(self, rows: Iterator[tuple[Any, ...]], rounding: int) -> None:
-        self._rows = rows
+    def __init__(self, copy: Callable[["Packer"], None], rounding: int) -> None:
+        self._copy = copy
         self._rounding = rounding
+        self._emit: Callable[[str], object] = _drop
+        self._rest = b""
+        self._planes: list[list[Any]] = [[] for _ in range(_PLANES)]
+        self._size = self._days = 0
         self.people: list[Person] = []
         # how many persons are in each block
         self.sizes: list[int] = []
 
-    def blocks(self) -> Iterator[str]:
-        """Yield each block as base64, and note its persons on the way."""
-        planes: list[list[Any]] = [[] for _ in _ROW_PLANES]
-        size = days = 0
-        for user_id, digest, first_date, count, *packed in self._rows:
-            series = [_unpacked(column) for column in packed]
-            self.people.append(self._person(user_id, bytes(digest), first_date, count, series))
-            for plane, column in zip(planes, self._coded(series), strict=True):
-                plane.append(column)
-            size, days = size + 1, days + count
-            if days >= _DAYS_A_BLOCK:
-                yield self._block(planes, size)
-                planes, size, days = [[] for _ in _ROW_PLANES], 0, 0
-        if size:
-            yield self._block(planes, size)
+    def pack(self, emit: Callable[[str], object]) -> None:
+        """Read all days.
+
+        Arguments:
+            emit: called with each block, as base64.
+
+        """
+        self._emit = emit
+        self._copy(self)
+        if self._size:
+            self._end_block()
+
+    def write(self, data: bytes) -> None:
+        """Take what COPY sends: a line a person.
+
+        Arguments:
+            data: lines, or a part of one.
+
+        """
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            user_id, digest, first_date, count, *packed = line.split(b"\t")
+            self._add(int(user_id), _bytes(digest), date.fromisoformat(first_date.decode()), int(count), packed)
+
+    def _add(self, user_id: int, digest: bytes, first_date: date, count: int, packed: list[bytes]) -> None:
+        series = [_unpacked(_bytes(column)) for column in packed]
+        self.people.append(self._person(user_id, digest, first_date, count, series))
+        for plane, column in zip(self._planes, self._coded(series), strict=True):
+            plane.append(column)
+        self._size, self._days = self._size + 1, self._days + count
+        if self._days >= _DAYS_A_BLOCK:
+            self._end_block()
 
     def _person(self, user_id: int, digest: bytes, first_date: date, count: int, series: list[Any]) -> Person:
         *_, asleep, flags = series
@@ -110,21 +132,32 @@ class Packer:
         yield _rounded(asleep, 1 if self._rounding == 1 else _MINUTES)
         yield flags
 
-    def _block(self, planes: list[list[Any]], size: int) -> str:
+    def _end_block(self) -> None:
         import numpy as np  # noqa: PLC0415
 
-        self.sizes.append(size)
+        self.sizes.append(self._size)
         content = bytearray()
-        for plane in planes:
+        for plane in self._planes:
             joined = np.concatenate(plane).astype("<u2").view("u1")
             content += joined[0::2].tobytes() + joined[1::2].tobytes()
-        return base64.b64encode(zlib.compress(bytes(content), 9)).decode("ascii")
+        self._emit(base64.b64encode(zlib.compress(bytes(content), 9)).decode("ascii"))
+        self._planes = [[] for _ in range(_PLANES)]
+        self._size = self._days = 0
 
 
-def _unpacked(column: Any) -> Any:
+def _drop(block: str) -> None:
+    """Serve until somebody wants the blocks."""
+
+
+def _bytes(column: bytes) -> bytes:
+    """Return the bytes that COPY writes as `\\\\x` and hexadecimal digits."""
+    return bytes.fromhex(column[3:].decode("ascii"))
+
+
+def _unpacked(column: bytes) -> Any:
     import numpy as np  # noqa: PLC0415  (a tenth of a second, which a run without changes saves)
 
-    return np.frombuffer(bytes(column), ">u2").astype("u2") ^ _SIGN
+    return np.frombuffer(column, ">u2").astype("u2") ^ _SIGN
 
 
 def _rounded(series: Any, to: int) -> Any:

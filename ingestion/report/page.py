@@ -53,8 +53,8 @@ def write(file: IO[str], contents: Contents) -> None:
             answer=_answer_without_scripts(contents.facts),
         )
     )
-    for block in contents.packer.blocks() if contents.packer else ():
-        file.write(f'<script type="text/plain" class="block">{block}</script>\n')
+    if contents.packer:
+        contents.packer.pack(lambda block: file.write(f'<script type="text/plain" class="block">{block}</script>\n'))
     text = json.dumps(contents.everything(), ensure_ascii=False, separators=(",", ":"), default=str)
     figures = base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
     file.write(f'<script type="text/plain" id="figures">{figures}</script>\n')

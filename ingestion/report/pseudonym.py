@@ -7,7 +7,7 @@ cannot match the two.
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 
 from ingestion.errors import UsageError
 
@@ -18,7 +18,7 @@ _RFC = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ENCODE = str.maketrans(_RFC, _CROCKFORD)
 _DECODE = str.maketrans(_CROCKFORD + "OIL", _RFC + "ABB")
-_NUMBER = re.compile(r"\d{3,}")
+_NUMBER = re.compile(r"\d+")
 
 
 def spell(digest: bytes) -> str:
@@ -52,12 +52,12 @@ def read(text: str) -> bytes:
     return digest
 
 
-def without_numbers(text: str, names: Mapping[str, str]) -> str:
-    """Return a text, such as the name of a file, with known user ids replaced.
+def without_numbers(text: str, ids: Collection[str]) -> str:
+    """Return a text from outside, such as the name of a file, without user ids.
 
     Arguments:
         text: from outside.
-        names: for each user id, as text, what to say instead.
+        ids: known user ids. A pseudonym in their place would give both away.
 
     """
-    return _NUMBER.sub(lambda match: names.get(match[0].lstrip("0"), match[0]), text)
+    return _NUMBER.sub(lambda match: "***" if match[0].lstrip("0") in ids else match[0], text)

@@ -21,7 +21,7 @@ from ingestion.storage import Shelf, open_shelf
 
 LATEST = "latest.html"
 
-_OURS = re.compile(r"report_\d{4}-\d{2}-\d{2}T\d{6}Z_[0-9a-f-]{36}\.html")
+_OURS = re.compile(r"report_\d{4}-\d{2}-\d{2}T\d{6}\.\d{3}Z_[0-9a-f-]{36}\.html")
 _queries = db.queries("report")
 _run_queries = db.queries("runs")
 
@@ -185,7 +185,9 @@ def _publish(
     with tempfile.TemporaryDirectory(prefix="report-") as folder:
         path = Path(folder, LATEST)
         contents = _write(engine, settings, run_id, outcome, path)
-        name = f"report_{contents.started_at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}_{run_id}.html"
+        # so that their order is that of the runs
+        moment = contents.started_at.astimezone(UTC).isoformat(timespec="milliseconds").replace(":", "")[:-5]
+        name = f"report_{moment}Z_{run_id}.html"
         shelf.put(name, path)
         shelf.put(LATEST, path)
         return Published(shelf.place, name), path.stat().st_size

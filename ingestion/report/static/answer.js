@@ -13,6 +13,7 @@ function showAnswer(section) {
     el("p.kicker", null, `As of ${day(asOf)}, the latest complete day · `, el("span", { title: when(R.writtenAt) }, freshness())),
     headline(counts, total),
     el("p.lead", null, lead(counts, countsBefore, hadBefore)),
+    ...[unknownNote(counts[5])].filter(Boolean),
     shareBar(counts, total),
     el("ul.tiles", null, counts.map((users, status) => tile(status, users, total, hadBefore ? countsBefore[status] : null))),
     ...[moves()].filter(Boolean),
@@ -41,7 +42,7 @@ function headline(counts, total) {
 }
 
 function lead(counts, before, hadBefore) {
-  const [, , declining, disengaging, lapsed, unknown] = counts;
+  const [, , declining, disengaging, lapsed] = counts;
   const letting = declining + disengaging + lapsed;
   const parts = [
     declining && `${number.format(declining)} ${declining === 1 ? "moves" : "move"} clearly less than was usual for them`,
@@ -53,13 +54,15 @@ function lead(counts, before, hadBefore) {
     const then = before[2] + before[3] + before[4];
     text += letting === then ? "As many as a week before. " : `A week before it was ${number.format(then)}. `;
   }
-  if (unknown) {
-    let gone = 0;
-    for (let person = 0; person < R.size; person++) if (isGone(person)) gone++;
-    const both = [gone && `${number.format(gone)} gone for five weeks or more`, unknown - gone > 0 && `${number.format(unknown - gone)} too new`];
-    text += `${number.format(unknown)} more cannot be compared: ${both.filter(Boolean).join(", ")}.`;
-  }
   return text;
+}
+
+function unknownNote(unknown) {
+  if (!unknown) return null;
+  let gone = 0;
+  for (let person = 0; person < R.size; person++) if (isGone(person)) gone++;
+  const both = [gone && `${number.format(gone)} gone for some five weeks or more`, unknown > gone && `${number.format(unknown - gone)} new or back after long`];
+  return el("p.note", null, `Beside them ${number.format(unknown)} cannot be compared: ${both.filter(Boolean).join(", ")}.`);
 }
 
 function shareBar(counts, total) {

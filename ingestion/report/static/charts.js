@@ -69,7 +69,7 @@ function timeAxis(c, extra) {
     type: "time",
     axisLine: { lineStyle: { color: c.line } },
     axisTick: { show: false },
-    axisLabel: { color: c.muted, hideOverlap: true, formatter: (value) => shortDay(value / DAY) },
+    axisLabel: { color: c.muted, fontSize: 12, hideOverlap: true, formatter: (value) => shortDay(value / DAY) },
     splitLine: { show: false },
     ...extra,
   };

@@ -10,8 +10,8 @@ const STATUS = [
   { key: "declining", name: "Declining", glyph: "▼", says: "worn, and moves less", letter: "d" },
   { key: "disengaging", name: "Disengaging", glyph: "◐", says: "wears it half the days or fewer", letter: "g" },
   { key: "lapsed", name: "Lapsed", glyph: "○", says: "not worn for two weeks", letter: "l" },
-  { key: "insufficient_baseline", name: "No baseline", glyph: "·", says: "new, or gone for long: nothing to compare", letter: "n" },
-  { key: "untold", name: "Too new", glyph: "·", says: "has no day yet that is over", letter: "-" },
+  { key: "insufficient_baseline", name: "No baseline", glyph: "?", says: "new, or gone for long: nothing to compare", letter: "n" },
+  { key: "untold", name: "Too new", glyph: "?", says: "has no day yet that is over", letter: "-" },
 ];
 const LETTERS = Object.fromEntries(STATUS.map((status, index) => [status.letter, index]));
 

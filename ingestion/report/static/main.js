@@ -29,8 +29,8 @@ async function start() {
 }
 
 function route() {
-  const match = location.hash.match(/^#\/person\/(.+)$/);
-  const person = match ? R.people.name.indexOf(decodeURIComponent(match[1])) : -1;
+  const match = location.hash.match(/^#\/person\/([\w-]+)$/);
+  const person = match ? R.people.name.indexOf(match[1]) : -1;
   const overview = document.getElementById("overview");
   const article = document.getElementById("person");
   if (person >= 0) {

@@ -136,6 +136,7 @@ function renderRows(anew = false) {
   const height = rowHeight();
   const [from, to] = shownDays();
   const c = colours();
+  const hadFocus = anew === true && scroller.contains(document.activeElement);
   if (anew === true) {
     made.forEach((row) => row.remove());
     made.clear();
@@ -164,6 +165,7 @@ function renderRows(anew = false) {
     }
     after = row;
   }
+  if (hadFocus) made.get(view.focus)?.firstChild.focus({ preventScroll: true });
   if (!view.list.length && !space.children.length) space.append(el("li.nobody", null, "Nobody fits. Show everybody again with the button above."));
   else if (view.list.length) space.querySelector(".nobody")?.remove();
 }
@@ -177,7 +179,7 @@ function personRow(person, place, height) {
     { "aria-posinset": String(place + 1), "aria-setsize": String(view.list.length), style: `top:${place * height}px;height:${height}px` },
     el(
       "a.row",
-      { href: `#/person/${encodeURIComponent(name[person])}`, tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-person": String(person) },
+      { href: `#/person/${name[person]}`, tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-person": String(person) },
       el("span.row-who", null, statusMark(status[person]), el("span.row-name", null, name[person]), el("span.row-status", null, own.name, gone(person))),
       el("canvas.strip", { "aria-hidden": "true" }),
       el("span.row-wear", null, el("span.visually-hidden", null, "worn "), recentDays[person] == null ? "–" : `${recentDays[person]} / 14`),

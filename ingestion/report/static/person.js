@@ -16,7 +16,7 @@ function showPerson(article, person) {
     article.append(el("p.note", { role: "status" }, "Unpacking the days …"));
     return;
   }
-  const steps = el("div.chart.tall", { role: "img", "aria-label": stepsText(person, days) });
+  const steps = el(R.people.nights[person] ? "div.chart.tall" : "div.chart.middle", { role: "img", "aria-label": stepsText(person, days) });
   article.append(
     facts(person),
     weeks[person] ? ribbon(person) : "",
@@ -44,7 +44,7 @@ function showPerson(article, person) {
 function neighbours(person) {
   const place = view.list.indexOf(person);
   if (place < 0) return null;
-  const link = (other, text, id) => (other == null ? null : el("a", { id, href: `#/person/${encodeURIComponent(R.people.name[other])}` }, text));
+  const link = (other, text, id) => (other == null ? null : el("a", { id, href: `#/person/${R.people.name[other]}` }, text));
   return el("span.neighbours", null, link(view.list[place - 1], "↑ Before", "previous"), ` ${number.format(place + 1)} of ${number.format(view.list.length)} `, link(view.list[place + 1], "Next ↓", "next"));
 }
 
@@ -84,7 +84,7 @@ function facts(person) {
     fact("Trend", slope[person] == null ? "–" : `${slope[person] > 0 ? "+" : "−"}${one.format(Math.abs(slope[person]))}`, "steps a day, each day"),
     fact("Alerts", number.format(alerts[person]), "in all"),
     fact("Days that count", number.format(validDays[person]), `of ${number.format(days[person])} since ${shortDay(first[person])}`),
-    fact("Nights", number.format(nights[person]), "with sleep"),
+    nights[person] ? fact("Nights", number.format(nights[person]), "with sleep") : null,
   );
 }
 
@@ -107,7 +107,7 @@ function ribbon(person) {
   );
 }
 
-const personView = { range: 0 };
+const personView = { range: innerWidth < 640 ? 91 : 0 };
 
 function rangeButtons(person) {
   const options = [[42, "6 weeks"], [91, "13 weeks"], [0, "All"]];

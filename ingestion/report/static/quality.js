@@ -82,7 +82,7 @@ function rejectedCard() {
 function rulesCard() {
   const lines = R.rules.map((row) => {
     const [source, rule] = row.rule.split(".");
-    return [`${words(source)}: ${words(rule)}`, count(row.in), count(row.out), count(row.rejected), count(row.deduplicated), count(row.conflicts)];
+    return [el("span.rule", null, `${words(source)}: ${words(rule)}`), count(row.in), count(row.out), count(row.rejected), count(row.deduplicated), count(row.conflicts)];
   });
   return card(
     "Where rows went",
@@ -95,10 +95,10 @@ function filesCard() {
   const lines = R.files.latest.map((file) => [
     el("span.file", null, file.name),
     el("span.state", { "data-state": file.status }, file.status),
-    when(file.at),
+    el("time", { datetime: file.at }, when(file.at)),
     count(file.loaded),
     count(file.rejected),
-    file.reason ?? "",
+    file.reason ? el("span.why", null, file.reason) : "",
   ]);
   const note = R.files.latest.length >= 100 ? "the latest 100, refused ones first" : "refused ones first, then the latest";
   const element = card("Files", note, table("Files", ["File", "State", "When", "Rows", "Rejected", "Why"], lines, { figures: [3, 4] }));

@@ -60,7 +60,7 @@ function modelsCard() {
 }
 
 function problemsCard() {
-  const lines = R.run.problems.map((node) => [el("code", null, node.name), el("span.state", { "data-state": node.status }, node.status), node.failures == null ? "–" : count(node.failures), node.message ?? ""]);
+  const lines = R.run.problems.map((node) => [el("code", null, node.name), el("span.state", { "data-state": node.status }, node.status), node.failures == null ? "–" : count(node.failures), node.message ? el("span.why", null, node.message) : ""]);
   const element = card("Tests and models that failed or warned", "rows that failed a test are in the schema dbt_test_failures", table("Failures and warnings", ["Node", "State", "Rows", "Message"], lines, { figures: [2] }));
   element.classList.add("wide");
   return element;
@@ -69,7 +69,7 @@ function problemsCard() {
 function runsCard() {
   const lines = R.runs.map((run) => {
     const status = run.id === R.run.id ? R.run.status : run.status;
-    return [when(run.startedAt), el("span.state", { "data-state": status }, status), run.command ?? "", run.id === R.run.id ? "this one" : seconds(run.seconds), run.error ?? ""];
+    return [el("time", { datetime: run.startedAt }, when(run.startedAt)), el("span.state", { "data-state": status }, status), run.command ?? "", run.id === R.run.id ? "this one" : seconds(run.seconds), run.error ? el("span.why", null, run.error) : ""];
   });
   const element = card("Runs before", "the latest first", table("Runs", ["Started", "State", "Command", "Took", "Error"], lines));
   element.classList.add("wide");

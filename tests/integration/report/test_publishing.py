@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from ingestion import db, report, runner
+from ingestion import db, report, runner, transform
 from ingestion.config import Settings
 from ingestion.errors import PipelineError, UsageError
 from ingestion.storage import open_shelf
+from tests.integration.report.conftest import Study
 from tests.integration.report.reading import figures
 
 ACTIVITY = (
@@ -50,7 +51,7 @@ def test_a_run_ends_with_a_report_and_none_is_written_where_nothing_has_changed(
     assert first.exit_code == 0, first.error_summary
     assert [step.name for step in first.steps] == ["migrate", "ingest", "dbt_build", "report"]
     name = f"report_{first.steps[0].started_at:%Y-%m-%d}"
-    assert [re.sub(r"T\d{6}Z.*", "", found) for found in reports(settings)] == ["latest.html", name]
+    assert [re.sub(r"T\d{6}\.\d{3}Z.*", "", found) for found in reports(settings)] == ["latest.html", name]
     assert first.report == f"{settings.reports}/{reports(settings)[1]}"
     told = figures(Path(first.report))
     assert told["run"]["status"] == "success"
@@ -69,21 +70,6 @@ def test_a_run_ends_with_a_report_and_none_is_written_where_nothing_has_changed(
     ]
 
 
-def test_a_failed_run_has_a_report_too_that_says_what_failed(settings: Settings) -> None:
-    drop(settings, "daily_activity.csv", *some_days(USERS[0]))
-    Path(settings.landing_zone, "sleep.csv").write_text("Id,Nothing\n1,2\n")
-    result = runner.run(settings)
-    assert result.exit_code == 65
-    assert result.report is not None
-    told = figures(Path(result.report))
-    assert told["run"]["status"] == "failure"
-    assert told["run"]["error"] == result.error_summary
-    assert told["run"]["hint"]
-    assert told["hasMarts"]
-    assert [file["status"] for file in told["files"]["latest"]] == ["refused", "loaded"]
-    assert runner.run(settings).steps[-1].skipped, "the same failure again"
-
-
 def test_a_run_that_fails_before_there_are_marts_has_one(settings: Settings) -> None:
     result = runner.run(replace(settings, data_dir=str(Path(settings.landing_zone, "absent"))))
     assert result.exit_code == 78
@@ -95,8 +81,14 @@ def test_a_run_that_fails_before_there_are_marts_has_one(settings: Settings) -> 
     assert told["run"]["error"] == result.error_summary
 
 
+@pytest.fixture
+def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs without dbt, which takes its time."""
+    monkeypatch.setattr(transform, "build", lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("unbuilt")
 def test_a_report_that_cannot_be_written_changes_nothing(settings: Settings, rows: Rows, tmp_path: Path) -> None:
-    drop(settings, "daily_activity.csv", *some_days(USERS[0]))
     (tmp_path / "a file").write_text("")
     result = runner.run(replace(settings, report_dir=str(tmp_path / "a file")))
     assert result.exit_code == 0
@@ -107,6 +99,7 @@ def test_a_report_that_cannot_be_written_changes_nothing(settings: Settings, row
     assert rows("select status, error_summary from ops.pipeline_runs") == [("success", None)]
 
 
+@pytest.mark.usefixtures("unbuilt")
 def test_the_run_fails_for_its_own_reason_where_the_report_fails_too(settings: Settings, tmp_path: Path) -> None:
     drop(settings, "sleep.csv", "1")
     (tmp_path / "a file").write_text("")
@@ -115,6 +108,7 @@ def test_the_run_fails_for_its_own_reason_where_the_report_fails_too(settings: S
     assert str(result.error_summary).startswith("ingest: FilesRefusedError")
 
 
+@pytest.mark.usefixtures("unbuilt")
 def test_a_bug_in_the_report_is_none_of_the_runs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError
@@ -123,48 +117,12 @@ def test_a_bug_in_the_report_is_none_of_the_runs(settings: Settings, monkeypatch
     assert runner.run(settings).exit_code == 0
 
 
-def test_only_the_last_are_kept(settings: Settings) -> None:
-    settings = replace(settings, reports_kept=2)
-    Path(settings.reports).mkdir()
-    Path(settings.reports, "mine.html").write_text("not ours")
-    names = []
-    for day in range(1, 5):
-        drop(settings, f"daily_activity_2016-04-0{day}.csv", *some_days(USERS[0], range(day, day + 1)))
-        names.append(Path(str(runner.run(settings).report)).name)
-    assert reports(settings) == ["latest.html", "mine.html", *names[-2:]]
-    assert Path(settings.reports, "latest.html").read_bytes() == Path(settings.reports, names[-1]).read_bytes()
-
-
+@pytest.mark.usefixtures("unbuilt")
 def test_none_is_written_where_none_are_kept(settings: Settings) -> None:
     result = runner.run(replace(settings, reports_kept=0))
     assert result.steps[-1].skipped == "PIPELINE_REPORTS_KEPT is 0"
     assert result.report is None
     assert reports(settings) == []
-
-
-def test_no_user_id_is_in_a_report_unless_asked_and_a_pseudonym_leads_back(settings: Settings, engine: Engine) -> None:
-    drop(settings, f"daily_activity_{USERS[0]}.csv", *some_days(USERS[0]), *some_days(USERS[1]))
-    runner.run(settings)
-    path = Path(settings.reports, "latest.html")
-    told = figures(path)
-    assert not re.search("|".join(map(str, USERS)), str(told)), "neither as a name nor in the name of a file"
-    names = told["people"]["name"]
-    assert names == sorted(names), "the order of the ids would give them away"
-    assert {user for name in names for user in report.who(engine, name)} == set(USERS)
-    assert report.who(engine, names[0].lower().replace("-", "")) == report.who(engine, names[0])
-
-    report.write_latest(engine, settings, path)
-    assert figures(path)["people"]["name"] == names, "the same in every report"
-    report.write_latest(engine, replace(settings, report_user_ids=True), path)
-    assert set(figures(path)["people"]["name"]) == {str(user) for user in USERS}
-
-
-def test_a_pseudonym_that_is_none_is_said_to_be_none(engine: Engine, settings: Settings) -> None:
-    drop(settings, "daily_activity.csv", *some_days(USERS[0]))
-    runner.run(settings)
-    for text in ("", "K7QM", "no pseudonym", "0000-0000"):
-        with pytest.raises(UsageError, match="pseudonym"):
-            report.who(engine, text)
 
 
 def test_erasing_somebody_removes_the_reports_that_show_them(settings: Settings) -> None:
@@ -183,3 +141,62 @@ def test_erasing_somebody_removes_the_reports_that_show_them(settings: Settings)
 def test_a_report_needs_a_run(empty_database: object, settings: Settings, engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="nothing has been run"):
         report.write_latest(engine, settings, tmp_path / "report.html")
+
+
+def test_a_failed_run_has_a_report_too_that_says_what_failed(study: Study) -> None:
+    told = figures(study.failed)
+    assert told["run"]["status"] == "failure"
+    assert told["run"]["error"].startswith("ingest: FilesRefusedError: ")
+    assert told["run"]["hint"]
+    assert told["hasMarts"]
+    assert [file["status"] for file in told["files"]["latest"][:2]] == ["refused", "loaded"]
+    ((error,),) = study.rows("select error_summary from ops.pipeline_runs where exit_code = 65")
+    assert told["run"]["error"] == error
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_the_same_failure_again_is_not_told_again(settings: Settings) -> None:
+    Path(settings.landing_zone, "sleep.csv").write_text("Id,Nothing\n1,2\n")
+    first = runner.run(settings)
+    assert not first.steps[-1].skipped
+    assert runner.run(settings).report == first.report
+    Path(settings.landing_zone, "sleep.csv").unlink()
+    assert runner.run(settings).report != first.report, "the last one says that a run failed"
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_only_the_last_are_kept(settings: Settings) -> None:
+    settings = replace(settings, reports_kept=2)
+    Path(settings.reports).mkdir()
+    Path(settings.reports, "mine.html").write_text("not ours")
+    names = []
+    for day in range(1, 5):
+        drop(settings, f"daily_activity_2016-04-0{day}.csv", *some_days(USERS[0], range(day, day + 1)))
+        names.append(Path(str(runner.run(settings).report)).name)
+    assert set(reports(settings)) == {"latest.html", "mine.html", *names[-2:]}
+    assert Path(settings.reports, "latest.html").read_bytes() == Path(settings.reports, names[-1]).read_bytes()
+
+
+def test_no_user_id_is_in_a_report_unless_asked_and_a_pseudonym_leads_back(study: Study, tmp_path: Path) -> None:
+    users = {user_id for (user_id,) in study.rows("select distinct user_id from marts.fct_user_status")}
+    for path in (study.report, study.failed):
+        told = figures(path)
+        assert not re.search("|".join(map(str, users)), str(told)), "neither as a name nor in the name of a file"
+        assert "sleep_***.csv" in str(told["files"])
+    names = told["people"]["name"]
+    assert names == sorted(names), "the order of the ids would give them away"
+    engine = db.create_engine(study.settings)
+    assert {user for name in names for user in report.who(engine, name)} == users
+    assert report.who(engine, names[0].lower().replace("-", "")) == report.who(engine, names[0])
+
+    path = tmp_path / "report.html"
+    report.write_latest(engine, study.settings, path)
+    assert figures(path)["people"]["name"] == names, "the same in every report"
+    report.write_latest(engine, replace(study.settings, report_user_ids=True), path)
+    assert set(figures(path)["people"]["name"]) == {str(user) for user in users}
+
+
+def test_a_pseudonym_that_is_none_is_said_to_be_none(study: Study) -> None:
+    for text in ("", "K7QM", "no pseudonym", "0000-0000"):
+        with pytest.raises(UsageError, match="pseudonym"):
+            report.who(db.create_engine(study.settings), text)

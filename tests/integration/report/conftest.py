@@ -1,0 +1,129 @@
+"""A study with its marts, built once, and a browser that may go nowhere."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from ingestion import db, report, runner
+from ingestion.config import ROOT, Database, Settings
+from tests.conftest import create_database, drop_database, execute
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# names that a careless page would run
+NASTY = "<script>document.title='run'<", "script>", "<img src=x onerror=document.title='run'>"
+SLEEP = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed\n"
+
+
+@dataclass(frozen=True)
+class Study:
+    """The sample data and some nasty files, run: first with a refused file, then without.
+
+    Arguments:
+        database: with marts.
+        settings: of the runs.
+        failed: the report of the first run.
+        report: that of the second.
+
+    """
+
+    database: Database
+    settings: Settings
+    failed: Path
+    report: Path
+
+    def rows(self, query: str, database: Database | None = None) -> list[tuple[Any, ...]]:
+        settings = replace(self.settings, database=database or self.database)
+        with db.session(db.create_engine(settings)) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+
+@pytest.fixture(scope="session")
+def study(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    folder = tmp_path_factory.mktemp("study")
+    landing = folder / "landing"
+    shutil.copytree(ROOT / "sample_data", landing)
+    nasty = Path(landing, *NASTY)
+    nasty.mkdir(parents=True)
+    (nasty / "sleep_4674767415.csv").write_text(
+        SLEEP + "4674767415,4/12/2026,1,327,346\n4674767415,4/13/2026,1,many,346\n"
+    )
+    refused = nasty / "daily_activity.csv"
+    refused.write_text("Id,<b>Nothing</b>\n1,2\n")
+    database = create_database(server, f"study_{os.getpid()}", f"template {template.parameters['dbname']}")
+    settings = Settings(database=database, data_dir=str(landing), use_manifest=True, report_dir=str(folder / "reports"))
+    failed = runner.run(settings)
+    assert failed.exit_code == 65, failed.error_summary
+    refused.unlink()
+    good = runner.run(settings)
+    assert good.exit_code == 0, good.error_summary
+    yield Study(database, settings, Path(str(failed.report)), Path(str(good.report)))
+    drop_database(server, database)
+
+
+@pytest.fixture
+def changed(study: Study, server: Database, tmp_path: Path) -> Iterator[Callable[[str], tuple[Database, Path]]]:
+    """Make a copy of the study's database, change it by a statement, and write its report."""
+    made: list[Database] = []
+
+    def change(statement: str) -> tuple[Database, Path]:
+        name = f"changed_{os.getpid()}_{len(made)}"
+        database = create_database(server, name, f"template {study.database.parameters['dbname']}")
+        made.append(database)
+        execute(database, statement)
+        path = tmp_path / f"{name}.html"
+        settings = replace(study.settings, database=database)
+        report.write_latest(db.create_engine(settings), settings, path)
+        return database, path
+
+    yield change
+    for database in made:
+        drop_database(server, database)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    if path is None:
+        what = "the report's tests need a browser: sudo apt-get install --yes --no-install-recommends chromium"
+        # a bare machine goes on without them; CI does not
+        pytest.fail(what) if os.environ.get("CI") else pytest.skip(what)
+    with sync_playwright() as playwright:
+        # root has no sandbox of its own
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Open]:
+    """Open a report; in the end nothing has gone wrong in it, and nothing was asked of anybody."""
+    pages: list[tuple[Any, list[str]]] = []
+
+    def open_(path: Path, fragment: str = "", **options: Any) -> Page:
+        context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options}
+        )
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: wrong.extend({request.url} - {path.as_uri() + fragment, path.as_uri()}))
+        pages.append((context, wrong))
+        page.goto(path.as_uri() + fragment)
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield open_
+    for context, wrong in pages:
+        context.close()
+        assert not wrong

@@ -1,0 +1,318 @@
+"""The page in a browser: its figures are those of the marts, anybody can work it, and it asks nobody anything."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from ingestion.config import Database
+from ingestion.report.contents import STATUSES
+from tests.integration.report.conftest import Open, Study
+
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+Changed = Callable[[str], tuple[Database, Path]]
+
+LATEST = "(select max(as_of_date) from marts.fct_user_status)"
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def cells(page: Page, table: str) -> list[list[str]]:
+    """The rows of a table by its caption, folded out where it is folded."""
+    rows: list[list[str]] = page.evaluate(
+        """async (caption) => {
+            const find = () => [...document.querySelectorAll("table")].find((t) => t.caption.textContent === caption);
+            if (!find()) document.querySelectorAll("details.as-table").forEach((details) => details.open = true);
+            while (!find()) await new Promise((done) => setTimeout(done, 20));
+            return [...find().tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent));
+        }""",
+        table,
+    )
+    return rows
+
+
+def people_shown(page: Page) -> list[str]:
+    return page.locator("a.row .row-name").all_inner_texts()
+
+
+def test_the_answer_is_that_of_the_marts(study: Study, opened: Open) -> None:
+    page = opened(study.report)
+    query = "select status, count(*) from marts.fct_user_status where as_of_date = {} group by status"
+    now = dict(study.rows(query.format(LATEST)))
+    before = dict(study.rows(query.format(f"{LATEST} - 7")))
+    for status in STATUSES:
+        expect(page.locator(f'[data-count="{status}"]')).to_have_text(number(now.get(status, 0)))
+        change = now.get(status, 0) - before.get(status, 0)
+        said = page.locator(f'[data-change="{status}"]').inner_text()
+        assert said.strip(" ·") == (f"{'+' if change > 0 else MINUS}{abs(change)} in a week" if change else "no change")
+    keep = now["stable"] + now["increasing"]
+    told = sum(now.values()) - now["insufficient_baseline"]
+    expect(page.locator("h1")).to_contain_text(f"{keep} of {told} people keep up")
+
+
+def test_weeks_and_quality_are_those_of_the_marts(study: Study, opened: Open) -> None:
+    page = opened(study.report)
+    for prefix, caption in (("", "Everyone"), ("cohort_", "Fixed cohort")):
+        columns = ", ".join(f"{prefix}pct_{status}" for status in STATUSES)
+        wanted = study.rows(
+            f"select {prefix}users, {columns} from marts.rpt_cohort_engagement order by week_start_date desc"
+        )
+        shown = cells(page, f"{caption}: share of each status by week")
+        assert [[row[1], *row[2:]] for row in shown] == [
+            [number(row[0]), *("< 1 %" if 0 < share < 1 else f"{int(share + 0.5)} %" for share in row[1:])]
+            for row in wanted
+        ]
+    wanted = study.rows("select tenure_week, users, retained_users from marts.rpt_cohort_retention order by 1")
+    shown = cells(page, "Who is still there, by week since they began")
+    assert [row[:3] for row in shown] == [[number(figure) for figure in row] for row in wanted]
+    wanted = study.rows(
+        "select rows_in, rows_out, rows_rejected, rows_deduplicated, overlap_conflicts from marts.fct_data_quality"
+        " where checked_at = (select max(checked_at) from marts.fct_data_quality) order by rule"
+    )
+    shown = cells(page, "Where rows went, by rule")
+    assert sorted(row[1:] for row in shown) == sorted([number(figure) for figure in row] for row in wanted)
+
+
+def test_a_person_is_as_in_the_marts_day_by_day(study: Study, opened: Open) -> None:
+    ((user_id,),) = study.rows(
+        "select user_id from marts.fct_user_day_deviation where metric = 'steps' and is_alert"
+        " and user_id in (select user_id from marts.fct_user_day where minutes_asleep is not null) limit 1"
+    )
+    page = opened(study.report)
+    # by the command that a researcher has: from the user id to the pseudonym there is no way but this
+    digest = f"encode(sha256((select key from ops.report_key) || int8send({user_id})), 'hex')"
+    ((hexadecimal,),) = study.rows(f"select {digest}")
+    from ingestion.report import pseudonym  # noqa: PLC0415
+
+    name = pseudonym.spell(bytes.fromhex(hexadecimal))
+    page.evaluate("(name) => { location.hash = `#/person/${name}`; }", name)
+    expect(page.locator("#person-title")).to_have_text(name)
+    wanted = study.rows(
+        "select day.steps, round(usual.baseline_median), day.invalid_reason is null, coalesce(usual.is_alert, false),"
+        " day.minutes_asleep from marts.fct_user_day as day left join marts.fct_user_day_deviation as usual"
+        " using (user_id, activity_date) where coalesce(usual.metric, 'steps') = 'steps' and day.user_id ="
+        f" {user_id} order by day.activity_date desc"
+    )
+    shown = cells(page, f"Days of {name}")
+    assert len(shown) == len(wanted) > 30
+    for row, (steps, usual, counts, is_alert, asleep) in zip(shown, wanted, strict=True):
+        assert row[1] == (DASH if steps is None else number(steps))
+        assert row[2] == (DASH if usual is None else number(usual))
+        assert (row[3] == "yes") == counts
+        assert (row[4] == "alert") == is_alert
+        assert row[5] == (DASH if asleep is None else f"{asleep // 60} h {asleep % 60:02} min")
+    assert page.locator("#person .chart svg path").count() > 5
+
+
+def test_people_are_filtered_found_and_ordered(study: Study, opened: Open) -> None:
+    page = opened(study.report)
+    assert page.locator("#shown").inner_text() == "36 people."
+    page.get_by_role("group", name="Show only").get_by_role("button", name="Declining").click()
+    query = f"select count(*) from marts.fct_user_status where as_of_date = {LATEST} and status = "
+    ((declining,),) = study.rows(query + "'declining'")
+    assert page.locator("#shown").inner_text() == f"{declining} of 36 people."
+    assert len(people_shown(page)) == declining
+    assert set(page.locator("a.row .row-status").all_inner_texts()) == {"Declining"}
+    page.get_by_role("group", name="Show only").get_by_role("button", name="Declining").click()
+
+    page.locator('.tile[data-status="disengaging"]').click()
+    ((disengaging,),) = study.rows(query + "'disengaging'")
+    assert len(people_shown(page)) == disengaging
+    page.get_by_role("button", name="Show everybody").click()
+
+    page.get_by_label("Order").select_option("name")
+    first, second, *_ = people_shown(page)
+    assert first < second
+    page.get_by_label("Find").fill(second.lower().replace("-", "")[1:6])
+    assert people_shown(page) == [second]
+    page.get_by_label("Find").fill("nobody has this")
+    assert people_shown(page) == []
+    expect(page.get_by_text("Nobody fits.")).to_be_visible()
+
+
+def test_who_changed_is_one_click_away(study: Study, opened: Open) -> None:
+    page = opened(study.report)
+    moved = study.rows(
+        "select count(*) from marts.fct_user_status as now join marts.fct_user_status as before using (user_id)"
+        f" where now.as_of_date = {LATEST} and before.as_of_date = now.as_of_date - 7 and now.status <> before.status"
+    )
+    expect(page.locator(".moves h2")).to_contain_text(f"{moved[0][0]} people changed")
+    button = page.locator("button.move").first
+    wanted = int(button.locator("b").inner_text())
+    button.click()
+    assert len(people_shown(page)) == wanted
+
+
+def test_the_back_button_leads_back(study: Study, opened: Open) -> None:
+    page = opened(study.report)
+    page.locator("a.row").nth(3).click()
+    name = page.locator("#person-title").inner_text()
+    expect(page.locator("#overview")).to_be_hidden()
+    page.locator("#next").click()
+    expect(page.locator("#person-title")).not_to_have_text(name)
+    page.go_back()
+    expect(page.locator("#person-title")).to_have_text(name)
+    page.go_back()
+    expect(page.locator("#overview")).to_be_visible()
+    expect(page.locator("#person")).to_be_hidden()
+    assert page.evaluate("document.activeElement.closest('a.row') !== null"), "back at the row"
+
+    linked = opened(study.report, f"#/person/{name}")
+    expect(linked.locator("#person-title")).to_have_text(name)
+    nobody = opened(study.report, "#/person/nobody%")
+    expect(nobody.locator("#overview")).to_be_visible()
+
+
+def test_it_can_be_worked_with_the_keyboard_alone(study: Study, opened: Open) -> None:
+    page = opened(study.report)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('a.row')"):
+            break
+    names = people_shown(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.querySelector('.row-name').textContent") == names[1]
+    page.keyboard.press("End")
+    assert page.evaluate("document.activeElement.parentElement.getAttribute('aria-posinset')") == "36"
+    page.keyboard.press("Enter")
+    expect(page.locator("#person-title")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.textContent.includes('Before')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_anybody_can_read_it(study: Study, opened: Open, scheme: str, device: str) -> None:
+    page = opened(
+        study.failed,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        bypass_csp=True,
+        **(PHONE if device == "phone" else {}),
+    )
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(246, 246, 242)") == (scheme == "light")
+    for show in (
+        "document.querySelectorAll('details').forEach((d) => d.open = true)",
+        "document.querySelector('a.row').click()",
+    ):
+        page.evaluate(show)
+        page.wait_for_timeout(150)
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert width[0] <= width[1], "no scrolling sideways"
+    page.locator("#theme").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != ground
+
+
+def test_names_from_outside_are_text(study: Study, opened: Open) -> None:
+    for path in (study.report, study.failed):
+        page = opened(path)
+        assert page.title() != "run"
+        assert page.get_by_text("<img src=x onerror=").count() > 0, "it is shown as it is"
+        assert page.locator("img").count() == 0
+        text = path.read_text(encoding="utf-8")
+        assert "onerror=document" not in text
+        assert text.count("</script>") == text.count("<script")
+
+
+def test_a_failed_run_says_so_first(study: Study, opened: Open) -> None:
+    page = opened(study.failed)
+    expect(page.get_by_role("alert")).to_contain_text("This run failed")
+    expect(page.get_by_role("alert")).to_contain_text("To mend it")
+    expect(page.locator('#run .state[data-state="failure"]').first).to_be_visible()
+    assert opened(study.report).get_by_role("alert").count() == 0
+
+
+def test_what_is_in_quarantine_is_told_by_reason(study: Study, opened: Open) -> None:
+    page = opened(study.report)
+    expect(page.locator("#data")).to_contain_text("not a number or a date in total minutes asleep")
+    assert "many" not in study.report.read_text(encoding="utf-8").split("<script>")[0]
+
+
+EVERYTHING_GONE = """
+truncate marts.fct_user_day, marts.fct_user_status, marts.rpt_cohort_engagement, marts.rpt_cohort_retention,
+    marts.fct_data_quality;
+truncate ops.raw_ingest_manifest, ops.rejected_rows;
+"""
+ONE_DAY_OF_ONE = (
+    EVERYTHING_GONE
+    + """
+insert into marts.fct_user_day (user_id, activity_date, has_record, is_partial_day, is_valid_day, invalid_reason, steps)
+values (1, '2026-04-01', true, true, false, 'partial_day', 90000);
+"""
+)
+ALL_BUT_ONE_GONE = """
+delete from marts.fct_user_day where user_id <> (select min(user_id) from marts.fct_user_status);
+delete from marts.fct_user_status where user_id <> (select min(user_id) from marts.fct_user_status);
+"""
+THOUSANDS = """
+truncate marts.fct_user_day, marts.fct_user_status;
+insert into marts.fct_user_day
+    (user_id, activity_date, has_record, is_partial_day, is_valid_day, invalid_reason, steps, minutes_asleep)
+select u, date '2026-03-01' + d, true, false, true, null, 2000 + (u * 7 + d * 131) % 9000, 300 + (u + d) % 200
+from generate_series(1, 3000) as u, generate_series(0, 49) as d;
+insert into marts.fct_user_status
+    (user_id, as_of_date, status, recent_valid_days, base_valid_days, recent_median_steps, base_median_steps)
+select u, date '2026-04-19' - 7 * w, (array['stable', 'declining', 'lapsed'])[1 + (u + w) % 3], 14, 28, 4000 + u, 5000
+from generate_series(1, 3000) as u, generate_series(0, 1) as w;
+"""
+
+
+def test_a_database_without_anything(changed: Changed, opened: Open) -> None:
+    _, path = changed(EVERYTHING_GONE)
+    page = opened(path)
+    expect(page.locator("h1")).to_have_text("No answer yet")
+    expect(page.locator("#people")).to_contain_text("nobody to show")
+    _, path = changed("drop schema marts cascade")
+    expect(opened(path).locator("h1")).to_have_text("No answer yet")
+
+
+def test_one_person_with_one_unfinished_day(changed: Changed, opened: Open) -> None:
+    _, path = changed(ONE_DAY_OF_ONE)
+    page = opened(path)
+    expect(page.locator("h1")).to_have_text("No answer yet")
+    page.locator("a.row").click()
+    expect(page.locator("#person")).to_contain_text("no day yet that is over")
+
+
+def test_one_person(changed: Changed, opened: Open) -> None:
+    _, path = changed(ALL_BUT_ONE_GONE)
+    page = opened(path)
+    assert len(people_shown(page)) == 1
+    page.locator("a.row").click()
+    expect(page.locator("#person .chart svg").first).to_be_visible()
+
+
+def test_thousands_are_no_slower_to_look_at(changed: Changed, opened: Open) -> None:
+    _, path = changed(THOUSANDS)
+    page = opened(path)
+    expect(page.locator('[data-count="declining"]')).to_have_text("1,000")
+    assert page.locator("#shown").inner_text() == "3,000 people."
+    assert page.locator("a.row").count() < 60, "only those in view exist"
+    page.locator(".rows").evaluate("(rows) => rows.scrollTop = rows.scrollHeight")
+    expect(page.locator('li[aria-posinset="3000"]')).to_be_visible()
+    assert page.locator("a.row").count() < 60
+    page.get_by_role("group", name="Show only").get_by_role("button", name="Lapsed").click()
+    assert page.locator("#shown").inner_text() == "1,000 of 3,000 people."
+    page.locator("a.row").first.click()
+    expect(page.locator("#person")).to_contain_text("Has not worn the device since 19 Apr 2026")
+
+
+def test_without_scripts_the_answer_is_there_all_the_same(study: Study) -> None:
+    ((stable,),) = study.rows(
+        f"select count(*) from marts.fct_user_status where as_of_date = {LATEST} and status = 'stable'"
+    )
+    without_scripts = study.report.read_text(encoding="utf-8").partition("<noscript>")[2].partition("</noscript>")[0]
+    assert f"<li>{stable} stable</li>" in without_scripts
