@@ -150,7 +150,7 @@ def _drop(block: str) -> None:
 
 
 def _bytes(column: bytes) -> bytes:
-    """Return the bytes that COPY writes as `\\\\x` and hexadecimal digits."""
+    """Return the bytes that COPY writes as two backslashes, an x and hexadecimal digits."""
     return bytes.fromhex(column[3:].decode("ascii"))
 
 
