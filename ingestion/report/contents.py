@@ -98,20 +98,20 @@ def read(connection: db.Connection, run_id: str, outcome: Outcome | None, *, wit
         with_user_ids: call people by their user ids.
 
     """
-    run = _run(connection, run_id, outcome)
+    row = _queries.run(connection, run_id=run_id)
     facts: dict[str, Any] = {
         "version": __version__,
         "writtenAt": datetime.now(UTC).isoformat(timespec="seconds"),
         "hasUserIds": with_user_ids,
         "statuses": STATUSES,
-        "run": run,
+        "run": _run(connection, row, outcome),
         "runs": [
             _named(row, ("id", "startedAt", "seconds", "status", "command", "error")) for row in _recent(connection)
         ],
         "files": _files(connection),
         "hasMarts": False,
     }
-    contents = Contents(run_id, datetime.fromisoformat(run["startedAt"]), facts, _with_user_ids=with_user_ids)
+    contents = Contents(run_id, row[2], facts, _with_user_ids=with_user_ids)
     if _queries.marts_exist(connection):
         _read_marts(connection, contents)
     return contents
@@ -158,10 +158,9 @@ def _counts(connection: db.Connection, as_of: date) -> tuple[list[int], list[int
     return now, before
 
 
-def _run(connection: db.Connection, run_id: str, outcome: Outcome | None) -> dict[str, Any]:
-    run: dict[str, Any] = _named(
-        _queries.run(connection, run_id=run_id), ("id", "command", "startedAt", "finishedAt", "status", "error")
-    )
+def _run(connection: db.Connection, row: tuple[Any, ...], outcome: Outcome | None) -> dict[str, Any]:
+    run = _named(row, ("id", "command", "startedAt", "finishedAt", "status", "error"))
+    run_id = run["id"]
     if outcome:
         run |= {"status": "failure" if outcome.error else "success", "error": outcome.error, "hint": outcome.hint}
     fields = ("name", "attempt", "status", "startedAt", "seconds", "in", "out", "rejected", "error", "detail")
