@@ -1,6 +1,8 @@
 r"""Measures loading on the embedded server: psql's \copy, this pipeline's ingest and its peers, in one go.
 
-Usage: python -m scripts.bench [--rows 2000000] [--repetitions 3] [--pandas-rows 200000] [--only clean] [--peers]
+Usage: python -m scripts.bench [--rows 2000000] [--repetitions 3] [--pandas-rows 200000] [--only NAME] [--no-peers]
+
+It takes some ten minutes and 3 GB under build/, and wants the machine for itself.
 """
 
 import argparse
@@ -9,13 +11,14 @@ import gzip
 import json
 import os
 import platform
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, cycle, islice
@@ -42,6 +45,23 @@ engine = sqlalchemy.create_engine("postgresql+psycopg2://", creator=lambda: psyc
 for frame in pandas.read_csv(sys.argv[2], parse_dates=[1], date_format="%m/%d/%Y", chunksize=100_000):
     frame.to_sql("pandas", engine, if_exists="append", index=False, chunksize=1_000)
 """
+# what pandas' own guide shows for PostgreSQL: to_sql with a function that writes CSV and has it copied
+TO_SQL_COPY = """
+import csv, io, sys
+import pandas, psycopg2, sqlalchemy
+
+def copy(table, connection, keys, rows):
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(rows)
+    buffer.seek(0)
+    columns = ", ".join(f'"{key}"' for key in keys)
+    with connection.connection.cursor() as cursor:
+        cursor.copy_expert(f'COPY "{table.name}" ({columns}) FROM STDIN WITH CSV', buffer)
+
+engine = sqlalchemy.create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(sys.argv[1]))
+for frame in pandas.read_csv(sys.argv[2], parse_dates=[1], date_format="%m/%d/%Y", chunksize=100_000):
+    frame.to_sql("pandas", engine, if_exists="append", index=False, method=copy)
+"""
 # polars reads with all cores and writes COPY's binary form through ADBC
 POLARS = """
 import sys
@@ -50,13 +70,13 @@ frame = polars.read_csv(sys.argv[2]).with_columns(polars.col("ActivityDate").str
 with adbc.connect(sys.argv[1], autocommit=True) as connection:
     frame.write_database("polars", connection, engine="adbc", if_table_exists="append")
 """
-# dlt's documentation: yield Arrow tables, and load CSV, which goes through COPY
+# dlt's documentation: yield Arrow tables, and load CSV, which goes through COPY, or Parquet, which goes through ADBC
 DLT = """
 import sys
 import dlt, pyarrow.csv
 rows = dlt.resource(lambda: pyarrow.csv.open_csv(sys.argv[2]), name="activity")
 pipeline = dlt.pipeline("bench", pipelines_dir=sys.argv[3], destination=dlt.destinations.postgres(sys.argv[1]))
-pipeline.run(rows, loader_file_format="csv")
+pipeline.run(rows, loader_file_format="{}")
 """
 
 
@@ -179,11 +199,31 @@ def copy(server: Database, *paths: Path) -> Measurement:
         columns = ", ".join(f'"{name}" {types.get(name, "text")}' for name in names)
         execute(database, f"create table {PLAIN_TABLE} ({columns})")
         script = BUILD / "copy.sql"
-        script.write_text(
-            "".join(rf"\copy {PLAIN_TABLE} from {origin(path)} with (format csv, header true)" + "\n" for path in paths)
-        )
+        script.write_text(script_of(paths))
         command = [str(embedded.psql()), "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f", str(script)]
         return measure([*command, database.dsn])[0]
+
+
+def copy_side_by_side(server: Database, *paths: Path) -> Measurement:
+    r"""Load by two psql at the same time, each with half of the files: what two workers could reach."""
+    with fresh_database(server) as database:
+        columns = ", ".join(f'"{column.header}" {column.type}' for column in DAILY_ACTIVITY.columns)
+        execute(database, f"create table {PLAIN_TABLE} ({columns})")
+        commands = []
+        for number, half in enumerate((paths[::2], paths[1::2])):
+            script = BUILD / f"copy-{number}.sql"
+            script.write_text(script_of(half))
+            psql = [str(embedded.psql()), "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f", str(script)]
+            commands.append(shlex.join([*psql, database.dsn]))
+        # the shell's own memory is not theirs
+        return replace(
+            measure(["sh", "-c", f"{commands[0]} & other=$!; {commands[1]} && wait $other"])[0], peak_megabytes=0
+        )
+
+
+def script_of(paths: Iterable[Path]) -> str:
+    """Return what psql is to do."""
+    return "".join(rf"\copy {PLAIN_TABLE} from {origin(path)} with (format csv, header true)" + "\n" for path in paths)
 
 
 def origin(path: Path) -> str:
@@ -191,19 +231,31 @@ def origin(path: Path) -> str:
     return f"program 'gzip -dc {path}'" if path.suffix == ".gz" else f"'{path}'"
 
 
-def ingest(server: Database, folder: Path, *options: str, again: bool = False) -> Measurement:
-    """Load by the pipeline, into an empty, migrated database; or, again, what is loaded already."""
+def ingest(server: Database, folder: Path, *options: str) -> Measurement:
+    """Load by the pipeline, into an empty, migrated database."""
     with fresh_database(server) as database:
         environment = {"DATABASE_URL": database.dsn, "PIPELINE_LOG_FORMAT": "json"}
         module = [sys.executable, "-m", "ingestion"]
         measure([*module, "migrate"], environment)
-        command = [*module, "ingest", "--data-dir", str(folder), "--use-manifest", *options]
-        if again:
-            measure(command, environment)
-        measured, printed = measure(command, environment)
-        lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-        step = next(line for line in lines if line.get("step") == "ingest" and line.get("status") == "success")
-        return replace(measured, seconds=step["duration_ms"] / 1000)
+        return of_step(
+            *measure([*module, "ingest", "--data-dir", str(folder), "--use-manifest", *options], environment)
+        )
+
+
+def scan(server: Database, folder: Path, repetitions: int) -> tuple[Measurement, Measurement]:
+    """Load a folder once, and then, again and again, find nothing new in it: the load, and the median of the others."""
+    with fresh_database(server) as database:
+        environment = {"DATABASE_URL": database.dsn, "PIPELINE_LOG_FORMAT": "json"}
+        command = [sys.executable, "-m", "ingestion", "ingest", "--data-dir", str(folder), "--use-manifest"]
+        first = of_step(*measure(command, environment))
+        return first, median([of_step(*measure(command, environment)) for _ in range(repetitions)])
+
+
+def of_step(measured: Measurement, printed: str) -> Measurement:
+    """Return a measurement of an ingest with the seconds of that step alone."""
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    step = next(line for line in lines if line.get("step") == "ingest" and line.get("status") == "success")
+    return replace(measured, seconds=step["duration_ms"] / 1000)
 
 
 def peer(server: Database, path: Path, program: str) -> Measurement:
@@ -282,10 +334,10 @@ def packed(path: Path) -> Path:
     return made
 
 
-def to_sql(server: Database, path: Path) -> Measurement:
+def to_sql(server: Database, path: Path, program: str) -> Measurement:
     """Load by pandas, in chunks."""
     with fresh_database(server) as database:
-        measured, _ = measure([sys.executable, "-c", TO_SQL, database.dsn, str(path)])
+        measured, _ = measure([sys.executable, "-c", program, database.dsn, str(path)])
         return measured
 
 
@@ -309,17 +361,52 @@ def median(measurements: list[Measurement]) -> Measurement:
     )
 
 
-def report(name: str, measured: Measurement, copied: Measurement) -> None:
+def report(name: str, measured: Measurement, copied: Measurement | None) -> None:
     """Print a line of the table."""
-    ratio = copied.seconds / measured.seconds
-    print(
-        f"{name:<34}{measured.seconds:>9.2f}{measured.process_seconds:>11.2f}{ratio:>11.2f}"
-        f"{measured.peak_megabytes:>10.0f}",
-        flush=True,
-    )
+    ratio = f"{copied.seconds / measured.seconds:.2f}" if copied else ""
+    memory = f"{measured.peak_megabytes:.0f}" if measured.peak_megabytes else ""
+    print(f"{name:<36}{measured.seconds:>9.2f}{measured.process_seconds:>9.2f}{ratio:>8}{memory:>9}", flush=True)
 
 
 Scenario = Callable[[Database, int], None]
+
+
+def several(path: Path, rows: int, files: int) -> Scenario:
+    """Measure the rows as several files, by one worker and by two, beside one psql and two."""
+    folder = split(path, files, max(1, rows // files))
+    paths = sorted(folder.iterdir())
+
+    def run(server: Database, repetitions: int) -> None:
+        rounds = [
+            (
+                copy(server, *paths),
+                copy_side_by_side(server, *paths),
+                ingest(server, folder),
+                ingest(server, folder, "--workers", "2"),
+            )
+            for _ in range(repetitions)
+        ]
+        alone, beside, one, two = (median(list(measured)) for measured in zip(*rounds, strict=True))
+        report(f"psql \\copy, {files:,} files", alone, alone)
+        report("two psql side by side", beside, alone)
+        report(f"ingest of {files:,} files", one, alone)
+        report("the same, 2 workers", two, alone)
+        ours, theirs = one.seconds / two.seconds, alone.seconds / beside.seconds
+        print(f"{'':<6}two workers: {ours:.2f} times as fast as one; two psql: {theirs:.2f} times", flush=True)
+
+    return run
+
+
+def known() -> Scenario:
+    """Measure the look at a landing zone in which all is known."""
+    folder = split(generate(200_000), 10_000, 20)
+
+    def run(server: Database, repetitions: int) -> None:
+        first, again = scan(server, folder, repetitions)
+        report("ingest of 10,000 small files, once", first, None)
+        report("ingest of 10,000 known files", again, None)
+
+    return run
 
 
 def scenarios(path: Path, rows: int) -> dict[str, Callable[[], Scenario]]:
@@ -356,26 +443,30 @@ def scenarios(path: Path, rows: int) -> dict[str, Callable[[], Scenario]]:
             "115 columns", lambda s: copy(s, made), {"ingest, 100 columns extra": lambda s: ingest(s, made.parent)}
         )
 
-    def many() -> Scenario:
-        folder = split(path, 2_000, max(1, rows // 2_000))
-        return against(
-            "2,000 files",
-            lambda s: copy(s, *sorted(folder.iterdir())),
-            {
-                "ingest of 2,000 files": lambda s: ingest(s, folder),
-                "ingest of 2,000 files, 2 workers": lambda s: ingest(s, folder, "--workers", "2"),
-            },
-        )
+    return {
+        "clean": clean,
+        "bad": bad,
+        "gz": packed_file,
+        "wide": wide,
+        "large": lambda: several(path, rows, 8),
+        "many": lambda: several(path, rows, 2_000),
+        "known": known,
+    }
 
-    def known() -> Scenario:
-        folder = split(generate(200_000), 10_000, 20)
-        return against(
-            "10,000 files",
-            lambda s: copy(s, *sorted(folder.iterdir())),
-            {"ingest of 10,000 known files": lambda s: ingest(s, folder, again=True)},
-        )
 
-    return {"clean": clean, "bad": bad, "gz": packed_file, "wide": wide, "many": many, "known": known}
+def measure_peers(server: Database, path: Path, rows: int, pandas_rows: int) -> None:
+    """Measure the others, once each: they are far from each other."""
+    copied = copy(server, path)
+    report("psql \\copy, plain table", copied, copied)
+    report("polars + ADBC", peer(server, path, POLARS), copied)
+    report("dlt, Arrow to CSV", peer(server, path, DLT.format("csv")), copied)
+    report("dlt, Arrow to Parquet", peer(server, path, DLT.format("parquet")), copied)
+    report("pandas to_sql through COPY", to_sql(server, path, TO_SQL_COPY), copied)
+    if pandas_rows := min(pandas_rows, rows):
+        scale = rows / pandas_rows
+        part = to_sql(server, generate(pandas_rows), TO_SQL)
+        whole = replace(part, seconds=part.seconds * scale, process_seconds=part.process_seconds * scale)
+        report(f"pandas to_sql ({pandas_rows:,} x {scale:g})", whole, copied)
 
 
 def main() -> None:
@@ -389,11 +480,15 @@ def main() -> None:
         default=200_000,
         help="to_sql gets as many, once, and its time is scaled up; 0 leaves it out (default: %(default)s)",
     )
-    parser.add_argument("--only", metavar="NAME", help="one of clean, bad, gz, wide, many, known")
-    parser.add_argument("--peers", action="store_true", help="measure dlt and polars too; installs them under build/")
+    names = "clean, bad, gz, wide, large, many, known, peers"
+    parser.add_argument("--only", metavar="NAME", help=f"one of {names}")
+    parser.add_argument(
+        "--no-peers", action="store_true", help="leave out dlt, polars and pandas, and their installation"
+    )
     arguments = parser.parse_args()
 
-    if arguments.peers:
+    with_peers = arguments.only in {None, "peers"} and not arguments.no_peers
+    if with_peers:
         install_peers()
     path = generate(arguments.rows)
     data_directory = BUILD / "postgres"
@@ -402,23 +497,18 @@ def main() -> None:
         print(f"{arguments.rows:,} rows, {path.stat().st_size / 1e6:.0f} MB; median of {arguments.repetitions}")
         print(f"{machine()}, {version(server)}")
         print(f"load average at the start: {os.getloadavg()[0]:.1f} (far from 0, another has the processors too)\n")
-        print(f"{'':<34}{'seconds':>9}{'process':>11}{'speed':>11}{'MB peak':>10}")
+        print(f"{'':<36}{'seconds':>9}{'process':>9}{'speed':>8}{'MB peak':>9}")
         for name, scenario in scenarios(path, arguments.rows).items():
             if arguments.only in {None, name}:
                 scenario()(server, arguments.repetitions)
-        if arguments.only:
-            return
-        copied = copy(server, path)
-        if arguments.peers:
-            for name, program in (("polars + ADBC", POLARS), ("dlt, Arrow to CSV", DLT)):
-                report(name, peer(server, path, program), copied)
-        if pandas_rows := min(arguments.pandas_rows, arguments.rows):
-            scale = arguments.rows / pandas_rows
-            part = to_sql(server, generate(pandas_rows))
-            whole = replace(part, seconds=part.seconds * scale, process_seconds=part.process_seconds * scale)
-            report(f"pandas to_sql ({pandas_rows:,} x {scale:g})", whole, copied)
-        again, imported = no_change_run(server)
-        print(f"\nrun without a change: {again.seconds:.2f} s; python -c 'import pandas': {imported.seconds:.2f} s")
+        if with_peers:
+            measure_peers(server, path, arguments.rows, arguments.pandas_rows)
+        if arguments.only is None:
+            again, imported = no_change_run(server)
+            print(f"\nrun without a change: {again.seconds:.2f} s; python -c 'import pandas': {imported.seconds:.2f} s")
+        print(f"\nload average at the end: {os.getloadavg()[0]:.1f}")
+        print("seconds: of the step, for ingest; of the process, for the others")
+        print(r"speed: 1 is \copy into a table of the same columns, without provenance or CHECK")
 
 
 if __name__ == "__main__":
