@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
@@ -190,6 +191,52 @@ def test_any_history_ends_as_one_clean_load(landing: Landing) -> None:
     )
 
 
+def kill_at(point: tuple[Any, str], landing: Landing, *, after: bool) -> None:
+    """Load in this very process, which ends at that point as by the kernel's hand."""
+    module, name = point
+    function: Callable[..., Any] = getattr(module, name)
+
+    def end(*args: Any, **kwargs: Any) -> None:
+        if after:
+            function(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with patch.object(module, name, end):
+        landing.ingest()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: point[1])
+def test_a_process_killed_at_a_point_loses_nothing_and_repeats_nothing(
+    point: tuple[Any, str], landing: Landing, *, after: bool
+) -> None:
+    landing.put("a/sleep.csv", sleep(1, 2))
+    landing.put("c/sleep.csv", sleep(6))
+    landing.ingest()
+    # one is replaced and has a row for quarantine, one is a duplicate, one is refused, one is new
+    landing.put("a/sleep.csv", sleep(3, 4) + b"bad\n")
+    landing.put("b/sleep.csv", sleep(6))
+    landing.put("c/sleep_2026-01-20.csv", f"{SLEEP_HEADER}\nbad\nworse\n".encode())
+    landing.put("d/sleep.csv", sleep(7))
+
+    process = get_context("fork").Process(target=kill_at, args=(point, landing), kwargs={"after": after})
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL, "it was never there"
+
+    landing.check()
+    assert landing.users() in ([1, 2, 6], [3, 4, 6], [3, 4, 6, 7])
+    landing.ingest()
+    assert landing.users() == [3, 4, 6, 7]
+    landing.check()
+    assert landing.rows("select status, count(*) from ops.raw_ingest_manifest group by 1 order by 1") == [
+        ("duplicate", 1),
+        ("loaded", 3),
+        ("refused", 1),
+        ("replaced", 1),
+    ]
+
+
 GATE = 4711
 # each holds a real process up at one point of the file transaction, until the gate opens
 HOLD_UP = {
@@ -262,3 +309,25 @@ def test_a_killed_process_leaves_nothing_half_done(
         ("success", None),
     ]
     assert Path(landing.root, "sleep.csv").exists()
+
+
+def test_a_living_process_takes_over_what_a_killed_one_had_claimed(
+    landing: Landing, database: Database, gate: db.Connection
+) -> None:
+    landing.put("a/sleep.csv", sleep(15_000))
+    with gate.cursor() as cursor:
+        cursor.execute(HOLD_UP["in the middle of COPY"])
+    command = [sys.executable, "-m", "ingestion", "ingest", "--use-manifest", "--data-dir", str(landing.root)]
+    environment = {**os.environ, "DATABASE_URL": database.dsn}
+
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as first:
+        until(landing, f"exists (select from pg_locks where locktype = 'advisory' and objid = {GATE} and not granted)")
+        landing.put("b/sleep.csv", sleep(2))
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as second:
+            until(landing, "exists (select from ops.raw_ingest_manifest where source_filename = 'b/sleep.csv')")
+            assert landing.users() == [2], "the second has passed over what the first had claimed"
+            first.send_signal(signal.SIGKILL)
+            gate.close()
+    assert (first.returncode, second.returncode) == (-signal.SIGKILL, 0)
+    assert landing.users() == [2, 15_000]
+    landing.check()

@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,10 +10,13 @@ import pytest
 from sqlalchemy import Engine
 
 from ingestion import db
+from ingestion import ingest as ingest_module
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError
 from ingestion.ingest import FileResult, IngestResult, Plan, ingest
+from ingestion.judge import Judge
 from ingestion.records import MAX_LINE_BYTES
+from ingestion.sources import sources_for
 from ingestion.storage import open_storage
 
 HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed"
@@ -233,6 +236,36 @@ def test_a_refused_change_leaves_the_rows_of_the_earlier_content(drop: Drop, row
     drop(lines(HEADER, GOOD))
     assert drop(lines("Id", "1")).status == "refused"
     assert rows("select count(*) from raw.sleep") == [(1,)]
+
+
+@pytest.mark.parametrize("bad", ["too,short", "1503960366,4/12/2016,1,many,346"], ids=["form", "value"])
+@pytest.mark.parametrize("limit", ["rows", "per cent"])
+def test_a_limit_is_what_is_allowed_and_no_row_more(
+    bad: str, limit: str, drop: Drop, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source,) = sources_for("sleep.csv")
+    limited = replace(source, max_rejected_rows=3) if limit == "rows" else replace(source, max_rejected_percent=3)
+    monkeypatch.setattr(ingest_module, "sources_for", lambda _name: (limited,))
+    result = drop(lines(HEADER, *[bad] * 4, *[GOOD] * 96))
+    assert result.status == "refused"
+    assert "4 of " in (result.reason or "")
+    assert rows("select count(*) from raw.sleep") == [(0,)]
+    assert rows("select count(*) from ops.rejected_rows") == [(0,)]
+    result = drop(lines(HEADER, *[bad] * 3, *[GOOD] * 97))
+    assert (result.counts.loaded, result.counts.rejected) == (97, 3)
+
+
+@pytest.mark.parametrize("step", ["take_in", "find_misfits", "insert_fitting", "quarantine_misfits"])
+def test_a_count_that_does_not_add_up_rolls_the_file_back(
+    step: str, drop: Drop, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = getattr(Judge, step)
+    monkeypatch.setattr(Judge, step, lambda *arguments, **named: count(*arguments, **named) + 1)
+    result = drop(lines(HEADER, GOOD, OTHER, "1503960366,4/12/2016,1,many,346"))
+    assert result.status == "refused"
+    assert "do not add up" in (result.reason or "")
+    assert rows("select count(*) from raw.sleep") == [(0,)]
+    assert rows("select count(*) from ops.rejected_rows") == [(0,)]
 
 
 def test_no_such_directory(settings: Settings) -> None:
