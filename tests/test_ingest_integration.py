@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -390,6 +391,18 @@ def test_no_line_end_behind_a_bad_row_is_an_end_too(landing: Landing) -> None:
     (result,) = landing.ingest().files
     assert (result.counts.read, result.counts.loaded, result.counts.rejected, result.counts.blank) == (3, 2, 1, 0)
     landing.check()
+
+
+@pytest.mark.parametrize("bad_rows", [0, 2_000])
+def test_a_large_file_is_held_in_memory_by_no_more_than_a_few_megabytes(landing: Landing, bad_rows: int) -> None:
+    path = landing.put("sleep.csv", sleep(*range(1_000_000, 1_400_000)) + b"bad\n" * bad_rows)
+    tracemalloc.start()
+    (result,) = landing.ingest().files
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (result.counts.loaded, result.counts.rejected) == (400_000, bad_rows)
+    assert path.stat().st_size > 15 << 20
+    assert peak < 8 << 20
 
 
 def test_an_error_of_the_database_ends_the_step_and_keeps_the_files_before_it(
