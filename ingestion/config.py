@@ -385,7 +385,7 @@ class _Reader:
         return self._environ.get(name, "").strip() or None
 
     def texts(self, name: str) -> tuple[str, ...]:
-        return tuple(self._environ.get(name, "").replace(",", " ").split())
+        return tuple(filter(None, (text.strip() for text in self._environ.get(name, "").split(","))))
 
     def path(self, name: str) -> Path | None:
         value = self._environ.get(name)

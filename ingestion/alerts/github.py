@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Self
 
 from ingestion.alerts.alert import Alert
@@ -85,5 +86,5 @@ class GitHub(Channel):
 
 def _body(alert: Alert) -> str:
     # as code, so that nothing in it is read as Markdown or as a mention
-    text = f"{alert.title}\n\n{alert.text}"
+    text = f"{alert.title}\n\n{replace(alert, link=None).text}"
     return "\n".join(f"    {line}".rstrip() for line in text.splitlines()) + (f"\n\n{alert.link}" if alert.link else "")

@@ -32,7 +32,10 @@ def tls(settings: AlertSettings) -> ssl.SSLContext:
 def _context(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file:
-        context.load_verify_locations(ca_file)
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as exc:
+            raise ChannelError(f"{ca_file} cannot be read, or holds no certificates") from exc
     return context
 
 
@@ -87,7 +90,7 @@ class Http:
                     allow_redirects=False,
                 )
             except requests.exceptions.SSLError as exc:
-                raise ChannelError(f"the certificate of {host} is refused: {_reason(exc)}") from exc
+                raise ChannelError(f"no TLS with {host}: {_reason(exc)}") from exc
             except requests.Timeout as exc:
                 raise TemporaryError(f"{host} gave no answer within {self._settings.timeout_seconds:g} s") from exc
             except requests.ConnectionError as exc:
@@ -113,7 +116,7 @@ def _reason(exc: BaseException) -> str:
     seen: list[BaseException] = [exc]
     for each in seen:
         if isinstance(each, ssl.SSLCertVerificationError):
-            return each.verify_message
+            return f"its certificate is refused: {each.verify_message}"
         if isinstance(each, OSError) and each.strerror and not isinstance(each, requests.RequestException):
             return each.strerror
         inner = [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]

@@ -15,7 +15,7 @@ from ingestion.alerts.alert import safe
 from ingestion.alerts.channel import Channel, Ending
 from ingestion.alerts.channels import channels_of
 from ingestion.alerts.delivery import Delivery, Post
-from ingestion.alerts.ledger import DatabaseLedger, FileLedger, Ledger, Rules, Standing, state_file
+from ingestion.alerts.ledger import DatabaseLedger, FileLedger, Ledger, NoLedger, Rules, Standing, state_file
 from ingestion.alerts.occasions import Sign
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError
@@ -88,7 +88,7 @@ class Alerts(Observer):
         self._tell(signs, str(run.run_id))
         if not occasions.gave_way(run, self._settings):
             topics = occasions.ended_topics(run) if run.error is None else ()
-            ending = Ending(run, tuple(self._tail.lines), arrivals, topics)
+            ending = Ending(run, tuple(self._tail.lines), arrivals or {}, topics)
             for channel in self._channels:
                 self._post.add(channel, "the end", partial(channel.ended, ending))
         seconds = self._alerts.total_seconds
@@ -97,33 +97,38 @@ class Alerts(Observer):
         self._post.wait(seconds)
         self._take_back()
 
-    def _signs(self, run: RunResult, arrivals: dict[str, datetime], now: datetime) -> list[Sign]:
+    def _signs(self, run: RunResult, arrivals: dict[str, datetime] | None, now: datetime) -> list[Sign]:
         signs: list[Sign] = []
         if run.error is None:
             signs += [occasions.recovery(topic) for topic in occasions.ended_topics(run)]
         elif occasions.is_told(run, self._settings):
             signs.append(occasions.failure(run))
-        if arrivals:
+        if arrivals is not None:
             signs += occasions.staleness(arrivals, self._settings, now)
         return [*signs, *occasions.quarantine(run, self._alerts)]
 
     def _tell(self, signs: Iterable[Sign], run_id: str) -> None:
         signs = list(signs)
-        ledger: Ledger = self._file
-        if self._has_database:
-            ledger = DatabaseLedger(self._engine, self._settings.loader_role, self._file)
-        try:
-            told = self._write_down(ledger, signs, run_id)
-        except (PipelineError, OSError) as exc:
-            log.event(f"alerts are kept in {state_file(self._settings)} meanwhile: {exc}", level=log.WARNING)
-            ledger = self._file
-            told = self._write_down(ledger, signs, run_id)
+        ledger, told = self._remember(signs, run_id)
         for sign, standing in told:
             alert = occasions.alert_of(sign, standing, self._run, self._alerts, run_id)
             for channel in self._channels:
                 if channel.name in standing.due:
                     delivery = self._post.add(channel, f"an alert ({alert.kind})", partial(channel.tell, alert))
                     self._claims.append(_Claim(standing, alert.is_over, channel.name, delivery, ledger))
+
+    def _remember(self, signs: list[Sign], run_id: str) -> tuple[Ledger, list[tuple[Sign, Standing]]]:
+        """Write the signs down where that is possible, and return where, and what is to be told."""
+        ledgers: list[Ledger] = [self._file]
+        if self._has_database:
+            ledgers.insert(0, DatabaseLedger(self._engine, self._settings.loader_role, self._file))
+        for ledger in ledgers:
+            try:
+                return ledger, self._write_down(ledger, signs, run_id)
+            except (PipelineError, OSError) as exc:
+                log.event(f"{type(ledger).__name__} cannot keep who is told: {exc}", level=log.WARNING)
+        nothing = NoLedger()
+        return nothing, self._write_down(nothing, signs, run_id)
 
     def _write_down(self, ledger: Ledger, signs: list[Sign], run_id: str) -> list[tuple[Sign, Standing]]:
         told: list[tuple[Sign, Standing]] = []
@@ -145,14 +150,14 @@ class Alerts(Observer):
                     if claim.ledger is ledger:
                         book.take_back(claim.standing, claim.channel, is_over=claim.is_over)
 
-    def _arrivals(self) -> dict[str, datetime]:
+    def _arrivals(self) -> dict[str, datetime] | None:
         if not self._has_database:
-            return {}
+            return None
         try:
             with db.session(self._engine, role=self._settings.loader_role) as connection:
                 return dict(_queries.arrivals(connection, target_schema=self._settings.schema))
         except PipelineError:
-            return {}
+            return None
 
     @property
     def _has_database(self) -> bool:

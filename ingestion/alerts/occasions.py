@@ -171,6 +171,11 @@ def quarantine(run: RunResult, settings: AlertSettings) -> Iterator[Sign]:
         settings: with the thresholds.
 
     """
+    mended = [
+        *(file.filename for file in run.replayed if not file.rejected),
+        *(file.filename for file in run.retracted),
+    ]
+    yield from (_below(f"quarantine/{safe(name)}", safe(name)) for name in mended)
     if run.ingest is None or (settings.quarantine_rows is None and settings.quarantine_percent is None):
         return
     read = [file for file in run.ingest.files if file.counts.read]
@@ -183,7 +188,7 @@ def quarantine(run: RunResult, settings: AlertSettings) -> Iterator[Sign]:
 
 def _quarantined(topic: str, what: str, counts: Counts, settings: AlertSettings) -> Sign:
     if not _is_above(counts, settings):
-        return Sign("quarantine", topic, (), "", f"quarantine of {what} is below the threshold again")
+        return _below(topic, what)
     percent = 100 * counts.rejected / counts.read
     return Sign(
         "quarantine",
@@ -193,6 +198,10 @@ def _quarantined(topic: str, what: str, counts: Counts, settings: AlertSettings)
         f"too many rows in quarantine: {what}",
         "See the reasons: python -m ingestion rejected list; docs/errors.md says what each means.",
     )
+
+
+def _below(topic: str, what: str) -> Sign:
+    return Sign("quarantine", topic, (), "", f"quarantine of {what} is below the threshold again")
 
 
 def _is_above(counts: Counts, settings: AlertSettings) -> bool:

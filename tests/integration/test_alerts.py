@@ -226,9 +226,8 @@ def test_data_that_stopped_coming(settings: Settings, landing: Landing, hook: Se
     assert told(hook) == [("recovery", "stale/sleep")]
 
 
-def test_a_dataset_that_is_expected_and_never_came(settings: Settings, landing: Landing, hook: Service) -> None:
-    landing.put("sleep.csv", sleep(1))
-    runner.run(replace(settings, stale_after=Freshness(by_source={"weight": 200})), "ingest")
+def test_a_dataset_that_is_expected_and_never_came(settings: Settings, hook: Service) -> None:
+    runner.run(replace(settings, stale_after=Freshness(by_source={"weight": 200})), "migrate")
     assert told(hook) == [("stale", "stale/weight")]
 
 
@@ -277,6 +276,29 @@ def test_while_the_database_is_away_it_is_told_once_all_the_same(
     assert landing.rows("select times, closed_at is not null from ops.alerts") == [(3, True)]
     assert settings.alerts.state_file
     assert not settings.alerts.state_file.exists()
+
+
+def test_without_any_memory_it_is_told_again_rather_than_not_at_all(
+    settings: Settings, alerts: AlertSettings, hook: Service, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    away = Database({"host": str(tmp_path), "dbname": "x", "user": "x"}, "DATABASE_URL")
+    settings = replace(settings, alerts=replace(alerts, state_file=tmp_path / "file" / "alerts.json"), database=away)
+    for _ in range(2):
+        assert runner.run(replace(settings, db_wait_seconds=0), "ingest").exit_code == 69
+    assert told(hook) == [("failure", "failure/ingest")] * 2
+
+
+@pytest.mark.parametrize("content", ["", "{", '["x"]', '[{"a": 1}]'])
+def test_a_state_file_that_is_broken_is_begun_anew(
+    settings: Settings, landing: Landing, hook: Service, content: str
+) -> None:
+    assert settings.alerts.state_file
+    settings.alerts.state_file.parent.mkdir()
+    settings.alerts.state_file.write_text(content)
+    landing.put("sleep.csv", BAD)
+    runner.run(settings, "ingest")
+    assert told(hook) == [("failure", "failure/ingest")]
 
 
 def test_before_ops_alerts_exists_it_is_told_too(

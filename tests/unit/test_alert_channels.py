@@ -147,7 +147,7 @@ class TestWebhook:
             assert deliver(replace(settings, ca_file=ca_file)) == [None]
             (error,) = deliver(settings)
         assert error
-        assert "certificate of 127.0.0.1 is refused" in error
+        assert error.startswith("no TLS with 127.0.0.1: its certificate is refused: ")
         # once for the one that was taken: a certificate is not tried again
         assert len(service.requests) == 1
 
@@ -215,6 +215,17 @@ class TestTrouble:
         refused, sent = deliver(settings)
         assert refused == "no connection to 127.0.0.1: Connection refused"
         assert sent is None
+
+    def test_authorities_that_are_none(self, service: Service, tmp_path: Path) -> None:
+        (tmp_path / "ca.pem").write_text("no certificate")
+        (error,) = deliver(replace(QUICK, webhook_urls=(service.url,), ca_file=tmp_path / "ca.pem"))
+        assert error == f"{tmp_path / 'ca.pem'} cannot be read, or holds no certificates"
+
+    def test_a_server_without_tls(self, service: Service) -> None:
+        (error,) = deliver(replace(QUICK, webhook_urls=(service.url.replace("http:", "https:"),)))
+        assert error
+        assert error.startswith("no TLS with 127.0.0.1: ")
+        assert "certificate" not in error
 
     def test_an_address_is_a_secret(self, caplog: pytest.LogCaptureFixture) -> None:
         log.logger.propagate = True
@@ -320,6 +331,10 @@ class TestGitHub:
         for alert in (ALERT, OVER, ALERT):
             deliver(self.settings(github), alert)
         assert [issue["state"] for issue in github.issues] == ["closed", "open"]
+
+    def test_the_link_is_one(self, github: GitHubService) -> None:
+        deliver(self.settings(github))
+        assert [line for line in github.issues[0]["body"].splitlines() if "https://" in line] == [ALERT.link]
 
     def test_nothing_in_it_is_markdown_or_a_mention(self, github: GitHubService) -> None:
         deliver(self.settings(github), replace(ALERT, summary="@everyone # look [x](y)"))

@@ -1,0 +1,72 @@
+"""What a run is the sign of: one cause for each thing that is wrong, so that only what is new is told."""
+
+import signal
+from dataclasses import replace
+
+import pytest
+
+from ingestion.alerts import occasions
+from ingestion.config import AlertSettings, Settings
+from ingestion.errors import BusyError, Interrupted, PipelineError, StatementError, TestsFailedError
+from ingestion.ingest import FileResult, IngestResult
+from ingestion.observers import RunResult
+from ingestion.replay import Replay
+from ingestion.retraction import Retracted
+from ingestion.run_tracker import Step
+from ingestion.transform import NodeResult
+
+
+def failed(error: BaseException, step: str = "ingest") -> RunResult:
+    return RunResult("run", error=error, steps=[Step("migrate", status="success"), Step(step, status="failure")])
+
+
+def node(name: str, status: str) -> NodeResult:
+    return NodeResult(f"test.{name}", name, "test", status, 1, None, 5, None, None)
+
+
+def test_each_dbt_node_and_each_refused_file_is_a_cause() -> None:
+    run = failed(TestsFailedError("dbt unique_x: 3 rows"), "dbt_build")
+    run.nodes = [node("unique_x", "fail"), node("not_null_y", "pass"), node("accepted_z", "error")]
+    run.ingest = IngestResult([FileResult("user_id=15/sleep.csv", "sleep", "refused"), FileResult("b", "x", "loaded")])
+    assert occasions.failure(run).causes == (
+        "dbt_build/TestsFailedError: accepted_z",
+        "dbt_build/TestsFailedError: unique_x",
+        "dbt_build/TestsFailedError: user_id=***/sleep.csv",
+    )
+
+
+def test_a_failure_is_known_by_step_error_and_sqlstate() -> None:
+    run = failed(StatementError("out of space", sqlstate="53100", hint="Make room."))
+    run.error_summary = "ingest: StatementError [53100]: out of space"
+    sign = occasions.failure(run)
+    assert sign.causes == ("ingest/StatementError/53100",)
+    assert (sign.topic, sign.hint) == ("failure/run", "Make room.")
+
+
+def test_causes_are_bounded() -> None:
+    run = failed(PipelineError("bad"))
+    run.ingest = IngestResult([FileResult(f"sleep_{n}.csv", "sleep", "refused") for n in range(5000)])
+    assert len(occasions.failure(run).causes) == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "policy", "expected"),
+    [
+        (PipelineError("bad"), "wait", True),
+        (Interrupted(signal.SIGTERM), "wait", True),
+        (Interrupted(signal.SIGINT), "wait", False),
+        (BusyError("another"), "wait", True),
+        (BusyError("another"), "decline", False),
+    ],
+)
+def test_what_is_told(error: BaseException, policy: str, *, expected: bool) -> None:
+    settings = replace(Settings(), on_concurrent_run=policy)  # type: ignore[arg-type]
+    assert occasions.is_told(failed(error), settings) is expected
+
+
+def test_a_quarantine_ends_when_its_rows_are_loaded_or_its_file_is_taken_out() -> None:
+    run = RunResult("replay")
+    run.replayed = [Replay("a.csv", "sleep", 3, 0), Replay("b.csv", "sleep", 1, 2)]
+    run.retracted = [Retracted("c.csv", "sleep", 10, 1)]
+    signs = list(occasions.quarantine(run, AlertSettings()))
+    assert [(sign.topic, sign.causes) for sign in signs] == [("quarantine/a.csv", ()), ("quarantine/c.csv", ())]
