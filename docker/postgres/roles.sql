@@ -117,4 +117,10 @@ select
     ' on ops.rejected_rows to wearables_monitor'
 where to_regclass('ops.rejected_rows') is not null \gexec
 
+-- as sql/015 has it: what the pseudonyms are made with is changed by nobody, and no business of dbt's
+select 'revoke select on ops.report_key from wearables_transformer'
+where to_regclass('ops.report_key') is not null \gexec
+select 'revoke insert, update, delete on ops.report_key from wearables_loader'
+where to_regclass('ops.report_key') is not null \gexec
+
 commit;
