@@ -169,6 +169,19 @@ def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) 
     return status
 
 
+def freshness(connection: db.Connection, settings: Settings, now: datetime) -> list[Dataset]:
+    """Return how fresh each dataset is, by its files; nobody looks into them.
+
+    Arguments:
+        connection: may read ops.
+        settings: the schema, and how old data may be.
+        now: the time.
+
+    """
+    rows = list(_queries.datasets(connection, target_schema=settings.schema))
+    return _datasets(rows, {}, settings.stale_after, now)
+
+
 def judge(
     runs: Sequence[Run], failures: Iterable[StepFailure], datasets: Iterable[Dataset], now: datetime
 ) -> list[Problem]:
@@ -200,7 +213,7 @@ def judge(
         if not ended or failure.run_id != ended[0].run_id
     ]
     problems += [
-        Problem("warning", "stale", _stale_message(dataset), source=dataset.source)
+        Problem("warning", "stale", stale_message(dataset), source=dataset.source)
         for dataset in datasets
         if dataset.is_stale
     ]
@@ -226,7 +239,13 @@ def _of_run(run: Run, now: datetime) -> Problem:
     )
 
 
-def _stale_message(dataset: Dataset) -> str:
+def stale_message(dataset: Dataset) -> str:
+    """Return one line about a dataset that is stale.
+
+    Arguments:
+        dataset: for how long, and how long it may be.
+
+    """
     allowed = f"{(dataset.stale_after_seconds or 0) / 3600:g} h allowed"
     if dataset.last_loaded_at is None:
         return f"{dataset.source}: no file has ever come ({allowed})"

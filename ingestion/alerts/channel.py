@@ -1,12 +1,12 @@
 """What a channel is, and how one says that it could not send."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from ingestion.alerts.alert import Alert
 from ingestion.config import AlertSettings
+from ingestion.health import Dataset
 from ingestion.observers import RunResult
 
 
@@ -40,14 +40,14 @@ class Ending:
     Arguments:
         run: what it did.
         log_tail: its last log lines, redacted.
-        arrivals: when each dataset last got a new file, where the database could say.
+        datasets: how fresh each is, where the database could say.
         ended_topics: what its success is the end of.
 
     """
 
     run: RunResult
     log_tail: tuple[str, ...] = ()
-    arrivals: dict[str, datetime] = field(default_factory=dict)
+    datasets: Sequence[Dataset] = ()
     ended_topics: tuple[str, ...] = ()
 
 

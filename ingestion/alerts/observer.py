@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 from sqlalchemy import Engine
 
-from ingestion import db, log
+from ingestion import db, health, log
 from ingestion.alerts import occasions
 from ingestion.alerts.alert import safe
 from ingestion.alerts.channel import Channel, Ending
@@ -19,6 +19,7 @@ from ingestion.alerts.ledger import DatabaseLedger, FileLedger, Ledger, NoLedger
 from ingestion.alerts.occasions import Sign
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError
+from ingestion.health import Dataset
 from ingestion.observers import Observer, RunResult
 from ingestion.run_tracker import Step
 
@@ -82,13 +83,11 @@ class Alerts(Observer):
 
     def run_ended(self, run: RunResult) -> None:
         log.logger.removeHandler(self._tail)
-        now = datetime.now(UTC)
-        arrivals = self._arrivals()
-        signs = self._signs(run, arrivals, now)
-        self._tell(signs, str(run.run_id))
+        datasets = self._datasets()
+        self._tell(self._signs(run, datasets), str(run.run_id))
         if not occasions.gave_way(run, self._settings):
             topics = occasions.ended_topics(run) if run.error is None else ()
-            ending = Ending(run, tuple(self._tail.lines), arrivals or {}, topics)
+            ending = Ending(run, tuple(self._tail.lines), datasets, topics)
             for channel in self._channels:
                 self._post.add(channel, "the end", partial(channel.ended, ending))
         seconds = self._alerts.total_seconds
@@ -97,15 +96,13 @@ class Alerts(Observer):
         self._post.wait(seconds)
         self._take_back()
 
-    def _signs(self, run: RunResult, arrivals: dict[str, datetime] | None, now: datetime) -> list[Sign]:
+    def _signs(self, run: RunResult, datasets: list[Dataset]) -> list[Sign]:
         signs: list[Sign] = []
         if run.error is None:
             signs += [occasions.recovery(topic) for topic in occasions.ended_topics(run)]
         elif occasions.is_told(run, self._settings):
             signs.append(occasions.failure(run))
-        if arrivals is not None:
-            signs += occasions.staleness(arrivals, self._settings, now)
-        return [*signs, *occasions.quarantine(run, self._alerts)]
+        return [*signs, *occasions.staleness(datasets), *occasions.quarantine(run, self._alerts)]
 
     def _tell(self, signs: Iterable[Sign], run_id: str) -> None:
         signs = list(signs)
@@ -150,14 +147,14 @@ class Alerts(Observer):
                     if claim.ledger is ledger:
                         book.take_back(claim.standing, claim.channel, is_over=claim.is_over)
 
-    def _arrivals(self) -> dict[str, datetime] | None:
+    def _datasets(self) -> list[Dataset]:
         if not self._has_database:
-            return None
+            return []
         try:
             with db.session(self._engine, role=self._settings.loader_role) as connection:
-                return dict(_queries.arrivals(connection, target_schema=self._settings.schema))
+                return health.freshness(connection, self._settings, datetime.now(UTC))
         except PipelineError:
-            return None
+            return []
 
     @property
     def _has_database(self) -> bool:

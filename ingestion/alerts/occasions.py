@@ -1,15 +1,15 @@
 """When something is told, and in which words: failure, death, recovery, data that stopped coming, quarantine."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from ingestion.alerts.alert import Alert, Kind, moment, safe
 from ingestion.alerts.ledger import Standing
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import BusyError, Interrupted
+from ingestion.health import Dataset, stale_message
 from ingestion.manifest import Counts
 from ingestion.observers import RunResult
 
@@ -134,33 +134,26 @@ def death(command: str) -> Sign:
     )
 
 
-def staleness(arrivals: dict[str, datetime], settings: Settings, now: datetime) -> Iterator[Sign]:
-    """Yield for each dataset whether its data has stopped coming.
+def staleness(datasets: Iterable[Dataset]) -> Iterator[Sign]:
+    """Yield for each dataset that may not be without a new file for ever whether its data has stopped coming.
 
     Arguments:
-        arrivals: when each dataset last got a new file.
-        settings: with how long a dataset may be without one.
-        now: the time.
+        datasets: how fresh each is.
 
     """
-    expected = {**dict.fromkeys(settings.stale_after.by_source), **arrivals}
-    for source, arrived_at in sorted(expected.items()):
-        hours = settings.stale_after.hours_of(source)
-        if hours is None:
-            continue
-        topic, is_stale = f"stale/{source}", arrived_at is None or now - arrived_at > timedelta(hours=hours)
-        if not is_stale:
-            yield Sign("stale", topic, (), "", f"{source} is coming again")
-            continue
-        last = f"the last new file came {moment(arrived_at)}" if arrived_at else "no file has ever come"
-        yield Sign(
-            "stale",
-            topic,
-            ("no new file",),
-            f"{source}: {last}, which is longer ago than {hours:g} h",
-            f"no new data of {source}",
-            "Ask whoever delivers the files; PIPELINE_STALE_AFTER_HOURS says how long is too long.",
-        )
+    for dataset in datasets:
+        topic = f"stale/{dataset.source}"
+        if dataset.is_stale:
+            yield Sign(
+                "stale",
+                topic,
+                ("no new file",),
+                stale_message(dataset),
+                f"no new data of {dataset.source}",
+                "Ask whoever delivers the files; PIPELINE_STALE_AFTER_HOURS says how long is too long.",
+            )
+        elif dataset.stale_after_seconds is not None:
+            yield Sign("stale", topic, (), "", f"{dataset.source} is coming again")
 
 
 def quarantine(run: RunResult, settings: AlertSettings) -> Iterator[Sign]:

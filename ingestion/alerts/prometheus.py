@@ -53,8 +53,10 @@ def figures(ending: Ending) -> Figures:
         rows = {"read": counts.read, "loaded": counts.loaded, "rejected": counts.rejected}
         found |= {("last_run_rows", (*command, ("outcome", name))): value for name, value in rows.items()}
         found |= {("last_run_files", (*command, ("status", name))): files.get(name, 0) for name in _FILES}
-    for source, arrived_at in ending.arrivals.items():
-        found["dataset_last_file_timestamp_seconds", (("dataset", source),)] = arrived_at.timestamp()
+    for dataset in ending.datasets:
+        if dataset.last_loaded_at:
+            labels = (("dataset", dataset.source),)
+            found["dataset_last_file_timestamp_seconds", labels] = dataset.last_loaded_at.timestamp()
     return found
 
 

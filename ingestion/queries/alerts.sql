@@ -51,13 +51,3 @@ select
     started_at
 from ops.pipeline_runs
 where run_id = :run_id;
-
--- name: arrivals(target_schema)
--- a content that was taken out again has arrived all the same
-select
-    source,
-    max(ingested_at) as arrived_at
-from ops.raw_ingest_manifest
-where target_schema = :target_schema and status in ('loaded', 'replaced', 'retracted')
-group by source
-order by source;

@@ -219,7 +219,7 @@ def test_data_that_stopped_coming(settings: Settings, landing: Landing, hook: Se
         assert runner.run(settings, "ingest").exit_code == 0
     (body,) = [request.json for request in hook.requests]
     assert (body["kind"], body["topic"]) == ("stale", "stale/sleep")
-    assert "which is longer ago than 36 h" in body["summary"]
+    assert body["summary"] == "sleep: no file for 37 h (36 h allowed)"
     hook.requests.clear()
     landing.put("sleep_2.csv", sleep(2))
     runner.run(settings, "ingest")

@@ -20,6 +20,7 @@ from ingestion.alerts.delivery import Post
 from ingestion.alerts.observer import send_test
 from ingestion.config import AlertSettings
 from ingestion.errors import BadDataError
+from ingestion.health import Dataset
 from ingestion.ingest import FileResult, IngestResult
 from ingestion.manifest import Counts
 from ingestion.observers import RunResult
@@ -430,7 +431,9 @@ class TestPrometheus:
     def test_a_file_for_node_exporter(self, tmp_path: Path) -> None:
         path = tmp_path / "pipeline.prom"
         (channel,) = channels_of(replace(QUICK, prometheus_textfile=path))
-        channel.ended(Ending(run_of(), arrivals={"sleep": datetime(2026, 11, 24, tzinfo=UTC)}))
+        loaded_at = datetime(2026, 11, 24, tzinfo=UTC)
+        sleep = Dataset("sleep", 1, 8, "sleep.csv", loaded_at, None, 60.0, None, is_stale=False)
+        channel.ended(Ending(run_of(), datasets=[sleep]))
         first = figures(path)
         assert first['last_run_success{command="run"}'] == 1
         assert first['last_run_rows{command="run",outcome="rejected"}'] == 2
