@@ -52,15 +52,19 @@ def _field(column: Column, order: DateOrder, is_key: bool) -> str:
 def _number(column: Column) -> str:
     digits = rf"\d{{1,{_SAFE_DIGITS[column.type]}}}"
     fraction = _FRACTION if column.type == "double precision" else ""
-    if column.minimum is not None and column.minimum > 0:
-        # not worth a pattern of its own
-        return "(?!)"
-    sign = "-?" if column.minimum is None else ""
+    sign, above = "", ""
+    if column.minimum is None:
+        sign = "-?"
+    elif column.minimum > 0:
+        if fraction:
+            # not worth a pattern of its own
+            return "(?!)"
+        above = rf"(?!0*(?:{_up_to(column.minimum - 1)})(?!\d))"
     if column.maximum is None:
-        return f"{sign}{digits}{fraction}"
+        return f"{above}{sign}{digits}{fraction}"
     if sign or column.maximum < 1:
         return "(?!)"
-    return f"(?:{_up_to(column.maximum - 1)}){fraction}|{column.maximum}"
+    return f"{above}(?:(?:{_up_to(column.maximum - 1)}){fraction}|{column.maximum})"
 
 
 def _up_to(number: int) -> str:

@@ -1,6 +1,7 @@
 """What the pattern is sure of, PostgreSQL must take, and within the declared range; it may be sure of too little."""
 
 import re
+from functools import cache
 from random import Random
 
 import pytest
@@ -45,33 +46,53 @@ PIECES = (
     ),
     *("12:00:00 AM", "13:00:00 PM", "0:30:00 AM", "24:00:00", "23:59:60", " 7:05", "\u0664", "False", "1e400", "NaN"),
 )
+# ranges that do not begin with 0, and another delimiter: no source has them yet
+MOOD = Source(
+    name="mood",
+    stems=("mood",),
+    key=("user_id",),
+    delimiter=";",
+    columns=(
+        Column("user_id", "Id", "bigint", required=True),
+        Column("score", "Score", "integer", minimum=1, maximum=5),
+        Column("pulse", "Pulse", "integer", minimum=25, maximum=1203),
+        Column("floor", "Floor", "integer", minimum=99),
+    ),
+)
+DECLARED = (*SOURCES, MOOD)
 # one of each kind, for the sources repeat themselves
 KINDS = {
     (column.type, column.minimum, column.maximum, column.name in source.key): (source, column)
-    for source in SOURCES
+    for source in DECLARED
     for column in source.columns
 }
 
 
 def values(random: Random) -> list[str]:
-    plain = [str(number) for number in range(-5, 2000)]
+    plain = [str(number) for number in range(-5, 2000)] + [f"{number:04}" for number in range(2000)]
     return plain + ["".join(random.choices(PIECES, k=random.randint(0, 4))) for _ in range(20_000)]
 
 
 def is_sure(source: Source, column: Column, value: str) -> bool:
     # every other column of the line is as an export has it
     usual = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
-    header = ",".join(each.header for each in source.columns) + "\n"
-    pattern = PATTERNS.setdefault(
-        source.name, surely_good(source, read_header(source, header.encode(), f"{source.stems[0]}.csv"))
+    delimiter = source.delimiter or ","
+    usual |= {"integer": "100"} if source is MOOD else {}
+    pattern = pattern_of(source, delimiter)
+    others = ["3" if each.name == "score" else usual[each.type] for each in source.columns]
+    line = delimiter.join(
+        value if each == column else other for each, other in zip(source.columns, others, strict=True)
     )
-    line = ",".join(value if each == column else usual[each.type] for each in source.columns) + "\n"
+    line += "\n"
     assert pattern
     match = pattern.match(line.encode())
     return match is not None and match.end() == len(line.encode())
 
 
-PATTERNS: dict[str, re.Pattern[bytes] | None] = {}
+@cache
+def pattern_of(source: Source, delimiter: str) -> re.Pattern[bytes] | None:
+    header = delimiter.join(each.header for each in source.columns) + "\n"
+    return surely_good(source, read_header(source, header.encode(), f"{source.stems[0]}.csv"))
 
 
 @pytest.mark.parametrize(("source", "column"), KINDS.values(), ids=lambda each: each.name)
@@ -107,30 +128,30 @@ NO_VALUES = [
 ]
 
 
-@pytest.mark.parametrize("case", NO_VALUES, ids=lambda case: f"{case[1]}-{case[3]}")
 @pytest.mark.parametrize("way", ["copied", "sorted", "judged"])
-def test_what_postgresql_is_too_kind_to_is_rejected(
-    case: tuple[Source, str, str, str], way: str, landing: Landing
-) -> None:
+def test_what_postgresql_is_too_kind_to_is_rejected(way: str, landing: Landing) -> None:
     """Whether the file would go through COPY, its bad lines one by one, or all of them."""
-    source, name, usual, value = case
     values = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
-    row = ",".join(usual if column.name == name else values[column.type] for column in source.columns)
-    bad = row.replace(usual, value)
-    assert bad != row
-    other = {"copied": "", "sorted": row.replace(usual, "?") + "\n", "judged": ""}[way]
-    extra = ",x" if way == "judged" else ""
-    header = ",".join(column.header for column in source.columns) + extra.replace("x", "Mood")
-    content = "".join(f"{line}{extra}\n" for line in (row, row, bad)) + other + f"{row}{extra}\n" * 2
-    landing.put(f"{source.stems[0]}.csv", f"{header}\n{content}".encode())
-    (result,) = landing.ingest().files
-    assert (result.status, result.counts.loaded) == ("loaded", 4), result
-    found = landing.rows("select line_number, reason, column_name from ops.rejected_rows order by 1")
-    assert found[0] == (4, "not_castable", name)
-    assert len(found) == result.counts.rejected == (2 if way == "sorted" else 1)
+    for number, (source, name, usual, value) in enumerate(NO_VALUES):
+        row = ",".join(usual if column.name == name else values[column.type] for column in source.columns)
+        bad = row.replace(usual, value)
+        assert bad != row
+        other = row.replace(usual, "?") + "\n" if way == "sorted" else ""
+        extra = ",x" if way == "judged" else ""
+        header = ",".join(column.header for column in source.columns) + extra.replace("x", "Mood")
+        content = "".join(f"{line}{extra}\n" for line in (row, row, bad)) + other + f"{row}{extra}\n" * 2
+        landing.put(f"{number}/{source.stems[0]}.csv", f"{header}\n{content}".encode())
+    for result in landing.ingest().files:
+        assert (result.status, result.counts.loaded) == ("loaded", 4), result
+        assert result.counts.rejected == (2 if way == "sorted" else 1)
+    found = landing.rows(
+        "select split_part(source_filename, '/', 1)::int, r.reason, column_name"
+        " from ops.rejected_rows as r join ops.raw_ingest_manifest using (file_id) where line_number = 4 order by 1"
+    )
+    assert found == [(number, "not_castable", name) for number, (_, name, *_) in enumerate(NO_VALUES)]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+@pytest.mark.parametrize("source", DECLARED, ids=lambda source: source.name)
 def test_it_is_sure_of_usual_lines_and_of_no_broken_ones(source: Source) -> None:
     column = source.columns[0]
     assert is_sure(source, column, "1503960366")

@@ -239,7 +239,9 @@ def test_the_source_is_closed_with_the_stream() -> None:
     assert source.closed
 
 
-@pytest.mark.parametrize("word", [b"today", b"NOW", b"nAn", b"-Inf", b"epoch", b'"yes""terday"', b"tomorrow"])
+@pytest.mark.parametrize(
+    "word", [*b"today NOW nAn -Inf epoch tomorrow infinity 0x1f 0B1 0o7 1_000".split(), b'"yes""terday"']
+)
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
 def test_words_that_are_no_values_are_seen_wherever_chunks_end(word: bytes, size: int) -> None:
     clean = b"1,4/12/2016 12:00:00 AM,2.5,True\n" * 5
