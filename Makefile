@@ -30,6 +30,7 @@ dbt: .venv/.local ## run dbt on that database; its arguments in ARGS='build --se
 
 docs: .venv/.local ## write dbt's documentation of the models to dbt/target/index.html
 	@$(python) -m scripts.run_dbt docs generate --static
+	@cd "$${DBT_TARGET_PATH:-dbt/target}" && mv static_index.html index.html
 
 test: .venv/.dev .venv/.azurite ## run the tests that need no container engine; options in ARGS='-k name'
 	@$(python) -m pytest $(wildcard tests/unit tests/integration tests/test_*.py) $(or $(ARGS),--numprocesses auto --dist loadfile)

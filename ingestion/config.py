@@ -260,6 +260,7 @@ class Settings:
         dbt_vars: values for the cut-offs of dbt/dbt_project.yml, as a YAML or JSON mapping.
         dbt_target_dir: where dbt writes what it compiles.
         dbt_log_dir: where dbt writes its own log.
+        dbt_docs_dir: where its documentation goes; None for dbt_target_dir.
         stale_after: how long a dataset may be without a new file.
         termination_log: a file that gets the error summary of a failed run, as Kubernetes wants it.
         report_dir: where reports are kept: a directory or a place in an object store; None for reports/ of the clone.
@@ -292,6 +293,7 @@ class Settings:
     dbt_vars: str | None = None
     dbt_target_dir: Path | None = None
     dbt_log_dir: Path | None = None
+    dbt_docs_dir: Path | None = None
     stale_after: Freshness = field(default_factory=Freshness)
     termination_log: Path | None = None
     report_dir: str | None = None
@@ -335,6 +337,7 @@ class Settings:
             dbt_vars=environ.get("PIPELINE_DBT_VARS") or None,
             dbt_target_dir=env.path("DBT_TARGET_PATH"),
             dbt_log_dir=env.path("DBT_LOG_PATH"),
+            dbt_docs_dir=env.path("PIPELINE_DBT_DOCS_DIR"),
             stale_after=env.freshness("PIPELINE_STALE_AFTER_HOURS"),
             termination_log=env.path("PIPELINE_TERMINATION_LOG"),
             report_dir=environ.get("PIPELINE_REPORT_DIR") or None,

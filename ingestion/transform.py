@@ -29,6 +29,7 @@ _INPUTS = {".sql", ".yml", ".yaml", ".csv", ".md"}
 _NOT_INPUTS = {"target", "logs", "dbt_packages"}
 _BUILT = {"table", "incremental", "view", "materialized_view"}
 _PARTIAL_PARSE = "partial_parse.msgpack"
+_STATIC_PAGE = "static_index.html"
 _FAILED = {"error", "fail", "runtime error", "partial success"}
 _queries = db.queries("transform")
 
@@ -175,9 +176,8 @@ def _all_exist(connection: db.Connection, relations: list[str]) -> bool:
 def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool) -> list[NodeResult]:
     from dbt.cli.main import dbtRunner  # noqa: PLC0415  (takes a second, which a run without changes saves)
 
-    with _workspace(settings) as (target, logs), _environment(settings, run_id):
-        arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", _vars(settings)]
-        arguments += ["--full-refresh"] if full_refresh else []
+    with _workspace(settings) as (target, logs, documentation), _environment(settings, run_id):
+        options = ["--vars", _vars(settings)]
         for option, value in (
             ("--project-dir", PROJECT_DIRECTORY),
             ("--profiles-dir", PROJECT_DIRECTORY),
@@ -186,9 +186,18 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
             ("--log-level", "none"),
             ("--log-level-file", "info"),
         ):
-            arguments += [option, str(value)]
+            options += [option, str(value)]
         log.event("dbt reads the models, which takes its time")
-        outcome = dbtRunner(callbacks=[_listen]).invoke(arguments)
+        outcome = dbtRunner().invoke(["parse", *options])
+        if outcome.success:
+            # read once, for the models and for their documentation
+            runner = dbtRunner(manifest=outcome.result, callbacks=[_listen])
+            build = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])]
+            outcome = runner.invoke([*build, *options])
+            if documentation and any(
+                str(result.status) == "success" for result in getattr(outcome.result, "results", ())
+            ):
+                _document(runner, options, target, documentation)
         relations = _relations(target)
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
@@ -197,6 +206,26 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
         raise PipelineError(f"dbt could not start: {reason}", hint=f"See dbt.log in {logs}.") from outcome.exception
     step.dbt_invocation_id = outcome.result.args.get("invocation_id") or _invocation_id()
     return [_node_result(result, relations) for result in outcome.result.results]
+
+
+def _document(runner: Any, options: list[str], target: Path, directory: Path) -> None:
+    """Write dbt's documentation of what is built as one page; where that fails the run goes on."""
+    outcome = runner.invoke(["docs", "generate", "--static", "--no-compile", *options])
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
+    try:
+        if not outcome.success:
+            raise OSError(str(outcome.exception or "see dbt.log"))
+        directory.mkdir(parents=True, exist_ok=True)
+        page = directory / "index.html"
+        # renamed only within its own directory, so that a reader never meets half a page
+        partial = directory / ".index.html.partial"
+        shutil.move(target / _STATIC_PAGE, partial)
+        partial.replace(page)
+    except OSError as exc:
+        log.event(f"dbt's documentation was not written: {log.redact(str(exc))}", level=log.WARNING)
+    else:
+        log.event(f"dbt's documentation is in {page}", level=log.DEBUG)
 
 
 def _relations(target: Path) -> dict[str, str]:
@@ -223,8 +252,11 @@ def _vars(settings: Settings) -> str:
 
 
 @contextmanager
-def _workspace(settings: Settings) -> Iterator[tuple[Path, Path]]:
-    """Yield where dbt writes: as set, else inside its project, else (on a read-only root) a directory of this run's."""
+def _workspace(settings: Settings) -> Iterator[tuple[Path, Path, Path | None]]:
+    """Yield where dbt writes: as set, else inside its project, else (on a read-only root) a directory of this run's.
+
+    The third is for its documentation, None where it would be gone after the run.
+    """
     own = PROJECT_DIRECTORY / "target"
     with tempfile.TemporaryDirectory(prefix="dbt-") as scratch:
         writable = os.access(PROJECT_DIRECTORY, os.W_OK)
@@ -233,7 +265,7 @@ def _workspace(settings: Settings) -> Iterator[tuple[Path, Path]]:
         target.mkdir(parents=True, exist_ok=True)
         if target != own and (own / _PARTIAL_PARSE).exists() and not (target / _PARTIAL_PARSE).exists():
             shutil.copyfile(own / _PARTIAL_PARSE, target / _PARTIAL_PARSE)
-        yield target, logs
+        yield target, logs, settings.dbt_docs_dir or settings.dbt_target_dir or (own if writable else None)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Measures the marts on the embedded server: a full build, a new day for everyone, a corrected file, and nothing new.
 
-Each is `dbt build`, tests included, beside one plain median of the same user-days.
+Each is `dbt build`, tests included, beside one plain median of the same user-days, and a floor: what the server takes
+to write the user-days again that a full build has stored, computing nothing. Where the machine is busy with other
+things, read the seconds of CPU: the server's and dbt's own.
 
 Usage: python -m scripts.bench_marts [--users 10000] [--days 365] [--explain]
 """
@@ -9,14 +11,17 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -31,6 +36,16 @@ select user_id, count(*), percentile_cont(0.5) within group (order by steps)
 from marts.fct_user_day
 group by user_id
 """
+
+# what a full build stores a row a user and day of, and how each calls the day
+STORED = {
+    "staging.stg_fitbit__daily_activity": "activity_date",
+    "marts.fct_user_day": "activity_date",
+    "intermediate.int_user_day_baseline": "activity_date",
+    "intermediate.int_user_day_cusum": "activity_date",
+    "marts.fct_user_status": "as_of_date",
+}
+SPINE = "insert into floor_spine select user_id, activity_date from marts.fct_user_day"
 
 ACTIVITY = """
 insert into raw.daily_activity (
@@ -93,8 +108,73 @@ def put_file(cursor: Cursor, name: str, users: tuple[int, int], days: tuple[int,
         )
 
 
-def dbt(database: Database, *arguments: str) -> tuple[float, list[dict[str, Any]]]:
-    """Run dbt; return the seconds of the process and its results by node."""
+@dataclass(frozen=True)
+class Cost:
+    """What something took.
+
+    Arguments:
+        seconds: by the clock.
+        server: seconds of CPU in the server, all its processes.
+        client: seconds of CPU in dbt.
+
+    """
+
+    seconds: float
+    server: float
+    client: float = 0.0
+
+
+class Meter:
+    """Measures by the clock and by what the server's processes that have ended meanwhile have used.
+
+    Arguments:
+        database: each measurement has a connection of its own, as the server counts a process when it ends.
+        data_directory: where the server says what its first process is.
+
+    """
+
+    def __init__(self, database: Database, data_directory: Path) -> None:
+        self._database = database
+        self._server = psutil.Process(int((data_directory / "postmaster.pid").read_text().split()[0]))
+
+    def statements(self, *statements: str) -> Cost:
+        """Return what the statements take."""
+        return self._cost(lambda: self._execute(statements))
+
+    def dbt(self, *arguments: str) -> tuple[Cost, list[dict[str, Any]]]:
+        """Run dbt; return what the process takes and its results by node."""
+        cost = self._cost(lambda: dbt(self._database, *arguments))
+        results = json.loads((BUILD / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
+        return cost, results
+
+    def _execute(self, statements: tuple[str, ...]) -> None:
+        with contextlib.closing(psycopg2.connect(self._database.dsn)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+
+    def _cost(self, work: Callable[[], None]) -> Cost:
+        clock, server, client = time.perf_counter(), self._used_by_server(), used_by_children()
+        work()
+        seconds = time.perf_counter() - clock
+        # the server takes a moment to count who has left
+        time.sleep(0.5)
+        return Cost(seconds, self._used_by_server() - server, used_by_children() - client)
+
+    def _used_by_server(self) -> float:
+        times = self._server.cpu_times()
+        return float(times.children_user + times.children_system)
+
+
+def used_by_children() -> float:
+    """Return the seconds of CPU of the processes that this one has started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def dbt(database: Database, *arguments: str) -> None:
+    """Run dbt."""
     environment = {
         **os.environ,
         "PGHOST": database.parameters.get("host", "localhost"),
@@ -106,22 +186,43 @@ def dbt(database: Database, *arguments: str) -> tuple[float, list[dict[str, Any]
         "DBT_LOG_PATH": str(BUILD / "logs"),
     }
     options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet"]
-    begin = time.perf_counter()
     subprocess.run([Path(sys.executable).with_name("dbt"), *arguments, *options], env=environment, check=True)
-    seconds = time.perf_counter() - begin
-    results = json.loads((BUILD / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
-    return seconds, results
 
 
-def report(name: str, seconds: float, plain: float, results: list[dict[str, Any]], full: float) -> None:
+def report(name: str, cost: Cost, full: Cost, results: list[dict[str, Any]]) -> None:
     """Print a line of the table."""
-    models = sum(r["execution_time"] for r in results if r["unique_id"].startswith("model."))
-    slowest = max(results, key=lambda result: float(result["execution_time"]))
+    slowest = sorted(results, key=lambda result: -float(result["execution_time"]))[:2]
+    cpu, of_full = cost.server + cost.client, full.server + full.client
     print(
-        f"{name:<42}{seconds:>9.1f}{seconds / plain:>9.1f}{seconds / full:>9.2f}{models:>9.1f}"
-        f"   {slowest['unique_id'].split('.')[2]} {slowest['execution_time']:.1f}",
+        f"{name:<42}{cost.seconds:>9.1f}{cost.seconds / full.seconds:>8.2f}{cost.server:>9.1f}{cost.client:>7.1f}"
+        f"{cpu / of_full:>8.2f}   "
+        + ", ".join(f"{each['unique_id'].split('.')[2]} {each['execution_time']:.1f}" for each in slowest),
         flush=True,
     )
+
+
+def report_floor(meter: Meter, full: Cost) -> None:
+    """Print how the full build compares with a plain median, and with writing what it writes."""
+    meter.statements("vacuum analyze marts.fct_user_day")
+    plain = min((meter.statements(PLAIN) for _ in range(3)), key=lambda cost: cost.seconds)
+    tables = [f"create table floor_{number} as table {name}" for number, name in enumerate(STORED)]
+    keys = [
+        f"alter table floor_{number} add primary key (user_id, {day})" for number, day in enumerate(STORED.values())
+    ]
+    floors = {
+        "one plain median of all": plain,
+        f"writing {len(STORED)} of the tables again": meter.statements(*tables),
+        "and their primary keys": meter.statements(*keys),
+        "one insert of the spine, two columns": meter.statements(
+            "create table floor_spine (user_id bigint, activity_date date)", SPINE
+        ),
+    }
+    for name, cost in floors.items():
+        print(
+            f"{name:<42}{cost.seconds:>9.2f}{cost.seconds / full.seconds:>8.3f}{cost.server:>9.2f}"
+            f"   the full build is {full.seconds / cost.seconds:.0f} times that, {full.server / cost.server:.0f} by CPU"
+        )
+    meter.statements("drop table floor_spine, " + ", ".join(f"floor_{number}" for number in range(len(STORED))))
 
 
 def explain(cursor: Cursor, results: list[dict[str, Any]]) -> None:
@@ -148,6 +249,7 @@ def main() -> int:
     with embedded.server(BUILD / "postgres") as server:
         database = replace(server, parameters={**server.parameters, "dbname": "postgres"})
         migrate.migrate(db.create_engine(Settings(database=database)))
+        meter = Meter(database, BUILD / "postgres")
         connection = psycopg2.connect(database.dsn)
         connection.autocommit = True
         with contextlib.closing(connection), connection.cursor() as cursor:
@@ -159,18 +261,12 @@ def main() -> int:
             cursor.execute("vacuum analyze")
             cursor.execute("checkpoint")
 
-            full, results = dbt(database, "build", "--exclude-resource-type", "unit_test")
-            cursor.execute("vacuum analyze marts.fct_user_day")
-            timings = []
-            for _ in range(3):
-                begin = time.perf_counter()
-                cursor.execute(PLAIN)
-                timings.append(time.perf_counter() - begin)
-            plain = min(timings)
-            print(f"{users:,} users x {days} days; the plain median of all: {plain:.2f} s")
-            print(f"{'dbt build after':<42}{'seconds':>9}{'x plain':>9}{'x full':>9}{'models':>9}   slowest")
-            report("everything (full build)", full, plain, results, full)
-            full_results = results
+            build = ("build", "--exclude-resource-type", "unit_test")
+            full, full_results = meter.dbt(*build)
+            print(f"{users:,} users x {days} days; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+            print(f"{'':<42}{'':>9}{'of full':>8}{'CPU of':>9}{'':>7}{'of full':>8}")
+            print(f"{'dbt build after':<42}{'seconds':>9}{'build':>8}{'server':>9}{'dbt':>7}{'build':>8}   slowest")
+            report("everything (full build)", full, full, full_results)
             changes = {
                 "a new day for everyone": ("export_new_day.csv", (1, users), (days - 1, days)),
                 "a corrected file: one day, everyone": ("one_day.csv", (1, users), (days // 2, days // 2)),
@@ -178,10 +274,11 @@ def main() -> int:
             }
             for name, change in changes.items():
                 put_file(cursor, *change)
-                seconds, results = dbt(database, "build", "--exclude-resource-type", "unit_test")
-                report(name, seconds, plain, results, full)
-            seconds, results = dbt(database, "build", "--exclude-resource-type", "unit_test")
-            report("nothing", seconds, plain, results, full)
+                cost, results = meter.dbt(*build)
+                report(name, cost, full, results)
+            cost, results = meter.dbt(*build)
+            report("nothing", cost, full, results)
+            report_floor(meter, full)
             if options.explain:
                 explain(cursor, full_results)
     if not options.keep:

@@ -142,3 +142,30 @@ def test_a_signal_ends_a_build_within_seconds(settings: Settings, rows: Rows, en
             assert child.returncode == 143, stderr
         assert rows(waiting) == [(False,)]
     assert rows("select status, exit_code from ops.pipeline_runs where command = 'transform'") == [("failure", 143)]
+
+
+def test_each_build_leaves_dbts_documentation(settings: Settings, tmp_path: Path) -> None:
+    settings = replace(settings, dbt_docs_dir=tmp_path / "documentation" / "dbt")
+    page = tmp_path / "documentation" / "dbt" / "index.html"
+    drop(settings, "daily_activity.csv", range(1, 3))
+    assert runner.run(settings).exit_code == 0
+    text = page.read_text("utf-8")
+    # one file: the models, what they are compiled to, and the columns as the database has them
+    assert "fct_user_status" in text
+    assert '"compiled_code":"' in text.replace('": "', '":"')
+    assert "INLINE DATA" not in text
+    assert [path.name for path in page.parent.iterdir()] == ["index.html"]
+
+    page.unlink()
+    assert build_of(runner.run(settings)).skipped
+    assert not page.exists()
+
+
+def test_documentation_that_cannot_be_written_ends_no_run(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path.joinpath("taken").write_text("a file")
+    drop(settings, "daily_activity.csv", range(1, 3))
+    result = runner.run(replace(settings, dbt_docs_dir=tmp_path / "taken"))
+    assert result.exit_code == 0
+    assert build_of(result).detail["models"] > 10
