@@ -90,6 +90,18 @@ def test_every_table_has_its_key_and_everything_is_commented(studied: Warehouse)
         assert table.uncommented == [], table.relation
 
 
+def test_sources_are_as_fresh_as_the_manifest_says(studied: Warehouse) -> None:
+    results = studied.dbt("source", "freshness").results
+    ages = {result.node.name: result for result in results if result.node.resource_type == "source"}
+    assert set(ages) == {"daily_activity", "sleep"}
+    for source, result in ages.items():
+        assert str(result.status) == "pass"
+        ((loaded,),) = studied.execute(
+            "select max(ingested_at) from ops.raw_ingest_manifest where source = %s", (source,)
+        )
+        assert result.max_loaded_at == loaded
+
+
 @pytest.mark.parametrize("mart", ["fct_user_day_baseline", "fct_user_day_deviation"])
 def test_a_view_has_one_row_of_each_key(studied: Warehouse, mart: str) -> None:
     frame = studied.mart(mart)
