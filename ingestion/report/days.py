@@ -2,7 +2,8 @@
 
 A block is zlib over five planes of 2-byte numbers, one person's days behind another's: steps, usual steps, their
 spread, minutes asleep, flags. The low bytes of a plane come before its high bytes, and the usual and its spread are
-differences from day to day: both make the same content half as long. 65535 stands for nothing.
+differences from day to day: both make the same content half as long. Where there are a great many days the figures are
+rounded, and the usual and its spread are logarithms, so that a file stays below 15 MB. 65535 stands for nothing.
 """
 
 import base64
@@ -22,8 +23,11 @@ _WEAR = 16
 # steps, median, MAD, minutes asleep, flags
 _PLANES = 5
 
-# up to so many user-days a report holds whole steps; above, it rounds them
-_EXACT_DAYS = 1_000_000
+# up to so many user-days: to how many steps they are rounded
+_ROUNDING = {1_000_000: 1, 2_000_000: 20, 4_000_000: 50}
+_COARSEST = 100
+# of the logarithm: a twentieth of e, so that what is usual is right to 3 %
+_LOG_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Person:
 
 def precision(user_days: int) -> int:
     """Return to how many steps the figures of days are rounded: 1 unless there are a great many."""
-    return 1 if user_days <= _EXACT_DAYS else 20
+    return next((rounding for days, rounding in _ROUNDING.items() if user_days <= days), _COARSEST)
 
 
 class Packer:
@@ -126,10 +130,11 @@ class Packer:
 
     def _coded(self, series: list[Any]) -> Iterator[Any]:
         steps, median, mad, asleep, flags = series
+        is_exact = self._rounding == 1
         yield _rounded(steps, self._rounding)
-        yield _differences(_rounded(median, self._rounding))
-        yield _differences(_rounded(mad, self._rounding))
-        yield _rounded(asleep, 1 if self._rounding == 1 else _MINUTES)
+        yield _differences(median) if is_exact else _logarithms(median)
+        yield _differences(mad) if is_exact else _logarithms(mad)
+        yield _rounded(asleep, 1 if is_exact else _MINUTES)
         yield flags
 
     def _end_block(self) -> None:
@@ -166,6 +171,12 @@ def _rounded(series: Any, to: int) -> Any:
     return (
         series if to == 1 else np.where(series == _NOTHING, _NOTHING, (series + np.uint32(to // 2)) // to).astype("u2")
     )
+
+
+def _logarithms(series: Any) -> Any:
+    import numpy as np  # noqa: PLC0415
+
+    return np.where(series == _NOTHING, _NOTHING, np.round(np.log1p(series) * _LOG_STEPS)).astype("u2")
 
 
 def _differences(series: Any) -> Any:

@@ -2,6 +2,7 @@
 
 const NOTHING = 0xffff;
 const DAY = 86400000;
+const LOG_STEPS = 20; // as in days.py
 const REASONS = ["", "no record", "unfinished day", "no steps recorded", "hardly worn", "too many steps"];
 
 const STATUS = [
@@ -61,10 +62,11 @@ async function openBlock(block, number) {
   let start = 0;
   block.days = counts.map((count) => {
     const [steps, median, mad, asleep, flags] = planes.map((plane) => plane.subarray(start, start + count));
-    for (const series of [median, mad]) for (let i = 1; i < count; i++) series[i] += series[i - 1];
+    for (const series of [median, mad]) {
+      if (R.rounding === 1) for (let i = 1; i < count; i++) series[i] += series[i - 1];
+      else for (let i = 0; i < count; i++) if (series[i] !== NOTHING) series[i] = Math.round(Math.expm1(series[i] / LOG_STEPS));
+    }
     scale(steps, R.rounding);
-    scale(median, R.rounding);
-    scale(mad, R.rounding);
     scale(asleep, minutes);
     start += count;
     return { steps, median, mad, asleep, flags };

@@ -34,7 +34,7 @@ function showPerson(article, person) {
         el("li", null, el("i.key-ring", { "aria-hidden": "true" }), "alert"),
         R.people.nights[person] ? el("li", null, el("i.key-sleep", { "aria-hidden": "true" }), "asleep") : null,
       ),
-      R.rounding > 1 && el("p.note", null, `In a report of this many people steps are rounded to ${R.rounding}, sleep to 5 minutes.`),
+      R.rounding > 1 && el("p.note", null, `In a report of this many people steps are rounded to ${R.rounding}, the usual range to 3 %, sleep to 5 minutes.`),
       asTable(`Days of ${name[person]}`, ["Day", "Steps", "Usual", "Counts", "Alert", "Asleep"], () => dayRows(person, days), { figures: [1, 2, 5] }),
     ),
   );

@@ -7,7 +7,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from ingestion import db, report
 from ingestion.config import Database
+from ingestion.report import contents, pseudonym
 from ingestion.report.contents import STATUSES
 from tests.integration.report.conftest import Open, Study
 
@@ -87,8 +89,6 @@ def test_a_person_is_as_in_the_marts_day_by_day(study: Study, opened: Open) -> N
     # by the command that a researcher has: from the user id to the pseudonym there is no way but this
     digest = f"encode(sha256((select key from ops.report_key) || int8send({user_id})), 'hex')"
     ((hexadecimal,),) = study.rows(f"select {digest}")
-    from ingestion.report import pseudonym  # noqa: PLC0415
-
     name = pseudonym.spell(bytes.fromhex(hexadecimal))
     page.evaluate("(name) => { location.hash = `#/person/${name}`; }", name)
     expect(page.locator("#person-title")).to_have_text(name)
@@ -107,6 +107,29 @@ def test_a_person_is_as_in_the_marts_day_by_day(study: Study, opened: Open) -> N
         assert (row[4] == "alert") == is_alert
         assert row[5] == (DASH if asleep is None else f"{asleep // 60} h {asleep % 60:02} min")
     assert page.locator("#person .chart svg path").count() > 5
+
+
+def test_a_report_of_a_great_many_days_is_rounded_and_says_so(
+    study: Study, opened: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(contents, "precision", lambda _: 50)
+    path = tmp_path / "rounded.html"
+    report.write_latest(db.create_engine(study.settings), study.settings, path)
+    page = opened(path)
+    page.locator("a.row").first.click()
+    name = page.locator("#person-title").inner_text()
+    expect(page.locator("#person")).to_contain_text("steps are rounded to 50, the usual range to 3 %")
+    wanted = study.rows(
+        "select day.steps, usual.baseline_median from marts.fct_user_day as day left join marts.fct_user_day_deviation"
+        " as usual using (user_id, activity_date) where coalesce(usual.metric, 'steps') = 'steps' and day.user_id ="
+        f" {report.who(db.create_engine(study.settings), name)[0]} order by day.activity_date desc"
+    )
+    shown = cells(page, f"Days of {name}")
+    for row, (steps, usual) in zip(shown, wanted, strict=True):
+        assert (row[1] == DASH) == (steps is None)
+        assert steps is None or abs(int(row[1].replace(",", "")) - steps) <= 25
+        assert (row[2] == DASH) == (usual is None)
+        assert usual is None or abs(int(row[2].replace(",", "")) / usual - 1) < 0.03
 
 
 def test_people_are_filtered_found_and_ordered(study: Study, opened: Open) -> None:

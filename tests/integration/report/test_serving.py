@@ -1,0 +1,112 @@
+"""The command `report`: writes, finds people, and serves to this machine alone."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ingestion import embedded, report
+from ingestion.__main__ import main
+from ingestion.config import Database
+from tests.integration.report.conftest import Study
+from tests.integration.report.reading import figures
+
+
+@pytest.fixture
+def configured(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of somebody who works on the study."""
+    parameters = study.settings.known_database
+    for name, value in parameters.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("PIPELINE_REPORT_DIR", study.settings.reports)
+    monkeypatch.setattr(embedded, "is_available", lambda: False)
+
+
+@contextmanager
+def serving(study: Study) -> Iterator[int]:
+    server = report.Server(study.settings, 0)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield int(server.url.rsplit(":", 1)[1].strip("/"))
+    finally:
+        server.stop()
+        thread.join()
+
+
+def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.putrequest("GET", path, skip_host=True)
+    connection.putheader("Host", host)
+    connection.endheaders()
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, content
+
+
+def test_reports_are_served_and_nothing_else(study: Study) -> None:
+    secret = Path(study.settings.reports, "secret.txt")
+    secret.write_text("not a report")
+    with serving(study) as port:
+        status, content = get(port, "/")
+        assert status == 200
+        assert content.index(b"latest.html") < content.index(study.report.name.encode())
+        assert get(port, "/latest.html?x=1") == (200, study.report.read_bytes())
+        for path in (
+            "/secret.txt",
+            "/../landing/sleep.csv",
+            "/..%2flanding",
+            "/nothing.html",
+            "//etc/passwd",
+            "/.html/x",
+        ):
+            assert get(port, path)[0] == 404, path
+        assert get(port, "/", host="evil.example")[0] == 421, "a page of elsewhere gets nothing through the browser"
+        assert get(port, "/", host=f"localhost:{port}")[0] == 200
+    secret.unlink()
+
+
+def test_a_port_that_is_taken_is_said_to_be(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(study) as port:
+        assert main(["report", "--serve", "--port", str(port)]) == 64
+    assert f"port {port} cannot be used" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("configured")
+def test_the_command_writes_where_it_is_told(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "here.html"
+    assert main(["report", "--output", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    names = figures(path)["people"]["name"]
+    assert main(["report", "--output", str(path), "--with-user-ids"]) == 0
+    capsys.readouterr()
+    assert main(["report", "who", names[0]]) == 0
+    assert capsys.readouterr().out.strip() in figures(path)["people"]["name"]
+    assert main(["report", "who", "nobody"]) == 64
+    assert main(["report", "--output", str(tmp_path / "absent" / "here.html")]) == 64
+
+
+@pytest.mark.usefixtures("configured")
+def test_where_there_is_no_screen_the_command_says_so(
+    study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["report", "--open"]) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[0] == str(study.report), "that of the latest run, in its place"
+    assert "no screen" in said
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_database_without_a_run_is_told(
+    template: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PGDATABASE", template.parameters["dbname"])
+    assert main(["report"]) == 1
+    assert "nothing has been run" in capsys.readouterr().err
