@@ -126,7 +126,7 @@ def _order(arguments: argparse.Namespace) -> Order:
         filenames=tuple(getattr(arguments, "filenames", ())),
         since=getattr(arguments, "since", None),
         retract_vanished=getattr(arguments, "retract_vanished", False),
-        reason=getattr(arguments, "reason", ""),
+        reason=log.redact(getattr(arguments, "reason", "")),
         user_id=getattr(arguments, "user_id", None),
     )
 
@@ -305,7 +305,7 @@ def _ls(arguments: argparse.Namespace, settings: Settings) -> int:
             detail = f"  ({each.detail})" if each.detail else ""
             print(f"{each.state:<8}  {each.source or '-':<20}  {each.file.size:>13,}  {each.file.name}{detail}")
     counts = ", ".join(f"{count:,} {state}" for state, count in found.items())
-    print(f"{settings.landing_zone}: {counts or 'no files'}", file=sys.stderr)
+    print(f"{log.redact(settings.landing_zone)}: {counts or 'no files'}", file=sys.stderr)
     return 0
 
 
@@ -375,7 +375,7 @@ def _explain(message: str, hint: str | None) -> None:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print(f"error: {log.redact(message)}", style="bold red", markup=False)
     if hint:
-        console.print(f"  to mend it: {hint}", markup=False)
+        console.print(f"  to mend it: {log.redact(hint)}", markup=False)
 
 
 if __name__ == "__main__":

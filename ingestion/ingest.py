@@ -627,7 +627,7 @@ def _changed() -> FileRefusedError:
 
 
 def _refused(file: StoredFile, source: Source, exc: FileRefusedError) -> FileResult:
-    return FileResult(file.name, source.name, "refused", reason=str(exc), hint=exc.hint)
+    return FileResult(file.name, source.name, "refused", reason=log.redact(str(exc)), hint=exc.hint)
 
 
 def _duplicate(file: StoredFile, source: Source, exc: _DuplicateError) -> FileResult:

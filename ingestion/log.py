@@ -1,78 +1,83 @@
 """JSON lines for machines, readable lines for a terminal, and the one path on which text is redacted."""
 
-import json
 import logging
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, Any, Literal
-from urllib.parse import quote, quote_plus
 
 from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
 from rich.text import Text
 
+from ingestion.errors import Interrupted, PipelineError
+from ingestion.redaction import HIDDEN, hide, redact
+
 Status = Literal["started", "progress", "success", "failure", "skipped"]
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
+
+__all__ = ["bound", "configure", "console", "describe", "event", "hide", "logger", "redact", "traceback_of"]
 
 logger = logging.getLogger("ingestion")
 
 # the process's, not the thread's: dbt reports from threads of its own
 _context: dict[str, Any] = {}
-_secrets: tuple[str, ...] = ()
 _console: Console | None = None
 
-_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):\S+@")
-_DSN_PASSWORD = re.compile(r"(?i)(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)")
-# PostgreSQL quotes values of the data behind these words
-_VALUE = re.compile(
-    r'(?i)((?:invalid input syntax for [\w ]+|out of range[\w ]*|value[\w ]*):|\bvalue) ?"(?:.*"|[^"]*")'
+# their messages speak of the code, or are ours
+_ABOUT_CODE = (
+    *(
+        PipelineError,
+        Interrupted,
+        AttributeError,
+        ImportError,
+        NameError,
+        NotImplementedError,
+        RecursionError,
+        TypeError,
+    ),
 )
-# a value may hold line ends: what follows is hidden up to something that cannot be a part of it
-_ROW = re.compile(
-    r"(?ims)^([ \t]*)(DETAIL|CONTEXT|STATEMENT|QUERY|LINE \d+):.*?"
-    r"(?=^[ \t]*(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LINE \d+|compiled code at|The above exception|During handling)"
-    r"\b|\Z)"
-)
+_IS_CAUSE = "The above exception was the direct cause of the following exception:"
+_IS_CONTEXT = "During handling of the above exception, another exception occurred:"
 _ENDS = {"success", "failure"}
-_LONG = 6
 _STYLES = {"success": "green", "failure": "bold red", "skipped": "yellow"}
 
 
-def redact(text: str) -> str:
-    """Return the text without secrets, and without what PostgreSQL quotes of the data.
+def describe(exc: BaseException) -> str:
+    """Return one redacted line about an error: its type, and its message where that cannot quote the data.
 
     Arguments:
-        text: anything that is about to be shown, stored or sent.
+        exc: any error, foreseen or not.
 
     """
-    for secret in _secrets:
-        # a password of a few letters is part of many words, and they are none of its business
-        text = text.replace(secret, "***") if len(secret) >= _LONG else re.sub(rf"\b{re.escape(secret)}\b", "***", text)
-    text = _URL_PASSWORD.sub(r"\1:***@", text)
-    text = _DSN_PASSWORD.sub(r"\1***", text)
-    text = _ROW.sub(r"\1\2: ***\n", text)
-    return _VALUE.sub(r'\1 "***"', text)
+    message = str(exc) if isinstance(exc, _ABOUT_CODE) else exc.strerror if isinstance(exc, OSError) else None
+    if message is None and exc.args:
+        message = HIDDEN
+    return f"{type(exc).__name__}: {' '.join(redact(message).split())}" if message else type(exc).__name__
 
 
-def hide(secrets: Iterable[str | None]) -> None:
-    """Register secrets that `redact` takes out, as they are, URL-encoded and inside JSON.
+def traceback_of(exc: BaseException) -> str:
+    """Return the redacted traceback of an error and of those that led to it; what may quote the data is left out.
 
     Arguments:
-        secrets: the values; None and empty ones are passed over.
+        exc: any error.
 
     """
-    global _secrets  # noqa: PLW0603  (one process, one set of secrets)
-    forms = {
-        form
-        for secret in secrets
-        if secret
-        for form in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
-    }
-    _secrets = tuple(sorted({*_secrets, *forms}, key=len, reverse=True))
+    parts: list[str] = []
+    seen: set[int] = set()
+    link = ""
+    each: BaseException | None = exc
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        frames = "".join(traceback.format_tb(each.__traceback__))
+        parts.insert(0, f"Traceback (most recent call last):\n{frames}{describe(each)}\n{link}")
+        is_cause = each.__cause__ is not None
+        link = f"\n{_IS_CAUSE if is_cause else _IS_CONTEXT}\n\n"
+        each = each.__cause__ if is_cause or each.__suppress_context__ else each.__context__
+    return redact("".join(parts))
 
 
 @contextmanager
@@ -178,8 +183,8 @@ class _MachineFormatter(JsonFormatter):
         log_data["level"] = record.levelname.lower()
         log_data["message"] = record.getMessage()
         log_data.update(getattr(record, "fields", {}))
-        if record.exc_info:
-            log_data["traceback"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1]:
+            log_data["traceback"] = traceback_of(record.exc_info[1])
         # before they become JSON: its escapes hide quotes and line ends from the patterns
         log_data.update({name: _redacted(value) for name, value in log_data.items()})
 
@@ -212,8 +217,8 @@ class _PersonHandler(logging.Handler):
         if fields.get("duration_ms") and status != "started":
             text.append(f"  {fields['duration_ms'] / 1000:.2f} s", style="dim")
         self._console.print(text, soft_wrap=True)
-        if record.exc_info:
-            self._console.print(redact(logging.Formatter().formatException(record.exc_info)), markup=False)
+        if record.exc_info and record.exc_info[1]:
+            self._console.print(traceback_of(record.exc_info[1]), markup=False)
 
 
 def _level_style(level: int) -> str:

@@ -126,4 +126,4 @@ class Observers(Observer):
                 tell(observer)
             except Exception as exc:  # noqa: BLE001  (whatever it is, the run goes on)
                 name = type(observer).__name__
-                log.event(f"{name} failed, and the run goes on: {type(exc).__name__}: {exc}", level=log.WARNING)
+                log.event(f"{name} failed, and the run goes on: {log.describe(exc)}", level=log.WARNING)

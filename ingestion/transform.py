@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,6 +33,9 @@ _BUILT = {"table", "incremental", "view", "materialized_view"}
 _PARTIAL_PARSE = "partial_parse.msgpack"
 _STATIC_PAGE = "static_index.html"
 _FAILED = {"error", "fail", "runtime error", "partial success"}
+_LOG_BYTES = 10 << 20
+_LOGS_KEPT = 5
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _queries = db.queries("transform")
 
 
@@ -184,20 +189,23 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
             ("--target-path", target),
             ("--log-path", logs),
             ("--log-level", "none"),
-            ("--log-level-file", "info"),
+            # dbt's own would quote the data: it is written here instead
+            ("--log-level-file", "none"),
         ):
             options += [option, str(value)]
         log.event("dbt reads the models, which takes its time")
-        outcome = dbtRunner().invoke(["parse", *options])
-        if outcome.success:
-            # read once, for the models and for their documentation
-            runner = dbtRunner(manifest=outcome.result, callbacks=[_listen])
-            build = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])]
-            outcome = runner.invoke([*build, *options])
-            if documentation and any(
-                str(result.status) == "success" for result in getattr(outcome.result, "results", ())
-            ):
-                _document(runner, options, target, documentation)
+        with _dbt_log(logs) as write:
+            outcome = dbtRunner(callbacks=[write]).invoke(["parse", *options])
+            if outcome.success:
+                # read once, for the models and for their documentation
+                runner = dbtRunner(manifest=outcome.result, callbacks=[_listen, write])
+                build = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])]
+                outcome = runner.invoke([*build, *options])
+                if documentation and any(
+                    str(result.status) == "success" for result in getattr(outcome.result, "results", ())
+                ):
+                    _document(runner, options, target, documentation)
+        _redact_results(target)
         relations = _relations(target)
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
@@ -323,6 +331,38 @@ def _node_result(result: Any, relations: Mapping[str, str]) -> NodeResult:
 def _shortened(lines: list[str]) -> str | None:
     """Return the line that says what is wrong; dbt puts `Database Error in model ...` above it."""
     return next((line.strip() for line in lines[1:] if line.strip()), lines[0] if lines else None)
+
+
+@contextmanager
+def _dbt_log(directory: Path) -> Iterator[Callable[[Any], None]]:
+    """Yield what writes dbt's account of itself to dbt.log, redacted."""
+    directory.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(directory / "dbt.log", maxBytes=_LOG_BYTES, backupCount=_LOGS_KEPT, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)-5s] %(message)s"))
+
+    def write(event: Any) -> None:
+        level = logging.getLevelNamesMapping().get(str(event.info.level).upper(), logging.INFO)
+        if level >= logging.INFO:
+            text = log.redact(_COLOURS.sub("", event.info.msg))
+            handler.handle(logging.LogRecord("dbt", level, "", 0, text, None, None))
+
+    try:
+        yield write
+    finally:
+        handler.close()
+
+
+def _redact_results(target: Path) -> None:
+    """Redact what dbt leaves behind for other tools: the database's messages, which quote the data."""
+    path = target / "run_results.json"
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError:
+        return
+    for result in document["results"]:
+        if result.get("message"):
+            result["message"] = log.redact(result["message"])
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def _listen(event: Any) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import Engine
 
-from ingestion import db
+from ingestion import db, redaction
 from ingestion.ingest import IngestResult, Plan, ingest
 from ingestion.storage import open_storage
 
@@ -34,6 +35,13 @@ def activity(*users: int) -> bytes:
     return "".join(
         f"{line}\n" for line in (ACTIVITY_HEADER, *(f"{u},4/12/2016,13162,25,13,328,728,1985" for u in users))
     ).encode()
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know no secret, until the test ends."""
+    nothing: dict[str, Any] = {"_secrets": frozenset(), "_literals": (), "_needles": (), "_short": None}
+    for name, value in nothing.items():
+        monkeypatch.setattr(redaction, name, value)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion import log
+from tests.drops import forget
 
 SECRET = 'pa"ss w/ö+\\1'
 PLANTED = "PLANTED-7f3a"
@@ -19,7 +20,7 @@ PLANTED = "PLANTED-7f3a"
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """The log as a machine reads it; afterwards the process's log is as it was."""
-    monkeypatch.setattr(log, "_secrets", ())
+    forget(monkeypatch)
     handlers, level, propagate = log.logger.handlers[:], log.logger.level, log.logger.propagate
     stream = io.StringIO()
     log.configure("json", stream)
@@ -127,7 +128,7 @@ def test_any_text_makes_one_json_line(message: str, value: str) -> None:
 def test_a_terminal_gets_a_readable_line(monkeypatch: pytest.MonkeyPatch, lines: io.StringIO) -> None:
     stream = io.StringIO()
     log.configure("text", stream)
-    monkeypatch.setattr(log, "_secrets", ())
+    forget(monkeypatch)
     log.hide([PLANTED])
     try:
         log.event(f"ingest done [bold]{PLANTED}", status="success", step="ingest", duration_ms=1500)
@@ -145,6 +146,6 @@ def test_a_pipe_gets_json_unless_told_otherwise(lines: io.StringIO) -> None:
 
 
 def test_a_short_secret_is_taken_out_as_a_word_and_not_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "_secrets", ())
+    forget(monkeypatch)
     log.hide(["p"])
     assert log.redact("port 5432, password p, (p)") == "port 5432, password ***, (***)"

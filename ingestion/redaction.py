@@ -1,0 +1,255 @@
+"""The one path on which text is redacted: what a secret is, however it is written, and what quotes the data.
+
+Secrets are looked for in a folded form of the text, in which all ways to write a character are one: escaped for a URL
+(once or more often), for JSON, for HTML or by Python, and broken over lines. Text and secret are folded alike, so that
+no list of encodings has to be complete. Base64 is looked for by the part of it that does not depend on what stands
+before and after the secret, as in `user:password`.
+"""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "***"
+
+_LONG = 6
+# a line of a key is a secret by itself
+_LINE = 16
+# this much of base64 is no coincidence
+_CORE = 6
+
+_secrets: frozenset[str] = frozenset()
+_literals: tuple[str, ...] = ()
+_needles: tuple[str, ...] = ()
+_short: re.Pattern[str] | None = None
+
+# one way to write a character, or what a terminal puts between two where a line is full
+_WRITTEN = re.compile(
+    r"(?P<url>(?:%(?:25)*[0-9A-Fa-f]{2})+)"
+    r"|(?P<unicode>(?:\\+u[0-9A-Fa-f]{4})+)"
+    r"|(?P<bytes>(?:\\+x[0-9A-Fa-f]{2})+)"
+    r"|(?P<html>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|amp|lt|gt|quot|apos|nbsp);)"
+    r"|(?P<nothing>\\+[nrtbf]?|[\s+│|\x00-\x1f\x7f]+)"
+    r"|(?P<other>[^\x00-\x7f])"
+)
+_UNUSUAL = re.compile(r"[%\\&+|\x00-\x08\x0e-\x1f\x7f]|[^\x00-\x7f]")
+_BLANK = re.compile(r"[\s\\+│|\x00-\x1f\x7f]")
+
+_NAME = (
+    r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|account[_-]?key|access[_-]?key(?:[_-]?id)?"
+    r"|private[_-]?key|shared[_-]?access[_-]?(?:key|signature)|credentials?|signature)"
+)
+# what gives a secret away by what stands before it, or by its looks: words without which a pattern need not be tried,
+# the pattern, and what is left of its match
+_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
+    (("://",), re.compile(r"(?<=://)([^\s:/@]*):\S+@"), rf"\1:{HIDDEN}@"),
+    # headers: to the end of the line, or of the quotes around them
+    (
+        ("authorization", "cookie", "x-"),
+        re.compile(
+            r"(?i)\b((?:proxy-)?authorization|x-(?:api|auth|goog-api|amz-security)-(?:key|token)|(?:set-)?cookie)"
+            r"""(["']?\s*[:=]\s*["']?)[^\r\n"']+"""
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
+    (("bearer",), re.compile(r"(?i)\b(bearer)\s+[\w.~+/-]{8,}=*"), rf"\1 {HIDDEN}"),
+    (("basic",), re.compile(r"(?i)\b(basic)\s+(?=\S*[0-9=+/])[\w+/-]{8,}=*"), rf"\1 {HIDDEN}"),
+    # parameters of a query that sign it, or open a door
+    (
+        ("?", "&", ";"),
+        re.compile(
+            rf"(?i)([?&;](?:sig|code|key|auth|jwt|awsaccesskeyid|x-(?:amz|goog)-[\w-]+|[\w.-]*{_NAME})=)[^&\s\"'<>]+"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    # settings and connection strings, and the same in JSON and in Python
+    (
+        ("=",),
+        re.compile(rf"(?i)({_NAME}\s*=\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s;&,)\"']+)"),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        ('"', "'"),
+        re.compile(rf"(?i)({_NAME}[\"']\s*:\s*)(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"),
+        rf'\1"{HIDDEN}"',
+    ),
+    (
+        ("akia", "asia", "gh", "github_pat_", "xox", "eyj", "hooks.slack", "private key"),
+        re.compile(
+            r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bxox[abeoprs]-[\w-]{8,}"
+            r"|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*|(?<=hooks\.slack\.com/)[\w/-]{8,}"
+            r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+        ),
+        HIDDEN,
+    ),
+)
+
+# PostgreSQL quotes values of the data behind these words; where it does not speak English, behind a colon
+_VALUE = re.compile(
+    r'(?i)((?:invalid input syntax for [\w ]+|out of range[\w ]*|value[\w ]*):|\bvalue) ?"(?:.*"|[^"]*")'
+    r"|(:)\s?[»„«“](?:.*[»“«”]|[^»“«”]*[»“«”])"
+)
+_FIELDS = (
+    *("DETAIL", "DÉTAIL", "DETALLE", "DETTAGLI", "DETALHE", "CONTEXT", "KONTEXT", "CONTEXTE", "CONTEXTO", "CONTESTO"),
+    *("STATEMENT", "ANWEISUNG", "INSTRUCTION", "SENTENCIA", "QUERY", "ANFRAGE", "REQUÊTE", "CONSULTA"),
+)
+_LINES = ("LINE", "ZEILE", "LIGNE", "LÍNEA", "RIGA", "LINHA")
+_FIELD = rf"(?:{'|'.join(_FIELDS)}|(?:{'|'.join(_LINES)}) \d+) ?:"
+_FIELD_WORDS = tuple(word.lower() for word in (*_FIELDS, *_LINES))
+_QUOTES = ('"', "»", "„", "«", "“")
+# a value may hold line ends: what follows is hidden up to something that cannot be a part of it
+_ROW = re.compile(
+    rf"(?ims)^([ \t]*)({_FIELD}).*?"
+    rf"(?=^[ \t]*(?:{_FIELD}|HINT:|TIPP:|compiled code at\b|The above exception\b|During handling\b)|\Z)"
+)
+
+
+def redact(text: str) -> str:
+    """Return the text without secrets, and without what PostgreSQL quotes of the data.
+
+    Arguments:
+        text: anything that is about to be shown, stored or sent.
+
+    """
+    text = _without_secrets(text)
+    lower = text.lower()
+    for words, pattern, left in _PATTERNS:
+        if any(word in lower for word in words):
+            text = pattern.sub(left, text)
+    if any(word in lower for word in _FIELD_WORDS):
+        text = _ROW.sub(rf"\1\2 {HIDDEN}\n", text)
+    if any(mark in lower for mark in _QUOTES):
+        text = _VALUE.sub(lambda match: f'{match[1] or match[2]} "{HIDDEN}"', text)
+    return text
+
+
+def hide(secrets: Iterable[str | None]) -> None:
+    """Register secrets that `redact` takes out, however they are written.
+
+    Arguments:
+        secrets: the values; None and empty ones are passed over.
+
+    """
+    global _secrets, _literals, _needles, _short  # noqa: PLW0603  (one process, one set of secrets)
+    given = {secret for secret in secrets if secret and secret.strip()} - _secrets
+    if not given:
+        return
+    lines = {line.strip() for secret in given for line in secret.splitlines() if len(line.strip()) >= _LINE}
+    _secrets = _secrets.union(given, lines)
+    long = {secret for secret in _secrets if len(_bytes_of(secret)) >= _LONG}
+    # what stands before or after a secret may change how it is folded, and nothing about its plain forms
+    _literals = _longest_first(form for secret in long for form in _forms(secret))
+    _needles = _longest_first(
+        needle
+        for secret in long
+        # a secret may look like something escaped, and where it is escaped itself, that is undone once
+        for needle in (_folded(secret), _bytes_of(secret), *_base64_cores(secret))
+        if len(needle) >= _LONG
+    )
+    # one of a few letters is part of many words, and they are none of its business
+    short = _longest_first(form for secret in _secrets - long for form in _forms(secret))
+    _short = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, short))})(?!\w)") if short else None
+
+
+def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(texts), key=len, reverse=True))
+
+
+def _without_secrets(text: str) -> str:
+    for literal in _literals:
+        if literal in text:
+            text = text.replace(literal, HIDDEN)
+    if _needles:
+        folded = _folded(text)
+        if any(needle in folded for needle in _needles):
+            text = _cut_out(text)
+    return _short.sub(HIDDEN, text) if _short else text
+
+
+def _cut_out(text: str) -> str:
+    """Replace what means a secret, however long it is in the text."""
+    folded, spans = _folded_with_spans(text)
+    found = sorted(
+        (spans[place][0], spans[place + len(needle) - 1][1]) for needle in _needles for place in _places(folded, needle)
+    )
+    parts, end = [], 0
+    for start, stop in found:
+        if start >= end:
+            parts += [text[end:start], HIDDEN]
+        end = max(end, stop)
+    return "".join([*parts, text[end:]])
+
+
+def _places(folded: str, needle: str) -> Iterator[int]:
+    place = folded.find(needle)
+    while place >= 0:
+        yield place
+        place = folded.find(needle, place + 1)
+
+
+def _folded(text: str) -> str:
+    return _WRITTEN.sub(_meant, text) if _UNUSUAL.search(text) else "".join(text.split())
+
+
+def _folded_with_spans(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return the folded text, and for each of its characters the span of the text that it comes from."""
+    parts: list[str] = []
+    spans: list[tuple[int, int]] = []
+    end = 0
+    for match in _WRITTEN.finditer(text):
+        meant = _meant(match)
+        parts += [text[end : match.start()], meant]
+        spans += ((place, place + 1) for place in range(end, match.start()))
+        spans += [match.span()] * len(meant)
+        end = match.end()
+    spans += ((place, place + 1) for place in range(end, len(text)))
+    return "".join([*parts, text[end:]]), spans
+
+
+def _meant(match: re.Match[str]) -> str:
+    """Return what is meant by a way to write something: its bytes in UTF-8, as characters; nothing for a blank."""
+    written = match[0]
+    if match["nothing"]:
+        return ""
+    if match["html"]:
+        meant = html.unescape(written)
+    elif match["unicode"]:
+        meant = bytes.fromhex("".join(re.findall(r"u(.{4})", written))).decode("utf-16-be", "surrogatepass")
+    elif match["other"]:
+        meant = written
+    else:
+        meant = bytes.fromhex("".join(re.findall(r"(?:%(?:25)*|x)([0-9A-Fa-f]{2})", written))).decode(
+            errors="surrogateescape"
+        )
+    return _bytes_of(meant)
+
+
+def _bytes_of(text: str) -> str:
+    """Return what is left of a text without blanks, each byte of its UTF-8 a character; one that is none stays."""
+    return "".join(
+        chr(ord(each) - 0xDC00) if "\udc80" <= each <= "\udcff" else each.encode(errors="replace").decode("latin-1")
+        for each in text
+        if not _BLANK.match(each)
+    )
+
+
+def _base64_cores(secret: str) -> Iterator[str]:
+    """Yield the middle of a secret's base64, the same whatever stands around it, for each way it may fall."""
+    raw = secret.encode(errors="replace")
+    for offset in range(3):
+        for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
+            text = encode(b"\0" * offset + raw).decode()
+            core = _folded(text[(offset * 8 + 5) // 6 : (offset + len(raw)) * 8 // 6])
+            if len(core) >= _CORE:
+                yield core
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield the usual ways to write a secret."""
+    quoted = quote(secret, safe="", errors="replace")
+    yield from (secret, quoted, quote_plus(secret, errors="replace"))
+    yield re.sub(r"%..", lambda match: match[0].lower(), quoted)
+    yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
