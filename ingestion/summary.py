@@ -101,17 +101,18 @@ def _run_facts(result: RunResult) -> Iterator[tuple[str, RenderableType]]:
         yield "Files", _files(result.ingest)
         rows = f"{counts.read:,} read, {counts.loaded:,} loaded, {counts.rejected:,} rejected"
         yield "Rows", rows + (f", {counts.blank:,} blank" if counts.blank else "")
-        for file in result.ingest.with_status("refused", "unknown")[:_LISTED_FILES]:
-            yield "", Text(f"{file.status}: {file.filename}: {file.reason}", style="yellow")
+        named = (f"{f.status}: {f.filename}: {f.reason}" for f in result.ingest.with_status("refused", "unknown"))
+        # of a file with several datasets often the same
+        for text in list(dict.fromkeys(named))[:_LISTED_FILES]:
+            yield "", Text(text, style="yellow")
         if result.ingest.vanished:
             yield "", Text(f"{len(result.ingest.vanished)} on record are no longer there; their rows stay", "yellow")
     for taken_out in result.retracted:
-        yield (
-            "Retracted",
-            f"{taken_out.filename}: {taken_out.rows:,} rows, and {taken_out.rows_rejected:,} from quarantine",
-        )
+        what = f"{taken_out.filename} ({taken_out.source})"
+        yield "Retracted", f"{what}: {taken_out.rows:,} rows, and {taken_out.rows_rejected:,} from quarantine"
     for again in result.replayed:
-        yield "Replayed", f"{again.filename}: {again.loaded:,} rows loaded, {again.rejected:,} stay in quarantine"
+        what = f"{again.filename} ({again.source})"
+        yield "Replayed", f"{what}: {again.loaded:,} rows loaded, {again.rejected:,} stay in quarantine"
     if result.receipt:
         erased = sum(result.receipt.rows.values())
         yield "Erased", f"{erased:,} rows in {len(result.receipt.rows)} tables; the receipt is on standard output"

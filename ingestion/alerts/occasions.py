@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from ingestion.alerts.alert import Alert, Kind, moment, safe
@@ -164,16 +165,16 @@ def quarantine(run: RunResult, settings: AlertSettings) -> Iterator[Sign]:
         settings: with the thresholds.
 
     """
-    mended = [
-        *(file.filename for file in run.replayed if not file.rejected),
-        *(file.filename for file in run.retracted),
-    ]
-    yield from (_below(f"quarantine/{safe(name)}", safe(name)) for name in mended)
+    # a file may have several datasets, and is well when all are
+    still = {file.filename for file in run.replayed if file.rejected}
+    mended = {file.filename for file in run.replayed} | {file.filename for file in run.retracted}
+    yield from (_below(f"quarantine/{safe(name)}", safe(name)) for name in sorted(mended - still))
     if run.ingest is None or (settings.quarantine_rows is None and settings.quarantine_percent is None):
         return
     read = [file for file in run.ingest.files if file.counts.read]
-    for file in sorted(read, key=lambda file: file.filename):
-        yield _quarantined(f"quarantine/{safe(file.filename)}", safe(file.filename), file.counts, settings)
+    for name, files in groupby(sorted(read, key=lambda file: file.filename), key=lambda file: file.filename):
+        worst = max((file.counts for file in files), key=lambda counts: (_is_above(counts, settings), counts.rejected))
+        yield _quarantined(f"quarantine/{safe(name)}", safe(name), worst, settings)
     # many files with a little each
     if read and not any(_is_above(file.counts, settings) for file in read):
         yield _quarantined(f"quarantine of {run.command}", "all files of the run", run.ingest.counts, settings)

@@ -9,6 +9,7 @@ from ingestion.alerts import occasions
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import BusyError, Interrupted, PipelineError, StatementError, TestsFailedError
 from ingestion.ingest import FileResult, IngestResult
+from ingestion.manifest import Counts
 from ingestion.observers import RunResult
 from ingestion.replay import Replay
 from ingestion.retraction import Retracted
@@ -70,3 +71,19 @@ def test_a_quarantine_ends_when_its_rows_are_loaded_or_its_file_is_taken_out() -
     run.retracted = [Retracted("c.csv", "sleep", 10, 1)]
     signs = list(occasions.quarantine(run, AlertSettings()))
     assert [(sign.topic, sign.causes) for sign in signs] == [("quarantine/a.csv", ()), ("quarantine/c.csv", ())]
+
+
+def test_a_file_with_several_datasets_is_as_bad_as_the_worst_of_them() -> None:
+    run = RunResult("ingest")
+    run.ingest = IngestResult(
+        [
+            FileResult("export.zip", "heart_rate", "loaded", Counts(read=1000, loaded=995, rejected=5)),
+            FileResult("export.zip", "sleep", "loaded", Counts(read=10, loaded=6, rejected=4)),
+            FileResult("export.zip", "weight", "loaded", Counts(read=10, loaded=10)),
+        ]
+    )
+    (sign,) = occasions.quarantine(run, AlertSettings(quarantine_rows=None, quarantine_percent=20))
+    assert sign.summary.startswith("export.zip: 4 of 10 rows")
+    run = RunResult("replay")
+    run.replayed = [Replay("export.zip", "heart_rate", 5, 0), Replay("export.zip", "sleep", 0, 4)]
+    assert list(occasions.quarantine(run, AlertSettings())) == []
