@@ -228,7 +228,7 @@ class _Load:
     def _read_header(self, text: Text) -> tuple[Content, Header]:
         content = Content(text, self._drop.on_chunk)
         header = read_header(self._drop.source, content.peek(), self._drop.file.name, text.format)
-        content.skip(header.size, header.dialect.newline)
+        content.skip(header.size, header.dialect.newline, header.dialect.quote.encode())
         return content, header
 
     def _attempt(self, work: Callable[[db.Cursor], _Result | None]) -> _Result | None:
@@ -246,8 +246,12 @@ class _Load:
 
     def _copy_as_it_is(self, cursor: db.Cursor, content: Content, header: Header) -> Counts | None:
         gap = header.dialect.quote.encode() * 2
-        command = copy_into(self._drop.table, header, has_quoted_gaps=gap in content.peek())
+        is_bare = content.is_bare and None not in header.fields
+        command = copy_into(self._drop.table, header, is_bare=is_bare, has_quoted_gaps=gap in content.peek())
         rows = _copy_ahead(cursor, command, content)
+        if is_bare and not content.is_bare:
+            # a backslash would have been read as the beginning of something else
+            return None
         # what was made here has such words in the names of devices alone
         is_good = rows == content.lines and (bool(header.layout.table) or not content.has_no_values)
         return Counts(read=rows, loaded=rows) if is_good else None
@@ -258,10 +262,11 @@ class _Load:
             sorter = _Sorter(Records(content, header), header, self._drop.source, pattern)
             judge = Judge(cursor, self._drop.source, header, self._drop.table)
             judge.open()
+            copy_sure = copy_into(self._drop.table, header, is_bare=True)
             sure = formed = rejected = 0
             while not sorter.is_done:
                 if pattern:
-                    sure += _copy_ahead(cursor, copy_into(self._drop.table, header), _Reading(sorter.sure))
+                    sure += _copy_ahead(cursor, copy_sure, _Reading(sorter.sure))
                 formed += judge.take_in(_Reading(sorter.well_formed))
                 rejected += quarantine.record(self._connection, self._file_id, sorter.take_rejected(), self._run_id)
             _check(sure == sorter.sure_rows and formed == sorter.formed_rows)

@@ -103,7 +103,8 @@ class Content:
         source: UTF-8, whatever the file is written in.
         on_chunk: called with no bytes and the lines of each chunk.
 
-    `has_no_values` tells whether a word has passed, such as `today` or `NaN`, that PostgreSQL would take for a value.
+    `has_no_values` tells whether a word has passed, such as `today` or `NaN`, that PostgreSQL would take for a value,
+    and `is_bare` whether neither a quote nor a backslash has.
     """
 
     def __init__(self, source: Readable, on_chunk: OnChunk = unwatched) -> None:
@@ -114,7 +115,9 @@ class Content:
         self._newline = b"\n"
         self._newlines = 0
         self._tail = b""
+        self._marks: tuple[bytes, ...] = (b"\\", b'"')
         self.has_no_values = False
+        self.is_bare = True
 
     def peek(self) -> bytes:
         """Return the first bytes without taking them: a whole chunk, unless there is less."""
@@ -122,16 +125,19 @@ class Content:
             self._pending += chunk
         return self._pending
 
-    def skip(self, count: int, newline: bytes) -> None:
+    def skip(self, count: int, newline: bytes, quote: bytes = b'"') -> None:
         """Leave the header behind and begin to count lines.
 
         Arguments:
             count: the header's length, at most what `peek` returned.
             newline: what ends a line.
+            quote: what a field may be wrapped in.
 
         """
         self._pending = self._pending[count:]
         self._newline = newline[-1:]
+        self._marks = (b"\\", quote)
+        self.is_bare = self._has_no_mark(self._pending)
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, b"" at the end.
@@ -148,9 +154,13 @@ class Content:
             lines = chunk.count(self._newline)
             self._newlines += lines
             self._last = chunk[-1:]
+            self.is_bare = self.is_bare and self._has_no_mark(chunk)
             self._look_through(chunk)
             self._on_chunk(0, lines)
         return chunk
+
+    def _has_no_mark(self, chunk: bytes) -> bool:
+        return not any(mark in chunk for mark in self._marks)
 
     def _look_through(self, chunk: bytes) -> None:
         text = self._tail + chunk

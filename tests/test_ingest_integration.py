@@ -15,6 +15,7 @@ from ingestion import __main__, db, log, manifest
 from ingestion.config import Database, Settings
 from ingestion.errors import BadDataError, StatementError
 from ingestion.ingest import Plan, ingest
+from ingestion.records import CHUNK_BYTES
 from ingestion.storage import StoredFile, local, open_storage
 from ingestion.storage.local import LocalStorage
 from tests.drops import ACTIVITY_HEADER, SLEEP_HEADER, Landing, activity, sleep
@@ -391,6 +392,21 @@ def test_no_line_end_behind_a_bad_row_is_an_end_too(landing: Landing) -> None:
     (result,) = landing.ingest().files
     assert (result.counts.read, result.counts.loaded, result.counts.rejected, result.counts.blank) == (3, 2, 1, 0)
     landing.check()
+
+
+@pytest.mark.parametrize(
+    ("late", "loaded"),
+    [(b'"1","4/12/2016","1","327","346"', 1), (b"1,4/12/2016,\\N,327,346", 0), (b"1,4/12/2016,\\x31,327,346", 0)],
+    ids=["quotes", "a null of COPY's", "a number of COPY's"],
+)
+def test_quotes_and_backslashes_mean_the_same_wherever_they_come(landing: Landing, late: bytes, loaded: int) -> None:
+    many = sleep(*range(1_000_000, 1_020_000))
+    assert len(many) > 2 * CHUNK_BYTES
+    landing.put("early/sleep.csv", many.replace(b"\n", b"\n" + late + b"\n", 1))
+    landing.put("late/sleep.csv", many + late + b"\n")
+    for result in landing.ingest().files:
+        assert (result.counts.loaded, result.counts.rejected) == (20_000 + loaded, 1 - loaded)
+    assert landing.rows("select reason, count(*) from ops.rejected_rows group by 1") == [("not_castable", 2)][loaded:]
 
 
 @pytest.mark.parametrize("bad_rows", [0, 2_000])
