@@ -60,7 +60,7 @@ function base() {
     useUTC: true,
     animation: !still,
     animationDuration: 350,
-    textStyle: { fontFamily: "inherit", fontSize: 12 },
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 },
   };
 }
 

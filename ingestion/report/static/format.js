@@ -29,7 +29,7 @@ function hours(minutes) {
 
 function ago(iso, now = Date.now()) {
   const hoursAgo = (now - new Date(iso)) / 3600000;
-  if (hoursAgo < 1) return "less than an hour ago";
+  if (hoursAgo < 1) return `${Math.max(Math.round(60 * hoursAgo), 1)} min ago`;
   if (hoursAgo < 48) return `${plural(Math.floor(hoursAgo), "hour")} ago`;
   return `${plural(Math.floor(hoursAgo / 24), "day")} ago`;
 }
