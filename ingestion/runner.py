@@ -337,6 +337,8 @@ class _Job:
             alone=self._result.receipt is not None,
         )
         self._result.report = published.location if published else None
+        if published and not step.skipped:
+            log.event(f"written to {published.location}", location=published.location)
 
     def _built(self, nodes: list[NodeResult]) -> None:
         self._result.nodes = nodes

@@ -88,6 +88,10 @@ class TestProduction:
         assert query(production, loaded) == before
         assert query(production, "select status, command from ops.pipeline_runs") == "success|run\nsuccess|run"
         assert query(production, "select count(*) > 0 from marts.fct_user_status", user="reader") == "t"
+        report = production("run", "--rm", "--no-deps", "pipeline", "head", "--bytes=15", "/reports/latest.html")
+        assert report.stdout == "<!doctype html>", report.output
+        steps = "select step, status from ops.pipeline_steps where step = 'report' order by started_at"
+        assert query(production, steps) == "report|success\nreport|skipped"
         for secret in secrets.iterdir():
             assert secret.read_text().strip() not in first.output + second.output
 
@@ -154,9 +158,13 @@ print("parsed", outcome.success, "anew", "UnableToPartialParse" in events)
 
     def test_named_volumes_of_its_own(self, production: Compose) -> None:
         configuration = production.configuration(DATA_LAKE="data_lake")
-        assert configuration["volumes"].keys() == {"data_lake", "postgres"}
-        (landing_zone,) = configuration["services"]["pipeline"]["volumes"]
-        assert (landing_zone["type"], landing_zone["source"]) == ("volume", "data_lake")
+        assert configuration["volumes"].keys() == {"data_lake", "postgres", "reports"}
+        mounted = {each["source"]: each for each in configuration["services"]["pipeline"]["volumes"]}
+        assert {name: (each["type"], each["target"]) for name, each in mounted.items()} == {
+            "data_lake": ("volume", "/data_lake"),
+            "reports": ("volume", "/reports"),
+        }
+        assert mounted["data_lake"]["read_only"]
         names = {
             json.loads(command("docker", "compose", "--file", file, "config", "--format", "json").stdout)["name"]
             for file in ("compose.yaml", "compose.prod.yaml")
