@@ -22,25 +22,31 @@ function colours() {
   };
 }
 
+// a chart is drawn when it is about to be seen: the answer does not wait for it
+const seen = new IntersectionObserver((entries) => entries.forEach((entry) => entry.isIntersecting && begin(entry.target)), { rootMargin: "600px" });
+addEventListener("beforeprint", () => drawn.forEach((_, element) => begin(element)));
+
 // options: a function of the colours and the width, so that a change of theme or size draws it anew
 function draw(element, options) {
-  let entry = drawn.get(element);
-  if (!entry) {
-    entry = { chart: echarts.init(element, null, { renderer: "svg" }) };
-    drawn.set(element, entry);
-    new ResizeObserver(() => {
-      if (element.clientWidth && element.clientWidth !== entry.width) redraw(element);
-    }).observe(element);
-  }
-  entry.options = options;
+  drawn.set(element, { options });
+  seen.observe(element);
+}
+
+function begin(element) {
+  const entry = drawn.get(element);
+  seen.unobserve(element);
+  if (!entry || entry.chart) return;
+  entry.chart = echarts.init(element, null, { renderer: "svg" });
+  new ResizeObserver(() => {
+    if (element.clientWidth && element.clientWidth !== entry.width) redraw(element);
+  }).observe(element);
   redraw(element);
-  return entry.chart;
 }
 
 function redraw(element) {
   const { chart, options } = drawn.get(element);
   drawn.get(element).width = element.clientWidth;
-  if (!element.clientWidth) return;
+  if (!chart || !element.clientWidth) return;
   chart.resize();
   chart.setOption({ ...base(), ...options(colours(), element.clientWidth) }, { notMerge: true });
 }
@@ -49,7 +55,8 @@ function redrawAll() {
   for (const element of drawn.keys()) {
     if (element.isConnected) redraw(element);
     else {
-      drawn.get(element).chart.dispose();
+      seen.unobserve(element);
+      drawn.get(element).chart?.dispose();
       drawn.delete(element);
     }
   }

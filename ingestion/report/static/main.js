@@ -26,6 +26,7 @@ async function start() {
   showTime(document.getElementById("time"));
   route();
   document.documentElement.dataset.ready = "true";
+  performance.mark("ready");
 }
 
 function route() {
