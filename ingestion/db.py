@@ -196,7 +196,9 @@ class Sessions:
         while self._idle:
             connection = self._idle.pop()
             # nobody has asked it anything: what it has to say is that the server has gone
-            if not select.select([connection], [], [], 0)[0]:
+            socket = select.poll()
+            socket.register(connection, select.POLLIN)
+            if not socket.poll(0):
                 return connection
             connection.close()
         return _open(self._engine, self._role, autocommit=False)
