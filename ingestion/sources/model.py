@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean"]
@@ -231,6 +231,8 @@ class Source:
         return Layout(export.device, columns, export.date_order, export.stems, export.format, export.table)
 
 
+# a landing zone of many files has few headers
+@lru_cache(maxsize=4096)
 def normalise(header: str) -> str:
     """Return a header without case, spaces and punctuation, so that `Total Steps` is `TotalSteps`."""
     return re.sub(r"[\W_]+", "", header).lower()
