@@ -106,7 +106,9 @@ class Book:
         self._rules = rules
         self._now = datetime.now(UTC)
 
-    def report(self, topic: str, causes: Iterable[str], summary: str, run_id: str | None) -> Standing:
+    def report(
+        self, topic: str, causes: Iterable[str], summary: str, *, run_id: str | None, seen_at: datetime | None = None
+    ) -> Standing:
         """Write down that a run has seen something wrong.
 
         Arguments:
@@ -114,6 +116,7 @@ class Book:
             causes: what tells it from others; a channel is told as soon as one of them is new to it.
             summary: one redacted line.
             run_id: the run.
+            seen_at: when; now unless given.
 
         """
         known = {incident.cause: incident for incident in self._open(topic)}
@@ -123,7 +126,7 @@ class Book:
             if incident is None:
                 incident = Incident(topic, cause, self._now, self._now, 0, summary)
                 self.incidents.append(incident)
-            incident.last_seen_at, incident.summary, incident.run_id = self._now, summary, run_id
+            incident.last_seen_at, incident.summary, incident.run_id = seen_at or self._now, summary, run_id
             incident.times += 1
             seen.append(incident)
         old = self._now - self._rules.remind_after
@@ -140,18 +143,31 @@ class Book:
         times = max((incident.times for incident in everything), default=0)
         return Standing(topic, since, times, due, summary, before)
 
-    def end(self, topic: str) -> Standing | None:
+    def is_open(self, topic: str) -> bool:
+        """Tell whether something of a topic is wrong.
+
+        Arguments:
+            topic: which.
+
+        """
+        return bool(self._open(topic))
+
+    def end(self, topic: str, begun_at: datetime) -> Standing | None:
         """Write down that all is well again with a topic.
 
         Arguments:
             topic: which.
+            begun_at: when the run began that says so; of what was seen since then by another run it knows nothing.
 
         Returns:
             Whom to tell of it: those who were told of what was wrong; None where that is nobody.
 
         """
         for incident in self._open(topic):
-            incident.closed_at = self._now
+            if incident.last_seen_at <= begun_at:
+                incident.closed_at = self._now
+        if self.is_open(topic):
+            return None
         ended = [
             incident
             for incident in self.incidents

@@ -63,6 +63,7 @@ class Alerts(Observer):
         self._tail = _Tail()
         self._run = RunResult("run")
         self._is_started = False
+        self._still_open: set[str] = set()
 
     def run_started(self, run: RunResult) -> None:
         self._run = run
@@ -78,15 +79,16 @@ class Alerts(Observer):
     def run_died(self, run_id: str) -> None:
         """Tell of it at once: this run may die of the same."""
         with db.session(self._engine, role=self._settings.loader_role) as connection:
-            command, _ = _queries.command_of(connection, run_id=run_id) or (None, None)
-        self._tell([occasions.death(command or "run")], run_id)
+            command, started_at = _queries.command_of(connection, run_id=run_id)
+        self._tell([occasions.death(command or "run", started_at)], run_id)
 
     def run_ended(self, run: RunResult) -> None:
         log.logger.removeHandler(self._tail)
         datasets = self._datasets()
         self._tell(self._signs(run, datasets), str(run.run_id))
         if not occasions.gave_way(run, self._settings):
-            topics = occasions.ended_topics(run) if run.error is None else ()
+            ended = occasions.ended_topics(run) if run.error is None else ()
+            topics = tuple(topic for topic in ended if topic not in self._still_open)
             ending = Ending(run, tuple(self._tail.lines), datasets, topics)
             for channel in self._channels:
                 self._post.add(channel, "the end", partial(channel.ended, ending))
@@ -132,9 +134,13 @@ class Alerts(Observer):
         with ledger.book(self._rules) as book:
             for sign in signs:
                 if sign.causes:
-                    standing: Standing | None = book.report(sign.topic, sign.causes, sign.summary, run_id)
+                    standing: Standing | None = book.report(
+                        sign.topic, sign.causes, sign.summary, run_id=run_id, seen_at=sign.seen_at
+                    )
                 else:
-                    standing = book.end(sign.topic)
+                    standing = book.end(sign.topic, self._run.started_at)
+                    if book.is_open(sign.topic):
+                        self._still_open.add(sign.topic)
                 if standing and standing.due:
                     told.append((sign, standing))
         return told

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -42,6 +43,7 @@ class Sign:
         summary: one line that may leave the house.
         title: of the alert, without the pipeline's name.
         hint: what to do.
+        seen_at: when; None for now.
 
     """
 
@@ -51,6 +53,7 @@ class Sign:
     summary: str
     title: str
     hint: str | None = None
+    seen_at: datetime | None = None
 
 
 def is_told(run: RunResult, settings: Settings) -> bool:
@@ -118,11 +121,12 @@ def _failed_items(run: RunResult) -> Iterator[str]:
     yield from (node.name for node in run.nodes if node.status in _FAILED_NODES)
 
 
-def death(command: str) -> Sign:
+def death(command: str, started_at: datetime) -> Sign:
     """Return what a run that died is the sign of.
 
     Arguments:
         command: of that run.
+        started_at: its start, after which any run may show that all is well.
 
     """
     return Sign(
@@ -132,6 +136,7 @@ def death(command: str) -> Sign:
         "the process died: no trace of how (killed, out of memory, or the machine went down)",
         f"a {command} died",
         "Look for the out-of-memory killer and for restarts of the machine or the container at that time.",
+        started_at,
     )
 
 

@@ -358,7 +358,7 @@ def test_runs_that_end_at_the_same_time_tell_a_thing_once(settings: Settings, tm
     def report(number: int) -> None:
         ledger = DatabaseLedger(engine, None, FileLedger(tmp_path / f"{number}.json"))
         with ledger.book(rules) as book:
-            due.append(book.report("failure/ingest", ("bad",), "bad", None).due)
+            due.append(book.report("failure/ingest", ("bad",), "bad", run_id=None).due)
 
     threads = [threading.Thread(target=report, args=(number,)) for number in range(8)]
     for thread in threads:
