@@ -18,9 +18,11 @@ import pytest
 
 from ingestion import db, embedded, runner
 from ingestion.__main__ import main
+from ingestion.alerts import observer
 from ingestion.alerts.ledger import DatabaseLedger, FileLedger, Rules
 from ingestion.config import ROOT, AlertSettings, Database, Freshness, Settings
-from ingestion.errors import DatabaseUnavailableError
+from ingestion.errors import DatabaseUnavailableError, Interrupted
+from ingestion.observers import RunResult
 from tests.drops import SLEEP_HEADER, Landing, sleep
 from tests.listeners import Answer, GitHubService, Service, serve, serve_mail
 
@@ -400,13 +402,26 @@ def test_an_interrupted_run(  # noqa: PLR0917
     assert told(hook) == [("failure", "failure/ingest")] * expected
 
 
+def test_whoever_sent_a_signal_does_not_wait_for_long(
+    settings: Settings, alerts: AlertSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observer, "_SECONDS_WHEN_INTERRUPTED", 0.1)
+    with serve(Service(Answer(after=5.0))) as slow:
+        patient = replace(alerts, webhook_urls=(slow.url,), timeout_seconds=4.0, attempts=1, total_seconds=4.0)
+        watcher = observer.Alerts(replace(settings, alerts=patient))
+        started = time.monotonic()
+        watcher.run_ended(RunResult("ingest", error=Interrupted(signal.SIGTERM)))
+        assert time.monotonic() - started < 3
+    assert len(slow.requests) == 1
+
+
 def test_a_signal_while_alerts_are_sent_ends_them_and_changes_nothing(
     settings: Settings, landing: Landing, tmp_path: Path
 ) -> None:
     landing.put("sleep.csv", BAD)
     arguments = [sys.executable, "-m", "ingestion", "ingest", "--use-manifest", "--data-dir", str(landing.root)]
     with (
-        serve(Service(Answer(after=3.0))) as slow,
+        serve(Service(Answer(after=9.0))) as slow,
         subprocess.Popen(
             arguments, cwd=ROOT, env=environment(settings, slow, tmp_path), stdout=subprocess.PIPE, text=True
         ) as child,
@@ -419,8 +434,24 @@ def test_a_signal_while_alerts_are_sent_ends_them_and_changes_nothing(
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=10)
         assert child.returncode == 65
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
     assert landing.rows("select status, exit_code from ops.pipeline_runs") == [("failure", 65)]
+
+
+def test_a_channel_that_hangs_does_not_keep_the_process(settings: Settings, tmp_path: Path) -> None:
+    with serve(Service(Answer(after=20.0))) as slow:
+        limits = {"PIPELINE_ALERT_TIMEOUT_SECONDS": "20", "PIPELINE_ALERT_TOTAL_SECONDS": "0.2"}
+        done = subprocess.run(
+            [sys.executable, "-m", "ingestion", "alert", "test"],
+            cwd=ROOT,
+            env={**environment(settings, slow, tmp_path), **limits},
+            capture_output=True,
+            text=True,
+            timeout=15,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "webhook               failed: not sent within 0.2 s" in done.stdout
 
 
 def test_without_a_channel_nothing_of_it_is_loaded() -> None:
