@@ -79,6 +79,7 @@ def retract(connection: db.Connection, schema: str, filename: str, reason: str, 
         _delete(connection, schema, source, "_file_id = %s", file_id)
         _queries.delete_rejected(connection, file_id=file_id)
         _queries.mark_retracted(connection, file_id=file_id, reason=reason, run_id=str(run_id))
+        _queries.mark_refused_retracted(connection, file_id=file_id, reason=reason, run_id=str(run_id))
     return [Retracted(filename, source, rows, rejected) for _, source, rows, rejected in files]
 
 

@@ -13,6 +13,18 @@ update ops.raw_ingest_manifest
 set status = 'retracted', reason = :reason, run_id = :run_id
 where file_id = :file_id;
 
+-- name: mark_refused_retracted(file_id, reason, run_id)!
+-- of a file with several datasets, those that were refused
+update ops.raw_ingest_manifest as refused
+set status = 'retracted', reason = :reason, run_id = :run_id
+from ops.raw_ingest_manifest as loaded
+where
+    loaded.file_id = :file_id
+    and refused.status = 'refused'
+    and refused.target_schema = loaded.target_schema
+    and refused.source_filename = loaded.source_filename
+    and refused.checksum = loaded.checksum;
+
 -- name: retracted_checksums(target_schema)
 select
     source,

@@ -173,6 +173,13 @@ def test_a_part_that_was_not_loaded_keeps_the_file_where_it_is(landing: Landing,
     assert (landing.root / NAME).exists()
     assert len(landing.users("raw.daily_activity")) == 3
     assert landing.users() == []
+    # and a person who takes the file out has not to hear of that table again
+    with db.transaction(landing.engine) as connection:
+        retraction.retract(connection, "raw", NAME, "wrong person", uuid4())
+    result = runner.run(settings, "ingest")
+    assert result.exit_code == 0
+    assert result.ingest
+    assert result.ingest.by_status() == {"retracted": 5}
 
 
 def test_its_steps_and_nights_are_in_the_marts(landing: Landing, settings: Settings) -> None:
