@@ -137,6 +137,63 @@
 
 
 {#
+    Where the as-of date has gone back. The days as an array, as with a bound that it cannot know the planner would read the
+    whole table.
+#}
+{% macro delete_days_after(relation, day, as_of) %}
+    delete from {{ relation }}
+    where {{ day }} = any(array(
+        select as_of.as_of_date + later
+        from {{ as_of }} as as_of
+        cross join lateral generate_series(1, (select max({{ day }}) from {{ relation }}) - as_of.as_of_date) as later
+    ))
+{% endmacro %}
+
+
+{# Where the as-of date has gone back, or the first user's records. #}
+{% macro delete_weeks_of_nobody(relation) %}
+    delete from {{ relation }}
+    where not coalesce(
+        week_start_date <= (select as_of_date from {{ ref('int_as_of') }})
+        and week_start_date > (select min(first_date) - 7 from ({{ user_extents() }}) as user_extent),
+        false
+    )
+{% endmacro %}
+
+
+{#
+    Who has changed since the tests last passed: user_id, first_date, last_date, from_date (days before it are as they were
+    then). Everybody after a full refresh, which writes the log anew.
+#}
+{% macro untested_users() %}
+    select distinct on (user_id)
+        user_id,
+        first_date,
+        last_date,
+        min(from_date) over (partition by user_id) as from_date
+    from {{ ref('int_user_change') }}
+    where changed_at > coalesce((select consumed_at from {{ model_state() }} where model = '{{ tested() }}'), '-infinity')
+    order by user_id, changed_at desc
+{% endmacro %}
+
+
+{% macro tested() %}untested_users{% endmacro %}
+
+
+{# After a run whose reconciling tests have all passed, what they have seen need not be seen again. #}
+{% macro remember_tests(results) %}
+    {% set log = ref('int_user_change') %}
+    {% set reconciled = ['days_reconcile', 'records_reconcile'] %}
+    {% set passed = results | selectattr('node.name', 'in', reconciled) | selectattr('status', 'equalto', 'pass') | list %}
+    {% if execute and passed | length == reconciled | length %}
+        insert into {{ model_state() }} (model, settings, consumed_at)
+        select '{{ tested() }}', '', coalesce(max(changed_at), '-infinity') from {{ log }}
+        on conflict (model) do update set consumed_at = excluded.consumed_at;
+    {% endif %}
+{% endmacro %}
+
+
+{#
     The strategy of the incremental models: what the model's meta.replaces says of a row t and a changed user c goes, what
     the model selects comes in its place.
 #}

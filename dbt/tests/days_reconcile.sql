@@ -1,8 +1,20 @@
-{# Each layer has a row for each day of the one before; a user's days are all between the first and the last. #}
-with expected as (
+{#
+    Each layer has a row for each day of a user's calendar, and none of who has no record left. Only days that may have
+    changed since this last passed are counted.
+#}
+with untested_user as (
 
-    select sum(last_date - first_date + 1) as days
-    from ({{ user_extents() }}) as user_extent
+    {{ untested_users() }}
+
+),
+
+expected as (
+
+    select
+        user_id,
+        from_date,
+        coalesce(greatest(last_date - greatest(first_date, from_date) + 1, 0), 0) as days
+    from untested_user
 
 ),
 
@@ -11,17 +23,20 @@ found as (
     {% for model in ['fct_user_day', 'int_user_day_baseline', 'int_user_day_cusum'] %}
     select
         '{{ model }}' as model,
-        count(*) as days
-    from {{ ref(model) }}
+        expected.user_id,
+        expected.days as expected_days,
+        stored.days
+    from expected
+    cross join lateral (
+        select count(*) as days
+        from {{ ref(model) }} as user_day
+        where user_day.user_id = expected.user_id and user_day.activity_date >= expected.from_date
+    ) as stored
     {{ 'union all' if not loop.last }}
     {% endfor %}
 
 )
 
-select
-    found.model,
-    found.days,
-    expected.days as expected_days
+select *
 from found
-cross join expected
-where found.days <> coalesce(expected.days, 0)
+where days <> expected_days

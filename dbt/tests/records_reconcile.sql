@@ -1,11 +1,48 @@
-{# Every activity record is in fct_user_day once. #}
-with found as (
+{#
+    Every activity record is in fct_user_day once, and every valid day in its week. Only what may have changed since this last
+    passed is counted.
+#}
+with untested_user as (
+
+    {{ untested_users() }}
+
+),
+
+monday as (
 
     select
-        (select count(*) from {{ ref('fct_user_day') }} where has_record) as records,
-        (select count(*) from {{ ref('stg_fitbit__daily_activity') }}) as expected_records,
-        (select coalesce(sum(valid_days), 0) from {{ ref('fct_user_week_engagement') }}) as valid_days,
-        (select count(*) from {{ ref('fct_user_day') }} where is_valid_day) as expected_valid_days
+        user_id,
+        case when isfinite(from_date) then date_trunc('week', from_date)::date else from_date end as from_date
+    from untested_user
+
+),
+
+found as (
+
+    select
+        monday.user_id,
+        day.records,
+        record.records as expected_records,
+        week.valid_days,
+        day.valid_days as expected_valid_days
+    from monday
+    cross join lateral (
+        select
+            count(*) filter (where user_day.has_record) as records,
+            count(*) filter (where user_day.is_valid_day) as valid_days
+        from {{ ref('fct_user_day') }} as user_day
+        where user_day.user_id = monday.user_id and user_day.activity_date >= monday.from_date
+    ) as day
+    cross join lateral (
+        select count(*) as records
+        from {{ ref('stg_fitbit__daily_activity') }} as activity
+        where activity.user_id = monday.user_id and activity.activity_date >= monday.from_date
+    ) as record
+    cross join lateral (
+        select coalesce(sum(user_week.valid_days), 0) as valid_days
+        from {{ ref('fct_user_week_engagement') }} as user_week
+        where user_week.user_id = monday.user_id and user_week.week_start_date >= monday.from_date
+    ) as week
 
 )
 

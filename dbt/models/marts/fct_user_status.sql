@@ -5,7 +5,7 @@
     materialized='incremental',
     incremental_strategy='replace_changed',
     indexes=[{'columns': ['as_of_date']}],
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where as_of_date > (select as_of_date from {{ ref('int_as_of') }}){% endif %}",
+    pre_hook="{% if is_incremental() %}{{ delete_days_after(this, 'as_of_date', ref('int_as_of')) }}{% endif %}",
     post_hook="{{ consume(ref('int_user_change')) }}",
     meta={
         'distribution': 'user_id',
@@ -77,11 +77,16 @@ calendar as (
     ) as span
     cross join lateral generate_series(0, span.end_date - span.begin_date) as day_number
     {% if is_incremental() %}
-    left join {{ this }} as former
-        on user_extent.user_id = former.user_id
-        and span.begin_date - 1 = former.as_of_date
-        -- else it is from before the first day moved
-        and user_extent.first_date < span.begin_date
+    left join lateral (
+        select status.last_valid_date
+        from {{ this }} as status
+        where
+            status.user_id = user_extent.user_id
+            and status.as_of_date = span.begin_date - 1
+            -- else it is from before the first day moved
+            and user_extent.first_date < span.begin_date
+        limit 1
+    ) as former on true
     {% endif %}
 
 ),

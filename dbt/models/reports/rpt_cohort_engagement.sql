@@ -1,4 +1,15 @@
-{{ config(materialized='table', meta={'distribution': 'reference'}) }}
+{#
+    An incremental run builds the weeks that end on or after the first day that changed for anybody, and the last week until
+    it is over. A new first day or a user who is gone counts as a change of all days.
+#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='week_start_date',
+    pre_hook="{% if is_incremental() %}{{ delete_weeks_of_nobody(this) }}{% endif %}",
+    post_hook="{{ consume(ref('int_user_change')) }}",
+    meta={'distribution': 'reference'},
+) }}
 
 {% set statuses = ['insufficient_baseline', 'lapsed', 'disengaging', 'declining', 'increasing', 'stable'] %}
 
@@ -11,10 +22,9 @@ with as_of as (
 entry as (
 
     select
-        user_id,
-        min(week_start_date) as first_week
-    from {{ ref('fct_user_week_engagement') }}
-    group by user_id
+        user_extent.user_id,
+        date_trunc('week', user_extent.first_date)::date as first_week
+    from ({{ user_extents() }}) as user_extent
 
 ),
 
@@ -35,15 +45,32 @@ week_end as (
 
 ),
 
+week_to_build as (
+
+    select week_end.*
+    from week_end
+    {% if is_incremental() %}
+    left join {{ this }} as built on week_end.week_start_date = built.week_start_date
+    where
+        built.as_of_date is distinct from week_end.as_of_date
+        or week_end.as_of_date >= (
+            select min(from_date)
+            from {{ ref('int_user_change') }}
+            where changed_at > {{ consumed_at(under=settings()) }}
+        )
+    {% endif %}
+
+),
+
 status as (
 
     select
-        week_end.week_start_date,
+        week_to_build.week_start_date,
         status.*,
         entry.first_week < founding.first_week + {{ var('cohort_entry_days') }} as is_in_cohort
-    from week_end
+    from week_to_build
     cross join founding
-    inner join {{ ref('fct_user_status') }} as status on week_end.as_of_date = status.as_of_date
+    inner join {{ ref('fct_user_status') }} as status on week_to_build.as_of_date = status.as_of_date
     inner join entry on status.user_id = entry.user_id
 
 )

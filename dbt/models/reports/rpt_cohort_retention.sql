@@ -8,46 +8,46 @@ with last_week as (
 
 ),
 
-engagement as (
-
-    select
-        user_id,
-        week_start_date,
-        valid_days,
-        min(week_start_date) over (partition by user_id) as first_week
-    from {{ ref('fct_user_week_engagement') }}
-
-),
-
 entry as (
 
-    select distinct
-        user_id,
-        first_week
-    from engagement
+    select
+        user_extent.user_id,
+        date_trunc('week', user_extent.first_date)::date as first_week
+    from ({{ user_extents() }}) as user_extent
 
 ),
 
+-- whose tenure has come to a week, also after their last record
 tenure as (
 
     select
-        entry.user_id,
-        entry.first_week,
-        tenure_week
+        tenure_week,
+        count(*) as users
     from entry
     cross join last_week
     cross join lateral generate_series(0, (last_week.week_start_date - entry.first_week) / 7) as tenure_week
     where last_week.week_start_date >= entry.first_week
+    group by tenure_week
+
+),
+
+retained as (
+
+    select
+        (engagement.week_start_date - entry.first_week) / 7 as tenure_week,
+        count(*) as retained_users
+    from {{ ref('fct_user_week_engagement') }} as engagement
+    inner join entry on engagement.user_id = entry.user_id
+    cross join last_week
+    where engagement.valid_days > 0 and engagement.week_start_date <= last_week.week_start_date
+    group by (engagement.week_start_date - entry.first_week) / 7
 
 )
 
 select
     tenure.tenure_week,
-    count(*)::int as users,
-    count(*) filter (where engagement.valid_days > 0)::int as retained_users,
-    100.0::double precision * count(*) filter (where engagement.valid_days > 0) / count(*) as pct_retained
+    tenure.users::int as users,
+    coalesce(retained.retained_users, 0)::int as retained_users,
+    100.0::double precision * coalesce(retained.retained_users, 0) / tenure.users as pct_retained
 from tenure
-left join engagement
-    on tenure.user_id = engagement.user_id
-    and engagement.week_start_date = tenure.first_week + 7 * tenure.tenure_week
-group by tenure.tenure_week
+left join retained on tenure.tenure_week = retained.tenure_week
