@@ -3,9 +3,7 @@
     changed since this last passed are counted.
 #}
 with untested_user as (
-
     {{ untested_users() }}
-
 ),
 
 expected as (
@@ -25,13 +23,13 @@ found as (
         '{{ model }}' as model,
         expected.user_id,
         expected.days as expected_days,
-        stored.days
+        counted.days
     from expected
     cross join lateral (
         select count(*) as days
         from {{ ref(model) }} as user_day
         where user_day.user_id = expected.user_id and user_day.activity_date >= expected.from_date
-    ) as stored
+    ) as counted
     {{ 'union all' if not loop.last }}
     {% endfor %}
 

@@ -3,9 +3,7 @@
     passed is counted.
 #}
 with untested_user as (
-
     {{ untested_users() }}
-
 ),
 
 monday as (
@@ -21,10 +19,10 @@ found as (
 
     select
         monday.user_id,
-        day.records,
-        record.records as expected_records,
-        week.valid_days,
-        day.valid_days as expected_valid_days
+        in_days.records,
+        counted.records as expected_records,
+        in_weeks.valid_days,
+        in_days.valid_days as expected_valid_days
     from monday
     cross join lateral (
         select
@@ -32,17 +30,17 @@ found as (
             count(*) filter (where user_day.is_valid_day) as valid_days
         from {{ ref('fct_user_day') }} as user_day
         where user_day.user_id = monday.user_id and user_day.activity_date >= monday.from_date
-    ) as day
+    ) as in_days
     cross join lateral (
         select count(*) as records
         from {{ ref('stg_fitbit__daily_activity') }} as activity
         where activity.user_id = monday.user_id and activity.activity_date >= monday.from_date
-    ) as record
+    ) as counted
     cross join lateral (
         select coalesce(sum(user_week.valid_days), 0) as valid_days
         from {{ ref('fct_user_week_engagement') }} as user_week
         where user_week.user_id = monday.user_id and user_week.week_start_date >= monday.from_date
-    ) as week
+    ) as in_weeks
 
 )
 

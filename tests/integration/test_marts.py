@@ -304,6 +304,22 @@ def test_a_run_that_stopped_half_way_is_made_up_for(scratch: Warehouse) -> None:
     assert_marts_are_right(scratch)
 
 
+def test_what_changed_is_reconciled_until_the_tests_have_passed(scratch: Warehouse) -> None:
+    retract_all(scratch)
+    _load(scratch)
+    scratch.build()
+    lost = START + timedelta(DAYS - 5)
+    study = Study(7, people=8, start=START)
+    scratch.put("daily_activity", "daily_activity_late.csv", study.activity(DAYS - 20, DAYS))
+    scratch.run()
+    scratch.execute("delete from marts.fct_user_day where activity_date = %s", (lost,))
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="days_reconcile"):
+            scratch.build()
+    scratch.build("--full-refresh")
+    assert_marts_are_right(scratch)
+
+
 def test_other_cut_offs_and_an_earlier_as_of_date_rebuild_what_depends_on_them(scratch: Warehouse) -> None:
     retract_all(scratch)
     _load(scratch)
