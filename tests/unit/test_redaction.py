@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion import log, redaction
@@ -19,6 +19,9 @@ SECRET = 'pa"ss w/ö+\\1'
 PLANTED = "PLANTED-7f3a"
 
 Encoding = Callable[[str], str]
+
+# on a busy machine a thread may wait longer than any regular expression takes
+_patient = settings(deadline=None)
 
 
 def forget() -> None:
@@ -83,6 +86,7 @@ def left_of(encoded: str) -> str:
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
+@_patient
 @given(secret=secrets)
 def test_a_secret_does_not_come_through_in_any_encoding(name: str, secret: str) -> None:
     forget()
@@ -96,6 +100,7 @@ def test_a_secret_does_not_come_through_in_any_encoding(name: str, secret: str) 
 
 
 @pytest.mark.parametrize("name", BASE64)
+@_patient
 @given(secret=secrets)
 def test_nor_in_base64_whatever_stands_around_it(name: str, secret: str) -> None:
     forget()
@@ -106,6 +111,7 @@ def test_nor_in_base64_whatever_stands_around_it(name: str, secret: str) -> None
     assert left_of(encoded) not in shown
 
 
+@_patient
 @given(secret=secrets, width=st.integers(3, 30), indent=st.sampled_from(["", "  ", "│ ", "\t"]))
 def test_nor_broken_over_lines(secret: str, width: int, indent: str) -> None:
     forget()
@@ -116,6 +122,7 @@ def test_nor_broken_over_lines(secret: str, width: int, indent: str) -> None:
     assert all(line not in shown for line in broken.split("\n")[1:-1] if len(line.strip()) > 8)
 
 
+@_patient
 @given(secret=st.text(min_size=1).filter(lambda text: text.strip() != ""))
 def test_any_secret_at_all_is_taken_out_where_it_stands_by_itself(secret: str) -> None:
     forget()
@@ -123,6 +130,7 @@ def test_any_secret_at_all_is_taken_out_where_it_stands_by_itself(secret: str) -
     assert f" {secret} " not in redaction.redact(f"a {secret} b")
 
 
+@_patient
 @given(text=st.text(), secret=secrets)
 def test_what_holds_no_secret_is_not_changed_for_having_one(text: str, secret: str) -> None:
     forget()
@@ -132,6 +140,7 @@ def test_what_holds_no_secret_is_not_changed_for_having_one(text: str, secret: s
         assert redaction.redact(text) == before
 
 
+@_patient
 @given(text=st.text(st.sampled_from('%&\\+u0041"; =\nab|ö'), max_size=30))
 def test_folding_knows_where_each_character_comes_from(text: str) -> None:
     folded, spans = redaction._folded_with_spans(text)

@@ -1,0 +1,446 @@
+"""No secret and nothing of a person in anything that the pipeline says, stores or sends, whatever fails.
+
+`FAILURES` is what may go wrong, `OUTPUTS` is where it may be told: a line more in either is a test more, or a place
+more in each of them. Secrets and persons are planted by the fixture `house`.
+"""
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from ingestion import db, migrate, runner
+from ingestion.config import Settings
+from tests.drops import ACTIVITY_HEADER, SLEEP_HEADER, Invoke, Landing, activity, forget, sleep
+from tests.integration.test_runner import process, wait_for
+from tests.listeners import Answer, Request, Service, serve
+
+USER = 4_447_770_123_987
+# what is in rejected fields, columns that are not declared, and rows that are no rows
+NOTE = "Planted Person wrote this"
+VALUE = 918_273_645
+
+PASSWORD = 'data/base+pass"w%rd ä'
+ERASURE_KEY = "erasure-key-of-plants"
+SECRETS = {
+    "PGPASSWORD": PASSWORD,
+    "PIPELINE_ERASURE_KEY": ERASURE_KEY,
+    "AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00",
+    "AWS_SECRET_ACCESS_KEY": "aws/secret+plantedPLANTEDplantedPLANTED0",
+    "AWS_SESSION_TOKEN": "IQoJsessionplanted//////////wEaCXVz",
+    "AZURE_STORAGE_SAS_TOKEN": "sv=2024-01-01&se=2030&sig=plantedSASsignature%2Fabc%3D",
+    "PIPELINE_ALERT_WEBHOOK_TOKEN": "webhook-token-planted",
+    "PIPELINE_ALERT_GITHUB_TOKEN": "github-token-planted-1",
+}
+SMTP_PASSWORD = "smtp:pass/planted"
+HOOK_PATH = "services/T0PLANTED/B0PLANTED/hookplanted"
+# parts by which each of them would be known
+TRACES = (
+    *("data/base", 'pass"w', 'pass\\"w', "w%rd", "w%25rd", "erasure-key-of", "AKIAPLANTED", "secret+planted"),
+    *("secret%2Bplanted", "sessionplanted", "plantedSAS", "webhook-token", "github-token", "pass/planted"),
+    *("pass%2Fplanted", "hookplanted", str(USER), "Planted Person", str(VALUE), "918273645"),
+)
+
+
+class Echo(Service):
+    """Refuses everything, and sends back whatever it was sent, as a thoughtless proxy does."""
+
+    def answer(self, request: Request) -> Answer:
+        headers = "".join(f"<{name}>{value}</{name}>" for name, value in request.headers.items())
+        return Answer(403, f"<Error><Code>AccessDenied</Code>{request.path} {request.query} {headers}</Error>")
+
+
+@dataclass
+class House:
+    """A pipeline with secrets in its settings, persons in its data, and somebody who hears its alerts."""
+
+    landing: Landing
+    settings: Settings
+    invoke: Invoke
+    monkeypatch: pytest.MonkeyPatch
+    capture: pytest.CaptureFixture[str]
+    folder: Path
+    hook: Service
+    echo: Service
+    said: list[str] = field(default_factory=list)
+
+    def run(self, *arguments: str, code: int) -> None:
+        """Run a command, and keep what it says."""
+        ended = self.invoke(*arguments)
+        out = self.capture.readouterr()
+        self.said += [out.out, out.err]
+        assert ended == code, out.err
+
+    def set(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self.monkeypatch.setenv(name, value)
+
+    def drop(self, name: str, *lines: str) -> None:
+        self.landing.put(name, "".join(f"{line}\n" for line in lines).encode())
+
+
+@pytest.fixture
+def house(  # noqa: PLR0917  (it is made of all that)
+    landing: Landing,
+    settings: Settings,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Iterator[House]:
+    # each run has to find out for itself what its secrets are
+    forget(monkeypatch)
+    # later its settings may lead elsewhere
+    landing.rows("select 1")
+    with serve(Service()) as hook, serve(Echo()) as echo:
+        made = House(landing, settings, invoke, monkeypatch, capfd, tmp_path, hook, echo)
+        made.set(
+            **SECRETS,
+            AWS_REGION="eu-central-1",
+            AWS_ENDPOINT_URL=echo.url,
+            AZURE_STORAGE_ACCOUNT_NAME="study",
+            AZURE_STORAGE_ENDPOINT=echo.url,
+            PIPELINE_ALERT_WEBHOOK_URL=f"{hook.url}/{HOOK_PATH} {echo.url}/{HOOK_PATH}",
+            PIPELINE_ALERT_SMTP_URL="smtp://mailer:smtp%3Apass%2Fplanted@127.0.0.1:1",
+            PIPELINE_ALERT_EMAIL_TO="ops@example.org",
+            PIPELINE_ALERT_GITHUB_REPOSITORY="acme/wearables",
+            PIPELINE_ALERT_GITHUB_API_URL=echo.url,
+            PIPELINE_ALERT_QUARANTINE_ROWS="1",
+            PIPELINE_ALERT_TIMEOUT_SECONDS="1",
+            PIPELINE_ALERT_ATTEMPTS="1",
+            PIPELINE_ALERT_STATE_FILE=str(tmp_path / "alerts.json"),
+            PIPELINE_TERMINATION_LOG=str(tmp_path / "termination-log"),
+            PIPELINE_REPORT_DIR=str(tmp_path / "reports"),
+            PIPELINE_STORAGE_TIMEOUT_SECONDS="0.3",
+            PIPELINE_DB_WAIT_SECONDS="0",
+        )
+        yield made
+
+
+# what may go wrong --------------------------------------------------------------------------------------------------
+
+SLEEP = f"{USER},4/12/2016 12:00:00 AM,1,327,346"
+ACTIVITY = f"{USER},4/12/2016,13162,25,13,328,728,1985"
+
+
+def refused_connection(house: House) -> None:
+    house.set(PGHOST="127.0.0.1", PGPORT="1")
+    house.run("ingest", code=69)
+    house.run("status", "--probe", code=2)
+
+
+def refused_password(house: House) -> None:
+    """The server quotes the password that it refuses."""
+    with _refusing_server() as port:
+        house.set(PGHOST="127.0.0.1", PGPORT=str(port), PGSSLMODE="disable")
+        house.run("run", code=78)
+        house.run("status", "--probe", code=3)
+
+
+def no_such_host(house: House) -> None:
+    house.set(DATABASE_URL=f"postgresql://ada:{quote(PASSWORD, safe='')}@nowhere.invalid/x")
+    house.run("ingest", code=69)
+
+
+def malformed_url(house: House) -> None:
+    house.set(DATABASE_URL="postgresql://ada:smtp%3Apass%2Fplanted%@host/x")
+    house.run("ingest", code=78)
+
+
+def bad_setting(house: House) -> None:
+    house.set(PIPELINE_LOCK_WAIT_SECONDS=ERASURE_KEY)
+    house.run("run", code=78)
+
+
+def unknown_option(house: House) -> None:
+    house.run("run", "--nonsense", code=64)
+
+
+def rejected_rows(house: House) -> None:
+    house.drop(
+        "sleep.csv",
+        f"{SLEEP_HEADER},Remarks",
+        *(f"{USER},4/{day}/2016,1,300,340,{NOTE}" for day in range(1, 25)),
+        f"{USER},4/25/2016,1,{NOTE},340,",
+        f"{USER},{NOTE},1,300,340,",
+        f"{NOTE},4/26/2016,1,300,340,",
+        f"{USER},4/27/2016,1,{VALUE},340,",
+        f"{USER},4/27/2016,1,300,99999999999999999999{VALUE},",
+        f"{USER},4/28/2016",
+        f"{USER},4/28/2016,1,300,340,{NOTE},{NOTE},{NOTE}",
+        f'{USER},4/29/2016,1,"{NOTE}',
+        f"{USER},4/30/2016,1,3\r00,340,{NOTE}",
+    )
+    house.run("ingest", code=0)
+    house.run("ingest", "--log-format", "text", "--force", code=0)
+    house.run("rejected", "list", code=0)
+    house.run("rejected", "show", "sleep.csv", code=0)
+
+
+def refused_files(house: House) -> None:
+    house.drop("sleep.csv", SLEEP_HEADER, *(f"{USER},{NOTE},1,{VALUE},1" for _ in range(9)))
+    house.drop("sleep_2.csv", SLEEP, *(f"{USER},4/1{day}/2016,1,300,{VALUE}" for day in range(9)))
+    house.drop("sleep_3.csv", SLEEP_HEADER, f"{USER},13/4/2016,1,327,346", SLEEP, SLEEP)
+    house.drop("sleep_4.csv", NOTE, f"Id,{NOTE}", f"{USER},1")
+    house.drop("sleep_5.csv", f"{SLEEP_HEADER},Id", f"{SLEEP},{USER}")
+    house.landing.put("sleep_6.csv", f"{SLEEP_HEADER},{NOTE}é\n{SLEEP},{VALUE}\n".encode("cp1252"))
+    house.landing.put("sleep_7.csv", f"{SLEEP_HEADER},\0{NOTE}\n{SLEEP}\n".encode())
+    house.landing.put("sleep_8.xlsx", f"{NOTE}\n{SLEEP}\n".encode())
+    house.landing.put("sleep_9.csv.gz", f"{NOTE}\n{SLEEP}\n".encode())
+    house.landing.put("sleep_10.parquet", f"{NOTE}\n{SLEEP}\n".encode())
+    house.landing.put("sleep_11.ndjson", f'{{"Id": {USER}, "SleepDay": "{NOTE}"}}\n{{{NOTE}\n'.encode())
+    house.run("ingest", code=65)
+    house.run("ingest", "--log-format", "text", code=65)
+    house.run("ls", code=0)
+
+
+def dry_run(house: House) -> None:
+    house.drop("sleep.csv", f"{SLEEP_HEADER},Remarks", f"{SLEEP},{NOTE}", SLEEP + ",", f"{USER},4/9/2016,1,{NOTE},1,")
+    house.run("ingest", "--dry-run", code=0)
+    house.run("ingest", "--check", code=1)
+
+
+def constraint(house: House) -> None:
+    """A constraint of the operator's own: PostgreSQL's detail quotes the row."""
+    house.landing.rows(f"alter table raw.sleep add constraint odd check (user_id <> {USER}); select 1")
+    house.drop("sleep.csv", SLEEP_HEADER, SLEEP)
+    house.run("ingest", code=1)
+
+
+def trigger(house: House) -> None:
+    """A statement that fails in the server, whose message and context quote the row."""
+    house.landing.rows(
+        "create function raw.grumble() returns trigger language plpgsql as $$ begin"
+        " raise exception 'invalid input syntax for type integer: \"%\"', new.user_id"
+        f" using errcode = 'P0001', detail = new.user_id || ' {NOTE}'; end $$;"
+        " create trigger grumble before insert on raw.sleep for each row execute function raw.grumble(); select 1"
+    )
+    house.drop("sleep.csv", SLEEP_HEADER, SLEEP)
+    house.run("ingest", code=1)
+
+
+def migration(house: House) -> None:
+    """A migration that fails on the data."""
+    folder = house.folder / "sql"
+    folder.mkdir()
+    for path in migrate.SQL_DIRECTORY.glob("*.sql"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    number = max(int(path.name[:3]) for path in folder.iterdir()) + 1
+    (folder / f"{number:03}_raw_unique.sql").write_text("create unique index only_one on raw.sleep (user_id);\n")
+    house.drop("sleep.csv", SLEEP_HEADER, SLEEP, SLEEP.replace("4/12", "4/13"))
+    house.run("ingest", code=0)
+    read = partial(migrate.read_migrations, folder)
+    house.monkeypatch.setattr(migrate, "read_migrations", lambda _directory=None: read())
+    house.run("migrate", code=1)
+
+
+def object_store(house: House) -> None:
+    """A store that refuses, and quotes the request."""
+    for place in ("s3://study/drops", "az://study/drops"):
+        house.set(PIPELINE_DATA_DIR=place)
+        house.run("ingest", code=78)
+        house.run("ls", code=78)
+    house.set(PIPELINE_DATA_DIR="s3://study/drops", AWS_ENDPOINT_URL="http://127.0.0.1:1")
+    house.run("ingest", code=69)
+
+
+def odd_place(house: House) -> None:
+    house.set(PIPELINE_DATA_DIR="ftp://mailer:smtp%3Apass%2Fplanted@host/drops")
+    house.run("ingest", code=78)
+
+
+def bug(house: House) -> None:
+    """A bug of ours, with data and secrets in its message and in those of its causes."""
+
+    def broken(*_arguments: object, **_options: object) -> None:
+        try:
+            SECRETS[f"{USER} {NOTE}"]
+        except KeyError as exc:
+            raise ValueError(f"{USER}: {VALUE} {PASSWORD} {HOOK_PATH}") from exc
+
+    house.monkeypatch.setattr("ingestion.runner.ingest", broken)
+    house.run("ingest", code=70)
+    house.run("ingest", "--log-format", "text", code=70)
+
+
+def statement_that_takes_too_long(house: House) -> None:
+    house.set(PIPELINE_LOCK_TIMEOUT_SECONDS="0.2")
+    house.monkeypatch.setattr(runner, "_MAX_ATTEMPTS", 1)
+    house.drop("sleep.csv", SLEEP_HEADER, SLEEP)
+    with db.transaction(house.landing.engine) as connection, connection.cursor() as cursor:
+        cursor.execute("lock table raw.sleep in access exclusive mode")
+        house.run("ingest", code=1)
+
+
+def killed_run(house: House) -> None:
+    house.drop("sleep.csv", SLEEP_HEADER, SLEEP)
+    waiting = "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query ilike 'copy%'"
+    with db.transaction(house.landing.engine) as connection, connection.cursor() as cursor:
+        cursor.execute("lock table raw.sleep in access exclusive mode")
+        with process(house.settings, "ingest", "--data-dir", house.settings.landing_zone, "--use-manifest") as child:
+            wait_for(lambda: house.landing.rows(waiting) == [(True,)])
+            child.kill()
+            house.said += child.communicate(timeout=10)
+    house.run("status", code=1)
+    house.run("ingest", code=0)
+
+
+def alerts_that_fail(house: House) -> None:
+    house.run("alert", "test", code=1)
+
+
+def nothing_to_retract(house: House) -> None:
+    house.run("retract", "nowhere.csv", "--reason", f"asked for with {ERASURE_KEY}", code=64)
+    house.run("reload", "nowhere.csv", code=64)
+    house.run("rejected", "replay", "nowhere.csv", code=64)
+    house.monkeypatch.delenv("PIPELINE_ERASURE_KEY")
+    house.run("erase", "--user-id", str(USER), code=78)
+
+
+def model(house: House) -> None:
+    """A model of dbt that fails on the data."""
+    house.landing.rows(f"create table raw.planted as select '{NOTE} {USER}'::text as note; select 1")
+    house.set(PIPELINE_DBT_VARS=json.dumps({"min_steps": "(select note::integer from raw.planted)"}))
+    days = (ACTIVITY.replace("4/12", f"4/{day}") for day in range(1, 25))
+    house.drop("daily_activity.csv", ACTIVITY_HEADER, *days)
+    house.run("run", code=1)
+
+
+def failing_dbt_tests(house: House) -> None:
+    """Rows from a time that has not come yet: a test fails on them."""
+    future = (ACTIVITY.replace("4/12/2016", f"4/{day}/2099") for day in range(1, 20))
+    house.drop("daily_activity.csv", ACTIVITY_HEADER, ACTIVITY, *future)
+    house.run("run", code=65)
+
+
+def all_is_well(house: House) -> None:
+    """Nothing fails; then somebody is erased. What is said at the end of a good run is said, too."""
+    house.landing.put("daily_activity.csv", activity(USER, 7))
+    house.landing.put("sleep.csv", sleep(USER, 7))
+    house.run("run", "--log-format", "text", code=0)
+    house.run("report", code=0)
+    house.run("erase", "--user-id", str(USER), code=0)
+
+
+FAILURES: tuple[Callable[[House], None], ...] = (
+    *(refused_connection, refused_password, no_such_host, malformed_url, bad_setting, unknown_option),
+    *(rejected_rows, refused_files, dry_run, constraint, trigger, migration, object_store, odd_place, bug),
+    *(statement_that_takes_too_long, killed_run, alerts_that_fail, nothing_to_retract),
+    *(model, failing_dbt_tests, all_is_well),
+)
+
+
+# where it may be told -----------------------------------------------------------------------------------------------
+
+
+def streams(house: House) -> str:
+    """Standard output and standard error: the log, as JSON and as text, what is said at the end, and errors."""
+    return "\n".join(house.said)
+
+
+def records(house: House) -> str:
+    """Every table of ops; quarantine without the rows that it is there to keep."""
+    rows: list[str] = []
+    for (table,) in house.landing.rows("select tablename from pg_tables where schemaname = 'ops' order by 1"):
+        rows += [
+            f"{table} {row}" for (row,) in house.landing.rows(f"select to_jsonb(t) - 'raw_line' from ops.{table} t")
+        ]
+    return "\n".join(rows)
+
+
+def later(house: House) -> str:
+    """What the commands that look back say."""
+    house.set(PGHOST=house.settings.known_database.parameters["host"])
+    house.monkeypatch.delenv("DATABASE_URL", raising=False)
+    house.monkeypatch.setenv("PGPORT", house.settings.known_database.parameters.get("port", "5432"))
+    house.monkeypatch.delenv("PIPELINE_LOCK_WAIT_SECONDS", raising=False)
+    house.capture.readouterr()
+    for words in ("status", "status --json", "status --probe", "runs", "runs show --json", "runs show", "files --json"):
+        house.invoke(*words.split())
+    for words in ("files", "alert list", "rejected list", "migrate --status"):
+        house.invoke(*words.split())
+    out = house.capture.readouterr()
+    return out.out + out.err
+
+
+def written(*patterns: str) -> Callable[[House], str]:
+    def read(house: House) -> str:
+        paths = [path for pattern in patterns for path in house.folder.glob(pattern) if path.is_file()]
+        return "\n".join(f"{path}: {path.read_text(encoding='utf-8', errors='replace')}" for path in paths)
+
+    return read
+
+
+def alerts(house: House) -> str:
+    """What was sent to somebody who was meant to hear it: not how it was addressed."""
+    return "\n".join(request.body.decode() for request in (*house.hook.requests, *house.echo.requests))
+
+
+OUTPUTS: dict[str, Callable[[House], str]] = {
+    "streams": streams,
+    "records": records,
+    "later": later,
+    "dbt.log": written("logs/*"),
+    "dbt's results": written("target/run_results.json"),
+    "termination log": written("termination-log"),
+    "reports": written("reports/**/*"),
+    "what alerts remember": written("alerts.json"),
+    "alerts": alerts,
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.__name__)
+def test_nothing_leaks(failure: Callable[[House], None], house: House) -> None:
+    failure(house)
+    found = []
+    for name, read in OUTPUTS.items():
+        text = read(house)
+        for trace in TRACES:
+            place = text.find(trace)
+            if place >= 0:
+                found.append(f"{trace!r} in {name}: ...{text[max(place - 150, 0) : place + 60]!r}")
+    assert not found, "\n".join(found)
+    assert streams(house)
+
+
+def test_what_is_planted_would_be_found() -> None:
+    """Each secret has a trace that is a part of it: a search for what is nowhere finds nothing."""
+    for secret in (*SECRETS.values(), SMTP_PASSWORD, HOOK_PATH, str(USER), NOTE, str(VALUE)):
+        assert any(trace in secret for trace in TRACES), secret
+
+
+@contextmanager
+def _refusing_server() -> Iterator[int]:
+    """Speak just enough of PostgreSQL's protocol to ask for a password and to refuse it, quoting it."""
+
+    def message(kind: bytes, body: bytes) -> bytes:
+        return kind + struct.pack("!i", len(body) + 4) + body
+
+    def serve_one(client: socket.socket) -> None:
+        with client:
+            client.recv(4096)
+            client.sendall(message(b"R", struct.pack("!i", 3)))
+            password = client.recv(4096)[5:].rstrip(b"\0")
+            text = b'password authentication failed for user "ada" (' + password + b")"
+            client.sendall(message(b"E", b"SFATAL\0C28P01\0M" + text + b"\0\0"))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            try:
+                while True:
+                    serve_one(server.accept()[0])
+            except OSError:
+                return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
