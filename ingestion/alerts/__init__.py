@@ -4,7 +4,7 @@ Nothing here changes a run: what cannot be sent is logged. A new channel is one 
 `channels.CHANNELS`.
 """
 
-from ingestion.alerts.ledger import Incident, open_incidents
+from ingestion.alerts.incident import Incident
 from ingestion.config import Settings
 from ingestion.observers import Observer
 
@@ -38,3 +38,15 @@ def send_test(settings: Settings) -> list[tuple[str, str | None]]:
     from ingestion.alerts.observer import send_test  # noqa: PLC0415
 
     return send_test(settings.alerts)
+
+
+def open_incidents(settings: Settings) -> list[Incident]:
+    """Return what is wrong at present.
+
+    Arguments:
+        settings: with a database.
+
+    """
+    from ingestion.alerts.ledger import open_incidents  # noqa: PLC0415
+
+    return open_incidents(settings)

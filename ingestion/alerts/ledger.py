@@ -7,7 +7,7 @@ import tempfile
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,44 +16,11 @@ from psycopg2.extras import Json
 from sqlalchemy import Engine
 
 from ingestion import db
+from ingestion.alerts.incident import Incident, Told
 from ingestion.config import Settings
-
-Told = dict[str, str]
 
 _NEVER = "1970-01-01T00:00:00+00:00"
 _queries = db.queries("alerts")
-
-
-@dataclass
-class Incident:
-    """Something that is wrong, from its first sign to its end.
-
-    Arguments:
-        topic: what it is about.
-        cause: what tells it from others of that topic.
-        opened_at: its first sign.
-        last_seen_at: its latest.
-        times: how many runs have seen it.
-        summary: one redacted line.
-        run_id: the latest run that has seen it.
-        told: channels that were told, and when last.
-        closed_at: its end.
-        end_told: channels that were told of that.
-        alert_id: in the database.
-
-    """
-
-    topic: str
-    cause: str
-    opened_at: datetime
-    last_seen_at: datetime
-    times: int
-    summary: str
-    run_id: str | None = None
-    told: Told = field(default_factory=dict)
-    closed_at: datetime | None = None
-    end_told: Told = field(default_factory=dict)
-    alert_id: int | None = None
 
 
 @dataclass(frozen=True)
