@@ -133,9 +133,17 @@ class LocalStorage:
             name,
             status.st_size,
             f"{status.st_mtime_ns}-{status.st_ino}-{status.st_ctime_ns}",
-            is_strong=time.time() - status.st_ctime >= _SETTLED_SECONDS,
+            is_strong=_vouches(status),
             modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
         )
+
+
+def _vouches(status: os.stat_result) -> bool:
+    """Tell whether the time of the last change is one that the next change cannot have.
+
+    Images that are mounted, and FAT, know no such time and give that of the last modification, in whole seconds.
+    """
+    return status.st_ctime_ns % 1_000_000_000 != 0 and time.time() - status.st_ctime >= _SETTLED_SECONDS
 
 
 def _written(file: StoredFile) -> tuple[int, str]:

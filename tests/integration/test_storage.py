@@ -131,6 +131,19 @@ def test_a_version_vouches_for_its_bytes_once_it_is_old_enough(
     assert storage.is_unchanged(young)
 
 
+def test_a_file_system_of_whole_seconds_is_not_believed(
+    root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a mounted image, whose builder sets all times to one."""
+    path = put(root, "sleep.csv")
+    monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
+    status = path.stat()
+    assert listed(storage, "sleep.csv").is_strong == (status.st_ctime_ns % 10**9 != 0)
+    whole = os.stat_result(tuple(status), {"st_ctime_ns": 10**18, "st_ctime": 1e9, "st_mtime_ns": 10**18})
+    monkeypatch.setattr(Path, "stat", lambda *_arguments, **_named: whole)
+    assert not listed(storage, "sleep.csv").is_strong
+
+
 def test_a_new_name_owner_or_mode_is_no_other_content(root: Path, storage: LocalStorage) -> None:
     path = put(root, "sleep.csv", b"one")
     file = listed(storage, "sleep.csv")
