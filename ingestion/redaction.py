@@ -97,7 +97,8 @@ _FIELDS = (
     *("STATEMENT", "ANWEISUNG", "INSTRUCTION", "SENTENCIA", "QUERY", "ANFRAGE", "REQUÊTE", "CONSULTA"),
 )
 _LINES = ("LINE", "ZEILE", "LIGNE", "LÍNEA", "RIGA", "LINHA")
-_FIELD = rf"(?:{'|'.join(_FIELDS)}|(?:{'|'.join(_LINES)}) \d+) ?:"
+# the server writes LINE in capitals; `line 3: the header lacks ...` is our own reason for a file
+_FIELD = rf"(?:{'|'.join(_FIELDS)}|(?-i:{'|'.join(_LINES)}) \d+) ?:"
 _FIELD_WORDS = tuple(word.lower() for word in (*_FIELDS, *_LINES))
 _QUOTES = ('"', "»", "„", "«", "“")
 # a value may hold line ends: what follows is hidden up to something that cannot be a part of it

@@ -203,6 +203,7 @@ def test_what_gives_a_secret_or_the_data_away_is_enough(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "line 1: the header lacks ActivityDate, TotalSteps",
         "sleep.csv: line 3, column total_minutes_asleep: not a number",
         "PIPELINE_ALERT_WEBHOOK_TOKEN is not set",
         "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role of the machine",
