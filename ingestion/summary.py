@@ -186,7 +186,8 @@ def _next_steps(result: RunResult, database: Database) -> Iterator[tuple[str, Re
     if result.ingest and (result.ingest.refused or result.ingest.counts.rejected):
         yield "Reasons", "docs/errors.md: what each means, and what to do"
     if result.report:
-        yield "Report", f"{result.report}  (make report opens the latest)"
+        latest = f"{result.report.rpartition('/')[0]}/latest.html"
+        yield "Report", Text(f"{latest}  (make report opens it)", overflow="fold")
     yield "psql", f"make psql, or: python -m ingestion psql  ({database.described_by}: {database.place})"
     if result.error:
         yield "History", f"python -m ingestion runs show {str(result.run_id)[:8]}"
