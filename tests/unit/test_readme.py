@@ -44,10 +44,10 @@ def in_backticks(text: str) -> set[str]:
 
 
 def test_the_table_of_settings_is_what_config_reads() -> None:
-    tree = ast.parse((ROOT / "ingestion" / "config.py").read_text(encoding="utf-8"))
     read = {
         node.value
-        for node in ast.walk(tree)
+        for path in (ROOT / "ingestion" / "config").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SETTING.fullmatch(node.value)
     }
     told = [name for row in table(section("Configuration"), "variable") for name in in_backticks(row[0])]

@@ -1,0 +1,19 @@
+"""Settings, read once from the environment at the edge and frozen from there on."""
+
+from ingestion.config.alerts import AlertSettings
+from ingestion.config.database import Database
+from ingestion.config.environment import Freshness, exported
+from ingestion.config.settings import ROOT, Settings
+from ingestion.config.telemetry import Lineage, Signal, Telemetry
+
+__all__ = [
+    "ROOT",
+    "AlertSettings",
+    "Database",
+    "Freshness",
+    "Lineage",
+    "Settings",
+    "Signal",
+    "Telemetry",
+    "exported",
+]
