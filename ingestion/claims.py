@@ -5,7 +5,9 @@ notes give it one: on a connection of their own, so that they are seen before th
 where the lock is held.
 """
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, log, manifest
 
+_MOMENT_SECONDS = 0.2
 _queries = db.queries("claims")
 
 
@@ -42,8 +45,10 @@ class Claim:
 class Notes:
     """What one run notes of its claims. Whatever becomes of them, the load goes on.
 
+    A file that is loaded in a moment is not noted, and costs nothing.
+
     Arguments:
-        connection: an autocommit session of their own; any thread may use it.
+        connection: an autocommit session of their own.
         run_id: the run.
 
     """
@@ -51,29 +56,52 @@ class Notes:
     def __init__(self, connection: db.Connection, run_id: UUID) -> None:
         self._connection = connection
         self._run_id = str(run_id)
+        self._loading: dict[tuple[str, str, str], float] = {}
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="claims", daemon=True)
+        self._thread.start()
 
-    def take(self, target_schema: str, source: str, filename: str) -> None:
-        """Note that a file has been claimed."""
-        if self._connection.closed:
-            return
+    @contextmanager
+    def loading(self, target_schema: str, source: str, filename: str) -> Iterator[None]:
+        """Note that a file is being loaded, as long as the block lasts; any thread may call it."""
+        claim = (target_schema, source, filename)
+        self._loading[claim] = time.monotonic()
         try:
-            _queries.note(
+            yield
+        finally:
+            self._loading.pop(claim, None)
+
+    def close(self) -> None:
+        """Take out the notes of this run, and those of runs that have ended without doing so."""
+        self._is_over.set()
+        self._thread.join()
+        self._write(lambda: _queries.forget(self._connection, run_id=self._run_id))
+
+    def _keep(self) -> None:
+        noted: set[tuple[tuple[str, str, str], float]] = set()
+        while not self._is_over.wait(_MOMENT_SECONDS):
+            for claim, since in self._loading.copy().items():
+                if time.monotonic() - since > _MOMENT_SECONDS and (claim, since) not in noted:
+                    noted.add((claim, since))
+                    self._note(*claim)
+
+    def _note(self, target_schema: str, source: str, filename: str) -> None:
+        self._write(
+            lambda: _queries.note(
                 self._connection,
                 target_schema=target_schema,
                 source=source,
                 source_filename=filename,
                 run_id=self._run_id,
             )
-        except psycopg2.Error as exc:
-            log.event(f"claims are not noted: {type(exc).__name__}", level=log.WARNING)
+        )
 
-    def forget(self) -> None:
-        """Take out the notes of this run, and those of runs that have ended without doing so."""
+    def _write(self, write: Callable[[], object]) -> None:
         if not self._connection.closed:
             try:
-                _queries.forget(self._connection, run_id=self._run_id)
+                write()
             except psycopg2.Error as exc:
-                log.event(f"noted claims are left: {type(exc).__name__}", level=log.WARNING)
+                log.event(f"claims are not noted: {type(exc).__name__}", level=log.WARNING)
 
 
 @contextmanager
@@ -94,7 +122,7 @@ def noted(engine: Engine, run_id: UUID, role: str | None) -> Iterator[Notes]:
         try:
             yield notes
         finally:
-            notes.forget()
+            notes.close()
 
 
 def claims(connection: db.Connection) -> list[Claim]:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -428,9 +428,11 @@ class _Ingest:
                 return FileResult(file.name, source.name, "claimed", reason="another worker is loading it")
             if self._is_loaded_since(connection, file, source, known):
                 return FileResult(file.name, source.name, "skipped")
-            if self._notes:
-                self._notes.take(self._schema, source.name, file.name)
-            return self._load(connection, file, source)
+            with self._noted(file, source):
+                return self._load(connection, file, source)
+
+    def _noted(self, file: StoredFile, source: Source) -> AbstractContextManager[None]:
+        return self._notes.loading(self._schema, source.name, file.name) if self._notes else nullcontext()
 
     def _is_loaded_since(
         self, connection: db.Connection, file: StoredFile, source: Source, known: LoadedFile | None

@@ -54,6 +54,7 @@ def at_work(settings: Settings, landing: Landing) -> Iterator[subprocess.Popen[s
         cursor.execute("lock table raw.sleep in access exclusive mode")
         with process(settings, "ingest", "--data-dir", settings.landing_zone, "--use-manifest") as child:
             wait_for(lambda: landing.rows(waiting) == [(True,)])
+            wait_for(lambda: landing.rows("select count(*) from ops.file_claims") == [(1,)])
             yield child
 
 
@@ -181,12 +182,20 @@ def test_what_is_being_loaded_is_told_with_the_run_that_does_it(
 
 
 def test_a_note_without_a_lock_is_no_claim(landing: Landing) -> None:
-    run_id = uuid4()
-    with db.session(landing.engine) as connection, claims.noted(landing.engine, run_id, None) as notes:
-        notes.take("raw", "sleep", "sleep.csv")
-        assert landing.rows("select source_filename from ops.file_claims") == [("sleep.csv",)]
+    noted = "select source_filename from ops.file_claims"
+    with db.session(landing.engine) as connection, claims.noted(landing.engine, uuid4(), None) as notes:
+        with notes.loading("raw", "sleep", "sleep.csv"):
+            wait_for(lambda: landing.rows(noted) == [("sleep.csv",)])
         assert claims.claims(connection) == []
-    assert landing.rows("select count(*) from ops.file_claims") == [(0,)]
+    assert landing.rows(noted) == []
+
+
+def test_what_is_loaded_in_a_moment_is_not_noted(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(claims.Notes, "_note", lambda _notes, *claim: written.append(claim[-1]))
+    landing.put("sleep.csv", sleep(1))
+    assert landing.statuses() == {"sleep.csv": "loaded"}
+    assert written == []
 
 
 def test_a_run_that_ends_between_two_looks_is_not_taken_for_dead(
@@ -406,17 +415,26 @@ def test_who_may_only_watch_sees_how_things_stand(monitor: Settings, used: Landi
         assert health.read_status(engine, monitor).runs[0].status == "running"
 
 
-def test_notes_that_cannot_be_written_do_not_hold_up_a_load(landing: Landing, settings: Settings) -> None:
+def test_notes_that_cannot_be_written_do_not_hold_up_a_load(
+    landing: Landing, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "_MOMENT_SECONDS", 0.0)
     landing.rows("drop table ops.file_claims; select 1")
     landing.put("sleep.csv", sleep(1))
     assert landing.statuses() == {"sleep.csv": "loaded"}
 
 
-def test_many_threads_note_their_claims_on_one_connection(landing: Landing) -> None:
+def test_files_that_are_loaded_side_by_side_are_all_noted(landing: Landing) -> None:
+    def load(name: str) -> None:
+        with notes.loading("raw", "sleep", name):
+            is_seen.wait(20)
+
+    is_seen = threading.Event()
     with claims.noted(landing.engine, uuid4(), None) as notes:
-        threads = [threading.Thread(target=notes.take, args=("raw", "sleep", f"{n}.csv")) for n in range(20)]
+        threads = [threading.Thread(target=load, args=(f"{n}.csv",)) for n in range(20)]
         for thread in threads:
             thread.start()
+        wait_for(lambda: landing.rows("select count(*) from ops.file_claims") == [(20,)])
+        is_seen.set()
         for thread in threads:
             thread.join()
-        assert landing.rows("select count(*) from ops.file_claims") == [(20,)]
