@@ -32,9 +32,10 @@ class Server:
     def __init__(self, settings: Settings, port: int) -> None:
         try:
             self._server = ThreadingHTTPServer((_HOST, port), partial(_Handler, open_reports(settings)))
-        except OSError as exc:
+        except (OSError, OverflowError) as exc:
             raise UsageError(
-                f"port {port} cannot be used ({exc.strerror})", hint="Name another: --port; 0 takes a free one."
+                f"port {port} cannot be used ({getattr(exc, 'strerror', 'there is no such port')})",
+                hint="Name another: --port; 0 takes a free one.",
             ) from exc
 
     @property

@@ -75,6 +75,7 @@ def test_a_port_that_is_taken_is_said_to_be(study: Study, capsys: pytest.Capture
     with serving(study) as port:
         assert main(["report", "--serve", "--port", str(port)]) == 64
     assert f"port {port} cannot be used" in capsys.readouterr().err
+    assert main(["report", "--serve", "--port", "99999"]) == 64
 
 
 @pytest.mark.usefixtures("configured")
