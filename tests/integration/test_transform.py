@@ -62,7 +62,11 @@ def test_dbt_runs_only_where_something_has_changed(settings: Settings, rows: Row
     cohort = next(node for node in first.nodes if node.relation == "marts.rpt_cohort_retention")
     assert cohort.started_at
     assert build.started_at < cohort.started_at
-    assert cohort.reads == ("intermediate.int_as_of", "marts.fct_user_week_engagement")
+    assert cohort.reads == (
+        "intermediate.int_as_of",
+        "intermediate.int_user_change",
+        "marts.fct_user_week_engagement",
+    )
     assert cohort.columns["tenure_week"] == "integer"
     assert "raw.daily_activity" in {relation for node in first.nodes for relation in node.reads}
     assert {(node.tested, node.kind) for node in first.nodes} >= {("marts.fct_user_day_baseline", "unique_grain")}
