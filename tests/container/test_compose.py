@@ -103,7 +103,7 @@ from dbt.cli.main import dbtRunner
 from ingestion import transform
 from ingestion.config import Settings
 settings, events = Settings.from_environment(), []
-with transform._workspace(settings) as (target, logs), transform._environment(settings, uuid4()):
+with transform._workspace(settings) as (target, logs, _), transform._environment(settings, uuid4()):
     arguments = ["--vars", transform._vars(settings), "--target-path", str(target), "--log-path", str(logs)]
     arguments += ["--project-dir", "dbt", "--profiles-dir", "dbt"]
     outcome = dbtRunner(callbacks=[lambda event: events.append(event.info.name)]).invoke(["-q", "parse", *arguments])
