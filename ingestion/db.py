@@ -196,12 +196,16 @@ class Sessions:
         while self._idle:
             connection = self._idle.pop()
             # nobody has asked it anything: what it has to say is that the server has gone
-            socket = select.poll()
-            socket.register(connection, select.POLLIN)
-            if not socket.poll(0):
+            if not _has_answered(connection):
                 return connection
             connection.close()
         return _open(self._engine, self._role, autocommit=False)
+
+
+def _has_answered(connection: Connection) -> bool:
+    socket = select.poll()
+    socket.register(connection, select.POLLIN)
+    return bool(socket.poll(0))
 
 
 def _open(engine: Engine, role: str | None, *, autocommit: bool) -> Connection:
@@ -428,7 +432,7 @@ def copy_in(cursor: Cursor, command: Composable, stream: Readable, chunk_bytes: 
         BaseException: what the stream itself raised; psycopg2 would turn it into an error of its own.
 
     """
-    source = _Remembering(stream)
+    source = _Remembering(stream, cursor.connection)
     try:
         cursor.copy_expert(command, source, chunk_bytes)
     except psycopg2.Error:
@@ -438,12 +442,20 @@ def copy_in(cursor: Cursor, command: Composable, stream: Readable, chunk_bytes: 
     return cursor.rowcount
 
 
+class _AnsweredError(Exception):
+    """The server has said what it thinks of the rows, and only a refusal comes before their end."""
+
+
 class _Remembering:
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable, connection: Connection) -> None:
         self._stream = stream
+        self._connection = connection
         self.error: BaseException | None = None
 
     def read(self, size: int = 8192, /) -> bytes:
+        # libpq would send the rest of the file to a server that throws it away
+        if _has_answered(self._connection):
+            raise _AnsweredError
         try:
             return self._stream.read(size)
         except BaseException as exc:

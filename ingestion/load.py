@@ -225,8 +225,8 @@ class _Load:
         book = apple_health.Export(layout, user_of(layout, name)) if layout else None
         return Text(name, stream, self._drop.source.encoding, book=book)
 
-    def _read_header(self, text: Text) -> tuple[Content, Header]:
-        content = Content(text, self._drop.on_chunk)
+    def _read_header(self, text: Text, *, is_judged: bool = False) -> tuple[Content, Header]:
+        content = Content(text, self._drop.on_chunk, is_judged=is_judged)
         header = read_header(self._drop.source, content.peek(), self._drop.file.name, text.format)
         content.skip(header.size, header.dialect.newline, header.dialect.quote.encode())
         return content, header
@@ -258,7 +258,7 @@ class _Load:
 
     def _sort_out(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
         with closing(self._drop.open()) as stream, closing(self._text(stream)) as text:
-            content, header = self._read_header(text)
+            content, header = self._read_header(text, is_judged=True)
             sorter = _Sorter(Records(content, header), header, self._drop.source, pattern)
             judge = Judge(cursor, self._drop.source, header, self._drop.table)
             judge.open()

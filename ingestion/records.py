@@ -102,14 +102,16 @@ class Content:
     Arguments:
         source: UTF-8, whatever the file is written in.
         on_chunk: called with no bytes and the lines of each chunk.
+        is_judged: each row is judged by itself later on, so that the text need not be looked through.
 
-    `has_no_values` tells whether a word has passed, such as `today` or `NaN`, that PostgreSQL would take for a value,
-    and `is_bare` whether neither a quote nor a backslash has.
+    Otherwise `has_no_values` tells whether a word has passed, such as `today` or `NaN`, that PostgreSQL would take for
+    a value, and `is_bare` whether neither a quote nor a backslash has.
     """
 
-    def __init__(self, source: Readable, on_chunk: OnChunk = unwatched) -> None:
+    def __init__(self, source: Readable, on_chunk: OnChunk = unwatched, *, is_judged: bool = False) -> None:
         self._source = source
         self._on_chunk = on_chunk
+        self._is_judged = is_judged
         self._pending = b""
         self._last = b""
         self._newline = b"\n"
@@ -154,8 +156,8 @@ class Content:
             lines = chunk.count(self._newline)
             self._newlines += lines
             self._last = chunk[-1:]
-            self.is_bare = self.is_bare and self._has_no_mark(chunk)
-            self._look_through(chunk)
+            if not self._is_judged:
+                self._look_through(chunk)
             self._on_chunk(0, lines)
         return chunk
 
@@ -163,6 +165,7 @@ class Content:
         return not any(mark in chunk for mark in self._marks)
 
     def _look_through(self, chunk: bytes) -> None:
+        self.is_bare = self.is_bare and self._has_no_mark(chunk)
         text = self._tail + chunk
         self._tail = text[-_OVERLAP_BYTES:]
         # these are found ten times faster than line ends, and rows of numbers and dates have none of these

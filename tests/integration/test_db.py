@@ -1,11 +1,13 @@
-"""Sessions are kept from one transaction to the next, and nothing of one is left to the other."""
+"""Sessions are kept from one transaction to the next, nothing of one is left to the other, and COPY ends early."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Barrier
 
+import psycopg2
 import pytest
+from psycopg2.sql import SQL
 from sqlalchemy import Engine
 
 from ingestion import db
@@ -105,3 +107,26 @@ def end(engine: Engine, process: object) -> None:
     with db.session(engine) as connection, connection.cursor() as cursor:
         cursor.execute("select pg_terminate_backend(%s, 10000)", (process,))
         assert cursor.fetchone() == (True,)
+
+
+class Endless:
+    """A thousand chunks of rows, the first of which is bad."""
+
+    chunks = 1_000
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def read(self, _size: int, /) -> bytes:
+        self.taken += 1
+        return b"" if self.taken > self.chunks else b"x\n" * 50_000
+
+
+def test_the_rest_of_a_file_is_not_sent_to_a_server_that_has_refused_it(engine: Engine) -> None:
+    rows = Endless()
+    with db.transaction(engine) as connection, connection.cursor() as cursor:
+        cursor.execute("create temporary table number (n integer)")
+        with pytest.raises(psycopg2.errors.InvalidTextRepresentation):
+            db.copy_in(cursor, SQL("copy number from stdin"), rows, 100_000)
+        connection.rollback()
+    assert rows.taken < rows.chunks / 2
