@@ -1,10 +1,10 @@
 {#
     What changed since a model was last built.
 
-    int_user_change logs, at each run that found other files, which users changed and between which dates. Each
-    incremental model keeps in model_state how far it has read that log, in the transaction that changes its rows: a run that
-    dies half-way is made up for by the next one, and other cut-offs make the model read the log from its beginning. (Not so
-    earliest_date and raw_schema, which say what a file holds: they need --full-refresh.)
+    int_user_extent tells which users the files of a run touched and between which dates. Each incremental model keeps in
+    model_state how far it has read that, in the transaction that changes its rows: what a run that dies half-way did not
+    read stays marked until all have. Other cut-offs make a model build everything. (Not so earliest_date and raw_schema,
+    which say what a file holds: they need --full-refresh.)
 #}
 {% macro model_state() %}intermediate.model_state{% endmacro %}
 
@@ -17,7 +17,7 @@
         consumed_at timestamptz not null
     );
     comment on table {{ model_state() }} is
-    'How far each incremental model has read the change log, and under which cut-offs. Grain: model.';
+    'How far each incremental model has read what changed, and under which cut-offs. Grain: model.';
 {% endmacro %}
 
 
@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 
-{# The moment up to which this model has read the log. A full build reads it all, and so do other cut-offs. #}
+{# The moment up to which this model has read what changed. A full build reads it all, and so do other cut-offs. #}
 {% macro consumed_at(under=none) %}
 {%- if is_incremental() -%}
     coalesce((
@@ -54,32 +54,42 @@
 {% endmacro %}
 
 
+{# The moment up to which every model that reads this one has done so. #}
+{% macro read_by_all() %}
+    {%- set readers = [tested()] -%}
+    {%- for node in graph.nodes.values() if execute and model.unique_id in node.depends_on.nodes -%}
+        {%- if node.config.materialized == 'incremental' %}{% do readers.append(node.name) %}{% endif -%}
+    {%- endfor -%}
+    (select min(consumed_at) from {{ model_state() }} where model in ('{{ readers | join("', '") }}'))
+{%- endmacro %}
+
+
 {# Users to build and the dates that changed: user_id, first_date, last_date (their extent now), from_date, to_date. #}
 {% macro changed_users() %}
-    select distinct on (user_id)
+    {% set consumed = consumed_at(under=settings()) %}
+    select
         user_id,
         first_date,
         last_date,
-        min(from_date) over user_log as from_date,
-        max(to_date) over user_log as to_date
-    from {{ ref('int_user_change') }}
-    where changed_at > {{ consumed_at(under=settings()) }}
-    window user_log as (partition by user_id)
-    order by user_id, changed_at desc
+        {% if is_incremental() %}
+        case when isfinite({{ consumed }}) then from_date else '-infinity' end as from_date,
+        case when isfinite({{ consumed }}) then to_date else 'infinity' end as to_date
+        {% else %}
+        from_date,
+        to_date
+        {% endif %}
+    from {{ ref('int_user_extent') }}
+    where changed_at > {{ consumed }}
 {% endmacro %}
 
 
 {# Everyone who has a record, and from when to when: user_id, first_date, last_date. #}
 {% macro user_extents() %}
-    select *
-    from (
-        select distinct on (user_id)
-            user_id,
-            first_date,
-            last_date
-        from {{ ref('int_user_change') }}
-        order by user_id asc, changed_at desc
-    ) as latest
+    select
+        user_id,
+        first_date,
+        last_date
+    from {{ ref('int_user_extent') }}
     where first_date is not null
 {% endmacro %}
 
@@ -163,17 +173,16 @@
 
 {#
     Who has changed since the tests last passed: user_id, first_date, last_date, from_date (days before it are as they were
-    then). Everybody after a full refresh, which writes the log anew.
+    then). Everybody after a full refresh.
 #}
 {% macro untested_users() %}
-    select distinct on (user_id)
+    select
         user_id,
         first_date,
         last_date,
-        min(from_date) over (partition by user_id) as from_date
-    from {{ ref('int_user_change') }}
+        from_date
+    from {{ ref('int_user_extent') }}
     where changed_at > coalesce((select consumed_at from {{ model_state() }} where model = '{{ tested() }}'), '-infinity')
-    order by user_id, changed_at desc
 {% endmacro %}
 
 
@@ -182,7 +191,7 @@
 
 {# After a run whose reconciling tests have all passed, what they have seen need not be seen again. #}
 {% macro remember_tests(results) %}
-    {% set log = ref('int_user_change') %}
+    {% set log = ref('int_user_extent') %}
     {% set reconciled = ['days_reconcile', 'records_reconcile'] %}
     {% set passed = results | selectattr('node.name', 'in', reconciled) | selectattr('status', 'equalto', 'pass') | list %}
     {% if execute and passed | length == reconciled | length %}

@@ -64,7 +64,7 @@ def test_dbt_runs_only_where_something_has_changed(settings: Settings, rows: Row
     assert build.started_at < cohort.started_at
     assert cohort.reads == (
         "intermediate.int_as_of",
-        "intermediate.int_user_change",
+        "intermediate.int_user_extent",
         "marts.fct_user_week_engagement",
     )
     assert cohort.columns["tenure_week"] == "integer"

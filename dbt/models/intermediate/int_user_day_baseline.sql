@@ -6,7 +6,7 @@
     materialized='incremental',
     incremental_strategy='replace_changed',
     indexes=[{'columns': ['activity_date']}],
-    post_hook="{{ consume(ref('int_user_change')) }}",
+    post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={
         'distribution': 'user_id',
         'replaces': 't.activity_date between c.from_date and c.to_date + ' ~ (look_back + 1),

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
-    post_hook="{{ consume(ref('int_user_change')) }}",
+    post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={
         'distribution': 'user_id',
         'replaces': 't.activity_date >= c.from_date',

@@ -6,7 +6,7 @@
     incremental_strategy='replace_changed',
     indexes=[{'columns': ['as_of_date']}],
     pre_hook="{% if is_incremental() %}{{ delete_days_after(this, 'as_of_date', ref('int_as_of')) }}{% endif %}",
-    post_hook="{{ consume(ref('int_user_change')) }}",
+    post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={
         'distribution': 'user_id',
         'looks_back_days': look_back,

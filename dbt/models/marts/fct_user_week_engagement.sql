@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace_changed',
     indexes=[{'columns': ['week_start_date']}],
-    post_hook="{{ consume(ref('int_user_change')) }}",
+    post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={
         'distribution': 'user_id',
         'replaces': "t.week_start_date >= c.from_date - 6",

@@ -7,7 +7,7 @@
     incremental_strategy='delete+insert',
     unique_key='week_start_date',
     pre_hook="{% if is_incremental() %}{{ delete_weeks_of_nobody(this) }}{% endif %}",
-    post_hook="{{ consume(ref('int_user_change')) }}",
+    post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={'distribution': 'reference'},
 ) }}
 
@@ -54,9 +54,8 @@ week_to_build as (
     where
         built.as_of_date is distinct from week_end.as_of_date
         or week_end.as_of_date >= (
-            select min(from_date)
-            from {{ ref('int_user_change') }}
-            where changed_at > {{ consumed_at(under=settings()) }}
+            select min(changed_user.from_date)
+            from ({{ changed_users() }}) as changed_user
         )
     {% endif %}
 

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='append',
-    indexes=[{'columns': ['changed_at']}],
+    incremental_strategy='delete+insert',
+    unique_key='user_id',
     post_hook="{{ consume(ref('int_file_user')) }}",
     meta={'distribution': 'user_id'},
 ) }}
@@ -46,23 +46,17 @@ compared as (
         ) as last_changed_day,
         {% if is_incremental() %}
         former.first_date as former_first_date,
-        former.last_date as former_last_date
+        former.last_date as former_last_date,
+        case when former.changed_at > {{ read_by_all() }} then former.from_date end as unread_from_date,
+        case when former.changed_at > {{ read_by_all() }} then former.to_date end as unread_to_date
         {% else %}
         null::date as former_first_date,
-        null::date as former_last_date
+        null::date as former_last_date,
+        null::date as unread_from_date,
+        null::date as unread_to_date
         {% endif %}
     from extent
-    {% if is_incremental() %}
-    left join lateral (
-        select
-            known.first_date,
-            known.last_date
-        from {{ this }} as known
-        where known.user_id = extent.user_id
-        order by known.changed_at desc
-        limit 1
-    ) as former on true
-    {% endif %}
+    {% if is_incremental() %}left join {{ this }} as former on extent.user_id = former.user_id{% endif %}
 
 )
 
@@ -73,11 +67,12 @@ select
     first_date,
     last_date,
     case
-        when first_changed > former_first_date then least(first_changed, former_last_date, last_date)
+        when first_changed > former_first_date
+            then least(first_changed, former_last_date, last_date, unread_from_date)
         else '-infinity'
     end as from_date,
     case
-        when last_changed_day < least(former_last_date, last_date) then last_changed_day
+        when last_changed_day < least(former_last_date, last_date) then greatest(last_changed_day, unread_to_date)
         else 'infinity'
     end as to_date
 from compared
