@@ -32,13 +32,13 @@
 {%- endmacro %}
 
 
-{# The moment up to which this model has read what changed. A full build reads it all, and so do other cut-offs. #}
-{% macro consumed_at(under=none) %}
+{# The moment up to which this model has read what changed. A full build reads it all. #}
+{% macro consumed_at() %}
 {%- if is_incremental() -%}
     coalesce((
         select state.consumed_at
         from {{ model_state() }} as state
-        where state.model = '{{ this.identifier }}'{% if under %} and state.settings = '{{ under }}'{% endif %}
+        where state.model = '{{ this.identifier }}'
     ), '-infinity')
 {%- else -%}
     '-infinity'
@@ -64,22 +64,31 @@
 {%- endmacro %}
 
 
-{# Users to build and the dates that changed: user_id, first_date, last_date (their extent now), from_date, to_date. #}
+{#
+    Users to build and the dates that changed: user_id, first_date, last_date (their extent now), from_date, to_date. As a
+    CTE it is to be materialized: only of plain columns does the planner make a range of an index.
+#}
 {% macro changed_users() %}
-    {% set consumed = consumed_at(under=settings()) %}
+    {% if is_incremental() %}
+    select
+        extent.user_id,
+        extent.first_date,
+        extent.last_date,
+        case when isfinite(state.consumed_at) then extent.from_date else '-infinity' end as from_date,
+        case when isfinite(state.consumed_at) then extent.to_date else 'infinity' end as to_date
+    from {{ ref('int_user_extent') }} as extent
+    left join {{ model_state() }} as state
+        on state.model = '{{ this.identifier }}' and state.settings = '{{ settings() }}'
+    where extent.changed_at > coalesce(state.consumed_at, '-infinity')
+    {% else %}
     select
         user_id,
         first_date,
         last_date,
-        {% if is_incremental() %}
-        case when isfinite({{ consumed }}) then from_date else '-infinity' end as from_date,
-        case when isfinite({{ consumed }}) then to_date else 'infinity' end as to_date
-        {% else %}
         from_date,
         to_date
-        {% endif %}
     from {{ ref('int_user_extent') }}
-    where changed_at > {{ consumed }}
+    {% endif %}
 {% endmacro %}
 
 
@@ -121,8 +130,8 @@
     The days of a table that changed, with changed_user's columns. limit all, as limit 1 elsewhere, is for the planner: it
     expects many days, and would read the whole table where an index range a user is enough.
 #}
-{% macro changed_days(relation, begin, end) %}
-    changed_user
+{% macro changed_days(relation, begin, end, users='changed_user') %}
+    {{ users }} as changed_user
     cross join lateral (
         select day.*
         from {{ relation }} as day
@@ -209,13 +218,14 @@
 {% macro get_incremental_replace_changed_sql(arg_dict) %}
     {% set meta = config.get('meta') %}
     {% set columns = arg_dict['dest_columns'] | map(attribute='name') | join(', ') %}
-    delete from {{ arg_dict['target_relation'] }} as t
-    using (
+    with c as materialized (
         {%- if meta.source_name %}{{ changed_in_source(meta.source_name) }}
         {%- elif meta.looks_back_days %}{{ users_changed_until(meta.looks_back_days) }}
         {%- else %}{{ changed_users() }}
         {%- endif %}
-    ) as c
+    )
+    delete from {{ arg_dict['target_relation'] }} as t
+    using c
     where t.user_id = c.user_id and {{ meta.replaces }};
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }};

@@ -14,7 +14,7 @@
 {% macro resolve(source_name, day, columns, changed, key, type='date') %}
 {% set later = ['file.last_date desc', 'file.file_name collate "C" desc'] %}
 {% for raw in columns.values() %}{% do later.append('source.' ~ raw ~ ' desc nulls last') %}{% endfor %}
-with {% if is_incremental() %}changed_user as (
+with {% if is_incremental() %}changed_user as materialized (
 
     {{ changed }}
 

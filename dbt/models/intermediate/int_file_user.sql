@@ -25,7 +25,11 @@ added as (
         max({{ day }}::date) as last_date
     from {{ source('raw', source_name) }}
     where
-        _file_id = any(array(
+        exists (
+            select from changed_file
+            where is_loaded and source_name = '{{ source_name }}'
+        )
+        and _file_id = any(array(
             select file_id from changed_file
             where is_loaded and source_name = '{{ source_name }}'
         ))

@@ -27,7 +27,7 @@
     {% do steps_of_search.append(2 ** exponent) %}
 {% endfor %}
 
-with {% if is_incremental() %}changed_user as (
+with {% if is_incremental() %}changed_user as materialized (
     {{ changed_users() }}
 ),
 

@@ -12,7 +12,7 @@
     C = max(0, C - z - slack) needs no recursion: with P the running sum of -z - slack, C is P less the lowest P so far, or
     less 0 where that is higher. A day without a z adds nothing. An incremental run starts from the C of the day before.
 #}
-with {% if is_incremental() %}changed_user as (
+with {% if is_incremental() %}changed_user as materialized (
     {{ changed_users() }}
 ),
 

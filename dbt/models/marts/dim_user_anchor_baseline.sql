@@ -8,11 +8,12 @@
     },
 ) }}
 
-with changed_user as (
+with changed_user as materialized (
     {{ changed_users() }}
 ),
 
--- an index scan of the first days a user and metric, not a sort of all days
+-- An index scan of the first days a user and metric, not a sort of all days. As long as an anchor is not final it holds all
+-- days that have the metric, so days before the change that are not in it need no second look.
 {% for metric in var('metrics') %}
 {{ metric.name }} as (
 
@@ -24,27 +25,49 @@ with changed_user as (
     from changed_user
     {% if is_incremental() %}
     left join {{ this }} as known
-        on changed_user.user_id = known.user_id
-        and known.metric = '{{ metric.name }}'
-        and known.is_final
-        and known.anchor_end_date < changed_user.from_date
+        on changed_user.user_id = known.user_id and known.metric = '{{ metric.name }}'
     {% endif %}
     left join lateral (
-        select
-            user_day.activity_date,
-            user_day.{{ metric.name }}::double precision as amount
-        from {{ ref('fct_user_day') }} as user_day
-        where
-            user_day.user_id = changed_user.user_id
-            and user_day.is_valid_day
-            and user_day.{{ metric.name }} is not null
-        order by user_day.activity_date
+        {% if is_incremental() %}
+        (
+            select
+                user_day.activity_date,
+                user_day.{{ metric.name }}::double precision as amount
+            from {{ ref('fct_user_day') }} as user_day
+            where
+                user_day.user_id = changed_user.user_id
+                and user_day.activity_date between known.anchor_start_date and known.anchor_end_date
+                and user_day.activity_date < changed_user.from_date
+                and user_day.is_valid_day
+                and user_day.{{ metric.name }} is not null
+            limit all
+        )
+        union all
+        {% endif %}
+        (
+            select
+                user_day.activity_date,
+                user_day.{{ metric.name }}::double precision as amount
+            from {{ ref('fct_user_day') }} as user_day
+            where
+                user_day.user_id = changed_user.user_id
+                {% if is_incremental() %}
+                and user_day.activity_date >= changed_user.from_date
+                {% endif %}
+                and user_day.is_valid_day
+                and user_day.{{ metric.name }} is not null
+            order by user_day.activity_date
+            limit {{ var('anchor_days') }}
+        )
+        {% if is_incremental() %}
+        order by activity_date
         limit {{ var('anchor_days') }}
+        {% endif %}
     ) as first_day on true
     where
         changed_user.first_date is not null
         {% if is_incremental() %}
-        and known.user_id is null
+        and not coalesce(known.is_final and known.anchor_end_date < changed_user.from_date, false)
         {% endif %}
 
 ),

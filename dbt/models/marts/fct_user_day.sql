@@ -9,22 +9,36 @@
     },
 ) }}
 
-with {% if is_incremental() %}changed_user as (
+-- depends_on: {{ ref('stg_fitbit__daily_activity') }}
+
+with {% if is_incremental() %}changed_user as materialized (
     {{ changed_users() }}
 ),
 
-{% endif %}spine as (
+-- of the days that changed only: the calendar's view would make all days of a user before it drops the others
+user_span as (
 
-    select day.*
-    {% if is_incremental() %}
-    from {{ changed_days(ref('int_user_day_spine'), 'changed_user.from_date', 'changed_user.to_date') }} as day
-    {% else %}
-    from {{ ref('int_user_day_spine') }} as day
-    {% endif %}
+    select
+        user_id,
+        last_date,
+        greatest(first_date, from_date) as begin_date,
+        least(last_date, to_date) as end_date
+    from changed_user
+    where first_date is not null
 
 ),
 
-judged as (
+spine as (
+    {{ spine('user_span') }}
+),
+
+{% else %}spine as (
+
+    select * from {{ ref('int_user_day_spine') }}
+
+),
+
+{% endif %}judged as (
 
     select
         *,
@@ -64,13 +78,13 @@ select
     judged.invalid_reason is null as is_valid_day,
     judged.invalid_reason,
     judged.steps,
-    activity.distance_km,
-    activity.very_active_minutes,
-    activity.fairly_active_minutes,
-    activity.lightly_active_minutes,
-    activity.very_active_minutes + activity.fairly_active_minutes as mvpa_minutes,
-    activity.sedentary_minutes,
-    activity.calories,
+    judged.distance_km,
+    judged.very_active_minutes,
+    judged.fairly_active_minutes,
+    judged.lightly_active_minutes,
+    judged.very_active_minutes + judged.fairly_active_minutes as mvpa_minutes,
+    judged.sedentary_minutes,
+    judged.calories,
     sleep.sleep_records,
     sleep.minutes_asleep,
     sleep.minutes_in_bed,
@@ -80,12 +94,6 @@ select
     end as sleep_efficiency,
     wear.wear_hours::int as wear_hours
 from judged
-left join lateral (
-    select record.*
-    from {{ ref('stg_fitbit__daily_activity') }} as record
-    where record.user_id = judged.user_id and record.activity_date = judged.activity_date
-    {% if is_incremental() %}limit 1{% endif %}
-) as activity on true
 left join lateral (
     select night.*
     from {{ ref('stg_fitbit__sleep') }} as night

@@ -19,93 +19,110 @@
     array of steps, as in int_user_day_baseline.
 #}
 {% set absent = -(2 ** 40) %}
-with changed_user as (
+with changed_user as materialized (
     {{ users_changed_until(look_back) }}
 ),
 
--- what is to be built: the days that changed, and those since the last row
+-- whose days are to be built: those that changed, and those since the last row
 user_extent as (
+
     {% if is_incremental() %}
     select
-        log.user_id,
-        log.first_date,
-        least(changed_user.from_date, built.until_date + 1) as from_date,
+        latest.user_id,
+        latest.first_date,
+        latest.last_date,
+        built.until_date as built_until_date,
         changed_user.from_date as changed_from_date,
         changed_user.until_date as changed_until_date,
-        built.until_date as built_until_date
-    from ({{ user_extents() }}) as log
-    left join changed_user on log.user_id = changed_user.user_id
+        greatest(
+            latest.first_date, least(changed_user.from_date, built.until_date + 1) - {{ look_back }}
+        ) as begin_date,
+        case
+            when built.until_date >= as_of.as_of_date then least(changed_user.until_date, as_of.as_of_date)
+            else as_of.as_of_date
+        end as end_date
+    from ({{ user_extents() }}) as latest
+    cross join {{ ref('int_as_of') }} as as_of
+    left join changed_user on latest.user_id = changed_user.user_id
     left join lateral (
         select max(status.as_of_date) as until_date
         from {{ this }} as status
-        where status.user_id = log.user_id
+        where status.user_id = latest.user_id
     ) as built on true
+    where changed_user.user_id is not null or coalesce(built.until_date, '-infinity') < as_of.as_of_date
     {% else %}
     select
-        user_id,
-        first_date,
-        from_date,
-        from_date as changed_from_date,
-        until_date as changed_until_date,
-        null::date as built_until_date
+        changed_user.user_id,
+        changed_user.first_date,
+        changed_user.last_date,
+        null::date as built_until_date,
+        changed_user.from_date as changed_from_date,
+        changed_user.until_date as changed_until_date,
+        changed_user.first_date as begin_date,
+        as_of.as_of_date as end_date
     from changed_user
-    where first_date is not null
-    {% endif %}
-),
-
-calendar as (
-
-    select
-        user_extent.user_id,
-        user_extent.first_date,
-        span.begin_date + day_number as as_of_date,
-        coalesce(
-            span.begin_date + day_number between user_extent.changed_from_date and user_extent.changed_until_date, false
-        )
-        or span.begin_date + day_number > user_extent.built_until_date as is_wanted,
-        {% if is_incremental() %}former.last_valid_date{% else %}null::date{% endif %} as former_valid_date
-    from user_extent
     cross join {{ ref('int_as_of') }} as as_of
-    cross join lateral (
-        select
-            greatest(user_extent.first_date, user_extent.from_date - {{ look_back }}) as begin_date,
-            case
-                when user_extent.built_until_date >= as_of.as_of_date
-                    then least(user_extent.changed_until_date, as_of.as_of_date)
-                else as_of.as_of_date
-            end as end_date
-    ) as span
-    cross join lateral generate_series(0, span.end_date - span.begin_date) as day_number
-    {% if is_incremental() %}
-    left join lateral (
-        select status.last_valid_date
-        from {{ this }} as status
-        where
-            status.user_id = user_extent.user_id
-            and status.as_of_date = span.begin_date - 1
-            -- else it is from before the first day moved
-            and user_extent.first_date < span.begin_date
-        limit 1
-    ) as former on true
+    where changed_user.first_date is not null
     {% endif %}
 
 ),
 
+begun as (
+
+    {% if is_incremental() %}
+    select
+        user_extent.*,
+        -- else the row is from before the first day moved
+        case when user_extent.first_date < user_extent.begin_date then day_before.last_valid_date end
+            as former_valid_date
+    from user_extent
+    left join {{ this }} as day_before
+        on user_extent.user_id = day_before.user_id and day_before.as_of_date = user_extent.begin_date - 1
+    {% else %}
+    select
+        *,
+        null::date as former_valid_date
+    from user_extent
+    {% endif %}
+
+),
+
+-- fct_user_day has each day up to the last record
 amount as (
 
     select
-        calendar.*,
-        case when user_day.is_valid_day then user_day.steps end as steps,
-        case when user_day.is_valid_day then calendar.as_of_date - calendar.first_date end as x
-    from calendar
-    left join lateral (
-        select
-            day.is_valid_day,
-            day.steps
-        from {{ ref('fct_user_day') }} as day
-        where day.user_id = calendar.user_id and day.activity_date = calendar.as_of_date
-        {% if is_incremental() %}limit 1{% endif %}
-    ) as user_day on true
+        changed_user.*,
+        day.activity_date as as_of_date,
+        case when day.is_valid_day then day.steps end as steps
+    {% if is_incremental() %}
+    from {{ changed_days(ref('fct_user_day'), 'changed_user.begin_date', 'changed_user.end_date', 'begun') }} as day
+    {% else %}
+    from begun as changed_user
+    inner join {{ ref('fct_user_day') }} as day
+        on changed_user.user_id = day.user_id and changed_user.end_date >= day.activity_date
+    {% endif %}
+
+    union all
+
+    select
+        changed_user.*,
+        changed_user.last_date + later as as_of_date,
+        null as steps
+    from begun as changed_user
+    cross join lateral generate_series(
+        greatest(1, changed_user.begin_date - changed_user.last_date), changed_user.end_date - changed_user.last_date
+    ) as later
+
+),
+
+placed as (
+
+    select
+        *,
+        case when steps is not null then as_of_date - first_date end as x,
+        as_of_date > coalesce(built_until_date, '-infinity')
+        or coalesce(as_of_date between changed_from_date and changed_until_date, false) as is_wanted
+    from amount
 
 ),
 
@@ -119,7 +136,7 @@ summed as (
         sum(x * x) over slope as sum_xx,
         sum(steps) over slope as sum_y,
         sum(x * steps) over slope as sum_xy
-    from amount
+    from placed
     window
         until_day as (
             partition by user_id order by as_of_date

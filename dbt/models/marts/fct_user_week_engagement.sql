@@ -13,7 +13,7 @@
     Streaks and the last valid day reach back beyond the weeks being built: an incremental run carries them over from the
     last week before, whose days are all complete.
 #}
-with {% if is_incremental() %}changed_user as (
+with {% if is_incremental() %}changed_user as materialized (
 
     select
         *,

@@ -31,16 +31,28 @@ tenure as (
 
 ),
 
-retained as (
+-- by week before by tenure: all weeks are read, and few are left to look at
+active as (
 
     select
-        (engagement.week_start_date - entry.first_week) / 7 as tenure_week,
+        entry.first_week,
+        engagement.week_start_date,
         count(*) as retained_users
     from {{ ref('fct_user_week_engagement') }} as engagement
     inner join entry on engagement.user_id = entry.user_id
-    cross join last_week
-    where engagement.valid_days > 0 and engagement.week_start_date <= last_week.week_start_date
-    group by (engagement.week_start_date - entry.first_week) / 7
+    where engagement.valid_days > 0
+    group by entry.first_week, engagement.week_start_date
+
+),
+
+retained as (
+
+    select
+        (active.week_start_date - active.first_week) / 7 as tenure_week,
+        sum(active.retained_users) as retained_users
+    from active
+    inner join last_week on active.week_start_date <= last_week.week_start_date
+    group by (active.week_start_date - active.first_week) / 7
 
 )
 

@@ -1,0 +1,31 @@
+{#
+    Each day from begin_date to end_date of the users, and what the export has of it. `users` has user_id, last_date,
+    begin_date and end_date.
+#}
+{% macro spine(users) %}
+    select
+        span.user_id,
+        span.begin_date + day_number as activity_date,
+        activity.activity_date is not null as has_record,
+        activity.steps,
+        activity.distance_km,
+        activity.very_active_minutes,
+        activity.fairly_active_minutes,
+        activity.lightly_active_minutes,
+        activity.sedentary_minutes,
+        activity.calories,
+        span.begin_date + day_number = span.last_date as is_partial_day
+    from {{ users }} as span
+    cross join lateral generate_series(0, span.end_date - span.begin_date) as day_number
+    {% if is_incremental() %}
+    left join lateral (
+        select record.*
+        from {{ ref('stg_fitbit__daily_activity') }} as record
+        where record.user_id = span.user_id and record.activity_date = span.begin_date + day_number
+        limit 1
+    ) as activity on true
+    {% else %}
+    left join {{ ref('stg_fitbit__daily_activity') }} as activity
+        on span.user_id = activity.user_id and activity.activity_date = span.begin_date + day_number
+    {% endif %}
+{% endmacro %}
