@@ -4,7 +4,7 @@ Each is `dbt build`, tests included, beside one plain median of the same user-da
 to write the user-days again that a full build has stored, computing nothing. Where the machine is busy with other
 things, read the seconds of CPU: the server's and dbt's own.
 
-Usage: python -m scripts.bench_marts [--users 10000] [--days 365] [--explain]
+Usage: python -m scripts.bench_marts [--users 10000] [--days 365] [--days-a-file 30] [--explain]
 """
 
 import argparse
@@ -30,7 +30,6 @@ from ingestion.config import ROOT, Database, Settings
 
 BUILD = ROOT / "build" / "bench_marts"
 PROJECT = ROOT / "dbt"
-DAYS_A_FILE = 30
 PLAIN = """
 select user_id, count(*), percentile_cont(0.5) within group (order by steps)
 from marts.fct_user_day
@@ -239,6 +238,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--days-a-file", type=int, default=30, help="1: as many files as days")
     parser.add_argument("--explain", action="store_true", help="print the plan of the slowest model")
     parser.add_argument("--keep", action="store_true", help="keep the database's folder")
     options = parser.parse_args()
@@ -254,8 +254,8 @@ def main() -> int:
         connection.autocommit = True
         with contextlib.closing(connection), connection.cursor() as cursor:
             cursor.execute("select setseed(0.5)")
-            for first in range(0, days, DAYS_A_FILE):
-                last = min(first + DAYS_A_FILE, days) - 1
+            for first in range(0, days, options.days_a_file):
+                last = min(first + options.days_a_file, days) - 1
                 put_file(cursor, f"export_{first:05}.csv", (1, users), (first, last))
             put_file(cursor, "one_day.csv", (1, users), (days // 2, days // 2))
             cursor.execute("vacuum analyze")

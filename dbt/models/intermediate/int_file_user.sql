@@ -2,7 +2,11 @@
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key=['user_id', 'file_id'],
-    indexes=[{'columns': ['changed_at']}, {'columns': ['file_id']}],
+    indexes=[
+        {'columns': ['changed_at']},
+        {'columns': ['file_id']},
+        {'columns': ['user_id', 'source_name', 'last_date']},
+    ],
     post_hook="{{ consume(ref('int_file')) }}",
     meta={'distribution': 'user_id'},
 ) }}

@@ -67,7 +67,8 @@ series as (
         *,
         (row_number() over all_days)::int as day_number,
         {% for metric in var('metrics') %}
-        array_agg(coalesce({{ metric.name }}, {{ absent }})) over all_days as {{ metric.name }}_series{{ ',' if not loop.last }}
+        array_agg(coalesce({{ metric.name }}, {{ absent }})) over all_days as {{ metric.name }}_series,
+        count({{ metric.name }}) over all_days > 0 as has_{{ metric.name }}{{ ',' if not loop.last }}
         {% endfor %}
     from amount
     window
@@ -91,8 +92,10 @@ sorted as (
         {% for weeks in range(1, 5) %}
         nullif({{ m }}_series[day_number - {{ 7 * weeks }}], {{ absent }}) as {{ m }}_week_{{ weeks }},
         {% endfor %}
-        intermediate.array_sorted({{ m }}_series[day_number - {{ var('base_days') }}:day_number - 1]) as {{ m }}_sorted
-            {{- ',' if not loop.last }}
+        case
+            when has_{{ m }}
+                then intermediate.array_sorted({{ m }}_series[day_number - {{ var('base_days') }}:day_number - 1])
+        end as {{ m }}_sorted{{ ',' if not loop.last }}
         {% endfor %}
     from series
     where is_needed
@@ -111,7 +114,7 @@ counted as (
         {% set same_weekday = [m ~ '_week_1', m ~ '_week_2', m ~ '_week_3', m ~ '_week_4'] %}
         {{ m }},
         {{ m }}_sorted,
-        cardinality({{ m }}_sorted) - width_bucket({{ absent }}, {{ m }}_sorted) as {{ m }}_n,
+        coalesce(cardinality({{ m }}_sorted) - width_bucket({{ absent }}, {{ m }}_sorted), 0) as {{ m }}_n,
         case
             when num_nonnulls({{ same_weekday | join(', ') }}) >= {{ var('min_weekdays') }}
                 then (
