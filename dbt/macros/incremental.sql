@@ -64,6 +64,16 @@
 {%- endmacro %}
 
 
+{# At most one row: none where this model was never built, or under other cut-offs. #}
+{% macro state_under_these_settings() %}
+    (
+        select consumed_at
+        from {{ model_state() }}
+        where model = '{{ this.identifier }}' and settings = '{{ settings() }}'
+    )
+{%- endmacro %}
+
+
 {#
     Users to build and the dates that changed: user_id, first_date, last_date (their extent now), from_date, to_date. As a
     CTE it is to be materialized: only of plain columns does the planner make a range of an index.
@@ -77,8 +87,7 @@
         case when isfinite(state.consumed_at) then extent.from_date else '-infinity' end as from_date,
         case when isfinite(state.consumed_at) then extent.to_date else 'infinity' end as to_date
     from {{ ref('int_user_extent') }} as extent
-    left join {{ model_state() }} as state
-        on state.model = '{{ this.identifier }}' and state.settings = '{{ settings() }}'
+    left join {{ state_under_these_settings() }} as state on true
     where extent.changed_at > coalesce(state.consumed_at, '-infinity')
     {% else %}
     select

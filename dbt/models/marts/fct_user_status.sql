@@ -35,7 +35,8 @@ user_extent as (
         changed_user.from_date as changed_from_date,
         changed_user.until_date as changed_until_date,
         greatest(
-            latest.first_date, least(changed_user.from_date, built.until_date + 1) - {{ look_back }}
+            latest.first_date,
+            least(changed_user.from_date, coalesce(built.until_date + 1, '-infinity')) - {{ look_back }}
         ) as begin_date,
         case
             when built.until_date >= as_of.as_of_date then least(changed_user.until_date, as_of.as_of_date)
@@ -55,7 +56,7 @@ user_extent as (
         changed_user.user_id,
         changed_user.first_date,
         changed_user.last_date,
-        null::date as built_until_date,
+        date 'infinity' as built_until_date,
         changed_user.from_date as changed_from_date,
         changed_user.until_date as changed_until_date,
         changed_user.first_date as begin_date,
