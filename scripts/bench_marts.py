@@ -184,7 +184,8 @@ def dbt(database: Database, *arguments: str) -> None:
         "DBT_TARGET_PATH": str(BUILD / "target"),
         "DBT_LOG_PATH": str(BUILD / "logs"),
     }
-    options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet"]
+    # as the pipeline calls it: its log is its own
+    options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet", "--log-level-file", "none"]
     subprocess.run([Path(sys.executable).with_name("dbt"), *arguments, *options], env=environment, check=True)
 
 
