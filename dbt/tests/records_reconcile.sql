@@ -10,7 +10,7 @@ monday as (
 
     select
         user_id,
-        case when isfinite(from_date) then date_trunc('week', from_date)::date else from_date end as from_date
+        case when isfinite(from_date) then date_trunc('week', from_date::timestamp)::date else from_date end as from_date
     from untested_user
 
 ),

@@ -34,30 +34,46 @@ dated as (
 
 ),
 
+counted as (
+
+    select
+        source_name,
+        sum(rows_in) as rows_in,
+        sum(rows_out) as rows_out,
+        sum(overlap_conflicts) as overlap_conflicts
+    from {{ ref('int_user_month_rows') }}
+    group by source_name
+
+),
+
 resolved as (
-    {% for source_name in ['daily_activity', 'sleep', 'hourly_steps'] %}
-    select
-        '{{ source_name }}' as source_name,
-        coalesce(sum(raw_rows), 0) as rows_in,
-        count(*) as rows_out,
-        coalesce(sum(raw_rows - 1), 0) as rows_deduplicated,
-        count(*) filter (where has_conflict) as overlap_conflicts
-    from {{ ref('stg_fitbit__' ~ source_name) }}
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
-),
-
-user_extent as (
-    {{ user_extents() }}
-),
-
-matched as (
 
     select
-        count(*) as rows_in,
-        count(*) filter (where sleep.sleep_date between user_extent.first_date and user_extent.last_date) as rows_out
-    from {{ ref('stg_fitbit__sleep') }} as sleep
-    left join user_extent on sleep.user_id = user_extent.user_id
+        source.source_name,
+        coalesce(counted.rows_in, 0) as rows_in,
+        coalesce(counted.rows_out, 0) as rows_out,
+        coalesce(counted.rows_in - counted.rows_out, 0) as rows_deduplicated,
+        coalesce(counted.overlap_conflicts, 0) as overlap_conflicts
+    from (values ('daily_activity'), ('sleep'), ('hourly_steps')) as source (source_name)
+    left join counted on source.source_name = counted.source_name
+
+),
+
+-- nights before the first or after the last activity record; all of them where there is none
+unmatched as (
+
+    select coalesce(sum(before_first.nights + after_last.nights), 0) as rows_rejected
+    from {{ ref('int_user_extent') }} as extent
+    cross join lateral (
+        select count(*) as nights
+        from {{ ref('stg_fitbit__sleep') }} as sleep
+        where sleep.user_id = extent.user_id and sleep.sleep_date < coalesce(extent.first_date, 'infinity')
+    ) as before_first
+    cross join lateral (
+        select count(*) as nights
+        from {{ ref('stg_fitbit__sleep') }} as sleep
+        where sleep.user_id = extent.user_id and sleep.sleep_date > extent.last_date
+    ) as after_last
 
 ),
 
@@ -102,12 +118,14 @@ rule as (
 
     select
         'sleep.between_first_and_last_activity' as rule,
-        rows_in,
-        rows_out,
-        rows_in - rows_out as rows_rejected,
+        resolved.rows_out as rows_in,
+        resolved.rows_out - unmatched.rows_rejected as rows_out,
+        unmatched.rows_rejected,
         0 as rows_deduplicated,
         0 as overlap_conflicts
-    from matched
+    from resolved
+    cross join unmatched
+    where resolved.source_name = 'sleep'
 
 )
 

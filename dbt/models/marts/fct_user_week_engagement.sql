@@ -17,7 +17,7 @@ with {% if is_incremental() %}changed_user as materialized (
 
     select
         *,
-        case when isfinite(from_date) then date_trunc('week', from_date)::date else from_date end as from_week
+        case when isfinite(from_date) then date_trunc('week', from_date::timestamp)::date else from_date end as from_week
     from ({{ changed_users() }}) as changed
 
 ),
@@ -26,7 +26,7 @@ with {% if is_incremental() %}changed_user as materialized (
 
     select
         user_day.*,
-        date_trunc('week', user_day.activity_date)::date as week_start_date,
+        date_trunc('week', user_day.activity_date::timestamp)::date as week_start_date,
         {% if is_incremental() %}
         former.week_start_date + 6 - former.current_streak_days as former_break_date,
         former.week_start_date + 6 - former.days_since_last_valid_day as former_valid_date

@@ -23,7 +23,7 @@ entry as (
 
     select
         user_extent.user_id,
-        date_trunc('week', user_extent.first_date)::date as first_week
+        date_trunc('week', user_extent.first_date::timestamp)::date as first_week
     from ({{ user_extents() }}) as user_extent
 
 ),

@@ -3,7 +3,7 @@
 with last_week as (
 
     -- the last week that is over
-    select date_trunc('week', as_of_date + 1)::date - 7 as week_start_date
+    select date_trunc('week', (as_of_date + 1)::timestamp)::date - 7 as week_start_date
     from {{ ref('int_as_of') }}
 
 ),
@@ -12,7 +12,7 @@ entry as (
 
     select
         user_extent.user_id,
-        date_trunc('week', user_extent.first_date)::date as first_week
+        date_trunc('week', user_extent.first_date::timestamp)::date as first_week
     from ({{ user_extents() }}) as user_extent
 
 ),
