@@ -14,7 +14,10 @@ async function start() {
   }
   loading.remove();
   document.getElementById("theme").addEventListener("click", switchTheme);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+  systemIsDark.addEventListener("change", () => {
+    followTheme();
+    recolour();
+  });
   document.getElementById("overview").hidden = false;
   showAnswer(document.getElementById("answer"));
   showPeople(document.getElementById("people"));
@@ -65,8 +68,7 @@ function route() {
 
 function switchTheme() {
   const root = document.documentElement;
-  const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = isDark ? "light" : "dark";
+  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
   try {
     localStorage.setItem("report-theme", root.dataset.theme);
   } catch {
