@@ -1,13 +1,29 @@
-"""What several modules look at, and takes long to make."""
+"""What several modules look at: the rows of a test's database, and a whole run, which takes long to make."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from sqlalchemy import Engine
 
+from ingestion import db
 from ingestion.config import Database
 from tests.conftest import create_database, drop_database
 from tests.observed import Told, whole_run
+
+Rows = Callable[[str], list[tuple[object, ...]]]
+
+
+@pytest.fixture
+def rows(engine: Engine) -> Rows:
+    """Ask the test's database."""
+
+    def rows(query: str) -> list[tuple[object, ...]]:
+        with db.session(engine) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    return rows
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from ingestion import db
 from ingestion.config import Settings
 from ingestion.ingest import FileResult, Plan, ingest
 from ingestion.sources import DAILY_ACTIVITY
 from ingestion.storage import open_storage
+from tests.integration.conftest import Rows
 
 HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed,Mood"
 ROWS = [
@@ -22,7 +22,6 @@ ROWS = [
 ]
 
 Load = Callable[[str, bytes], FileResult]
-Rows = Callable[[str], list[tuple[object, ...]]]
 
 
 @pytest.fixture
@@ -35,16 +34,6 @@ def load(engine: Engine, settings: Settings) -> Load:
         return result
 
     return load
-
-
-@pytest.fixture
-def rows(engine: Engine) -> Rows:
-    def rows(query: str) -> list[tuple[object, ...]]:
-        with db.session(engine) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return list(cursor.fetchall())
-
-    return rows
 
 
 def ndjson(*objects: object) -> bytes:

@@ -22,21 +22,10 @@ from ingestion.config import ROOT, Database, Settings
 from ingestion.errors import StatementError
 from ingestion.ingest import ingest
 from ingestion.run_tracker import DIED, RunTracker, ensure_pipeline_runs_table
+from tests.integration.conftest import Rows
 
 HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed\n"
 GOOD = "1503960366,4/12/2016 12:00:00 AM,1,327,346\n"
-
-Rows = Callable[[str], list[tuple[object, ...]]]
-
-
-@pytest.fixture
-def rows(engine: Engine) -> Rows:
-    def rows(query: str) -> list[tuple[object, ...]]:
-        with db.session(engine) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return list(cursor.fetchall())
-
-    return rows
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,29 +15,18 @@ from ingestion import db, runner
 from ingestion.config import ROOT, Settings
 from ingestion.observers import RunResult
 from ingestion.run_tracker import Step
+from tests.integration.conftest import Rows
 
 HEADER = (
     "Id,ActivityDate,TotalSteps,TotalDistance,VeryActiveMinutes,FairlyActiveMinutes,"
     "LightlyActiveMinutes,SedentaryMinutes,Calories\n"
 )
 
-Rows = Callable[[str], list[tuple[object, ...]]]
-
 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """Set dbt to write into a directory of the test's own."""
     return replace(settings, dbt_target_dir=tmp_path / "target", dbt_log_dir=tmp_path / "logs")
-
-
-@pytest.fixture
-def rows(engine: Engine) -> Rows:
-    def rows(query: str) -> list[tuple[object, ...]]:
-        with db.session(engine) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return list(cursor.fetchall())
-
-    return rows
 
 
 def build_of(result: RunResult) -> Step:

@@ -1,7 +1,6 @@
 """A run ends with a report, also where it fails; none changes how the run ends."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ingestion import db, report, runner, transform
 from ingestion.config import Settings
 from ingestion.errors import PipelineError, UsageError
 from ingestion.storage import open_shelf
+from tests.integration.conftest import Rows
 from tests.integration.report.conftest import Study
 from tests.integration.report.reading import figures
 
@@ -20,17 +20,6 @@ ACTIVITY = (
     "LightlyActiveMinutes,SedentaryMinutes,Calories\n"
 )
 USERS = (1503960366, 4319703577)
-Rows = Callable[[str], list[tuple[object, ...]]]
-
-
-@pytest.fixture
-def rows(engine: Engine) -> Rows:
-    def rows(query: str) -> list[tuple[object, ...]]:
-        with db.session(engine) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return list(cursor.fetchall())
-
-    return rows
 
 
 def drop(settings: Settings, name: str, *lines: str) -> None:
