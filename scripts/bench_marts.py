@@ -141,7 +141,8 @@ class Meter:
         return self._cost(lambda: self._execute(statements))
 
     def dbt(self, *arguments: str) -> tuple[Cost, list[dict[str, Any]]]:
-        """Run dbt; return what the process takes and its results by node."""
+        """Run dbt; return what the process takes and its results by node. What was before is on disk by then."""
+        self._execute(("checkpoint",))
         cost = self._cost(lambda: dbt(self._database, *arguments))
         results = json.loads((BUILD / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
         return cost, results
@@ -260,7 +261,6 @@ def main() -> int:
                 put_file(cursor, f"export_{first:05}.csv", (1, users), (first, last))
             put_file(cursor, "one_day.csv", (1, users), (days // 2, days // 2))
             cursor.execute("vacuum analyze")
-            cursor.execute("checkpoint")
 
             build = ("build", "--exclude-resource-type", "unit_test")
             full, full_results = meter.dbt(*build)
@@ -270,6 +270,7 @@ def main() -> int:
             report("everything (full build)", full, full, full_results)
             changes = {
                 "a new day for everyone": ("export_new_day.csv", (1, users), (days - 1, days)),
+                "the day after": ("export_the_day_after.csv", (1, users), (days, days + 1)),
                 "a corrected file: one day, everyone": ("one_day.csv", (1, users), (days // 2, days // 2)),
                 "a corrected file: one user, 30 days": ("one_user.csv", (7, 7), (days // 3, days // 3 + 29)),
             }

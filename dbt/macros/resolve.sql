@@ -35,30 +35,39 @@ with {% if is_incremental() %}changed_user as materialized (
         ) as precedence,
         hash_record_extended(row({% for raw in columns.values() %}source.{{ raw }}{{ ', ' if not loop.last }}{% endfor %}), 0)
             as content
-    from {{ source('raw', source_name) }} as source
-    inner join {{ ref('int_file') }} as file on source._file_id = file.file_id
     {% if is_incremental() %}
+    -- Only files that hold changed days are read. offset 0, else the dates of all rows of raw are looked at first, which
+    -- takes longer than finding the rows of a file.
+    from (
+        select *
+        from {{ source('raw', source_name) }}
+        where _file_id = any(array(
+            select distinct extent.file_id
+            from changed_user
+            -- limit all: as in changed_days
+            cross join lateral (
+                select file_user.file_id
+                from {{ ref('int_file_user') }} as file_user
+                where
+                    file_user.user_id = changed_user.user_id
+                    and file_user.source_name = '{{ source_name }}'
+                    and file_user.last_date >= changed_user.from_date
+                    and file_user.first_date <= changed_user.to_date
+                    and file_user.is_loaded
+                limit all
+            ) as extent
+        ))
+        offset 0
+    ) as source
     inner join changed_user
         on source.user_id = changed_user.user_id
         and source.{{ day }} >= changed_user.from_date
         and source.{{ day }} < changed_user.to_date + 1
+    {% else %}
+    from {{ source('raw', source_name) }} as source
     {% endif %}
-    where
-        file.is_loaded
-        and {{ is_plausible('source.' ~ day) }}
-        {% if is_incremental() %}
-        -- only files that hold changed days are read
-        and source._file_id = any(array(
-            select distinct extent.file_id
-            from {{ ref('int_file_user') }} as extent
-            inner join changed_user on extent.user_id = changed_user.user_id
-            where
-                extent.is_loaded
-                and extent.source_name = '{{ source_name }}'
-                and extent.first_date <= changed_user.to_date
-                and extent.last_date >= changed_user.from_date
-        ))
-        {% endif %}
+    inner join {{ ref('int_file') }} as file on source._file_id = file.file_id
+    where file.is_loaded and {{ is_plausible('source.' ~ day) }}
 
 ),
 

@@ -20,25 +20,20 @@ with changed_file as (
 
 ),
 
+-- the dates are looked at last: those of all rows, of whatever file, would take longer than finding the file's rows
 added as (
     {% for source_name, day in sources.items() %}
     select
         user_id,
         _file_id as file_id,
-        min({{ day }}::date) as first_date,
-        max({{ day }}::date) as last_date
+        min({{ day }}::date) filter (where {{ is_plausible(day) }}) as first_date,
+        max({{ day }}::date) filter (where {{ is_plausible(day) }}) as last_date
     from {{ source('raw', source_name) }}
     where
-        exists (
-            select from changed_file
-            where is_loaded and source_name = '{{ source_name }}'
-        )
-        and _file_id = any(array(
-            select file_id from changed_file
-            where is_loaded and source_name = '{{ source_name }}'
-        ))
-        and {{ is_plausible(day) }}
+        exists (select from changed_file where is_loaded and source_name = '{{ source_name }}')
+        and _file_id = any(array(select file_id from changed_file where is_loaded and source_name = '{{ source_name }}'))
     group by user_id, _file_id
+    having bool_or({{ is_plausible(day) }})
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ){% if is_incremental() %},
@@ -50,10 +45,16 @@ removed as (
         known.file_id,
         known.first_date,
         known.last_date
-    from {{ this }} as known
-    inner join changed_file on known.file_id = changed_file.file_id
+    from changed_file
+    -- limit all: as in changed_days
+    cross join lateral (
+        select before.*
+        from {{ this }} as before
+        where before.file_id = changed_file.file_id and before.is_loaded
+        limit all
+    ) as known
     left join added on known.user_id = added.user_id and known.file_id = added.file_id
-    where known.is_loaded and added.user_id is null
+    where added.user_id is null
 
 ){% endif %},
 

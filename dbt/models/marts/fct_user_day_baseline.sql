@@ -1,24 +1,16 @@
 {{ config(materialized='view', meta={'distribution': 'user_id'}) }}
 
+-- union all, not values in a lateral join: who asks for one metric has the others left out by the planner
+{% for metric in var('metrics') %}
+{% set m = metric.name %}
 select
-    baseline.user_id,
-    baseline.activity_date,
-    metric.metric,
-    metric.n_days,
-    metric.median,
-    metric.mad,
-    metric.weekday_median
-from {{ ref('int_user_day_baseline') }} as baseline
-cross join lateral (
-    values
-    {% for metric in var('metrics') %}
-    {% set m = metric.name %}
-    (
-        '{{ m }}',
-        baseline.{{ m }}_n::int,
-        baseline.{{ m }}_median::double precision / {{ metric.scale }},
-        baseline.{{ m }}_mad::double precision / {{ metric.scale }},
-        baseline.{{ m }}_weekday_median::double precision / {{ metric.scale }}
-    ){{ ',' if not loop.last }}
-    {% endfor %}
-) as metric (metric, n_days, median, mad, weekday_median)
+    user_id,
+    activity_date,
+    '{{ m }}' as metric,
+    {{ m }}_n::int as n_days,
+    {{ m }}_median::double precision / {{ metric.scale }} as median,
+    {{ m }}_mad::double precision / {{ metric.scale }} as mad,
+    {{ m }}_weekday_median::double precision / {{ metric.scale }} as weekday_median
+from {{ ref('int_user_day_baseline') }}
+{{ 'union all' if not loop.last }}
+{% endfor %}

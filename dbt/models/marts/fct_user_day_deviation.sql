@@ -1,31 +1,27 @@
 {{ config(materialized='view', meta={'distribution': 'user_id'}) }}
 
+-- union all: as in fct_user_day_baseline
 with long as (
 
+    {% for metric in var('metrics') %}
+    {% set m = metric.name %}
     select
         user_day.user_id,
         user_day.activity_date,
         user_day.invalid_reason,
-        metric.*
+        '{{ m }}' as metric,
+        case when user_day.is_valid_day then user_day.{{ m }}::double precision end as amount,
+        baseline.{{ m }}_median::double precision / {{ metric.scale }} as baseline_median,
+        baseline.{{ m }}_mad::double precision / {{ metric.scale }} as baseline_mad,
+        cusum.{{ m }} as cusum,
+        baseline.{{ m }}_is_alert as is_alert
     from {{ ref('fct_user_day') }} as user_day
     inner join {{ ref('int_user_day_baseline') }} as baseline
         on user_day.user_id = baseline.user_id and user_day.activity_date = baseline.activity_date
     inner join {{ ref('int_user_day_cusum') }} as cusum
         on user_day.user_id = cusum.user_id and user_day.activity_date = cusum.activity_date
-    cross join lateral (
-        values
-        {% for metric in var('metrics') %}
-        {% set m = metric.name %}
-        (
-            '{{ m }}',
-            case when user_day.is_valid_day then user_day.{{ m }}::double precision end,
-            baseline.{{ m }}_median::double precision / {{ metric.scale }},
-            baseline.{{ m }}_mad::double precision / {{ metric.scale }},
-            cusum.{{ m }},
-            baseline.{{ m }}_is_alert
-        ){{ ',' if not loop.last }}
-        {% endfor %}
-    ) as metric (metric, amount, baseline_median, baseline_mad, cusum, is_alert)
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
