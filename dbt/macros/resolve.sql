@@ -36,7 +36,7 @@ with {% if is_incremental() %}changed_user as materialized (
         hash_record_extended(row({% for raw in columns.values() %}source.{{ raw }}{{ ', ' if not loop.last }}{% endfor %}), 0)
             as content
     {% if is_incremental() %}
-    -- Only files that hold changed days are read. offset 0, else the dates of all rows of raw are looked at first, which
+    -- Only files that hold changed days are read. offset 0: else the dates of all rows of raw are looked at first, which
     -- takes longer than finding the rows of a file.
     from (
         select *
@@ -57,7 +57,7 @@ with {% if is_incremental() %}changed_user as materialized (
                 limit all
             ) as extent
         ))
-        offset 0
+        limit all offset 0
     ) as source
     inner join changed_user
         on source.user_id = changed_user.user_id

@@ -48,9 +48,9 @@ removed as (
     from changed_file
     -- limit all: as in changed_days
     cross join lateral (
-        select before.*
-        from {{ this }} as before
-        where before.file_id = changed_file.file_id and before.is_loaded
+        select former.*
+        from {{ this }} as former
+        where former.file_id = changed_file.file_id and former.is_loaded
         limit all
     ) as known
     left join added on known.user_id = added.user_id and known.file_id = added.file_id
