@@ -141,8 +141,11 @@ class Meter:
         return self._cost(lambda: self._execute(statements))
 
     def dbt(self, *arguments: str) -> tuple[Cost, list[dict[str, Any]]]:
-        """Run dbt; return what the process takes and its results by node. What was before is on disk by then."""
-        self._execute(("checkpoint",))
+        """Run dbt; return what the process takes and its results by node.
+
+        As between two days, what was before is on disk by then, and autovacuum has been by.
+        """
+        self._execute(("checkpoint", "vacuum"))
         cost = self._cost(lambda: dbt(self._database, *arguments))
         results = json.loads((BUILD / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
         return cost, results
