@@ -3,5 +3,6 @@
     {% set rebuilt = results | selectattr('node.name', 'equalto', 'int_user_day_spine') | selectattr('status', 'equalto', 'success') | list %}
     {% if execute and rebuilt %}
         drop table if exists intermediate.int_user_change;
+        delete from {{ model_state() }} where model = 'int_user_change';
     {% endif %}
 {% endmacro %}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -11,14 +12,14 @@ from ingestion.config import Database
 from tests.conftest import create_database, drop_database
 from tests.observed import Told, whole_run
 
-Rows = Callable[[str], list[tuple[object, ...]]]
+Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
 def rows(engine: Engine) -> Rows:
     """Ask the test's database."""
 
-    def rows(query: str) -> list[tuple[object, ...]]:
+    def rows(query: str) -> list[tuple[Any, ...]]:
         with db.session(engine) as connection, connection.cursor() as cursor:
             cursor.execute(query)
             return list(cursor.fetchall())

@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from ingestion import db
 from ingestion import ingest as ingest_module
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError
@@ -18,6 +17,7 @@ from ingestion.judge import Judge
 from ingestion.records import MAX_LINE_BYTES
 from ingestion.sources import sources_for
 from ingestion.storage import open_storage
+from tests.integration.conftest import Rows
 
 HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed"
 GOOD = "1503960366,4/12/2016 12:00:00 AM,1,327,346"
@@ -44,19 +44,6 @@ def drop(landing: Path, run_ingest: Callable[[], IngestResult]) -> Drop:
         return result
 
     return drop
-
-
-@pytest.fixture
-def rows(engine: Engine) -> Callable[[str], list[tuple[object, ...]]]:
-    def rows(query: str) -> list[tuple[object, ...]]:
-        with db.session(engine) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return list(cursor.fetchall())
-
-    return rows
-
-
-Rows = Callable[[str], list[tuple[object, ...]]]
 
 
 def lines(*text: str, end: str = "\n") -> bytes:

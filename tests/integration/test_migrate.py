@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
-from typing import Any
 from uuid import uuid4
 
 import psycopg2
@@ -16,12 +15,12 @@ from sqlalchemy import Engine
 from ingestion import __version__, db, migrate
 from ingestion.config import Database, Settings
 from ingestion.errors import BusyError, ConfigurationError, MigrationDriftError, StatementError, UsageError
+from tests.integration.conftest import Rows
 
 LEDGER = "001_ops_schema_migrations.sql"
 UNREACHABLE = db.create_engine(Settings(database=Database({"host": "nowhere.invalid"}, "a test")))
 
 Put = Callable[[str, str], Path]
-Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
@@ -46,16 +45,6 @@ def put(directory: Path) -> Put:
         return path
 
     return put
-
-
-@pytest.fixture
-def rows(engine: Engine) -> Rows:
-    def rows(query: str) -> list[tuple[Any, ...]]:
-        with db.session(engine) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return list(cursor.fetchall())
-
-    return rows
 
 
 @pytest.fixture
