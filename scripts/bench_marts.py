@@ -263,7 +263,7 @@ def main() -> int:
                 last = min(first + options.days_a_file, days) - 1
                 put_file(cursor, f"export_{first:05}.csv", (1, users), (first, last))
             put_file(cursor, "one_day.csv", (1, users), (days // 2, days // 2))
-            cursor.execute("vacuum analyze")
+            cursor.execute("analyze")
 
             build = ("build", "--exclude-resource-type", "unit_test")
             full, full_results = meter.dbt(*build)

@@ -47,9 +47,9 @@
 
 
 {# A post-hook. #}
-{% macro consume(log) %}
+{% macro consume(changes) %}
     insert into {{ model_state() }} (model, settings, consumed_at)
-    select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity') from {{ log }}
+    select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity') from {{ changes }}
     on conflict (model) do update set settings = excluded.settings, consumed_at = excluded.consumed_at
 {% endmacro %}
 
@@ -209,12 +209,12 @@
 
 {# After a run whose reconciling tests have all passed, what they have seen need not be seen again. #}
 {% macro remember_tests(results) %}
-    {% set log = ref('int_user_extent') %}
+    {% set changes = ref('int_user_extent') %}
     {% set reconciled = ['days_reconcile', 'records_reconcile'] %}
     {% set passed = results | selectattr('node.name', 'in', reconciled) | selectattr('status', 'equalto', 'pass') | list %}
     {% if execute and passed | length == reconciled | length %}
         insert into {{ model_state() }} (model, settings, consumed_at)
-        select '{{ tested() }}', '', coalesce(max(changed_at), '-infinity') from {{ log }}
+        select '{{ tested() }}', '', coalesce(max(changed_at), '-infinity') from {{ changes }}
         on conflict (model) do update set consumed_at = excluded.consumed_at;
     {% endif %}
 {% endmacro %}

@@ -17,15 +17,10 @@
         span.begin_date + day_number = span.last_date as is_partial_day
     from {{ users }} as span
     cross join lateral generate_series(0, span.end_date - span.begin_date) as day_number
-    {% if is_incremental() %}
     left join lateral (
         select record.*
         from {{ ref('stg_fitbit__daily_activity') }} as record
         where record.user_id = span.user_id and record.activity_date = span.begin_date + day_number
-        limit 1
+        {% if is_incremental() %}limit 1{% endif %}
     ) as activity on true
-    {% else %}
-    left join {{ ref('stg_fitbit__daily_activity') }} as activity
-        on span.user_id = activity.user_id and activity.activity_date = span.begin_date + day_number
-    {% endif %}
 {% endmacro %}

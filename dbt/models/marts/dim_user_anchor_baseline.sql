@@ -15,6 +15,16 @@ with changed_user as materialized (
 -- An index scan of the first days a user and metric, not a sort of all days. As long as an anchor is not final it holds all
 -- days that have the metric, so days before the change that are not in it need no second look.
 {% for metric in var('metrics') %}
+{% set days_that_count %}
+            select
+                user_day.activity_date,
+                user_day.{{ metric.name }}::double precision as amount
+            from {{ ref('fct_user_day') }} as user_day
+            where
+                user_day.user_id = changed_user.user_id
+                and user_day.is_valid_day
+                and user_day.{{ metric.name }} is not null
+{%- endset %}
 {{ metric.name }} as (
 
     select
@@ -30,32 +40,18 @@ with changed_user as materialized (
     left join lateral (
         {% if is_incremental() %}
         (
-            select
-                user_day.activity_date,
-                user_day.{{ metric.name }}::double precision as amount
-            from {{ ref('fct_user_day') }} as user_day
-            where
-                user_day.user_id = changed_user.user_id
+            {{- days_that_count }}
                 and user_day.activity_date between known.anchor_start_date and known.anchor_end_date
                 and user_day.activity_date < changed_user.from_date
-                and user_day.is_valid_day
-                and user_day.{{ metric.name }} is not null
             limit all
         )
         union all
         {% endif %}
         (
-            select
-                user_day.activity_date,
-                user_day.{{ metric.name }}::double precision as amount
-            from {{ ref('fct_user_day') }} as user_day
-            where
-                user_day.user_id = changed_user.user_id
+            {{- days_that_count }}
                 {% if is_incremental() %}
                 and user_day.activity_date >= changed_user.from_date
                 {% endif %}
-                and user_day.is_valid_day
-                and user_day.{{ metric.name }} is not null
             order by user_day.activity_date
             limit {{ var('anchor_days') }}
         )

@@ -69,17 +69,13 @@ status as (
         entry.first_week < founding.first_week + {{ var('cohort_entry_days') }} as is_in_cohort
     from week_to_build
     cross join founding
-    {% if is_incremental() %}
     -- limit all: as in changed_days
     cross join lateral (
         select day.*
         from {{ ref('fct_user_status') }} as day
         where day.as_of_date = week_to_build.as_of_date
-        limit all
+        {% if is_incremental() %}limit all{% endif %}
     ) as status
-    {% else %}
-    inner join {{ ref('fct_user_status') }} as status on week_to_build.as_of_date = status.as_of_date
-    {% endif %}
     inner join entry on status.user_id = entry.user_id
 
 )
