@@ -28,7 +28,7 @@ class Claim:
 
     Arguments:
         target_schema: the schema of the raw tables.
-        source: its dataset.
+        dataset: its dataset.
         filename: its name in the landing zone.
         run_id: the run that loads it.
         claimed_at: since when.
@@ -36,7 +36,7 @@ class Claim:
     """
 
     target_schema: str
-    source: str
+    dataset: str
     filename: str
     run_id: str
     claimed_at: datetime
@@ -62,9 +62,9 @@ class Notes:
         self._thread.start()
 
     @contextmanager
-    def loading(self, target_schema: str, source: str, filename: str) -> Iterator[None]:
+    def loading(self, target_schema: str, dataset: str, filename: str) -> Iterator[None]:
         """Note that a file is being loaded, as long as the block lasts; any thread may call it."""
-        claim = (target_schema, source, filename)
+        claim = (target_schema, dataset, filename)
         self._loading[claim] = time.monotonic()
         try:
             yield
@@ -85,12 +85,12 @@ class Notes:
                     noted.add((claim, since))
                     self._note(*claim)
 
-    def _note(self, target_schema: str, source: str, filename: str) -> None:
+    def _note(self, target_schema: str, dataset: str, filename: str) -> None:
         self._write(
             lambda: _queries.note(
                 self._connection,
                 target_schema=target_schema,
-                source=source,
+                dataset=dataset,
                 source_filename=filename,
                 run_id=self._run_id,
             )
@@ -135,6 +135,6 @@ def claims(connection: db.Connection) -> list[Claim]:
     if not _queries.claims_exist(connection):
         return []
     found = [Claim(*row) for row in _queries.claims(connection)]
-    names = {claim: manifest.claim_name(claim.target_schema, claim.source, claim.filename) for claim in found}
+    names = {claim: manifest.claim_name(claim.target_schema, claim.dataset, claim.filename) for claim in found}
     held = db.held_locks(connection, names.values())
     return [claim for claim in found if names[claim] in held]

@@ -4,7 +4,7 @@
     ├── UsageError                    64   call it differently
     ├── ConfigurationError            78   mend a setting, a file of sql/ or a role
     │   └── MigrationDriftError            mend the history of sql/
-    ├── BadDataError                  65   mend the files, or the declaration of their source
+    ├── BadDataError                  65   mend the files, or the declaration of their dataset
     │   ├── FileRefusedError               one file, with line and column where it has them
     │   └── TestsFailedError               dbt tests say that the data is wrong
     ├── DatabaseUnavailableError      69   start the database, or point to the right one
@@ -127,3 +127,13 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signum: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(signum).name}")
         self.exit_code = 128 + signum
+
+
+def exit_code_of(exc: BaseException) -> int:
+    """Return the exit code for an error: its own, or 70 for an error that nobody foresaw.
+
+    Arguments:
+        exc: what ended the command.
+
+    """
+    return exc.exit_code if isinstance(exc, PipelineError | Interrupted) else 70

@@ -31,11 +31,11 @@ _queries = db.queries("health")
 
 
 @dataclass(frozen=True)
-class Dataset:
+class DatasetFreshness:
     """How fresh a dataset is.
 
     Arguments:
-        source: its name.
+        name: the name of the dataset.
         files: how many are loaded.
         rows: how many rows they have in raw.
         last_file: the file that was loaded last.
@@ -47,7 +47,7 @@ class Dataset:
 
     """
 
-    source: str
+    name: str
     files: int
     rows: int
     last_file: str | None
@@ -67,7 +67,7 @@ class Problem:
         code: what it is, for machines.
         message: one line, for people.
         run_id: the run it is about, if about one.
-        source: the dataset it is about, if about one.
+        dataset: the dataset it is about, if about one.
         hint: what to do about it.
 
     """
@@ -76,7 +76,7 @@ class Problem:
     code: Code
     message: str
     run_id: str | None = None
-    source: str | None = None
+    dataset: str | None = None
     hint: str | None = None
 
 
@@ -100,7 +100,7 @@ class Status:
     problems: list[Problem]
     last_success_at: datetime | None
     runs: list[Run]
-    datasets: list[Dataset]
+    datasets: list[DatasetFreshness]
     files: dict[str, int]
     quarantine: list[RejectedCount]
     claims: list[Claim]
@@ -169,7 +169,7 @@ def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) 
     return status
 
 
-def freshness(connection: db.Connection, settings: Settings, now: datetime) -> list[Dataset]:
+def freshness(connection: db.Connection, settings: Settings, now: datetime) -> list[DatasetFreshness]:
     """Return how fresh each dataset is, by its files; nobody looks into them.
 
     Arguments:
@@ -183,7 +183,7 @@ def freshness(connection: db.Connection, settings: Settings, now: datetime) -> l
 
 
 def judge(
-    runs: Sequence[Run], failures: Iterable[StepFailure], datasets: Iterable[Dataset], now: datetime
+    runs: Sequence[Run], failures: Iterable[StepFailure], datasets: Iterable[DatasetFreshness], now: datetime
 ) -> list[Problem]:
     """Return what is wrong, the worst first.
 
@@ -213,7 +213,7 @@ def judge(
         if not ended or failure.run_id != ended[0].run_id
     ]
     problems += [
-        Problem("warning", "stale", stale_message(dataset), source=dataset.source)
+        Problem("warning", "stale", stale_message(dataset), dataset=dataset.name)
         for dataset in datasets
         if dataset.is_stale
     ]
@@ -239,7 +239,7 @@ def _of_run(run: Run, now: datetime) -> Problem:
     )
 
 
-def stale_message(dataset: Dataset) -> str:
+def stale_message(dataset: DatasetFreshness) -> str:
     """Return one line about a dataset that is stale.
 
     Arguments:
@@ -248,8 +248,8 @@ def stale_message(dataset: Dataset) -> str:
     """
     allowed = f"{(dataset.stale_after_seconds or 0) / 3600:g} h allowed"
     if dataset.last_loaded_at is None:
-        return f"{dataset.source}: no file has ever come ({allowed})"
-    return f"{dataset.source}: no file for {(dataset.age_seconds or 0) / 3600:.0f} h ({allowed})"
+        return f"{dataset.name}: no file has ever come ({allowed})"
+    return f"{dataset.name}: no file for {(dataset.age_seconds or 0) / 3600:.0f} h ({allowed})"
 
 
 def _ago(now: datetime, then: datetime) -> str:
@@ -258,21 +258,21 @@ def _ago(now: datetime, then: datetime) -> str:
 
 def _datasets(
     rows: list[tuple[Any, ...]], latest: dict[str, date | None], limits: Freshness, now: datetime
-) -> list[Dataset]:
-    expected = {source for source in limits.by_source if limits.hours_of(source)}
-    absent = [(source, 0, 0, None, None) for source in expected - {row[0] for row in rows}]
+) -> list[DatasetFreshness]:
+    expected = {dataset for dataset in limits.by_dataset if limits.hours_of(dataset)}
+    absent = [(dataset, 0, 0, None, None) for dataset in expected - {row[0] for row in rows}]
     made = []
-    for source, files, count, last_file, last_loaded_at in sorted([*rows, *absent]):
+    for dataset, files, count, last_file, last_loaded_at in sorted([*rows, *absent]):
         seconds = (now - last_loaded_at).total_seconds() if last_loaded_at else None
-        hours = limits.hours_of(source)
+        hours = limits.hours_of(dataset)
         made.append(
-            Dataset(
-                source,
+            DatasetFreshness(
+                dataset,
                 files,
                 count,
                 last_file,
                 last_loaded_at,
-                latest.get(source),
+                latest.get(dataset),
                 seconds,
                 hours * 3600 if hours else None,
                 is_stale=bool(hours) and (seconds is None or seconds > (hours or 0) * 3600),
@@ -288,13 +288,13 @@ def _latest_in_marts(connection: db.Connection) -> dict[str, date | None]:
     return {"daily_activity": activity, "sleep": sleep}
 
 
-def _latest_in_raw(engine: Engine, settings: Settings, sources: list[str]) -> dict[str, date | None]:
+def _latest_in_raw(engine: Engine, settings: Settings, datasets: list[str]) -> dict[str, date | None]:
     """Return the latest day of each dataset, as far as the role may see it and the server tells it in time."""
     latest = {}
     try:
         with db.session(engine, role=settings.loader_role) as connection:
             for name, day in _day_columns():
-                if name in sources and _queries.may_read(connection, relation=f'"{settings.schema}"."{name}"'):
+                if name in datasets and _queries.may_read(connection, relation=f'"{settings.schema}"."{name}"'):
                     with connection.cursor() as cursor:
                         cursor.execute(
                             SQL("select max({day})::date from {table} where {day} < now() + '1 day'").format(
@@ -310,7 +310,7 @@ def _latest_in_raw(engine: Engine, settings: Settings, sources: list[str]) -> di
 
 def _day_columns() -> Iterator[tuple[str, str]]:
     """Yield each dataset that knows days, and the column that says which."""
-    for source in declared():
-        days = [column.name for column in source.columns if column.type == "timestamp"]
+    for dataset in declared():
+        days = [column.name for column in dataset.columns if column.type == "timestamp"]
         if days:
-            yield source.name, days[0]
+            yield dataset.name, days[0]

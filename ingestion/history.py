@@ -91,7 +91,7 @@ class FileRecord:
 
     Arguments:
         filename: its name in the landing zone.
-        source: its dataset.
+        dataset: its dataset.
         status: loaded, replaced, duplicate, refused or retracted: what it is now.
         ingested_at: when it was taken up.
         rows_read: its records.
@@ -105,7 +105,7 @@ class FileRecord:
     """
 
     filename: str
-    source: str
+    dataset: str
     status: str
     ingested_at: datetime
     rows_read: int
@@ -122,7 +122,7 @@ class RejectedCount:
     """Rows of a run that went to quarantine for one reason, as far as they are there still.
 
     Arguments:
-        source: their dataset.
+        dataset: their dataset.
         reason: the fault.
         column: where it is, if in a column.
         rows: how many.
@@ -130,7 +130,7 @@ class RejectedCount:
 
     """
 
-    source: str
+    dataset: str
     reason: str
     column: str | None
     rows: int
@@ -270,7 +270,7 @@ def files(
     *,
     limit: int,
     status: str | None = None,
-    source: str | None = None,
+    dataset: str | None = None,
     pattern: str | None = None,
 ) -> list[FileRecord]:
     """Return files of the manifest, the latest first.
@@ -280,7 +280,7 @@ def files(
         target_schema: the schema of the raw tables.
         limit: how many.
         status: only those that are so now.
-        source: only those of a dataset.
+        dataset: only those of a dataset.
         pattern: only those whose name is like it, `*` and `?` standing for any; without these, those that contain it.
 
     """
@@ -289,7 +289,7 @@ def files(
     like = pattern and (pattern if re.search(r"[*?]", pattern) else f"*{pattern}*").translate(_GLOB)
     return _files(
         _queries.files(
-            connection, target_schema=target_schema, status=status, source=source, pattern=like, max_files=limit
+            connection, target_schema=target_schema, status=status, dataset=dataset, pattern=like, max_files=limit
         )
     )
 

@@ -1,19 +1,19 @@
 """A landing zone becomes raw rows. The file transaction lives here and only here.
 
 With the manifest each file is a transaction of its own: its rows and its row in the ledger, or neither. Without it all
-files of a source are one transaction that replaces what the table held.
+files of a dataset are one transaction that replaces what the table held.
 """
 
+import runpy
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Literal, Self
+from typing import Self
 from uuid import UUID
 
 from psycopg2.sql import SQL, Identifier
@@ -21,91 +21,19 @@ from sqlalchemy import Engine
 
 from ingestion import claims, db, log, manifest, quarantine
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
-from ingestion.header import shown
 from ingestion.load import Drop, load
-from ingestion.manifest import Counts, Entry, LoadedFile
-from ingestion.progress import OnChunk, watch
-from ingestion.quarantine import Fault
-from ingestion.records import checksum_of
+from ingestion.load.header import shown
+from ingestion.load.progress import OnChunk, watch
+from ingestion.load.records import checksum_of
+from ingestion.manifest import Entry, LoadedFile
+from ingestion.results import Counts, FileResult, FileStatus, IngestResult
 from ingestion.retraction import Tombstones, retracted
-from ingestion.sources import Source, declared, sources_for
+from ingestion.sources import Dataset, datasets_for, declared
 from ingestion.storage import Storage, StoredFile
 from ingestion.workers import StoppedError, work_off
 
-Status = Literal[
-    "loaded", "replaced", "skipped", "duplicate", "claimed", "unsettled", "retracted", "refused", "unknown"
-]
-
 # the server notices within 2 s that a worker is gone (see db.create_engine), and frees its claims
 _DEAD_CLAIM_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """What became of one file.
-
-    Arguments:
-        filename: its name in the landing zone.
-        source: its dataset, None where unknown.
-        status: `replaced` took the place of an older content of that name.
-        counts: its records, where it was read.
-        reason: why it was refused, or what it duplicates.
-        hint: what to do about it.
-        extra: headers that its source does not declare.
-        drift: what is not as its source declares it, and was understood all the same.
-        faults: what is wrong with its rejected rows.
-        size: in bytes, None where it was not looked at.
-        checksum: SHA-256 of its bytes, where they were read.
-        started_at: when work on it began.
-        duration_ms: how long that took.
-
-    """
-
-    filename: str
-    source: str | None
-    status: Status
-    counts: Counts = field(default_factory=Counts)
-    reason: str | None = None
-    hint: str | None = None
-    extra: tuple[str, ...] = ()
-    drift: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    size: int | None = None
-    checksum: str | None = None
-    started_at: datetime | None = None
-    duration_ms: int | None = None
-
-
-@dataclass
-class IngestResult:
-    """What became of all files.
-
-    Arguments:
-        files: in the order in which they were done.
-        vanished: names on record that are not in the landing zone any more.
-
-    """
-
-    files: list[FileResult] = field(default_factory=list)
-    vanished: list[str] = field(default_factory=list)
-
-    @property
-    def counts(self) -> Counts:
-        """The records of all files together."""
-        return sum((file.counts for file in self.files), Counts())
-
-    @property
-    def refused(self) -> list[FileResult]:
-        """The files that were refused whole."""
-        return self.with_status("refused")
-
-    def by_status(self) -> dict[str, int]:
-        """Return how many files ended in which way."""
-        return dict(Counter(file.status for file in self.files))
-
-    def with_status(self, *statuses: Status) -> list[FileResult]:
-        """Return the files that ended so."""
-        return [file for file in self.files if file.status in statuses]
 
 
 @dataclass(frozen=True)
@@ -114,7 +42,7 @@ class Plan:
 
     Arguments:
         schema: where the raw tables are; those of another schema than `raw` are made after its model.
-        use_manifest: load each content once. Otherwise replace what the tables of the sources found here hold.
+        use_manifest: load each content once. Otherwise replace what the tables of the datasets found here hold.
         force: load again what is loaded already; its rows are replaced.
         only: the names to look at; none means all.
         since: files last written before are passed over; None means none.
@@ -147,7 +75,7 @@ def ingest(
     role: str | None = None,
     on_file: Callable[[FileResult], None] | None = None,
 ) -> IngestResult:
-    """Load every file of a landing zone that belongs to a declared source.
+    """Load every file of a landing zone that belongs to a declared dataset.
 
     Any number of processes may do this at once with the manifest: a file is claimed in the database.
 
@@ -234,10 +162,10 @@ class _Ingest:
             # `if not exists` alone fails now and then where several start at once
             manifest.lock(connection, self._schema, "*")
             cursor.execute(SQL("create schema if not exists {}").format(Identifier(self._schema)))
-            for source in declared():
+            for dataset in declared():
                 cursor.execute(
                     SQL("create table if not exists {} (like raw.{} including all)").format(
-                        Identifier(self._schema, source.name), Identifier(source.name)
+                        Identifier(self._schema, dataset.name), Identifier(dataset.name)
                     )
                 )
 
@@ -249,28 +177,28 @@ class _Ingest:
         had claimed: that worker may have died.
         """
         with self._transaction() as connection:
-            loaded = {(f.source, f.filename): f for f in manifest.loaded_files(connection, self._schema)}
+            loaded = {(f.dataset, f.filename): f for f in manifest.loaded_files(connection, self._schema)}
         sizes = {file.size for file in loaded.values()} | set(self._retracted.values())
         self._vanished = set(loaded)
-        again: list[tuple[StoredFile, Source]] = []
-        settled: dict[StoredFile, list[Source]] = {}
+        again: list[tuple[StoredFile, Dataset]] = []
+        settled: dict[StoredFile, list[Dataset]] = {}
         workers = 1 if self._plan.dry_run else self._plan.workers
 
-        def work(item: tuple[StoredFile, Source]) -> FileResult:
-            file, source = item
+        def work(item: tuple[StoredFile, Dataset]) -> FileResult:
+            file, dataset = item
             timer = _Timer(file)
-            return timer.stop(self._load_if_new(file, source, loaded.get((source.name, file.name)), sizes))
+            return timer.stop(self._load_if_new(file, dataset, loaded.get((dataset.name, file.name)), sizes))
 
-        for (file, source), result in work_off(self._known(), work, workers, self._stop):
+        for (file, dataset), result in work_off(self._known(), work, workers, self._stop):
             if result.status in {"duplicate", "claimed"}:
-                again.append((file, source))
+                again.append((file, dataset))
             else:
                 self._report(result)
             if self._plan.archive and result.status in {"loaded", "replaced", "skipped"}:
-                settled.setdefault(file, []).append(source)
-        for file, source in again:
+                settled.setdefault(file, []).append(dataset)
+        for file, dataset in again:
             timer = _Timer(file)
-            self._report(timer.stop(self._load_unless_claimed(file, source, sizes)))
+            self._report(timer.stop(self._load_unless_claimed(file, dataset, sizes)))
         self._remember_versions()
         if settled and not self._plan.dry_run:
             self._archive(settled)
@@ -290,122 +218,122 @@ class _Ingest:
             with self._transaction() as connection:
                 manifest.remember_versions(connection, self._versions)
 
-    def _archive(self, files: dict[StoredFile, list[Source]]) -> None:
+    def _archive(self, files: dict[StoredFile, list[Dataset]]) -> None:
         """Move files of which every dataset is loaded."""
         with self._transaction() as connection:
-            loaded = {(f.source, f.filename): f.checksum for f in manifest.loaded_files(connection, self._schema)}
-        for file, sources in files.items():
-            if len(sources) < len(_sources_of(file)):
+            loaded = {(f.dataset, f.filename): f.checksum for f in manifest.loaded_files(connection, self._schema)}
+        for file, datasets in files.items():
+            if len(datasets) < len(_datasets_of(file)):
                 continue
-            checksums = {loaded.get((source.name, file.name)) for source in sources}
+            checksums = {loaded.get((dataset.name, file.name)) for dataset in datasets}
             checksum = checksums.pop()
             if checksum is None or checksums or not self._storage.archive(file, checksum):
                 log.event(f"{file.name} was not archived: it has changed, or may not be moved", level=log.WARNING)
 
     def replace_all(self) -> None:
-        """Replace what the tables hold by what the files hold, a source in one transaction."""
-        by_source: dict[str, tuple[Source, list[StoredFile]]] = {}
-        for file, source in self._known():
-            by_source.setdefault(source.name, (source, []))[1].append(file)
-        for source, files in by_source.values():
-            self._replace_source(source, files)
+        """Replace what the tables hold by what the files hold, a dataset in one transaction."""
+        by_dataset: dict[str, tuple[Dataset, list[StoredFile]]] = {}
+        for file, dataset in self._known():
+            by_dataset.setdefault(dataset.name, (dataset, []))[1].append(file)
+        for dataset, files in by_dataset.values():
+            self._replace_dataset(dataset, files)
         if not self._listed:
             raise BadDataError("no files in the data directory", hint="Put exports there, or name another directory.")
 
-    def _replace_source(self, source: Source, files: list[StoredFile]) -> None:
+    def _replace_dataset(self, dataset: Dataset, files: list[StoredFile]) -> None:
         results = []
         try:
             with self._transaction() as connection, connection.cursor() as cursor:
-                cursor.execute(SQL("truncate {}").format(Identifier(self._schema, source.name)))
-                manifest.mark_source_replaced(connection, self._schema, source.name)
+                cursor.execute(SQL("truncate {}").format(Identifier(self._schema, dataset.name)))
+                manifest.mark_dataset_replaced(connection, self._schema, dataset.name)
                 for file in files:
                     timer = _Timer(file)
                     try:
                         with db.savepoint(connection):
-                            result = self._load(connection, file, source)
+                            result = self._load(connection, file, dataset)
                     except FileRefusedError as exc:
-                        result = _refused(file, source, exc)
+                        result = _refused(file, dataset, exc)
                     except _DuplicateError as exc:
-                        result = _duplicate(file, source, exc)
+                        result = _duplicate(file, dataset, exc)
                     results.append(timer.stop(result))
                 if not any(result.status == "loaded" for result in results):
                     raise _NothingLoadedError
         except _NothingLoadedError:
             log.event(
-                f"{source.name} keeps what it held: no file could be loaded", level=log.WARNING, source=source.name
+                f"{dataset.name} keeps what it held: no file could be loaded", level=log.WARNING, dataset=dataset.name
             )
         for file, result in zip(files, results, strict=True):
             if result.status == "refused":
-                self._record_refused(file, source, result)
+                self._record_refused(file, dataset, result)
             self._report(result)
 
-    def _known(self) -> Iterator[tuple[StoredFile, Source]]:
+    def _known(self) -> Iterator[tuple[StoredFile, Dataset]]:
         for file in self._storage.list():
             self._listed += 1
             if self._plan.only and file.name not in self._plan.only:
                 continue
-            sources = _sources_of(file)
-            self._vanished -= {(source.name, file.name) for source in sources}
+            datasets = _datasets_of(file)
+            self._vanished -= {(dataset.name, file.name) for dataset in datasets}
             if self._plan.since and file.modified_at and file.modified_at < self._plan.since:
                 continue
-            if not sources:
+            if not datasets:
                 self._report(
                     FileResult(
                         file.name,
                         None,
                         "unknown",
-                        reason="no declared source has this name",
-                        hint="Rename it after a declared dataset, or declare its source: see docs/sources.md.",
+                        reason="no declared dataset has this name",
+                        hint="Rename it after a declared dataset, or declare its dataset: see docs/sources.md.",
                     )
                 )
             elif self._is_settled(file):
-                yield from ((file, source) for source in sources)
+                yield from ((file, dataset) for dataset in datasets)
             else:
                 reason = f"written less than {self._plan.min_age_seconds:g} s ago: the next run takes it up"
-                self._report(FileResult(file.name, sources[0].name, "unsettled", reason=reason))
+                self._report(FileResult(file.name, datasets[0].name, "unsettled", reason=reason))
 
     def _is_settled(self, file: StoredFile) -> bool:
         if not self._plan.min_age_seconds or file.modified_at is None:
             return True
         return (datetime.now(UTC) - file.modified_at).total_seconds() >= self._plan.min_age_seconds
 
-    def _load_if_new(self, file: StoredFile, source: Source, known: LoadedFile | None, sizes: set[int]) -> FileResult:
+    def _load_if_new(self, file: StoredFile, dataset: Dataset, known: LoadedFile | None, sizes: set[int]) -> FileResult:
         try:
-            if not self._plan.force and self._is_on_record(file, source, known, sizes):
-                return FileResult(file.name, source.name, "skipped")
-            return self._load_claimed(file, source, known)
+            if not self._plan.force and self._is_on_record(file, dataset, known, sizes):
+                return FileResult(file.name, dataset.name, "skipped")
+            return self._load_claimed(file, dataset, known)
         except FileRefusedError as exc:
-            result = _refused(file, source, exc)
-            self._record_refused(file, source, result)
+            result = _refused(file, dataset, exc)
+            self._record_refused(file, dataset, result)
             return result
         except _RetractedError:
             return FileResult(
                 file.name,
-                source.name,
+                dataset.name,
                 "retracted",
                 reason="these bytes were taken out by a person",
                 hint=f"To bring them back: python -m ingestion reload {file.name}",
             )
         except _DuplicateError as exc:
             if exc.filename == file.name:
-                return FileResult(file.name, source.name, "skipped")
+                return FileResult(file.name, dataset.name, "skipped")
             with self._transaction() as connection:
-                manifest.lock(connection, self._schema, source.name)
-                self._take_out(connection, file, source)
-                entry = self._entry(file, source, exc.checksum)
+                manifest.lock(connection, self._schema, dataset.name)
+                self._take_out(connection, file, dataset)
+                entry = self._entry(file, dataset, exc.checksum)
                 manifest.record_not_loaded(connection, entry, "duplicate", self._run_id, duplicate_of=exc.file_id)
-            return _duplicate(file, source, exc)
+            return _duplicate(file, dataset, exc)
 
-    def _load_unless_claimed(self, file: StoredFile, source: Source, sizes: set[int]) -> FileResult:
+    def _load_unless_claimed(self, file: StoredFile, dataset: Dataset, sizes: set[int]) -> FileResult:
         """Load a file, waiting a moment for a claim that nobody holds any more."""
         deadline = time.monotonic() + _DEAD_CLAIM_SECONDS
         while True:
-            result = self._load_if_new(file, source, None, sizes)
+            result = self._load_if_new(file, dataset, None, sizes)
             if result.status != "claimed" or time.monotonic() > deadline:
                 return result
             time.sleep(0.2)
 
-    def _is_on_record(self, file: StoredFile, source: Source, known: LoadedFile | None, sizes: set[int]) -> bool:
+    def _is_on_record(self, file: StoredFile, dataset: Dataset, known: LoadedFile | None, sizes: set[int]) -> bool:
         """Tell, before a load, whether these bytes are loaded; a new file, of a size not on record, is not read."""
         if known and file.is_strong and file.version == known.version:
             return True
@@ -417,54 +345,54 @@ class _Ingest:
                 self._versions[known.file_id] = file.version
             return True
         with self._transaction() as connection:
-            self._refuse_twin(connection, file, source, checksum)
-        if (source.name, checksum) in self._retracted:
+            self._refuse_twin(connection, file, dataset, checksum)
+        if (dataset.name, checksum) in self._retracted:
             raise _RetractedError
         return False
 
-    def _load_claimed(self, file: StoredFile, source: Source, known: LoadedFile | None) -> FileResult:
+    def _load_claimed(self, file: StoredFile, dataset: Dataset, known: LoadedFile | None) -> FileResult:
         with self._transaction() as connection:
-            if not manifest.claim(connection, self._schema, source.name, file.name):
-                return FileResult(file.name, source.name, "claimed", reason="another worker is loading it")
-            if self._is_loaded_since(connection, file, source, known):
-                return FileResult(file.name, source.name, "skipped")
-            with self._noted(file, source):
-                return self._load(connection, file, source)
+            if not manifest.claim(connection, self._schema, dataset.name, file.name):
+                return FileResult(file.name, dataset.name, "claimed", reason="another worker is loading it")
+            if self._is_loaded_since(connection, file, dataset, known):
+                return FileResult(file.name, dataset.name, "skipped")
+            with self._noted(file, dataset):
+                return self._load(connection, file, dataset)
 
-    def _noted(self, file: StoredFile, source: Source) -> AbstractContextManager[None]:
-        return self._notes.loading(self._schema, source.name, file.name) if self._notes else nullcontext()
+    def _noted(self, file: StoredFile, dataset: Dataset) -> AbstractContextManager[None]:
+        return self._notes.loading(self._schema, dataset.name, file.name) if self._notes else nullcontext()
 
     def _is_loaded_since(
-        self, connection: db.Connection, file: StoredFile, source: Source, known: LoadedFile | None
+        self, connection: db.Connection, file: StoredFile, dataset: Dataset, known: LoadedFile | None
     ) -> bool:
         """Tell whether another process has loaded this very content since the manifest was read."""
-        now = manifest.find_name(connection, self._schema, source.name, file.name)
+        now = manifest.find_name(connection, self._schema, dataset.name, file.name)
         if now is None or (known and now == known.file_id):
             return False
-        twin = manifest.find_checksum(connection, self._schema, source.name, checksum_of(self._storage, file))
+        twin = manifest.find_checksum(connection, self._schema, dataset.name, checksum_of(self._storage, file))
         return twin is not None and twin[1] == file.name
 
-    def _load(self, connection: db.Connection, file: StoredFile, source: Source) -> FileResult:
+    def _load(self, connection: db.Connection, file: StoredFile, dataset: Dataset) -> FileResult:
         """Load one file and record it, in the caller's transaction."""
         with watch(file.name, file.size) as on_chunk:
             file_id = manifest.next_file_id(connection)
-            drop = Drop(self._storage, file, source, self._schema, self._stoppable(on_chunk))
+            drop = Drop(self._storage, file, dataset, self._schema, self._stoppable(on_chunk))
             loaded = load(connection, drop, file_id, self._run_id)
         # from here to the commit the same bytes or the same name cannot come in from elsewhere
-        manifest.lock(connection, self._schema, source.name)
+        manifest.lock(connection, self._schema, dataset.name)
         if not self._storage.is_unchanged(file):
             raise _changed()
-        self._refuse_twin(connection, file, source, loaded.checksum)
-        counts = self._without_erased(connection, source, file, file_id, loaded.counts)
-        status: Status = "replaced" if self._take_out(connection, file, source) else "loaded"
-        entry = self._entry(file, source, loaded.checksum)
+        self._refuse_twin(connection, file, dataset, loaded.checksum)
+        counts = self._without_erased(connection, dataset, file, file_id, loaded.counts)
+        status: FileStatus = "replaced" if self._take_out(connection, file, dataset) else "loaded"
+        entry = self._entry(file, dataset, loaded.checksum)
         manifest.record_loaded(
             connection, file_id, entry, counts, self._run_id, header=loaded.header, dialect=loaded.dialect
         )
         faults = tuple(quarantine.faults(connection, file_id)) if counts.rejected else ()
         return FileResult(
             file.name,
-            source.name,
+            dataset.name,
             status,
             counts=counts,
             extra=loaded.extra,
@@ -474,9 +402,9 @@ class _Ingest:
         )
 
     def _without_erased(
-        self, connection: db.Connection, source: Source, file: StoredFile, file_id: int, counts: Counts
+        self, connection: db.Connection, dataset: Dataset, file: StoredFile, file_id: int, counts: Counts
     ) -> Counts:
-        kept = self._tombstones.keep_out(connection, self._schema, source.name, file_id, file.name)
+        kept = self._tombstones.keep_out(connection, self._schema, dataset.name, file_id, file.name)
         return replace(
             counts,
             loaded=counts.loaded - kept.from_raw,
@@ -484,8 +412,8 @@ class _Ingest:
             erased=kept.from_raw + kept.from_quarantine,
         )
 
-    def _refuse_twin(self, connection: db.Connection, file: StoredFile, source: Source, checksum: str) -> None:
-        twin = manifest.find_checksum(connection, self._schema, source.name, checksum)
+    def _refuse_twin(self, connection: db.Connection, file: StoredFile, dataset: Dataset, checksum: str) -> None:
+        twin = manifest.find_checksum(connection, self._schema, dataset.name, checksum)
         if twin and not (self._plan.force and twin[1] == file.name):
             raise _DuplicateError(*twin, checksum)
 
@@ -499,25 +427,25 @@ class _Ingest:
 
         return advance
 
-    def _take_out(self, connection: db.Connection, file: StoredFile, source: Source) -> bool:
+    def _take_out(self, connection: db.Connection, file: StoredFile, dataset: Dataset) -> bool:
         """Take out the rows of an older content of this name; tell whether there were any."""
-        old = manifest.find_name(connection, self._schema, source.name, file.name)
+        old = manifest.find_name(connection, self._schema, dataset.name, file.name)
         if old is None:
             return False
         with connection.cursor() as cursor:
             cursor.execute(
-                SQL("delete from {} where _file_id = %s").format(Identifier(self._schema, source.name)), (old,)
+                SQL("delete from {} where _file_id = %s").format(Identifier(self._schema, dataset.name)), (old,)
             )
         manifest.mark_replaced(connection, old)
         return True
 
-    def _entry(self, file: StoredFile, source: Source, checksum: str) -> Entry:
+    def _entry(self, file: StoredFile, dataset: Dataset, checksum: str) -> Entry:
         version = file.version if file.is_strong else None
-        return Entry(self._schema, source.name, file.name, checksum, file.size, version)
+        return Entry(self._schema, dataset.name, file.name, checksum, file.size, version)
 
-    def _record_refused(self, file: StoredFile, source: Source, result: FileResult) -> None:
+    def _record_refused(self, file: StoredFile, dataset: Dataset, result: FileResult) -> None:
         try:
-            entry = self._entry(file, source, checksum_of(self._storage, file))
+            entry = self._entry(file, dataset, checksum_of(self._storage, file))
         except FileRefusedError:
             log.event(f"{file.name} has no readable content to be recorded by", file=file.name)
             return
@@ -566,7 +494,7 @@ class _Ingest:
             return
         bad = result.status == "refused"
         counts = result.counts
-        what = f" ({result.source})" if len(sources_for(PurePosixPath(result.filename).name)) > 1 else ""
+        what = f" ({result.dataset})" if len(datasets_for(PurePosixPath(result.filename).name)) > 1 else ""
         text = f"{result.filename}{what}: {result.status}"
         if result.status in {"loaded", "replaced"}:
             text += f", {counts.loaded} rows" + (f", {counts.rejected} rejected" if counts.rejected else "")
@@ -580,7 +508,7 @@ class _Ingest:
             text,
             level=log.ERROR if bad else log.WARNING if result.status == "unknown" or counts.rejected else log.INFO,
             file=result.filename,
-            source=result.source,
+            dataset=result.dataset,
             file_status=result.status,
             rows_read=counts.read,
             rows_loaded=counts.loaded,
@@ -604,7 +532,7 @@ class _RetractedError(Exception):
 
 
 class _NothingLoadedError(Exception):
-    """No file of a source could be loaded: what the table held stays."""
+    """No file of a dataset could be loaded: what the table held stays."""
 
 
 class _Timer:
@@ -620,20 +548,20 @@ class _Timer:
         return replace(result, size=self._size, started_at=self._started_at, duration_ms=took)
 
 
-def _sources_of(file: StoredFile) -> tuple[Source, ...]:
-    return sources_for(PurePosixPath(file.name).name)
+def _datasets_of(file: StoredFile) -> tuple[Dataset, ...]:
+    return datasets_for(PurePosixPath(file.name).name)
 
 
 def _changed() -> FileRefusedError:
     return FileRefusedError("it changed while it was read", hint="Nothing of it was loaded; the next run takes it up.")
 
 
-def _refused(file: StoredFile, source: Source, exc: FileRefusedError) -> FileResult:
-    return FileResult(file.name, source.name, "refused", reason=log.redact(str(exc)), hint=exc.hint)
+def _refused(file: StoredFile, dataset: Dataset, exc: FileRefusedError) -> FileResult:
+    return FileResult(file.name, dataset.name, "refused", reason=log.redact(str(exc)), hint=exc.hint)
 
 
-def _duplicate(file: StoredFile, source: Source, exc: _DuplicateError) -> FileResult:
-    return FileResult(file.name, source.name, "duplicate", reason=f"same as {exc.filename}", checksum=exc.checksum)
+def _duplicate(file: StoredFile, dataset: Dataset, exc: _DuplicateError) -> FileResult:
+    return FileResult(file.name, dataset.name, "duplicate", reason=f"same as {exc.filename}", checksum=exc.checksum)
 
 
 def _explain_empty(*, known_files: int) -> None:
@@ -646,6 +574,5 @@ def _explain_empty(*, known_files: int) -> None:
 
 
 if __name__ == "__main__":
-    from ingestion.__main__ import main
-
-    sys.exit(main(["ingest", *sys.argv[1:]]))
+    sys.argv.insert(1, "ingest")
+    runpy.run_module("ingestion", run_name="__main__")

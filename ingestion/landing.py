@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 from ingestion import db, manifest
 from ingestion.errors import FileRefusedError, StatementError, UsageError
-from ingestion.records import checksum_of
-from ingestion.sources import sources_for, user_id_in
+from ingestion.load.records import checksum_of
+from ingestion.sources import datasets_for, user_id_in
 from ingestion.storage import Storage, StoredFile, is_drop
 
 State = Literal["new", "changed", "known", "unknown"]
@@ -27,14 +27,14 @@ class Preview:
 
     Arguments:
         file: as listed.
-        source: its dataset, None where unknown.
-        state: `changed` is known by name with other bytes; `known` will be skipped; `unknown` belongs to no source.
+        dataset: its dataset, None where unknown.
+        state: `changed` is known by name with other bytes; `known` will be skipped; `unknown` belongs to no dataset.
         detail: more about that, where there is more.
 
     """
 
     file: StoredFile
-    source: str | None
+    dataset: str | None
     state: State
     detail: str | None = None
 
@@ -45,13 +45,13 @@ class Landed:
 
     Arguments:
         name: there.
-        source: its dataset, None where unknown; of a file with several, whose export it is.
+        dataset: its dataset, None where unknown; of a file with several, whose export it is.
         is_new: whether it was not there before.
 
     """
 
     name: str
-    source: str | None
+    dataset: str | None
     is_new: bool
 
 
@@ -66,14 +66,14 @@ def preview(engine: Engine, storage: Storage, schema: str = "raw") -> Iterator[P
     """
     on_record = _Record(engine, schema)
     for file in storage.list():
-        sources = sources_for(PurePosixPath(file.name).name)
-        if not sources:
-            yield Preview(file, None, "unknown", "no declared source has this name")
-        for source in sources:
+        datasets = datasets_for(PurePosixPath(file.name).name)
+        if not datasets:
+            yield Preview(file, None, "unknown", "no declared dataset has this name")
+        for dataset in datasets:
             try:
-                yield on_record.judge(storage, file, source.name)
+                yield on_record.judge(storage, file, dataset.name)
             except FileRefusedError as exc:
-                yield Preview(file, source.name, "new", f"would be refused: {exc}")
+                yield Preview(file, dataset.name, "new", f"would be refused: {exc}")
 
 
 class _Record:
@@ -85,20 +85,20 @@ class _Record:
             if exc.sqlstate not in _NO_TABLE:
                 raise
             files = []
-        self._by_name = {(file.source, file.filename): file for file in files}
-        self._by_checksum = {(file.source, file.checksum): file.filename for file in files}
+        self._by_name = {(file.dataset, file.filename): file for file in files}
+        self._by_checksum = {(file.dataset, file.checksum): file.filename for file in files}
         self._sizes = {file.size for file in files}
 
-    def judge(self, storage: Storage, file: StoredFile, source: str) -> Preview:
-        known = self._by_name.get((source, file.name))
+    def judge(self, storage: Storage, file: StoredFile, dataset: str) -> Preview:
+        known = self._by_name.get((dataset, file.name))
         if known and file.is_strong and file.version == known.version:
-            return Preview(file, source, "known")
+            return Preview(file, dataset, "known")
         # bytes of a size that is not on record cannot be on record
         if file.size in self._sizes:
-            twin = self._by_checksum.get((source, checksum_of(storage, file)))
+            twin = self._by_checksum.get((dataset, checksum_of(storage, file)))
             if twin is not None:
-                return Preview(file, source, "known", None if twin == file.name else f"the bytes of {twin}")
-        return Preview(file, source, "changed" if known else "new")
+                return Preview(file, dataset, "known", None if twin == file.name else f"the bytes of {twin}")
+        return Preview(file, dataset, "changed" if known else "new")
 
 
 def land(storage: Storage, path: Path, day: date) -> Landed:
@@ -126,16 +126,16 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
         raise UsageError(f"{path} cannot be read ({exc.strerror})", hint="Name a file that is there.") from exc
-    sources = sources_for(name)
-    source = sources[0].name if sources else None
-    layouts = [layout for each in sources for layout in each.layouts_for(name)]
+    datasets = datasets_for(name)
+    dataset = datasets[0].name if datasets else None
+    layouts = [layout for each in datasets for layout in each.layouts_for(name)]
     if layouts and all(layout.is_of_one_person for layout in layouts) and user_id_in(name) is None:
         raise UsageError(
             f"nothing says whose {layouts[0].device} export {name} is",
             hint="Rename it, with user_id=NUMBER in its name: export_user_id=7.zip.",
         )
-    if len(sources) > 1:
-        source = layouts[0].device.lower().replace(" ", "_")
+    if len(datasets) > 1:
+        dataset = layouts[0].device.lower().replace(" ", "_")
     # the digits are a folder of their own, so that the name still tells the dataset, whatever its suffix
-    target = f"{source or 'unknown'}/{day:%Y-%m-%d}/{checksum[:_DIGITS]}/{name}"
-    return Landed(target, source, storage.add(target, path, checksum))
+    target = f"{dataset or 'unknown'}/{day:%Y-%m-%d}/{checksum[:_DIGITS]}/{name}"
+    return Landed(target, dataset, storage.add(target, path, checksum))

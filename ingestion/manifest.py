@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, migrate
 from ingestion.errors import UsageError
+from ingestion.results import Counts
 
 _queries = db.queries("manifest")
 
@@ -19,7 +20,7 @@ class LoadedFile:
     """A file whose rows are in raw now.
 
     Arguments:
-        source: the dataset's name.
+        dataset: the dataset's name.
         filename: its name in the landing zone.
         file_id: the `_file_id` of its rows.
         checksum: SHA-256 of its bytes, in hexadecimal.
@@ -28,7 +29,7 @@ class LoadedFile:
 
     """
 
-    source: str
+    dataset: str
     filename: str
     file_id: int
     checksum: str
@@ -37,41 +38,12 @@ class LoadedFile:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What became of the records of a file.
-
-    Arguments:
-        read: all of them, the header excluded.
-        loaded: now in the raw table.
-        rejected: now in quarantine.
-        blank: lines with nothing on them.
-        erased: of persons who were erased; kept nowhere.
-
-    """
-
-    read: int = 0
-    loaded: int = 0
-    rejected: int = 0
-    blank: int = 0
-    erased: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.read + other.read,
-            self.loaded + other.loaded,
-            self.rejected + other.rejected,
-            self.blank + other.blank,
-            self.erased + other.erased,
-        )
-
-
-@dataclass(frozen=True)
 class Entry:
     """What identifies a file's content under its name.
 
     Arguments:
         target_schema: the schema of the raw tables.
-        source: the dataset's name.
+        dataset: the dataset's name.
         filename: its name in the landing zone.
         checksum: SHA-256 of its bytes, in hexadecimal.
         size: in bytes.
@@ -80,7 +52,7 @@ class Entry:
     """
 
     target_schema: str
-    source: str
+    dataset: str
     filename: str
     checksum: str
     size: int
@@ -102,18 +74,18 @@ def loaded_files(connection: db.Connection, target_schema: str) -> list[LoadedFi
     return [LoadedFile(*row) for row in _queries.loaded_files(connection, target_schema=target_schema)]
 
 
-def find_checksum(connection: db.Connection, target_schema: str, source: str, checksum: str) -> tuple[int, str] | None:
+def find_checksum(connection: db.Connection, target_schema: str, dataset: str, checksum: str) -> tuple[int, str] | None:
     """Return file_id and name of the loaded file with these bytes, if there is one."""
     row: tuple[int, str] | None = _queries.find_loaded_checksum(
-        connection, target_schema=target_schema, source=source, checksum=checksum
+        connection, target_schema=target_schema, dataset=dataset, checksum=checksum
     )
     return row
 
 
-def find_name(connection: db.Connection, target_schema: str, source: str, filename: str) -> int | None:
+def find_name(connection: db.Connection, target_schema: str, dataset: str, filename: str) -> int | None:
     """Return the file_id of what is loaded under this name, if anything is."""
     file_id: int | None = _queries.find_loaded_name(
-        connection, target_schema=target_schema, source=source, source_filename=filename
+        connection, target_schema=target_schema, dataset=dataset, source_filename=filename
     )
     return file_id
 
@@ -201,20 +173,20 @@ def record_not_loaded(
     )
 
 
-def claim(connection: db.Connection, target_schema: str, source: str, filename: str) -> bool:
+def claim(connection: db.Connection, target_schema: str, dataset: str, filename: str) -> bool:
     """Take a file for this transaction; False where another one has it. The server frees it, however that ends."""
-    name = db.lock_name(claim_name(target_schema, source, filename))
+    name = db.lock_name(claim_name(target_schema, dataset, filename))
     return bool(_queries.claim(connection, name=name))
 
 
-def claim_name(target_schema: str, source: str, filename: str) -> str:
+def claim_name(target_schema: str, dataset: str, filename: str) -> str:
     """Return the name of the lock that claims a file."""
-    return f"file:{target_schema}.{source}:{filename}"
+    return f"file:{target_schema}.{dataset}:{filename}"
 
 
-def lock(connection: db.Connection, target_schema: str, source: str) -> None:
+def lock(connection: db.Connection, target_schema: str, dataset: str) -> None:
     """Keep other loads of this dataset from committing until this transaction ends."""
-    _queries.lock(connection, name=db.lock_name(f"manifest:{target_schema}.{source}"))
+    _queries.lock(connection, name=db.lock_name(f"manifest:{target_schema}.{dataset}"))
 
 
 def mark_replaced(connection: db.Connection, file_id: int) -> None:
@@ -233,9 +205,9 @@ def remember_versions(connection: db.Connection, versions: Mapping[int, str]) ->
     _queries.remember_versions(connection, file_ids=list(versions), versions=list(versions.values()))
 
 
-def mark_source_replaced(connection: db.Connection, target_schema: str, source: str) -> None:
+def mark_dataset_replaced(connection: db.Connection, target_schema: str, dataset: str) -> None:
     """Record that all rows of a dataset have been taken out of raw, in favour of newer ones."""
-    _queries.mark_source_replaced(connection, target_schema=target_schema, source=source)
+    _queries.mark_dataset_replaced(connection, target_schema=target_schema, dataset=dataset)
 
 
 def content_fingerprint(connection: db.Connection, target_schema: str) -> str:
@@ -247,7 +219,7 @@ def _identity(entry: Entry) -> dict[str, str | int | None]:
     return {
         "source_filename": entry.filename,
         "checksum": entry.checksum,
-        "source": entry.source,
+        "dataset": entry.dataset,
         "target_schema": entry.target_schema,
         "size_bytes": entry.size,
         "source_version": entry.version,

@@ -4,60 +4,14 @@ An observer never changes a run: what it raises is logged and forgotten.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Literal
-from uuid import UUID, uuid4
 
 from ingestion import log
-from ingestion.ingest import FileResult, IngestResult
-from ingestion.replay import Replay
-from ingestion.retraction import Receipt, Retracted
-from ingestion.run_tracker import Step, exit_code_of
-from ingestion.transform import NodeResult
-
-Command = Literal["run", "migrate", "ingest", "transform", "reload", "retract", "erase", "replay"]
-
-
-@dataclass
-class RunResult:
-    """What a run did, as far as it has come.
-
-    Arguments:
-        command: what was called.
-        run_id: its name.
-        started_at: when.
-        steps: what was started, in order.
-        ingest: what became of the files, where files were looked at.
-        nodes: what became of dbt's models and tests, where they were built.
-        retracted: files that were taken out.
-        replayed: files whose rejected rows were judged again.
-        receipt: what was erased.
-        report: the path or URL of its report, or of the last one where that says the same.
-        error: what ended it, or None.
-        error_summary: one redacted line about that.
-        duration_seconds: from start to end.
-
-    """
-
-    command: Command
-    run_id: UUID = field(default_factory=uuid4)
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    steps: list[Step] = field(default_factory=list)
-    ingest: IngestResult | None = None
-    nodes: list[NodeResult] = field(default_factory=list)
-    retracted: list[Retracted] = field(default_factory=list)
-    replayed: list[Replay] = field(default_factory=list)
-    receipt: Receipt | None = None
-    report: str | None = None
-    error: BaseException | None = None
-    error_summary: str | None = None
-    duration_seconds: float = 0.0
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code for the process; see `errors`."""
-        return exit_code_of(self.error) if self.error else 0
+from ingestion.results import (
+    FileResult,
+    NodeResult,
+    RunResult,
+    Step,
+)
 
 
 class Observer:

@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg2.extras import execute_values
 
 from ingestion import db
+from ingestion.results import Fault
 
 Reason = Literal[
     "too_few_fields",
@@ -70,9 +71,6 @@ def record(connection: db.Connection, file_id: int, rows: Iterable[RejectedRow],
     return written
 
 
-Fault = tuple[str, str | None, int]
-
-
 def faults(connection: db.Connection, file_id: int) -> list[Fault]:
     """Return reason, column and number of rows of what is wrong with a file, the most frequent first.
 
@@ -90,7 +88,7 @@ class Group:
 
     Arguments:
         filename: the file's name in the landing zone.
-        source: the dataset they were read for.
+        dataset: the dataset they were read for.
         reason: the fault.
         column: where it is, if in a column.
         rows: how many.
@@ -100,7 +98,7 @@ class Group:
     """
 
     filename: str
-    source: str
+    dataset: str
     reason: str
     column: str | None
     rows: int

@@ -6,7 +6,7 @@ Every function takes a connection and leaves the commit to its caller.
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -14,47 +14,14 @@ from psycopg2.sql import SQL, Identifier
 
 from ingestion import db, manifest
 from ingestion.errors import ConfigurationError
+from ingestion.results import ErasureReceipt, RetractedFile
 from ingestion.sources import declared, user_id_in
 
 _NUMBER = re.compile(rb"\d{1,19}")
 _queries = db.queries("retraction")
 
 
-@dataclass(frozen=True)
-class Retracted:
-    """A file that was taken out.
-
-    Arguments:
-        filename: its name in the landing zone.
-        source: its dataset.
-        rows: taken out of the raw table.
-        rows_rejected: taken out of quarantine.
-
-    """
-
-    filename: str
-    source: str
-    rows: int
-    rows_rejected: int
-
-
-@dataclass
-class Receipt:
-    """What was erased of a person, without naming them.
-
-    Arguments:
-        user_hash: the tombstone: HMAC-SHA256 of the user id, in hexadecimal.
-        rows: deleted from each table, by `schema.table`.
-        files: names of the files in which the person was; the files themselves are not ours to delete.
-
-    """
-
-    user_hash: str
-    rows: dict[str, int] = field(default_factory=dict)
-    files: list[str] = field(default_factory=list)
-
-
-def retract(connection: db.Connection, schema: str, filename: str, reason: str, run_id: UUID) -> list[Retracted]:
+def retract(connection: db.Connection, schema: str, filename: str, reason: str, run_id: UUID) -> list[RetractedFile]:
     """Take a file's rows out of raw and out of quarantine, and remember that it was taken out.
 
     Arguments:
@@ -74,20 +41,20 @@ def retract(connection: db.Connection, schema: str, filename: str, reason: str, 
     files = list(_queries.files_named(connection, target_schema=schema, source_filename=filename))
     if not files:
         raise manifest.not_loaded(filename)
-    for file_id, source, *_ in files:
-        manifest.lock(connection, schema, source)
-        _delete(connection, schema, source, "_file_id = %s", file_id)
+    for file_id, dataset, *_ in files:
+        manifest.lock(connection, schema, dataset)
+        _delete(connection, schema, dataset, "_file_id = %s", file_id)
         _queries.delete_rejected(connection, file_id=file_id)
         _queries.mark_retracted(connection, file_id=file_id, reason=reason, run_id=str(run_id))
         _queries.mark_refused_retracted(connection, file_id=file_id, reason=reason, run_id=str(run_id))
-    return [Retracted(filename, source, rows, rejected) for _, source, rows, rejected in files]
+    return [RetractedFile(filename, dataset, rows, rejected) for _, dataset, rows, rejected in files]
 
 
 def retracted(connection: db.Connection, schema: str) -> dict[tuple[str, str], int]:
     """Return dataset and checksum of what was retracted, with its size in bytes; it stays out until it is reloaded."""
     return {
-        (source, checksum): size
-        for source, checksum, size in _queries.retracted_checksums(connection, target_schema=schema)
+        (dataset, checksum): size
+        for dataset, checksum, size in _queries.retracted_checksums(connection, target_schema=schema)
     }
 
 
@@ -126,13 +93,13 @@ class Tombstones:
             )
         self._key = key
 
-    def keep_out(self, connection: db.Connection, schema: str, source: str, file_id: int, filename: str) -> "Kept":
+    def keep_out(self, connection: db.Connection, schema: str, dataset: str, file_id: int, filename: str) -> "Kept":
         """Delete what a load has brought back of erased persons.
 
         Arguments:
             connection: in the load's transaction.
             schema: of the raw tables.
-            source: the dataset.
+            dataset: the dataset.
             file_id: the load.
             filename: of what was loaded; it may name the person its rows do not.
 
@@ -144,7 +111,7 @@ class Tombstones:
             return Kept(0, 0)
         with connection.cursor() as cursor:
             cursor.execute(
-                SQL("select distinct user_id from {} where _file_id = %s").format(Identifier(schema, source)),
+                SQL("select distinct user_id from {} where _file_id = %s").format(Identifier(schema, dataset)),
                 (file_id,),
             )
             erased = [user_id for (user_id,) in cursor if self._is_erased(user_id)]
@@ -153,7 +120,7 @@ class Tombstones:
             rejected = [row_id for row_id, raw_line in cursor if of_one or self._names_one(bytes(raw_line))]
             cursor.execute("delete from ops.rejected_rows where rejected_row_id = any(%s)", (rejected,))
         return Kept(
-            from_raw=_delete(connection, schema, source, "_file_id = %s and user_id = any(%s)", file_id, erased),
+            from_raw=_delete(connection, schema, dataset, "_file_id = %s and user_id = any(%s)", file_id, erased),
             from_quarantine=len(rejected),
         )
 
@@ -164,7 +131,7 @@ class Tombstones:
         return any(self._is_erased(int(digits)) for digits in _NUMBER.findall(raw_line))
 
 
-def erase(connection: db.Connection, schema: str, user_id: int, key: str | None, run_id: UUID) -> Receipt:
+def erase(connection: db.Connection, schema: str, user_id: int, key: str | None, run_id: UUID) -> ErasureReceipt:
     """Remove a person from raw, from quarantine and from all that dbt has built, and leave a tombstone.
 
     Arguments:
@@ -183,20 +150,20 @@ def erase(connection: db.Connection, schema: str, user_id: int, key: str | None,
             "PIPELINE_ERASURE_KEY is not set",
             hint="Set it to a long random secret and keep it: the tombstones are hashed with it.",
         )
-    receipt = Receipt(hash_user(key, user_id))
+    receipt = ErasureReceipt(hash_user(key, user_id))
     files: set[int] = set()
-    for source in declared():
-        manifest.lock(connection, schema, source.name)
+    for dataset in declared():
+        manifest.lock(connection, schema, dataset.name)
         with connection.cursor() as cursor:
             cursor.execute(
                 SQL(
                     "with gone as (delete from {} where user_id = %s returning _file_id)"
                     " select _file_id, count(*) from gone group by _file_id"
-                ).format(Identifier(schema, source.name)),
+                ).format(Identifier(schema, dataset.name)),
                 (user_id,),
             )
             by_file = dict(cursor.fetchall())
-        receipt.rows[f"{schema}.{source.name}"] = sum(by_file.values())
+        receipt.rows[f"{schema}.{dataset.name}"] = sum(by_file.values())
         for file_id, rows in by_file.items():
             _queries.count_erased(connection, file_id=file_id, from_raw=rows, from_quarantine=0)
         files |= by_file.keys()

@@ -7,17 +7,17 @@ frees it as soon as the process is gone, however it went: a run that says `runni
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 from uuid import UUID
 
 from psycopg2.extras import Json
 from sqlalchemy import Engine
 
 from ingestion import __version__, db, log, migrate
-from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError, StatementError
+from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError, StatementError, exit_code_of
+from ingestion.results import Step
 
 DIED = "the process died: no trace of how (killed, out of memory, or the machine went down)"
 
@@ -34,37 +34,6 @@ def ensure_pipeline_runs_table(engine: Engine) -> None:
 
     """
     migrate.migrate(engine)
-
-
-@dataclass
-class Step:
-    """A step of a run; its fields are filled while it works and recorded when it ends.
-
-    Arguments:
-        name: migrate, ingest, dbt_build or report.
-        attempt: from 1.
-        rows_in: rows read.
-        rows_out: rows written.
-        rows_rejected: rows put into quarantine.
-        dbt_invocation_id: dbt's own name for what it did.
-        input_fingerprint: digest of all that the step reads.
-        skipped: set where there was nothing to do, and then why.
-        detail: for people; JSON-able, without data of persons.
-
-    """
-
-    name: str
-    attempt: int = 1
-    rows_in: int | None = None
-    rows_out: int | None = None
-    rows_rejected: int | None = None
-    dbt_invocation_id: str | None = None
-    input_fingerprint: str | None = None
-    skipped: str | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
-    status: str = "running"
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    duration_ms: int | None = None
 
 
 class Watcher(Protocol):
@@ -305,11 +274,6 @@ def summary_of(exc: BaseException) -> str:
     name = type(exc).__name__ + (f" [{sqlstate}]" if sqlstate else "")
     message = " ".join(log.redact(str(exc)).split()) if isinstance(exc, PipelineError | Interrupted) else "see the log"
     return f"{name}: {message}"
-
-
-def exit_code_of(exc: BaseException) -> int:
-    """Return the exit code for an error; 70 for one that nobody foresaw."""
-    return exc.exit_code if isinstance(exc, PipelineError | Interrupted) else 70
 
 
 def lock_name(run_id: str) -> str:

@@ -1,5 +1,6 @@
 """The order of the steps: migrate, ingest, dbt_build, report; what a run is, whoever starts it."""
 
+import runpy
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -22,13 +23,13 @@ from ingestion.errors import (
     StatementError,
     UsageError,
 )
-from ingestion.ingest import IngestResult, Plan, ingest
-from ingestion.observers import Command, Observer, Observers, RunResult
+from ingestion.ingest import Plan, ingest
+from ingestion.observers import Observer, Observers
 from ingestion.replay import replay
-from ingestion.run_tracker import RunTracker, Step, summary_of
+from ingestion.results import Command, IngestResult, NodeResult, RunResult, Step
+from ingestion.run_tracker import RunTracker, summary_of
 from ingestion.signals import Interruptible
 from ingestion.storage import open_storage
-from ingestion.transform import NodeResult
 
 # what follows migrate, which every command begins with; what builds the marts ends with a report, also where it fails
 STEPS: dict[Command, tuple[str, ...]] = {
@@ -396,6 +397,5 @@ class FilesRefusedError(BadDataError):
 
 
 if __name__ == "__main__":
-    from ingestion.__main__ import main
-
-    sys.exit(main(["run", *sys.argv[1:]]))
+    sys.argv.insert(1, "run")
+    runpy.run_module("ingestion", run_name="__main__")

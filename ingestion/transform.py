@@ -9,8 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from sqlalchemy import Engine
 from ingestion import __version__, db, log, manifest
 from ingestion.config import ROOT, Settings, exported
 from ingestion.errors import ConfigurationError, PipelineError, TestsFailedError
-from ingestion.run_tracker import Step
+from ingestion.results import FAILED_NODE_STATUSES, NodeResult, Step
 
 PROJECT_DIRECTORY = ROOT / "dbt"
 
@@ -32,58 +31,11 @@ _NOT_INPUTS = {"target", "logs", "dbt_packages"}
 _BUILT = {"table", "incremental", "view", "materialized_view"}
 _PARTIAL_PARSE = "partial_parse.msgpack"
 _STATIC_PAGE = "static_index.html"
-_FAILED = {"error", "fail", "runtime error", "partial success"}
+
 _LOG_BYTES = 10 << 20
 _LOGS_KEPT = 5
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _queries = db.queries("transform")
-
-
-@dataclass(frozen=True)
-class NodeResult:
-    """What became of a dbt model or test.
-
-    Arguments:
-        node_id: dbt's unique id.
-        name: the model or test.
-        resource_type: model, test, and so on.
-        status: success, error, pass, warn, fail or skipped.
-        failures: for a test, the rows that failed it.
-        rows_affected: for a model, the rows written.
-        duration_ms: how long it took.
-        message: one redacted line.
-        relation: `schema.name` of the table or view it built.
-        started_at: when it began, None where it was skipped.
-        reads: `schema.name` of the tables and views that it reads.
-        columns: the declared columns of what it built, and their types.
-        materialized: for a model, as what: table, view, and so on.
-        tested: for a generic test, `schema.name` of what it is a test of.
-        column: for a generic test of one column, that column.
-        kind: for a generic test, its name without the model's: not_null, unique, and so on.
-
-    """
-
-    node_id: str
-    name: str
-    resource_type: str
-    status: str
-    failures: int | None
-    rows_affected: int | None
-    duration_ms: int
-    message: str | None
-    relation: str | None
-    started_at: datetime | None = None
-    reads: tuple[str, ...] = ()
-    columns: Mapping[str, str] = field(default_factory=dict)
-    materialized: str | None = None
-    tested: str | None = None
-    column: str | None = None
-    kind: str | None = None
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether a model could not be built, or a test found something."""
-        return self.status in _FAILED
 
 
 def build(
@@ -237,7 +189,7 @@ def _document(runner: Any, options: list[str], target: Path, directory: Path) ->
 
 
 def _relations(target: Path) -> dict[str, str]:
-    """Return `schema.name` of every model and source by dbt's id of it, as dbt has left it behind."""
+    """Return `schema.name` of every model and dataset by dbt's id of it, as dbt has left it behind."""
     try:
         manifest = json.loads(target.joinpath("manifest.json").read_bytes())
     except OSError:
@@ -373,7 +325,11 @@ def _listen(event: Any) -> None:
     quiet = log.INFO if node.resource_type == "model" else log.DEBUG
     log.event(
         f"{node.node_name}: {node.node_status}",
-        level=log.ERROR if node.node_status in _FAILED else log.WARNING if node.node_status == "warn" else quiet,
+        level=log.ERROR
+        if node.node_status in FAILED_NODE_STATUSES
+        else log.WARNING
+        if node.node_status == "warn"
+        else quiet,
         node=node.unique_id,
         node_status=node.node_status,
         duration_ms=round(event.data.run_result.execution_time * 1000),

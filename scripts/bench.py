@@ -30,10 +30,11 @@ import psycopg2
 
 from ingestion import embedded
 from ingestion.config import ROOT, Database
-from ingestion.sources import DAILY_ACTIVITY
+from ingestion.sources import dataset_named
 from scripts.generate_sample_data import FIRST_DAY, SEED, activity_row, people, us_date, worn_day
 
 BUILD = ROOT / "build" / "bench"
+DAILY_ACTIVITY = dataset_named("daily_activity")
 PEERS = BUILD / "peers"
 DAYS = 1_000
 PLAIN_TABLE = "public.plain"
@@ -74,6 +75,7 @@ with adbc.connect(sys.argv[1], autocommit=True) as connection:
 DLT = """
 import sys
 import dlt, pyarrow.csv
+
 rows = dlt.resource(lambda: pyarrow.csv.open_csv(sys.argv[2]), name="activity")
 pipeline = dlt.pipeline("bench", pipelines_dir=sys.argv[3], destination=dlt.destinations.postgres(sys.argv[1]))
 pipeline.run(rows, loader_file_format="{}")

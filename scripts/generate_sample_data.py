@@ -14,7 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 
-from ingestion.sources import DAILY_ACTIVITY, SLEEP, Source
+from ingestion.sources import Dataset, dataset_named
+
+DAILY_ACTIVITY = dataset_named("daily_activity")
+SLEEP = dataset_named("sleep")
 
 SEED = 20260101
 DAYS_OF_EMPTY_ROWS = 14  # how long a phone goes on syncing a device that lies in a drawer
@@ -219,7 +222,7 @@ def as_single_precision(value: float) -> float:
     return rounded
 
 
-def write(path: Path, source: Source, rows: list[list[str]], random: Random) -> None:
+def write(path: Path, source: Dataset, rows: list[list[str]], random: Random) -> None:
     """Write one drop, with a few of its rows twice."""
     repeated = {random.randrange(len(rows)) for _ in range(3)}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine
 
 from ingestion import db, embedded, log, migrate
-from ingestion.__main__ import main
+from ingestion.cli import main
 from ingestion.config import Database, Settings, exported
 from tests.drops import Invoke, Landing
 

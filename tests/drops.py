@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import Engine
 
 from ingestion import db, redaction
-from ingestion.ingest import IngestResult, Plan, ingest
+from ingestion.ingest import Plan, ingest
+from ingestion.results import IngestResult
 from ingestion.storage import open_storage
 
 # the command line: its arguments, and the exit code
@@ -88,11 +89,11 @@ class Landing:
 
     def check(self, schema: str = "raw") -> None:
         """Assert what holds at any time: ledger and tables agree, and no row is unaccounted for."""
-        for source in ("sleep", "daily_activity"):
-            in_table = self.rows(f'select _file_id, count(*) from "{schema}".{source} group by 1 order by 1')
+        for dataset in ("sleep", "daily_activity"):
+            in_table = self.rows(f'select _file_id, count(*) from "{schema}".{dataset} group by 1 order by 1')
             in_ledger = self.rows(
                 "select file_id, row_count from ops.raw_ingest_manifest where status = 'loaded' and row_count > 0"
-                f" and target_schema = '{schema}' and source = '{source}' order by 1"
+                f" and target_schema = '{schema}' and source = '{dataset}' order by 1"
             )
             assert in_table == in_ledger
         assert (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ingestion import log, runner
 from ingestion.config import Database, Settings, exported
-from ingestion.observers import RunResult
+from ingestion.results import RunResult
 from tests.drops import SLEEP_HEADER, activity, sleep
 from tests.listeners import Answer, Service, serve
 

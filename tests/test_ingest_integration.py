@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from ingestion import __main__, db, log, manifest
+from ingestion import cli, db, log, manifest
 from ingestion.config import Database, Settings
 from ingestion.errors import BadDataError, StatementError
 from ingestion.ingest import Plan, ingest
-from ingestion.records import CHUNK_BYTES
+from ingestion.load.records import CHUNK_BYTES
 from ingestion.storage import StoredFile, local, open_storage
 from ingestion.storage.local import LocalStorage
 from tests.drops import ACTIVITY_HEADER, SLEEP_HEADER, Landing, activity, sleep
@@ -107,16 +107,16 @@ def test_the_sample_data_loads_whole(landing: Landing) -> None:
     result = landing.ingest()
     assert set(result.by_status()) == {"loaded"}
     lines = {
-        source: sum(
+        dataset: sum(
             len(path.read_text(encoding="utf-8").splitlines()) - 1
             for path in landing.root.rglob("*.csv")
-            if path.name.lower().startswith(source[:5])
+            if path.name.lower().startswith(dataset[:5])
         )
-        for source in ("sleep", "daily_activity")
+        for dataset in ("sleep", "daily_activity")
     }
-    for source, expected in lines.items():
+    for dataset, expected in lines.items():
         assert expected > 100
-        assert landing.rows(f"select count(*) from raw.{source}") == [(expected,)]
+        assert landing.rows(f"select count(*) from raw.{dataset}") == [(expected,)]
     assert result.counts.read == result.counts.loaded == sum(lines.values())
     assert landing.ingest().by_status() == {"skipped": len(result.files)}
     landing.check()
@@ -259,7 +259,7 @@ def test_an_unknown_file_is_reported_and_left_alone(landing: Landing, *, use_man
     path = landing.put("hourlyIntensities_merged.csv", b"Id,ActivityHour,StepTotal\n1,4/12/2016,5\n")
     landing.put("sleep.csv", sleep(1))
     unknown, known = landing.ingest(use_manifest=use_manifest).files
-    assert (unknown.filename, unknown.status, unknown.source) == ("hourlyIntensities_merged.csv", "unknown", None)
+    assert (unknown.filename, unknown.status, unknown.dataset) == ("hourlyIntensities_merged.csv", "unknown", None)
     assert "docs/sources.md" in (unknown.hint or "")
     assert known.status == "loaded"
     assert path.exists()
@@ -462,11 +462,11 @@ def command(database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.mark.usefixtures("command")
 def test_the_command_loads_and_says_so_by_its_exit_code(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1))
-    assert __main__.main(["ingest", "--data-dir", str(landing.root), "--use-manifest"]) == 0
+    assert cli.main(["ingest", "--data-dir", str(landing.root), "--use-manifest"]) == 0
     landing.put("sleep_2.csv", b"")
-    assert __main__.main(["ingest", "--data-dir", str(landing.root), "--use-manifest"]) == 65
-    assert __main__.main(["ingest", "--data-dir", str(landing.root / "nowhere")]) == 78
-    assert __main__.main(["ingest", "--data-dir", str(landing.root), "--no-such-option"]) == 64
+    assert cli.main(["ingest", "--data-dir", str(landing.root), "--use-manifest"]) == 65
+    assert cli.main(["ingest", "--data-dir", str(landing.root / "nowhere")]) == 78
+    assert cli.main(["ingest", "--data-dir", str(landing.root), "--no-such-option"]) == 64
     assert landing.users() == [1]
 
 
@@ -479,8 +479,8 @@ def test_the_command_takes_its_settings_from_the_environment_too(
     monkeypatch.setenv("PIPELINE_USE_MANIFEST", "1")
     monkeypatch.setenv("PIPELINE_SCHEMA", "backfill")
     for _ in range(2):
-        assert __main__.main(["ingest"]) == 0
+        assert cli.main(["ingest"]) == 0
     assert landing.users("backfill.sleep") == [1]
     assert landing.rows("select status from ops.raw_ingest_manifest") == [("loaded",)]
-    assert __main__.main(["ingest", "--no-use-manifest", "--schema", "raw"]) == 0
+    assert cli.main(["ingest", "--no-use-manifest", "--schema", "raw"]) == 0
     assert landing.users("raw.sleep") == [1]

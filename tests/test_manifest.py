@@ -11,7 +11,8 @@ from sqlalchemy import Engine, create_engine
 
 from ingestion import db, manifest
 from ingestion.config import Database
-from ingestion.manifest import Counts, Entry, LoadedFile
+from ingestion.manifest import Entry, LoadedFile
+from ingestion.results import Counts
 from tests.drops import Landing, sleep
 
 ENTRY = Entry("raw", "sleep", "sleep.csv", "c0ffee", 12)
@@ -46,7 +47,7 @@ def test_a_loaded_file_is_found_by_name_and_by_checksum(engine: Engine) -> None:
         assert manifest.find_name(connection, "raw", "sleep", "sleep.csv") == file_id
         assert manifest.find_checksum(connection, "raw", "sleep", "c0ffee") == (file_id, "sleep.csv")
         (found,) = manifest.loaded_files(connection, "raw")
-        assert (found.source, found.filename, found.file_id, found.checksum, found.size) == (
+        assert (found.dataset, found.filename, found.file_id, found.checksum, found.size) == (
             "sleep",
             "sleep.csv",
             file_id,
@@ -87,7 +88,7 @@ def test_the_database_refuses_what_would_load_twice(engine: Engine, second: Entr
     with db.session(engine) as connection:
         with pytest.raises(psycopg2.errors.UniqueViolation):
             manifest.record_loaded(connection, 2, second, COUNTS, uuid4())
-        elsewhere = Entry("backfill", second.source, second.filename, second.checksum, second.size)
+        elsewhere = Entry("backfill", second.dataset, second.filename, second.checksum, second.size)
         manifest.record_loaded(connection, 3, elsewhere, COUNTS, uuid4())
 
 
@@ -214,11 +215,11 @@ def test_a_slow_load_does_not_bring_in_an_older_content(landing: Landing, monkey
     landing.put("sleep.csv", sleep(1))
     take = manifest.lock
 
-    def overtaken(connection: db.Connection, target_schema: str, source: str) -> None:
+    def overtaken(connection: db.Connection, target_schema: str, dataset: str) -> None:
         monkeypatch.setattr(manifest, "lock", take)
         landing.put("sleep.csv", sleep(2, 3))
         assert landing.statuses() == {"sleep.csv": "claimed"}
-        take(connection, target_schema, source)
+        take(connection, target_schema, dataset)
 
     monkeypatch.setattr(manifest, "lock", overtaken)
     assert landing.statuses() == {"sleep.csv": "refused"}

@@ -6,8 +6,8 @@ from typing import ClassVar, Self
 
 from ingestion.alerts.alert import Alert
 from ingestion.config import AlertSettings
-from ingestion.health import Dataset
-from ingestion.observers import RunResult
+from ingestion.health import DatasetFreshness
+from ingestion.results import RunResult
 
 
 class ChannelError(Exception):
@@ -47,7 +47,7 @@ class Ending:
 
     run: RunResult
     log_tail: tuple[str, ...] = ()
-    datasets: Sequence[Dataset] = ()
+    datasets: Sequence[DatasetFreshness] = ()
     ended_topics: tuple[str, ...] = ()
 
 

@@ -19,9 +19,9 @@ from ingestion.alerts.ledger import DatabaseLedger, FileLedger, Ledger, NoLedger
 from ingestion.alerts.occasions import Sign
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError
-from ingestion.health import Dataset
-from ingestion.observers import Observer, RunResult
-from ingestion.run_tracker import Step
+from ingestion.health import DatasetFreshness
+from ingestion.observers import Observer
+from ingestion.results import RunResult, Step
 
 # Kubernetes gives a run that it ends 30 seconds, and Docker 10
 _SECONDS_WHEN_INTERRUPTED = 5.0
@@ -98,7 +98,7 @@ class Alerts(Observer):
         self._post.wait(seconds)
         self._take_back()
 
-    def _signs(self, run: RunResult, datasets: list[Dataset]) -> list[Sign]:
+    def _signs(self, run: RunResult, datasets: list[DatasetFreshness]) -> list[Sign]:
         signs: list[Sign] = []
         if run.error is None:
             signs += [occasions.recovery(topic) for topic in occasions.ended_topics(run)]
@@ -153,7 +153,7 @@ class Alerts(Observer):
                     if claim.ledger is ledger:
                         book.take_back(claim.standing, claim.channel, is_over=claim.is_over)
 
-    def _datasets(self) -> list[Dataset]:
+    def _datasets(self) -> list[DatasetFreshness]:
         if not self._has_database:
             return []
         try:

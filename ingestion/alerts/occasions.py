@@ -11,9 +11,8 @@ from ingestion.alerts.alert import Alert, Kind, moment, safe
 from ingestion.alerts.ledger import Standing
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import BusyError, Interrupted
-from ingestion.health import Dataset, stale_message
-from ingestion.manifest import Counts
-from ingestion.observers import RunResult
+from ingestion.health import DatasetFreshness, stale_message
+from ingestion.results import FAILED_NODE_STATUSES, Counts, RunResult
 
 # each does the steps of these too, so that its success is theirs
 _COVERS = {
@@ -26,7 +25,7 @@ _COVERS = {
     "transform": ("transform", "migrate"),
     "migrate": ("migrate",),
 }
-_FAILED_NODES = {"error", "fail", "runtime error", "partial success"}
+
 _MOST_CAUSES = 200
 _DIED = "died"
 _MORE = {"stale": "status", "quarantine": "rejected list"}
@@ -118,7 +117,7 @@ def failure(run: RunResult) -> Sign:
 def _failed_items(run: RunResult) -> Iterator[str]:
     if run.ingest:
         yield from (file.filename for file in run.ingest.refused)
-    yield from (node.name for node in run.nodes if node.status in _FAILED_NODES)
+    yield from (node.name for node in run.nodes if node.status in FAILED_NODE_STATUSES)
 
 
 def death(command: str, started_at: datetime) -> Sign:
@@ -140,7 +139,7 @@ def death(command: str, started_at: datetime) -> Sign:
     )
 
 
-def staleness(datasets: Iterable[Dataset]) -> Iterator[Sign]:
+def staleness(datasets: Iterable[DatasetFreshness]) -> Iterator[Sign]:
     """Yield for each dataset that may not be without a new file for ever whether its data has stopped coming.
 
     Arguments:
@@ -148,18 +147,18 @@ def staleness(datasets: Iterable[Dataset]) -> Iterator[Sign]:
 
     """
     for dataset in datasets:
-        topic = f"stale/{dataset.source}"
+        topic = f"stale/{dataset.name}"
         if dataset.is_stale:
             yield Sign(
                 "stale",
                 topic,
                 ("no new file",),
                 stale_message(dataset),
-                f"no new data of {dataset.source}",
+                f"no new data of {dataset.name}",
                 "Ask whoever delivers the files; PIPELINE_STALE_AFTER_HOURS says how long is too long.",
             )
         elif dataset.stale_after_seconds is not None:
-            yield Sign("stale", topic, (), "", f"{dataset.source} is coming again")
+            yield Sign("stale", topic, (), "", f"{dataset.name} is coming again")
 
 
 def quarantine(run: RunResult, settings: AlertSettings) -> Iterator[Sign]:
@@ -282,7 +281,7 @@ def _facts_of(run: RunResult, run_id: str) -> list[tuple[str, str]]:
         rows = f"{counts.read:,} read, {counts.loaded:,} loaded, {counts.rejected:,} rejected"
         facts.append(("Rows", rows))
     if run.nodes:
-        failed = sum(node.status in _FAILED_NODES for node in run.nodes)
+        failed = sum(node.status in FAILED_NODE_STATUSES for node in run.nodes)
         facts.append(("dbt", f"{len(run.nodes) - failed:,} models and tests passed, {failed:,} failed"))
     return facts
 

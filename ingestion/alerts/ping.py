@@ -8,7 +8,7 @@ from ingestion.alerts.alert import Alert, safe
 from ingestion.alerts.channel import Channel, Ending
 from ingestion.alerts.http import Http
 from ingestion.config import AlertSettings
-from ingestion.observers import RunResult
+from ingestion.results import RunResult
 
 # a file that was reloaded by hand does not stand for the run that the check expects
 _EXPECTED = {"run", "ingest", "transform"}

@@ -55,7 +55,7 @@ def figures(ending: Ending) -> Figures:
         found |= {("last_run_files", (*command, ("status", name))): files.get(name, 0) for name in _FILES}
     for dataset in ending.datasets:
         if dataset.last_loaded_at:
-            labels = (("dataset", dataset.source),)
+            labels = (("dataset", dataset.name),)
             found["dataset_last_file_timestamp_seconds", labels] = dataset.last_loaded_at.timestamp()
     return found
 

@@ -23,16 +23,16 @@ class Freshness:
 
     Arguments:
         hours: for any dataset; 0 for ever.
-        by_source: for some by name, which are expected even where nothing of them has ever come.
+        by_dataset: for some by name, which are expected even where nothing of them has ever come.
 
     """
 
     hours: float = 0.0
-    by_source: Mapping[str, float] = field(default_factory=dict)
+    by_dataset: Mapping[str, float] = field(default_factory=dict)
 
-    def hours_of(self, source: str) -> float | None:
+    def hours_of(self, dataset: str) -> float | None:
         """Return the hours that a dataset may take, or None where there is no limit."""
-        return self.by_source.get(source, self.hours) or None
+        return self.by_dataset.get(dataset, self.hours) or None
 
 
 class Reader:
@@ -120,10 +120,10 @@ class Reader:
         wanted = "hours, as 36, or as 36, weight=200, sleep=0"
         hours: dict[str, float] = {}
         for part in filter(None, (part.strip() for part in self._environ.get(name, "").split(","))):
-            source, _, text = part.rpartition("=")
-            if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()) or source.strip() in hours:
+            dataset, _, text = part.rpartition("=")
+            if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()) or dataset.strip() in hours:
                 raise self._refuse(name, wanted)
-            hours[source.strip()] = float(text)
+            hours[dataset.strip()] = float(text)
         return Freshness(hours.pop("", 0.0), hours)
 
     def percent(self, name: str) -> float | None:

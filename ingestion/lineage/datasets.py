@@ -17,9 +17,8 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.naming.dataset import LocalFileSystem, Postgres
 
 from ingestion.config import Settings
-from ingestion.ingest import FileResult
-from ingestion.sources import source_named, without_user_id
-from ingestion.transform import NodeResult
+from ingestion.results import FileResult, NodeResult
+from ingestion.sources import dataset_named, without_user_id
 
 # more files than these are told of as their folders, and more folders as the landing zone: a catalogue is for people
 _MOST_INPUTS = 100
@@ -46,22 +45,22 @@ class Datasets:
         """Return what an ingest has read, with what was wrong with its rows.
 
         Arguments:
-            files: of one source.
+            files: of one dataset.
 
         """
         return [self._files(path, group) for path, group in _grouped(files).items()]
 
-    def loaded(self, source: str, files: Sequence[FileResult]) -> OutputDataset:
+    def loaded(self, dataset: str, files: Sequence[FileResult]) -> OutputDataset:
         """Return the table that an ingest has written.
 
         Arguments:
-            source: whose table it is.
+            dataset: whose table it is.
             files: what was loaded into it.
 
         """
-        columns = {column.name: column.type for column in source_named(source).columns}
+        columns = {column.name: column.type for column in dataset_named(dataset).columns}
         rows = sum(file.counts.loaded for file in files)
-        return self._written(f"{self._schema}.{source}", columns, "TABLE", rows)
+        return self._written(f"{self._schema}.{dataset}", columns, "TABLE", rows)
 
     def read(self, node: NodeResult) -> list[InputDataset]:
         """Return what a model reads."""

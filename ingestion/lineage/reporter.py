@@ -22,13 +22,12 @@ from openlineage.client.uuid import generate_new_uuid
 from ingestion import __version__, log
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError, Interrupted
-from ingestion.ingest import FileResult
 from ingestion.lineage.courier import Courier
 from ingestion.lineage.datasets import Datasets
-from ingestion.observers import Observer, RunResult
-from ingestion.run_tracker import Step, summary_of
+from ingestion.observers import Observer
+from ingestion.results import FileResult, NodeResult, RunResult, Step
+from ingestion.run_tracker import summary_of
 from ingestion.sources import without_user_id
-from ingestion.transform import NodeResult
 
 _PIPELINE = "wearables-pipeline"
 _READ_FILES = {"loaded", "replaced", "refused"}
@@ -105,9 +104,9 @@ class Reporter(Observer):
         self._files, self._nodes = {}, []
 
     def file_ended(self, file: FileResult) -> None:
-        if file.source and file.status in _READ_FILES:
+        if file.dataset and file.status in _READ_FILES:
             self._begin_step()
-            self._files.setdefault(file.source, []).append(file)
+            self._files.setdefault(file.dataset, []).append(file)
 
     def models_built(self, nodes: list[NodeResult]) -> None:
         work = self._begin_step()
@@ -129,24 +128,24 @@ class Reporter(Observer):
             return
         work = self._begin_step()
         news = _news_of(error, summary_of(error) if error else None)
-        # one source's bad files are none of another's business; whatever else ended the step may have cut it short
+        # one dataset's bad files are none of another's business; whatever else ended the step may have cut it short
         others = _COMPLETE if isinstance(error, BadDataError) else news
-        for source, files in self._files.items():
+        for dataset, files in self._files.items():
             refused = next((file for file in files if file.status == "refused"), None)
             own = _News(RunState.FAIL, f"{refused.filename}: {refused.reason}") if refused else others
-            self._tell_of_source(work, source, files, own)
+            self._tell_of_source(work, dataset, files, own)
         ended_at = step.started_at + timedelta(milliseconds=step.duration_ms or 0)
         self._tell(work, news, ended_at, self._datasets.tested(self._nodes))
 
-    def _tell_of_source(self, step: _Work, source: str, files: Sequence[FileResult], news: _News) -> None:
-        """Tell of one source's files: all of a step's together would look as if each table came of each file."""
+    def _tell_of_source(self, step: _Work, dataset: str, files: Sequence[FileResult], news: _News) -> None:
+        """Tell of one dataset's files: all of a step's together would look as if each table came of each file."""
         begun = [file.started_at or self._step.started_at for file in files]
         ended = [at + timedelta(milliseconds=file.duration_ms or 0) for at, file in zip(begun, files, strict=True)]
-        work = self._part(step, source, "TASK", min(begun))
+        work = self._part(step, dataset, "TASK", min(begun))
         inputs = self._datasets.files(files)
         loaded = [file for file in files if file.status != "refused"]
         self._tell(work, _STARTED, min(begun), inputs)
-        self._tell(work, news, max(ended), inputs, [self._datasets.loaded(source, loaded)] if loaded else [])
+        self._tell(work, news, max(ended), inputs, [self._datasets.loaded(dataset, loaded)] if loaded else [])
 
     def run_ended(self, run: RunResult) -> None:
         ended_at = run.started_at + timedelta(seconds=run.duration_seconds)

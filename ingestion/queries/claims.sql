@@ -1,6 +1,6 @@
--- name: note(target_schema, source, source_filename, run_id)!
+-- name: note(target_schema, dataset, source_filename, run_id)!
 insert into ops.file_claims (target_schema, source, source_filename, run_id)
-values (:target_schema, :source, :source_filename, :run_id)
+values (:target_schema, :dataset, :source_filename, :run_id)
 on conflict (target_schema, source, source_filename) do update
     set run_id = excluded.run_id, claimed_at = clock_timestamp();
 

@@ -112,7 +112,7 @@ from ops.dbt_node_results
 where run_id = :run_id
 order by duration_ms desc, node_id;
 
--- name: files(target_schema, status, source, pattern, max_files)
+-- name: files(target_schema, status, dataset, pattern, max_files)
 select
     source_filename,
     source,
@@ -129,7 +129,7 @@ from ops.raw_ingest_manifest
 where
     target_schema = :target_schema
     and (:status::text is null or status = :status)
-    and (:source::text is null or source = :source)
+    and (:dataset::text is null or source = :dataset)
     and (:pattern::text is null or source_filename ilike :pattern)
 order by ingested_at desc, file_id desc
 limit :max_files;

@@ -1,9 +1,9 @@
--- name: find_loaded_name(target_schema, source, source_filename)$
+-- name: find_loaded_name(target_schema, dataset, source_filename)$
 select file_id
 from ops.raw_ingest_manifest
 where
     target_schema = :target_schema
-    and source = :source
+    and source = :dataset
     and source_filename = :source_filename
     and status = 'loaded';
 
@@ -16,14 +16,14 @@ select exists (
         and status = 'loaded'
 );
 
--- name: find_loaded_checksum(target_schema, source, checksum)^
+-- name: find_loaded_checksum(target_schema, dataset, checksum)^
 select
     file_id,
     source_filename
 from ops.raw_ingest_manifest
 where
     target_schema = :target_schema
-    and source = :source
+    and source = :dataset
     and checksum = :checksum
     and status = 'loaded';
 
@@ -41,23 +41,23 @@ where target_schema = :target_schema and status = 'loaded';
 -- name: next_file_id()$
 select nextval(pg_get_serial_sequence('ops.raw_ingest_manifest', 'file_id'));
 
--- name: record_loaded(file_id, source_filename, checksum, source, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect)!
+-- name: record_loaded(file_id, source_filename, checksum, dataset, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect)!
 insert into ops.raw_ingest_manifest (
     file_id, source_filename, checksum, status, source, target_schema, size_bytes, source_version,
     rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect
 )
 values (
-    :file_id, :source_filename, :checksum, 'loaded', :source, :target_schema, :size_bytes, :source_version,
+    :file_id, :source_filename, :checksum, 'loaded', :dataset, :target_schema, :size_bytes, :source_version,
     :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id, :header, :dialect
 );
 
--- name: record_not_loaded(source_filename, checksum, status, source, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!
+-- name: record_not_loaded(source_filename, checksum, status, dataset, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!
 insert into ops.raw_ingest_manifest (
     source_filename, checksum, status, source, target_schema, size_bytes, source_version,
     duplicate_of, run_id, reason
 )
 values (
-    :source_filename, :checksum, :status, :source, :target_schema, :size_bytes, :source_version,
+    :source_filename, :checksum, :status, :dataset, :target_schema, :size_bytes, :source_version,
     :duplicate_of, :run_id, :reason
 )
 on conflict (target_schema, source, source_filename, checksum, status)
@@ -80,10 +80,10 @@ update ops.raw_ingest_manifest
 set status = 'replaced'
 where file_id = :file_id;
 
--- name: mark_source_replaced(target_schema, source)!
+-- name: mark_dataset_replaced(target_schema, dataset)!
 update ops.raw_ingest_manifest
 set status = 'replaced'
-where target_schema = :target_schema and source = :source and status = 'loaded';
+where target_schema = :target_schema and source = :dataset and status = 'loaded';
 
 -- name: content_fingerprint(target_schema)$
 -- changes with every change of what is loaded

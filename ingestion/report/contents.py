@@ -9,6 +9,7 @@ from typing import Any
 from ingestion import __version__, db, log
 from ingestion.report import pseudonym
 from ingestion.report.days import Packer, Person, precision
+from ingestion.results import FAILED_NODE_STATUSES
 
 # from the best to the worst, as the page shows them; the last are those of whom nothing can be said
 STATUSES = ("increasing", "stable", "declining", "disengaging", "lapsed", "insufficient_baseline")
@@ -16,7 +17,7 @@ STATUSES = ("increasing", "stable", "declining", "disengaging", "lapsed", "insuf
 _UNTOLD = len(STATUSES)
 _SLOWEST = 12
 _LISTED = 40
-_FAILED = {"error", "fail", "runtime error", "partial success"}
+
 _EPOCH = date(1970, 1, 1)
 # may quote the name of a file
 _FROM_OUTSIDE = {"name", "example", "error", "hint", "reason", "message"}
@@ -178,22 +179,22 @@ def _run(connection: db.Connection, row: tuple[Any, ...], outcome: Outcome | Non
     run["built"] = sum(node["type"] == "model" and node["status"] == "success" for node in nodes)
     run["tested"] = sum(node["type"] == "test" for node in nodes)
     run["passed"] = sum(node["status"] == "pass" for node in nodes)
-    run["problems"] = [node for node in nodes if node["status"] in _FAILED | {"warn"}][:_LISTED]
+    run["problems"] = [node for node in nodes if node["status"] in FAILED_NODE_STATUSES | {"warn"}][:_LISTED]
     return run
 
 
 def _files(connection: db.Connection) -> dict[str, Any]:
     return {
         "byStatus": [
-            _named(row, ("source", "status", "files", "read", "loaded", "rejected", "latestAt"))
+            _named(row, ("dataset", "status", "files", "read", "loaded", "rejected", "latestAt"))
             for row in _queries.files_by_status(connection)
         ],
         "latest": [
-            _named(row, ("name", "source", "status", "at", "read", "loaded", "rejected", "reason"))
+            _named(row, ("name", "dataset", "status", "at", "read", "loaded", "rejected", "reason"))
             for row in _queries.latest_files(connection)
         ],
         "rejected": [
-            _named(row, ("source", "reason", "column", "rows", "files", "example"))
+            _named(row, ("dataset", "reason", "column", "rows", "files", "example"))
             for row in _queries.rejected(connection)
         ],
     }

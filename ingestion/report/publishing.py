@@ -16,7 +16,7 @@ from ingestion.config import ROOT, Settings
 from ingestion.errors import PipelineError, UsageError
 from ingestion.report import page, pseudonym
 from ingestion.report.contents import Contents, Outcome, read
-from ingestion.run_tracker import Step
+from ingestion.results import Step
 from ingestion.storage import Shelf, open_shelf
 
 LATEST = "latest.html"

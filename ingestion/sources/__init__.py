@@ -6,51 +6,38 @@ another device's export of one is a file in `devices/`.
 
 from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
-from ingestion.sources.model import EXTRA, Column, DateOrder, Layout, Source, normalise, user_id_in, without_user_id
+from ingestion.sources.model import EXTRA, Column, Dataset, DateOrder, Layout, normalise, user_id_in, without_user_id
 
 __all__ = [
     "EXTRA",
     "Column",
+    "Dataset",
     "DateOrder",
     "Layout",
-    "Source",
+    "dataset_named",
+    "datasets_for",
     "declared",
     "normalise",
-    "source_named",
-    "sources_for",
     "user_id_in",
     "without_user_id",
 ]
 
-# for scripts and tests: not worked out before they are asked for, since a declaration may be wrong
-SOURCES: tuple[Source, ...]
-DAILY_ACTIVITY: Source
-SLEEP: Source
 
-
-def sources_for(basename: str) -> tuple[Source, ...]:
+def datasets_for(basename: str) -> tuple[Dataset, ...]:
     """Return the sources that a file of this name belongs to: none where it is unknown, several where it has tables."""
-    return tuple(source for source in declared() if source.matches(basename))
+    return tuple(dataset for dataset in declared() if dataset.matches(basename))
 
 
-def source_named(name: str) -> Source:
-    """Return a source by the name of its raw table.
+def dataset_named(name: str) -> Dataset:
+    """Return a dataset by the name of its raw table.
 
     Raises:
         ConfigurationError: it is not declared, or not any more.
 
     """
-    for source in declared():
-        if source.name == name:
-            return source
+    for dataset in declared():
+        if dataset.name == name:
+            return dataset
     raise ConfigurationError(
         f"the dataset {name} is not declared", hint=f"Bring back ingestion/sources/datasets/{name}.toml."
     )
-
-
-def __getattr__(name: str) -> object:
-    if name == "SOURCES":
-        return declared()
-    if name in {"DAILY_ACTIVITY", "SLEEP"}:
-        return source_named(name.lower())
-    raise AttributeError(name)

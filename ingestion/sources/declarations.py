@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from ingestion.errors import ConfigurationError
-from ingestion.sources.model import Column, ColumnType, DateOrder, Export, ExportFormat, Source, Taken, normalise
+from ingestion.sources.model import Column, ColumnType, Dataset, DateOrder, Export, ExportFormat, Taken, normalise
 
 _HERE = Path(__file__).parent
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -22,7 +22,7 @@ _D = TypeVar("_D")
 
 
 @cache
-def declared() -> tuple[Source, ...]:
+def declared() -> tuple[Dataset, ...]:
     """Return the declared datasets, in the order of their names.
 
     Raises:
@@ -32,7 +32,7 @@ def declared() -> tuple[Source, ...]:
     return read(_HERE / "datasets", _HERE / "devices")
 
 
-def read(datasets: Path, devices: Path) -> tuple[Source, ...]:
+def read(datasets: Path, devices: Path) -> tuple[Dataset, ...]:
     """Read declarations.
 
     Arguments:
@@ -49,10 +49,12 @@ def read(datasets: Path, devices: Path) -> tuple[Source, ...]:
     by_dataset = {
         name: tuple(export for _, export in pairs) for name, pairs in groupby(exports, key=lambda pair: pair[0])
     }
-    sources = tuple(_read_dataset(path, by_dataset.pop(path.stem, ())) for path in sorted(datasets.glob("*.toml")))
+    declared_datasets = tuple(
+        _read_dataset(path, by_dataset.pop(path.stem, ())) for path in sorted(datasets.glob("*.toml"))
+    )
     if by_dataset:
         raise _wrong(devices, f"there is no dataset {', '.join(by_dataset)}")
-    return sources
+    return declared_datasets
 
 
 class _Table:
@@ -126,9 +128,9 @@ def _open(path: Path) -> _Table:
         raise _wrong(place, str(exc)) from exc
 
 
-def _read_dataset(path: Path, exports: tuple[Export, ...]) -> Source:
+def _read_dataset(path: Path, exports: tuple[Export, ...]) -> Dataset:
     table = _open(path)
-    source = Source(
+    dataset = Dataset(
         name=path.stem,
         stems=table.need_texts("files"),
         key=table.need_texts("key"),
@@ -136,18 +138,18 @@ def _read_dataset(path: Path, exports: tuple[Export, ...]) -> Source:
             _read_column(f"{table.place}: columns.{name}", name, values)
             for name, values in table.need("columns", dict).items()
         ),
-        date_order=table.get_word("date_order", get_args(DateOrder), Source.date_order),
-        max_rejected_percent=table.get("max_rejected_percent", float, Source.max_rejected_percent),
-        max_rejected_rows=table.get("max_rejected_rows", int, Source.max_rejected_rows),
+        date_order=table.get_word("date_order", get_args(DateOrder), Dataset.date_order),
+        max_rejected_percent=table.get("max_rejected_percent", float, Dataset.max_rejected_percent),
+        max_rejected_rows=table.get("max_rejected_rows", int, Dataset.max_rejected_rows),
         delimiter=table.get("delimiter", str, None),
-        quote=table.get("quote", str, Source.quote),
-        encoding=table.get("encoding", str, Source.encoding),
+        quote=table.get("quote", str, Dataset.quote),
+        encoding=table.get("encoding", str, Dataset.encoding),
         exports=exports,
     )
-    table.close("files", *(field.name for field in fields(Source) if field.name not in {"name", "stems", "layouts"}))
-    for problem in _problems(source):
+    table.close("files", *(field.name for field in fields(Dataset) if field.name not in {"name", "stems", "layouts"}))
+    for problem in _problems(dataset):
         raise _wrong(table.place, problem)
-    return source
+    return dataset
 
 
 def _read_column(place: str, name: str, values: Any) -> Column:
@@ -213,39 +215,39 @@ def _read_taken(place: str, name: str, values: Any) -> Taken:
     return taken
 
 
-def _problems(source: Source) -> Iterator[str]:
+def _problems(dataset: Dataset) -> Iterator[str]:
     """Yield what is wrong with a declaration that is well formed."""
-    if len(source.quote) != 1 or len(source.delimiter or ",") != 1:
+    if len(dataset.quote) != 1 or len(dataset.delimiter or ",") != 1:
         yield "delimiter and quote must be one character each"
-    if not _is_encoding(source.encoding):
-        yield f"{source.encoding} is no encoding that Python knows"
-    if not 0 <= source.max_rejected_percent <= 100 or source.max_rejected_rows < 0:  # noqa: PLR2004
+    if not _is_encoding(dataset.encoding):
+        yield f"{dataset.encoding} is no encoding that Python knows"
+    if not 0 <= dataset.max_rejected_percent <= 100 or dataset.max_rejected_rows < 0:  # noqa: PLR2004
         yield "max_rejected_percent must be from 0 to 100, and max_rejected_rows not negative"
-    yield from _problems_of_columns(source)
-    names = {column.name for column in source.columns}
-    for export in source.exports:
+    yield from _problems_of_columns(dataset)
+    names = {column.name for column in dataset.columns}
+    for export in dataset.exports:
         taken = {column.name for column in export.columns}
         if unknown := taken - names:
             yield f"{export.device} fills {', '.join(sorted(unknown))}, which it does not have"
-        if missing := set(source.key) - taken - {"user_id"}:
+        if missing := set(dataset.key) - taken - {"user_id"}:
             yield f"{export.device} does not fill {', '.join(sorted(missing))}, which is part of the key"
         if export.format != "json" and any(column.parts for column in export.columns):
             yield f'{export.device} adds up columns, which is for format = "json"'
 
 
-def _problems_of_columns(source: Source) -> Iterator[str]:
-    for name in (source.name, *(column.name for column in source.columns)):
+def _problems_of_columns(dataset: Dataset) -> Iterator[str]:
+    for name in (dataset.name, *(column.name for column in dataset.columns)):
         if not _IDENTIFIER.fullmatch(name):
             yield f"{name} is no name for a table or column: lower case letters, digits and _"
-    required = {column.name for column in source.columns if column.required}
+    required = {column.name for column in dataset.columns if column.required}
     if "user_id" not in required:
         yield "columns has no required user_id"
-    if missing := set(source.key) - required:
+    if missing := set(dataset.key) - required:
         yield f"key: {', '.join(sorted(missing))} must be a required column, for a row without it means nothing"
-    for header, columns in _by_header(source).items():
+    for header, columns in _by_header(dataset).items():
         if len(columns) > 1:
             yield f"{' and '.join(columns)} both answer to the header {header}"
-    for column in source.columns:
+    for column in dataset.columns:
         if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
             yield f"columns.{column.name}: minimum is above maximum"
 
@@ -258,9 +260,9 @@ def _is_encoding(name: str) -> bool:
     return True
 
 
-def _by_header(source: Source) -> dict[str, list[str]]:
+def _by_header(dataset: Dataset) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for column in source.columns:
+    for column in dataset.columns:
         for header in {normalise(text) for text in (column.header, column.name, *column.aliases)}:
             found.setdefault(header, []).append(column.name)
     return found

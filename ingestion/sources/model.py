@@ -28,7 +28,7 @@ _USER_ID = re.compile(r"(?:^|[/ ._-])user_id=(\d{1,18})(?=[/ ._-]|$)")
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a source.
+    """One column of a dataset.
 
     Arguments:
         name: the column of the raw table.
@@ -60,7 +60,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Taken:
-    """A column of another device's export, taken into a column of the source.
+    """A column of another device's export, taken into a column of the dataset.
 
     Arguments:
         name: the column of the raw table.
@@ -84,7 +84,7 @@ class Export:
 
     Arguments:
         device: whose export it is.
-        stems: what the file name begins with, as in `Source`.
+        stems: what the file name begins with, as in `Dataset`.
         columns: the columns whose meaning is that of the raw table's; all others go to `_extra`.
         date_order: how it writes dates. ISO dates always fit.
         format: what it is written in.
@@ -103,7 +103,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Layout:
-    """One way in which files of a source are written.
+    """One way in which files of a dataset are written.
 
     Arguments:
         device: whose export it is.
@@ -163,7 +163,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Source:
+class Dataset:
     """One dataset as devices export it.
 
     Arguments:
@@ -209,7 +209,7 @@ class Source:
 
     @property
     def by_header(self) -> dict[str, Column]:
-        """Columns by the normalised headers of the source's own export."""
+        """Columns by the normalised headers of the dataset's own export."""
         return self.layouts[0].by_header
 
     def _layout(self, export: Export) -> Layout:

@@ -14,12 +14,11 @@ from opentelemetry.util.types import AttributeValue
 
 from ingestion import __version__, log
 from ingestion.config import Telemetry
-from ingestion.ingest import FileResult
-from ingestion.observers import Observer, RunResult
-from ingestion.run_tracker import Step, summary_of
+from ingestion.observers import Observer
+from ingestion.results import FileResult, NodeResult, RunResult, Step
+from ingestion.run_tracker import summary_of
 from ingestion.sources import without_user_id
 from ingestion.telemetry.delivery import Delivery
-from ingestion.transform import NodeResult
 
 _SCOPE = "ingestion"
 # what was worked on; a landing zone holds thousands of files that are merely known
@@ -101,7 +100,7 @@ class Reporter(Observer):
         self._step_seconds.record(duration_ms / 1000, outcome | _error_type(error))
 
     def file_ended(self, file: FileResult) -> None:
-        dataset = {"pipeline.dataset": file.source} if file.source else {}
+        dataset = {"pipeline.dataset": file.dataset} if file.dataset else {}
         self._files.add(1, {**dataset, "pipeline.outcome": file.status})
         if file.counts.read:
             for outcome in ("loaded", "rejected", "blank", "erased"):
@@ -109,14 +108,14 @@ class Reporter(Observer):
         if file.status not in _TRACED_FILES or file.started_at is None:
             return
         span = self._start(
-            f"file {file.source}",
+            f"file {file.dataset}",
             set_span_in_context(self._step),
             file.started_at,
             {
                 "file.path": without_user_id(file.filename),
                 "file.size": file.size,
                 "pipeline.file.checksum": file.checksum,
-                "pipeline.dataset": file.source,
+                "pipeline.dataset": file.dataset,
                 "pipeline.outcome": file.status,
                 "pipeline.rows.read": file.counts.read,
                 "pipeline.rows.loaded": file.counts.loaded,

@@ -23,12 +23,12 @@ def next_image(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The version after this one: another number, and one migration more."""
     context = tmp_path_factory.mktemp("next")
     for name in CONTEXT:
-        source, target = REPOSITORY / name, context / name
+        dataset, target = REPOSITORY / name, context / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
+        if dataset.is_dir():
+            shutil.copytree(dataset, target, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
         else:
-            shutil.copyfile(source, target)
+            shutil.copyfile(dataset, target)
     version = context / "ingestion/__init__.py"
     version.write_text(re.sub(r'__version__ = ".*"', '__version__ = "99.0.0"', version.read_text()))
     last = max(int(path.name[:3]) for path in (context / "sql").glob("*.sql"))

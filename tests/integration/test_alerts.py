@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from ingestion import db, embedded, runner
-from ingestion.__main__ import main
 from ingestion.alerts import observer
 from ingestion.alerts.ledger import DatabaseLedger, FileLedger, Rules
+from ingestion.cli import main
 from ingestion.config import ROOT, AlertSettings, Database, Freshness, Settings
 from ingestion.errors import DatabaseUnavailableError, Interrupted
-from ingestion.observers import RunResult
+from ingestion.results import RunResult
 from tests.drops import SLEEP_HEADER, Landing, sleep
 from tests.listeners import Answer, GitHubService, Service, serve, serve_mail
 
@@ -211,7 +211,7 @@ def test_a_run_that_died_is_told_by_the_next_one_of_any_command(
 
 
 def test_data_that_stopped_coming(settings: Settings, landing: Landing, hook: Service) -> None:
-    settings = replace(settings, stale_after=Freshness(hours=36, by_source={"weight": 0}))
+    settings = replace(settings, stale_after=Freshness(hours=36, by_dataset={"weight": 0}))
     landing.put("sleep.csv", sleep(1))
     landing.put("weight.csv", b"Id,Date,WeightKg\n1,5/2/2016 11:59:59 PM,52.6\n")
     runner.run(settings, "ingest")
@@ -229,7 +229,7 @@ def test_data_that_stopped_coming(settings: Settings, landing: Landing, hook: Se
 
 
 def test_a_dataset_that_is_expected_and_never_came(settings: Settings, hook: Service) -> None:
-    runner.run(replace(settings, stale_after=Freshness(by_source={"weight": 200})), "migrate")
+    runner.run(replace(settings, stale_after=Freshness(by_dataset={"weight": 200})), "migrate")
     assert told(hook) == [("stale", "stale/weight")]
 
 

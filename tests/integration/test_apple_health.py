@@ -10,7 +10,7 @@ from ingestion.config import Settings
 from ingestion.ingest import Plan, ingest
 from ingestion.replay import replay
 from ingestion.runner import Order
-from ingestion.sources import source_named
+from ingestion.sources import dataset_named
 from ingestion.storage import open_storage
 from tests.apple import BODY_MASS, HEART_RATE, STEPS, archive, export, record, sleep
 from tests.drops import Landing
@@ -19,10 +19,12 @@ TABLES = {"daily_activity", "sleep", "hourly_steps", "heart_rate", "weight"}
 NAME = "user_id=7/export.zip"
 RECORDS = (
     *(
-        record(STEPS, f"2026-03-{day:02} {hour:02}:10:00", f"2026-03-{day:02} {hour:02}:20:00", str(100 * hour), source)
+        record(
+            STEPS, f"2026-03-{day:02} {hour:02}:10:00", f"2026-03-{day:02} {hour:02}:20:00", str(100 * hour), dataset
+        )
         for day in range(1, 4)
         for hour in range(8, 18)
-        for source in ("Anna&#8217;s Phone", "Watch")
+        for dataset in ("Anna&#8217;s Phone", "Watch")
     ),
     record(HEART_RATE, "10:00:00", "10:00:00", "72"),
     record(HEART_RATE, "10:00:05", "10:00:05", "450"),
@@ -35,7 +37,7 @@ RECORDS = (
 def test_an_export_is_loaded_once_into_each_table(landing: Landing) -> None:
     landing.put(NAME, archive(export(*RECORDS)))
     result = landing.ingest()
-    assert {(file.source, file.status) for file in result.files} == {(table, "loaded") for table in TABLES}
+    assert {(file.dataset, file.status) for file in result.files} == {(table, "loaded") for table in TABLES}
     assert landing.rows(
         "select user_id, activity_date::date::text, total_steps from raw.daily_activity order by 2"
     ) == [(7, f"2026-03-0{day}", sum(range(800, 1800, 100))) for day in (1, 2, 3)]
@@ -55,7 +57,7 @@ def test_an_export_is_loaded_once_into_each_table(landing: Landing) -> None:
     ]
     landing.check()
     again = landing.ingest()
-    assert {(file.source, file.status) for file in again.files} == {(table, "skipped") for table in TABLES}
+    assert {(file.dataset, file.status) for file in again.files} == {(table, "skipped") for table in TABLES}
     landing.put("user_id=7/again/export.zip", landing.root.joinpath(NAME).read_bytes())
     assert {file.status for file in landing.ingest().files} == {"skipped", "duplicate"}
     landing.check()
@@ -111,14 +113,14 @@ def test_words_in_the_names_of_devices_do_not_keep_rows_from_being_copied(
 def test_rejected_rows_are_judged_again(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     landing.put(NAME, archive(export(*RECORDS)))
     landing.ingest()
-    heart_rate = source_named("heart_rate")
+    heart_rate = dataset_named("heart_rate")
     columns = tuple(replace(column, maximum=500 if column.maximum else None) for column in heart_rate.columns)
     mended = {"heart_rate": replace(heart_rate, columns=columns)}
-    monkeypatch.setattr("ingestion.replay.source_named", lambda name: mended.get(name) or source_named(name))
+    monkeypatch.setattr("ingestion.replay.dataset_named", lambda name: mended.get(name) or dataset_named(name))
     landing.rows("alter table raw.heart_rate drop constraint heart_rate_beats_per_minute_check; select 1")
     with db.transaction(landing.engine) as connection:
         replays = replay(connection, "raw", NAME)
-    assert {each.source: (each.loaded, each.rejected) for each in replays} == {
+    assert {each.dataset: (each.loaded, each.rejected) for each in replays} == {
         **dict.fromkeys(TABLES, (0, 0)),
         "heart_rate": (1, 0),
         "sleep": (0, 1),
@@ -133,7 +135,7 @@ def test_rejected_rows_are_judged_again(landing: Landing, monkeypatch: pytest.Mo
 def test_a_dry_run_tells_of_each_table_and_leaves_nothing(landing: Landing) -> None:
     landing.put(NAME, archive(export(*RECORDS)))
     result = ingest(landing.engine, open_storage(str(landing.root)), uuid4(), Plan(dry_run=True))
-    assert {file.source: file.faults for file in result.files if file.faults} == {
+    assert {file.dataset: file.faults for file in result.files if file.faults} == {
         "heart_rate": (("out_of_range", "beats_per_minute", 1),),
         "sleep": (("not_castable", "total_minutes_asleep", 1),),
     }
@@ -146,7 +148,7 @@ def test_it_is_retracted_and_a_person_erased_everywhere(landing: Landing) -> Non
     landing.ingest()
     with db.transaction(landing.engine) as connection:
         out = retraction.retract(connection, "raw", NAME, "wrong person", uuid4())
-    assert {file.source for file in out} == TABLES
+    assert {file.dataset for file in out} == TABLES
     assert landing.users("raw.heart_rate") == [8]
     assert {file.status for file in landing.ingest().files if file.filename == NAME} == {"retracted"}
     with db.transaction(landing.engine) as connection:

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Engine
 
 from ingestion.config import Settings
-from ingestion.ingest import FileResult, Plan, ingest
-from ingestion.sources import DAILY_ACTIVITY
+from ingestion.ingest import Plan, ingest
+from ingestion.results import FileResult
 from ingestion.storage import open_storage
+from tests.datasets import DAILY_ACTIVITY
 from tests.integration.conftest import Rows
 
 HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed,Mood"

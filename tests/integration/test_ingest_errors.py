@@ -12,10 +12,11 @@ from sqlalchemy import Engine
 from ingestion import ingest as ingest_module
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError
-from ingestion.ingest import FileResult, IngestResult, Plan, ingest
-from ingestion.judge import Judge
-from ingestion.records import MAX_LINE_BYTES
-from ingestion.sources import sources_for
+from ingestion.ingest import Plan, ingest
+from ingestion.load.judge import Judge
+from ingestion.load.records import MAX_LINE_BYTES
+from ingestion.results import FileResult, IngestResult
+from ingestion.sources import datasets_for
 from ingestion.storage import open_storage
 from tests.integration.conftest import Rows
 
@@ -230,9 +231,9 @@ def test_a_refused_change_leaves_the_rows_of_the_earlier_content(drop: Drop, row
 def test_a_limit_is_what_is_allowed_and_no_row_more(
     bad: str, limit: str, drop: Drop, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (source,) = sources_for("sleep.csv")
-    limited = replace(source, max_rejected_rows=3) if limit == "rows" else replace(source, max_rejected_percent=3)
-    monkeypatch.setattr(ingest_module, "sources_for", lambda _name: (limited,))
+    (dataset,) = datasets_for("sleep.csv")
+    limited = replace(dataset, max_rejected_rows=3) if limit == "rows" else replace(dataset, max_rejected_percent=3)
+    monkeypatch.setattr(ingest_module, "datasets_for", lambda _name: (limited,))
     result = drop(lines(HEADER, *[bad] * 4, *[GOOD] * 96))
     assert result.status == "refused"
     assert "4 of " in (result.reason or "")

@@ -19,9 +19,8 @@ from openlineage.client import event_v2, generated
 from ingestion import log, runner
 from ingestion.config import Settings
 from ingestion.errors import Interrupted
-from ingestion.ingest import FileResult
 from ingestion.lineage import datasets
-from ingestion.manifest import Counts
+from ingestion.results import Counts, FileResult
 from tests.drops import sleep
 from tests.listeners import Answer, Service, serve
 from tests.observed import ANSWERS, API_KEY, PARENT_RUN, PLANTED, Told

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from ingestion.config import Database
-from ingestion.sources import SOURCES, normalise
+from ingestion.sources import normalise
 from tests.conftest import create_database, drop_database
+from tests.datasets import DATASETS
 from tests.integration import oracle
 from tests.integration.warehouse import KEYS, Warehouse, assert_same
 
@@ -47,7 +48,7 @@ def expected(april: Warehouse) -> dict[str, pd.DataFrame]:
 
 
 def export(source: str, name: str) -> pd.DataFrame:
-    by_header = next(declared for declared in SOURCES if declared.name == source).by_header
+    by_header = next(declared for declared in DATASETS if declared.name == source).by_header
     frame = pd.read_csv(EXPORTS / name)
     return frame.rename(columns={header: by_header[normalise(header)].name for header in frame.columns})
 

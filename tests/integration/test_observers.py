@@ -6,9 +6,8 @@ import pytest
 
 from ingestion import runner
 from ingestion.config import Settings
-from ingestion.ingest import FileResult
-from ingestion.observers import Observer, RunResult
-from ingestion.run_tracker import Step
+from ingestion.observers import Observer
+from ingestion.results import FileResult, RunResult, Step
 from tests.drops import SLEEP_HEADER, sleep
 
 

@@ -12,13 +12,14 @@ from ingestion import db
 from ingestion.config import Settings
 from ingestion.ingest import Plan, ingest
 from ingestion.load import Replayed, replay
-from ingestion.sources import SLEEP, Source
+from ingestion.sources import Dataset
 from ingestion.storage import open_storage
+from tests.datasets import SLEEP
 
 HEADER = b"Id;SleepDay;TotalSleepRecords;TotalMinutesAsleep;TotalTimeInBed;Mood\n"
 GOOD = b"1;4/12/2016;1;327;346;fair\n2;4/12/2016;1;327;346;\n" + b"2;4/13/2016;1;327;346;\n" * 2
 
-Replay = Callable[[Source], Replayed]
+Replay = Callable[[Dataset], Replayed]
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def replay_all(engine: Engine, settings: Settings) -> Replay:
     assert (result.counts.loaded, result.counts.rejected) == (4, 3)
     path.unlink()
 
-    def replay_all(source: Source) -> Replayed:
+    def replay_all(dataset: Dataset) -> Replayed:
         with db.transaction(engine) as connection, connection.cursor() as cursor:
             cursor.execute("select file_id, source_filename, header, dialect from ops.raw_ingest_manifest")
             ((file_id, filename, header, dialect),) = cursor
@@ -38,7 +39,7 @@ def replay_all(engine: Engine, settings: Settings) -> Replay:
             rejected = [(line, bytes(raw)) for line, raw in cursor]
             return replay(
                 connection,
-                source,
+                dataset,
                 rejected,
                 target_schema="raw",
                 file_id=file_id,

@@ -13,8 +13,8 @@ from ingestion import db, manifest, retraction, runner
 from ingestion.config import Settings
 from ingestion.run_tracker import RunTracker
 from ingestion.runner import Order
-from ingestion.sources import SLEEP
 from ingestion.storage import open_storage
+from tests.datasets import SLEEP
 from tests.drops import SLEEP_HEADER, Invoke, Landing, activity, sleep
 
 KEY = "a long random secret"
@@ -266,7 +266,7 @@ def test_rejected_rows_are_replayed_once_their_source_is_mended(
     landing.rows("alter table raw.sleep drop constraint sleep_total_time_in_bed_check; select 1")
     columns = tuple(replace(column, maximum=None) for column in SLEEP.columns)
     mended = replace(SLEEP, columns=columns)
-    monkeypatch.setattr("ingestion.replay.source_named", {"sleep": mended}.__getitem__)
+    monkeypatch.setattr("ingestion.replay.dataset_named", {"sleep": mended}.__getitem__)
     assert invoke("rejected", "replay", "sleep.csv") == 0
     assert "1 rows loaded, 1 stay in quarantine" in capsys.readouterr().err
     assert landing.users() == [1, 2, 5]

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from ingestion import db
-from ingestion.header import read_header
-from ingestion.shape import surely_good
-from ingestion.sources import DAILY_ACTIVITY, SOURCES, Column, Source, source_named
+from ingestion.load.header import read_header
+from ingestion.load.sure_lines import surely_good
+from ingestion.sources import Column, Dataset, dataset_named
+from tests.datasets import DAILY_ACTIVITY, DATASETS
 from tests.drops import Landing
 
 PIECES = (
@@ -46,8 +47,8 @@ PIECES = (
     ),
     *("12:00:00 AM", "13:00:00 PM", "0:30:00 AM", "24:00:00", "23:59:60", " 7:05", "\u0664", "False", "1e400", "NaN"),
 )
-# ranges that do not begin with 0, and another delimiter: no source has them yet
-MOOD = Source(
+# ranges that do not begin with 0, and another delimiter: no dataset has them yet
+MOOD = Dataset(
     name="mood",
     stems=("mood",),
     key=("user_id",),
@@ -59,12 +60,12 @@ MOOD = Source(
         Column("floor", "Floor", "integer", minimum=99),
     ),
 )
-DECLARED = (*SOURCES, MOOD)
-# one of each kind, for the sources repeat themselves
+DECLARED = (*DATASETS, MOOD)
+# one of each kind, for the datasets repeat themselves
 KINDS = {
-    (column.type, column.minimum, column.maximum, column.name in source.key): (source, column)
-    for source in DECLARED
-    for column in source.columns
+    (column.type, column.minimum, column.maximum, column.name in dataset.key): (dataset, column)
+    for dataset in DECLARED
+    for column in dataset.columns
 }
 
 
@@ -73,15 +74,15 @@ def values(random: Random) -> list[str]:
     return plain + ["".join(random.choices(PIECES, k=random.randint(0, 4))) for _ in range(20_000)]
 
 
-def is_sure(source: Source, column: Column, value: str) -> bool:
+def is_sure(dataset: Dataset, column: Column, value: str) -> bool:
     # every other column of the line is as an export has it
     usual = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
-    delimiter = source.delimiter or ","
-    usual |= {"integer": "100"} if source is MOOD else {}
-    pattern = pattern_of(source, delimiter)
-    others = ["3" if each.name == "score" else usual[each.type] for each in source.columns]
+    delimiter = dataset.delimiter or ","
+    usual |= {"integer": "100"} if dataset is MOOD else {}
+    pattern = pattern_of(dataset, delimiter)
+    others = ["3" if each.name == "score" else usual[each.type] for each in dataset.columns]
     line = delimiter.join(
-        value if each == column else other for each, other in zip(source.columns, others, strict=True)
+        value if each == column else other for each, other in zip(dataset.columns, others, strict=True)
     )
     line += "\n"
     assert pattern
@@ -90,22 +91,22 @@ def is_sure(source: Source, column: Column, value: str) -> bool:
 
 
 @cache
-def pattern_of(source: Source, delimiter: str) -> re.Pattern[bytes] | None:
-    header = delimiter.join(each.header for each in source.columns) + "\n"
-    return surely_good(source, read_header(source, header.encode(), f"{source.stems[0]}.csv"))
+def pattern_of(dataset: Dataset, delimiter: str) -> re.Pattern[bytes] | None:
+    header = delimiter.join(each.header for each in dataset.columns) + "\n"
+    return surely_good(dataset, read_header(dataset, header.encode(), f"{dataset.stems[0]}.csv"))
 
 
-@pytest.mark.parametrize(("source", "column"), KINDS.values(), ids=lambda each: each.name)
-def test_what_the_pattern_is_sure_of_fits(source: Source, column: Column, engine: Engine) -> None:
+@pytest.mark.parametrize(("dataset", "column"), KINDS.values(), ids=lambda each: each.name)
+def test_what_the_pattern_is_sure_of_fits(dataset: Dataset, column: Column, engine: Engine) -> None:
     tried = values(Random(column.name))  # noqa: S311  (no secret)
-    sure = sorted({value for value in tried if is_sure(source, column, value)})
+    sure = sorted({value for value in tried if is_sure(dataset, column, value)})
     assert sure, "it is sure of nothing: then all rows are judged one by one"
     low = column.minimum if column.minimum is not None else "-Infinity"
     high = column.maximum if column.maximum is not None else "Infinity"
     is_number = column.type not in {"timestamp", "boolean"}
     outside = f"value::{column.type} not between '{low}'::float8 and '{high}'::float8" if is_number else "false"
     with db.session(engine) as connection, connection.cursor() as cursor:
-        cursor.execute("select set_config('datestyle', %s, false)", (f"ISO, {source.date_order}",))
+        cursor.execute("select set_config('datestyle', %s, false)", (f"ISO, {dataset.date_order}",))
         cursor.execute(
             "select value from unnest(%s) as value where value <> '' and not pg_input_is_valid(value, %s)",
             (sure, column.type),
@@ -113,7 +114,7 @@ def test_what_the_pattern_is_sure_of_fits(source: Source, column: Column, engine
         assert cursor.fetchall() == []
         cursor.execute(f"select value from unnest(%s) as value where value <> '' and {outside}", (sure,))
         assert cursor.fetchall() == []
-    assert ("" in sure) == (column.name not in source.key)
+    assert ("" in sure) == (column.name not in dataset.key)
 
 
 NO_MOMENTS = ("today", "tomorrow", "YESTERDAY", "now", "epoch", "Infinity", "-infinity", "today 10:00", '"to""day"')
@@ -124,7 +125,7 @@ NO_VALUES = [
     *((DAILY_ACTIVITY, "user_id", "1503960366", value) for value in NO_WHOLE_NUMBERS[2:]),
     *((DAILY_ACTIVITY, "activity_date", "4/12/2016", value) for value in NO_MOMENTS),
     *((DAILY_ACTIVITY, "total_distance", "8.5", value) for value in NO_NUMBERS),
-    *((source_named("weight"), column, "70.5", value) for column in ("weight_kg", "bmi") for value in NO_NUMBERS[:4]),
+    *((dataset_named("weight"), column, "70.5", value) for column in ("weight_kg", "bmi") for value in NO_NUMBERS[:4]),
 ]
 
 
@@ -132,15 +133,15 @@ NO_VALUES = [
 def test_what_postgresql_is_too_kind_to_is_rejected(way: str, landing: Landing) -> None:
     """Whether the file would go through COPY, its bad lines one by one, or all of them."""
     values = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
-    for number, (source, name, usual, value) in enumerate(NO_VALUES):
-        row = ",".join(usual if column.name == name else values[column.type] for column in source.columns)
+    for number, (dataset, name, usual, value) in enumerate(NO_VALUES):
+        row = ",".join(usual if column.name == name else values[column.type] for column in dataset.columns)
         bad = row.replace(usual, value)
         assert bad != row
         other = row.replace(usual, "?") + "\n" if way == "sorted" else ""
         extra = ",x" if way == "judged" else ""
-        header = ",".join(column.header for column in source.columns) + extra.replace("x", "Mood")
+        header = ",".join(column.header for column in dataset.columns) + extra.replace("x", "Mood")
         content = "".join(f"{line}{extra}\n" for line in (row, row, bad)) + other + f"{row}{extra}\n" * 2
-        landing.put(f"{number}/{source.stems[0]}.csv", f"{header}\n{content}".encode())
+        landing.put(f"{number}/{dataset.stems[0]}.csv", f"{header}\n{content}".encode())
     for result in landing.ingest().files:
         assert (result.status, result.counts.loaded) == ("loaded", 4), result
         assert result.counts.rejected == (2 if way == "sorted" else 1)
@@ -151,9 +152,9 @@ def test_what_postgresql_is_too_kind_to_is_rejected(way: str, landing: Landing) 
     assert found == [(number, "not_castable", name) for number, (_, name, *_) in enumerate(NO_VALUES)]
 
 
-@pytest.mark.parametrize("source", DECLARED, ids=lambda source: source.name)
-def test_it_is_sure_of_usual_lines_and_of_no_broken_ones(source: Source) -> None:
-    column = source.columns[0]
-    assert is_sure(source, column, "1503960366")
+@pytest.mark.parametrize("dataset", DECLARED, ids=lambda dataset: dataset.name)
+def test_it_is_sure_of_usual_lines_and_of_no_broken_ones(dataset: Dataset) -> None:
+    column = dataset.columns[0]
+    assert is_sure(dataset, column, "1503960366")
     for broken in ("1,1", '"1"', "1\n", "", " 1", "1\r"):
-        assert not is_sure(source, column, broken), broken
+        assert not is_sure(dataset, column, broken), broken

@@ -14,7 +14,8 @@ from uuid import uuid4
 import pytest
 from rich.console import Console
 
-from ingestion import claims, db, embedded, health, history, overview, runner
+from ingestion import claims, db, embedded, health, history, runner
+from ingestion.cli import status as overview
 from ingestion.config import ROOT, Database, Settings
 from ingestion.errors import UsageError
 from ingestion.run_tracker import RunTracker
@@ -63,20 +64,20 @@ RUN = {
     "application_version",
 }
 FILE = {
-    *("filename", "source", "status", "ingested_at", "rows_read", "rows_loaded", "rows_rejected", "size_bytes"),
+    *("filename", "dataset", "status", "ingested_at", "rows_read", "rows_loaded", "rows_rejected", "size_bytes"),
     *("checksum", "reason", "run_id"),
 }
-REJECTED = {"source", "reason", "column", "rows", "files"}
+REJECTED = {"dataset", "reason", "column", "rows", "files"}
 SHAPES: dict[str, dict[str, set[str]]] = {
     "status": {
         "": {
             *("state", "is_healthy", "checked_at", "problems", "last_success_at", "runs", "datasets", "files"),
             *("quarantine", "claims"),
         },
-        "problems": {"state", "code", "message", "run_id", "source", "hint"},
+        "problems": {"state", "code", "message", "run_id", "dataset", "hint"},
         "runs": RUN,
         "datasets": {
-            *("source", "files", "rows", "last_file", "last_loaded_at", "latest_date", "age_seconds"),
+            *("name", "files", "rows", "last_file", "last_loaded_at", "latest_date", "age_seconds"),
             *("stale_after_seconds", "is_stale"),
         },
         "quarantine": REJECTED,
@@ -124,7 +125,7 @@ def test_a_refused_file_is_told_with_what_mends_it(used: Landing, invoke: Invoke
     assert "sleep_2.csv" in problem["message"]
     assert problem["hint"].startswith("It needs Id, SleepDay")
     assert found["quarantine"] == [
-        {"source": "sleep", "reason": "not_castable", "column": "total_minutes_asleep", "rows": 1, "files": 1}
+        {"dataset": "sleep", "reason": "not_castable", "column": "total_minutes_asleep", "rows": 1, "files": 1}
     ]
     assert answer(invoke, capsys, "status", "--probe", code=2).startswith("CRITICAL - run ")
 
@@ -137,7 +138,7 @@ def test_a_dataset_that_has_not_come_is_a_warning(
     landing.rows("update ops.raw_ingest_manifest set ingested_at = now() - interval '40 hours' returning 1")
     monkeypatch.setenv("PIPELINE_STALE_AFTER_HOURS", "36,weight=200")
     found = answer(invoke, capsys, "status", "--json")
-    assert [(problem["code"], problem["source"]) for problem in found["problems"]] == [
+    assert [(problem["code"], problem["dataset"]) for problem in found["problems"]] == [
         ("stale", "sleep"),
         ("stale", "weight"),
     ]
@@ -175,7 +176,7 @@ def test_what_is_being_loaded_is_told_with_the_run_that_does_it(
         assert [run["status"] for run in found["runs"]] == ["running"]
         assert [problem["code"] for problem in found["problems"]] == ["nothing_has_ended"]
         (claim,) = found["claims"]
-        assert (claim["source"], claim["filename"]) == ("sleep", "sleep.csv")
+        assert (claim["dataset"], claim["filename"]) == ("sleep", "sleep.csv")
         assert claim["run_id"] == found["runs"][0]["run_id"]
         assert "files_loading=1" in answer(invoke, capsys, "status", "--probe", code=3)
         child.kill()
@@ -257,7 +258,7 @@ def test_a_probe_that_is_called_wrongly_is_unknown(invoke: Invoke, capsys: Captu
 
 
 def test_a_probe_with_a_bug_is_unknown(invoke: Invoke, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingestion.__main__.read_status", lambda *_arguments, **_options: 1 / 0)
+    monkeypatch.setattr("ingestion.cli.commands.read_status", lambda *_arguments, **_options: 1 / 0)
     assert answer(invoke, capsys, "status", "--probe", code=3) == "UNKNOWN - a bug of the probe: ZeroDivisionError\n"
 
 
@@ -347,7 +348,7 @@ def test_files_are_listed_and_chosen(used: Landing, settings: Settings, invoke: 
     odd = "2026_01/a%b.csv/sleep_3.csv"
     assert set(names()) == {"sleep.csv", "sleep_2.csv", odd}
     assert names("--status", "refused") == ["sleep_2.csv"]
-    assert names("--source", "weight") == []
+    assert names("--dataset", "weight") == []
     assert len(names("--limit", "1")) == 1
     assert set(names("SLEEP_")) == {"sleep_2.csv", odd}
     assert names("sleep?2.csv") == ["sleep_2.csv"]
@@ -404,7 +405,7 @@ def test_who_may_only_watch_sees_how_things_stand(monitor: Settings, used: Landi
     engine = db.create_engine(monitor)
     status = health.read_status(engine, monitor)
     assert [problem.code for problem in status.problems] == ["last_run_failed"]
-    assert [(dataset.source, dataset.rows, dataset.latest_date) for dataset in status.datasets] == [("sleep", 2, None)]
+    assert [(dataset.name, dataset.rows, dataset.latest_date) for dataset in status.datasets] == [("sleep", 2, None)]
     assert [count.rows for count in status.quarantine] == [1]
     with db.session(engine) as connection:
         record = history.record_of(connection, history.find_run(connection, "last"))

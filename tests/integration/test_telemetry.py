@@ -234,7 +234,7 @@ def test_a_value_that_the_library_cannot_read_is_said_and_the_run_goes_on(config
 def test_nothing_of_it_is_imported_unless_it_is_asked_for(settings: Settings) -> None:
     Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
     code = (
-        "import sys; from ingestion.__main__ import main; code = main(sys.argv[1:]);"
+        "import sys; from ingestion.cli import main; code = main(sys.argv[1:]);"
         "print(code, [name for name in sys.modules if name.startswith(('opentelemetry', 'openlineage', 'requests'))])"
     )
     command = [sys.executable, "-c", code, "ingest", "--use-manifest", "--data-dir", settings.landing_zone]

@@ -13,8 +13,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, runner
 from ingestion.config import ROOT, Settings
-from ingestion.observers import RunResult
-from ingestion.run_tracker import Step
+from ingestion.results import RunResult, Step
 from tests.integration.conftest import Rows
 
 HEADER = (

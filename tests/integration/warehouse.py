@@ -13,7 +13,7 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 
 from ingestion.config import Database
-from ingestion.sources import SOURCES
+from tests.datasets import DATASETS
 from tests.integration import oracle
 
 PROJECT = Path(__file__).parents[2] / "dbt"
@@ -63,7 +63,7 @@ class Warehouse:
         self.retract(source, name, status="replaced")
         content = rows.to_csv(index=False)
         columns = [
-            column.name for column in next(s for s in SOURCES if s.name == source).columns if column.name in rows
+            column.name for column in next(s for s in DATASETS if s.name == source).columns if column.name in rows
         ]
         assert list(rows.columns) == columns
         ((file_id,),) = self.execute(

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from ingestion.ahead import ReadAhead
 from ingestion.errors import FileRefusedError
+from ingestion.load.read_ahead import ReadAhead
 
 
 class Stream:

@@ -20,10 +20,8 @@ from ingestion.alerts.delivery import Post
 from ingestion.alerts.observer import send_test
 from ingestion.config import AlertSettings
 from ingestion.errors import BadDataError
-from ingestion.health import Dataset
-from ingestion.ingest import FileResult, IngestResult
-from ingestion.manifest import Counts
-from ingestion.observers import RunResult
+from ingestion.health import DatasetFreshness
+from ingestion.results import Counts, FileResult, IngestResult, RunResult
 from tests.listeners import (
     PASSWORD,
     Answer,
@@ -432,7 +430,7 @@ class TestPrometheus:
         path = tmp_path / "pipeline.prom"
         (channel,) = channels_of(replace(QUICK, prometheus_textfile=path))
         loaded_at = datetime(2026, 11, 24, tzinfo=UTC)
-        sleep = Dataset("sleep", 1, 8, "sleep.csv", loaded_at, None, 60.0, None, is_stale=False)
+        sleep = DatasetFreshness("sleep", 1, 8, "sleep.csv", loaded_at, None, 60.0, None, is_stale=False)
         channel.ended(Ending(run_of(), datasets=[sleep]))
         first = figures(path)
         assert first['last_run_success{command="run"}'] == 1

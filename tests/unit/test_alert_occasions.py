@@ -8,13 +8,7 @@ import pytest
 from ingestion.alerts import occasions
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import BusyError, Interrupted, PipelineError, StatementError, TestsFailedError
-from ingestion.ingest import FileResult, IngestResult
-from ingestion.manifest import Counts
-from ingestion.observers import RunResult
-from ingestion.replay import Replay
-from ingestion.retraction import Retracted
-from ingestion.run_tracker import Step
-from ingestion.transform import NodeResult
+from ingestion.results import Counts, FileResult, IngestResult, NodeResult, ReplayedFile, RetractedFile, RunResult, Step
 
 
 def failed(error: BaseException, step: str = "ingest") -> RunResult:
@@ -67,8 +61,8 @@ def test_what_is_told(error: BaseException, policy: str, *, expected: bool) -> N
 
 def test_a_quarantine_ends_when_its_rows_are_loaded_or_its_file_is_taken_out() -> None:
     run = RunResult("replay")
-    run.replayed = [Replay("a.csv", "sleep", 3, 0), Replay("b.csv", "sleep", 1, 2)]
-    run.retracted = [Retracted("c.csv", "sleep", 10, 1)]
+    run.replayed = [ReplayedFile("a.csv", "sleep", 3, 0), ReplayedFile("b.csv", "sleep", 1, 2)]
+    run.retracted = [RetractedFile("c.csv", "sleep", 10, 1)]
     signs = list(occasions.quarantine(run, AlertSettings()))
     assert [(sign.topic, sign.causes) for sign in signs] == [("quarantine/a.csv", ()), ("quarantine/c.csv", ())]
 
@@ -85,5 +79,5 @@ def test_a_file_with_several_datasets_is_as_bad_as_the_worst_of_them() -> None:
     (sign,) = occasions.quarantine(run, AlertSettings(quarantine_rows=None, quarantine_percent=20))
     assert sign.summary.startswith("export.zip: 4 of 10 rows")
     run = RunResult("replay")
-    run.replayed = [Replay("export.zip", "heart_rate", 5, 0), Replay("export.zip", "sleep", 0, 4)]
+    run.replayed = [ReplayedFile("export.zip", "heart_rate", 5, 0), ReplayedFile("export.zip", "sleep", 0, 4)]
     assert list(occasions.quarantine(run, AlertSettings())) == []

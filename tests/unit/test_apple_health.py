@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.apple_health import TABLES, Export
 from ingestion.errors import FileRefusedError
-from ingestion.sources import SOURCES, Layout
+from ingestion.formats.apple_health import TABLES, Export
+from ingestion.sources import Layout
 from tests.apple import BODY_MASS, HEAD, HEART_RATE, STEPS, export, record, sleep
+from tests.datasets import DATASETS
 
-LAYOUTS = {layout.table: layout for source in SOURCES for layout in source.layouts if layout.table}
+LAYOUTS = {layout.table: layout for dataset in DATASETS for layout in dataset.layouts if layout.table}
 
 
 def rows(table: str, content: bytes, size: int = 1 << 18) -> list[tuple[str, ...]]:
@@ -246,16 +247,16 @@ def moment(second: int) -> str:
 
 @given(spans)
 def test_steps_are_no_more_than_all_and_no_less_than_of_one_device(found: list[Span]) -> None:
-    records = [record(STEPS, moment(at), moment(at + long), str(count), source) for at, long, count, source in found]
+    records = [record(STEPS, moment(at), moment(at + long), str(count), dataset) for at, long, count, dataset in found]
     days = rows("steps_by_day", export(*records))
     assert rows("steps_by_day", export(*reversed(records))) == days
     steps = sum(int(row[1]) for row in days)
-    by_source = {source: sum(count for *_, count, its in found if its == source) for source in ("Watch", "Phone")}
+    by_dataset = {dataset: sum(count for *_, count, its in found if its == dataset) for dataset in ("Watch", "Phone")}
     # a day or an hour is a whole number
-    assert max(by_source.values()) - 3 <= steps <= sum(by_source.values()) + 3
+    assert max(by_dataset.values()) - 3 <= steps <= sum(by_dataset.values()) + 3
     counted = [json.loads(row[2]) if row[2] else {} for row in days]
-    for source, count in by_source.items():
-        assert abs(sum(int(each.get(source, 0)) for each in counted) - count) <= 3
+    for dataset, count in by_dataset.items():
+        assert abs(sum(int(each.get(dataset, 0)) for each in counted) - count) <= 3
     hours = rows("steps_by_hour", export(*records))
     assert abs(sum(int(row[1]) for row in hours) - steps) <= len(hours)
 
@@ -263,7 +264,7 @@ def test_steps_are_no_more_than_all_and_no_less_than_of_one_device(found: list[S
 @given(spans)
 def test_nobody_sleeps_longer_than_in_bed(found: list[Span]) -> None:
     stages = ("AsleepCore", "Awake", "InBed")
-    records = [sleep(moment(at), moment(at + long), stages[count % 3], source) for at, long, count, source in found]
+    records = [sleep(moment(at), moment(at + long), stages[count % 3], dataset) for at, long, count, dataset in found]
     nights = rows("sleep_by_day", export(*records))
     assert rows("sleep_by_day", export(*reversed(records))) == nights
     for _, periods, asleep, in_bed, _ in nights:
@@ -274,7 +275,7 @@ def test_nobody_sleeps_longer_than_in_bed(found: list[Span]) -> None:
 
 
 def test_more_hours_than_anybody_has_lived_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingestion.apple_health._MAX_HELD", 100)
+    monkeypatch.setattr("ingestion.formats.apple_health._MAX_HELD", 100)
     content = export(record(STEPS, "2026-01-01 00:00:00", "2026-03-01 00:00:00", "5"))
     with pytest.raises(FileRefusedError, match="held in memory"):
         rows("steps_by_day", content)

@@ -150,8 +150,8 @@ def test_a_reader_that_dies_or_does_not_come_back_is_a_refusal(
     path = tmp_path / "sleep.parquet"
     write(str(path), FRAME)
     program = f"import os, signal, sys, time; os.write(1, b'Id' + bytes([10])); {does}"
-    monkeypatch.setattr("ingestion.parquet._COMMAND", (sys.executable, "-c", program))
-    monkeypatch.setattr("ingestion.parquet._PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("ingestion.formats.parquet._COMMAND", (sys.executable, "-c", program))
+    monkeypatch.setattr("ingestion.formats.parquet._PATIENCE_SECONDS", 0.5)
     with pytest.raises(FileRefusedError, match="damaged"):
         read("sleep.parquet", path.read_bytes())
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingestion import overview
-from ingestion.health import Dataset, State, Status, StepFailure, judge
+from ingestion.cli import status as overview
+from ingestion.health import DatasetFreshness, State, Status, StepFailure, judge
 from ingestion.history import RejectedCount, Run
 from ingestion.tables import age, took
 
@@ -16,8 +16,8 @@ FAILED = replace(GOOD, run_id="0b" * 16, status="failure", exit_code=69, error_s
 DEAD = replace(GOOD, run_id="0c" * 16, status="dead", finished_at=None, seconds=None, exit_code=None)
 RUNNING = replace(DEAD, run_id="0d" * 16, status="running")
 MISCALLED = replace(FAILED, command="retract", exit_code=64)
-STALE = Dataset("sleep", 1, 10, "sleep.csv", NOW - timedelta(hours=50), None, 180_000, 129_600, is_stale=True)
-FRESH = replace(STALE, source="weight", stale_after_seconds=None, is_stale=False)
+STALE = DatasetFreshness("sleep", 1, 10, "sleep.csv", NOW - timedelta(hours=50), None, 180_000, 129_600, is_stale=True)
+FRESH = replace(STALE, name="weight", stale_after_seconds=None, is_stale=False)
 BUILD_FAILED = StepFailure("dbt_build", "0e" * 16, NOW - timedelta(hours=9), "TestsFailedError: 3 tests")
 
 
@@ -59,7 +59,7 @@ def test_the_worst_comes_first_and_says_what_mends_it() -> None:
     ]
 
 
-def status(*, runs: list[Run], datasets: list[Dataset]) -> Status:
+def status(*, runs: list[Run], datasets: list[DatasetFreshness]) -> Status:
     problems = judge(runs, [], datasets, NOW)
     rejected = [RejectedCount("sleep", "not_castable", "x", 12, 2), RejectedCount("sleep", "nul_byte", None, 3, 1)]
     return Status(NOW, problems, GOOD.finished_at, runs, datasets, {"loaded": 1}, rejected, [])
@@ -75,7 +75,7 @@ def status(*, runs: list[Run], datasets: list[Dataset]) -> Status:
     ],
 )
 def test_the_worst_problem_is_the_state(
-    runs: list[Run], datasets: list[Dataset], state: State, *, healthy: bool
+    runs: list[Run], datasets: list[DatasetFreshness], state: State, *, healthy: bool
 ) -> None:
     found = status(runs=runs, datasets=datasets)
     assert (found.state, found.is_healthy) == (state, healthy)

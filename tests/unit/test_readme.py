@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ingestion import arguments, errors
+from ingestion import errors
+from ingestion.cli import arguments
 from ingestion.config import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

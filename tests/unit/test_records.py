@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion import records as module
 from ingestion.errors import FileRefusedError
-from ingestion.header import Dialect, Header
-from ingestion.records import CHUNK_BYTES, MAX_LINE_BYTES, Content, HashedStream, Record, Records, parse
-from ingestion.sources import SOURCES
+from ingestion.load import records as module
+from ingestion.load.header import Dialect, Header
+from ingestion.load.records import CHUNK_BYTES, MAX_LINE_BYTES, Content, HashedStream, Record, Records, parse
+from tests.datasets import DATASETS
 
 
 class Pieces(io.RawIOBase):
-    """A source that gives its bytes in pieces of any size, as a network does."""
+    """A dataset that gives its bytes in pieces of any size, as a network does."""
 
     def __init__(self, content: bytes, sizes: list[int]) -> None:
         self._content = io.BytesIO(content)
@@ -31,12 +31,12 @@ def stream_of(content: bytes, sizes: list[int] | None = None) -> HashedStream:
 
 def header_of(fields: int, newline: bytes = b"\n") -> Header:
     names = tuple(f"x{number}" for number in range(fields))
-    return Header(names, names, SOURCES[0].layouts[0], Dialect(newline=newline))
+    return Header(names, names, DATASETS[0].layouts[0], Dialect(newline=newline))
 
 
 def records(content: Content | HashedStream, newline: bytes = b"\n", fields: int = 2) -> Iterator[Record]:
-    source = Records(content, header_of(fields, newline))
-    while (record := source.next()) is not None:
+    dataset = Records(content, header_of(fields, newline))
+    while (record := dataset.next()) is not None:
         yield record
 
 
@@ -234,9 +234,9 @@ def test_progress_is_told_of_every_byte_and_line() -> None:
 
 
 def test_the_source_is_closed_with_the_stream() -> None:
-    source = io.BytesIO(b"x")
-    HashedStream(source).close()
-    assert source.closed
+    dataset = io.BytesIO(b"x")
+    HashedStream(dataset).close()
+    assert dataset.closed
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.sources import Source, sources_for
+from ingestion.sources import Dataset, datasets_for
 from scripts.generate_sample_data import DROPS, PEOPLE, generate
 
 SAMPLE_DATA = Path(__file__).parents[2] / "sample_data"
@@ -19,9 +19,9 @@ def rows(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
-def source_of(name: str) -> Source:
-    (source,) = sources_for(Path(name).name)
-    return source
+def source_of(name: str) -> Dataset:
+    (dataset,) = datasets_for(Path(name).name)
+    return dataset
 
 
 def test_committed_files_are_what_the_generator_writes(tmp_path: Path) -> None:

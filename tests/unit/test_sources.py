@@ -5,12 +5,13 @@ import pytest
 
 from ingestion.config import ROOT
 from ingestion.errors import ConfigurationError
-from ingestion.sources import DAILY_ACTIVITY, SOURCES, normalise, sources_for
+from ingestion.sources import datasets_for, normalise
 from ingestion.sources.declarations import read
+from tests.datasets import DAILY_ACTIVITY, DATASETS
 
 
 @pytest.mark.parametrize(
-    ("name", "source"),
+    ("name", "dataset"),
     [
         ("daily_activity.csv", "daily_activity"),
         ("dailyActivity_merged.csv", "daily_activity"),
@@ -29,8 +30,8 @@ from ingestion.sources.declarations import read
         ("sleep_2026-01-20_3.csv", "sleep"),
     ],
 )
-def test_names_of_drops(name: str, source: str) -> None:
-    assert [found.name for found in sources_for(name)] == [source]
+def test_names_of_drops(name: str, dataset: str) -> None:
+    assert [found.name for found in datasets_for(name)] == [dataset]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_names_of_drops(name: str, source: str) -> None:
     ],
 )
 def test_other_names_are_unknown(name: str) -> None:
-    assert sources_for(name) == ()
+    assert datasets_for(name) == ()
 
 
 @pytest.mark.parametrize(
@@ -61,13 +62,13 @@ def test_other_names_are_unknown(name: str) -> None:
 )
 def test_a_long_name_is_refused_at_once(name: str) -> None:
     """A pattern that backtracks over the digits would not come back from this."""
-    assert sources_for(name) == ()
+    assert datasets_for(name) == ()
 
 
 def test_no_name_belongs_to_two_sources() -> None:
-    for source in SOURCES:
-        for stem in source.stems:
-            assert [other.name for other in SOURCES if other.matches(f"{stem}.csv")] == [source.name]
+    for dataset in DATASETS:
+        for stem in dataset.stems:
+            assert [other.name for other in DATASETS if other.matches(f"{stem}.csv")] == [dataset.name]
 
 
 @pytest.mark.parametrize(
@@ -77,19 +78,19 @@ def test_headers_are_matched_without_case_and_punctuation(header: str) -> None:
     assert DAILY_ACTIVITY.by_header[normalise(header)].name == "total_steps"
 
 
-@pytest.mark.parametrize("name", [source.name for source in SOURCES])
+@pytest.mark.parametrize("name", [dataset.name for dataset in DATASETS])
 def test_a_declaration_makes_sense(name: str) -> None:
-    (source,) = (source for source in SOURCES if source.name == name)
-    columns = [column.name for column in source.columns]
+    (dataset,) = (dataset for dataset in DATASETS if dataset.name == name)
+    columns = [column.name for column in dataset.columns]
     assert len(set(columns)) == len(columns)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", column) for column in [name, *columns])
-    required = {column.name for column in source.columns if column.required}
-    assert set(source.key) <= required, "a key that a file may lack would reject all of its rows"
-    assert len(source.by_header) >= len(columns), "two columns answer to one header"
-    assert {column.name for column in source.by_header.values()} == set(columns)
-    assert all(c.minimum is None or c.maximum is None or c.minimum <= c.maximum for c in source.columns)
-    assert 0 <= source.max_rejected_percent <= 100
-    assert source.max_rejected_rows >= 0
+    required = {column.name for column in dataset.columns if column.required}
+    assert set(dataset.key) <= required, "a key that a file may lack would reject all of its rows"
+    assert len(dataset.by_header) >= len(columns), "two columns answer to one header"
+    assert {column.name for column in dataset.by_header.values()} == set(columns)
+    assert all(c.minimum is None or c.maximum is None or c.minimum <= c.maximum for c in dataset.columns)
+    assert 0 <= dataset.max_rejected_percent <= 100
+    assert dataset.max_rejected_rows >= 0
 
 
 MOOD = """
@@ -130,13 +131,13 @@ def declare(folder: Path, dataset: str = MOOD, device: str = BAND) -> None:
 
 def test_a_dataset_and_a_device_are_declared_without_python(folder: Path) -> None:
     declare(folder)
-    (source,) = read(folder / "datasets", folder / "devices")
-    assert (source.name, source.key, source.date_order) == ("mood", ("user_id", "felt_at"), "MDY")
-    assert (source.max_rejected_percent, source.delimiter, source.max_rejected_rows) == (5, ";", 100_000)
-    assert [column.name for column in source.columns] == ["user_id", "felt_at", "score"]
-    assert source.by_header["when"].name == "felt_at"
-    assert source.matches("mood_2026-01-20.csv")
-    (layout,) = source.layouts_for("band_mood.csv")
+    (dataset,) = read(folder / "datasets", folder / "devices")
+    assert (dataset.name, dataset.key, dataset.date_order) == ("mood", ("user_id", "felt_at"), "MDY")
+    assert (dataset.max_rejected_percent, dataset.delimiter, dataset.max_rejected_rows) == (5, ";", 100_000)
+    assert [column.name for column in dataset.columns] == ["user_id", "felt_at", "score"]
+    assert dataset.by_header["when"].name == "felt_at"
+    assert dataset.matches("mood_2026-01-20.csv")
+    (layout,) = dataset.layouts_for("band_mood.csv")
     assert (layout.device, layout.date_order, layout.needs_user_id) == ("Band", "YMD", True)
     assert [(column.name, column.factor, column.required) for column in layout.columns] == [
         ("felt_at", None, True),
@@ -147,8 +148,8 @@ def test_a_dataset_and_a_device_are_declared_without_python(folder: Path) -> Non
 def test_what_the_documentation_declares_can_be_declared(folder: Path) -> None:
     dataset, device = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "sources.md").read_text("utf-8"), re.DOTALL)
     declare(folder, dataset, device)
-    (source,) = read(folder / "datasets", folder / "devices")
-    assert [layout.device for layout in source.layouts] == ["Fitbit", "Band"]
+    (dataset,) = read(folder / "datasets", folder / "devices")
+    assert [layout.device for layout in dataset.layouts] == ["Fitbit", "Band"]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ function showData(section) {
       datum("Latest file", latestAt() ? ago(latestAt()) : "–", latestAt() ? when(latestAt()) : null),
     ),
   );
-  const cards = [sourcesCard(), rejected.length ? rejectedCard() : null, R.rules?.length ? rulesCard() : null, latest.length ? filesCard() : null];
+  const cards = [datasetsCard(), rejected.length ? rejectedCard() : null, R.rules?.length ? rulesCard() : null, latest.length ? filesCard() : null];
   section.append(el("div.pair", null, cards.filter(Boolean)));
 }
 
@@ -45,13 +45,13 @@ function latestAt() {
   return R.files.byStatus.filter((row) => row.status === "loaded").map((row) => row.latestAt).sort().at(-1);
 }
 
-function sourcesCard() {
+function datasetsCard() {
   const { byStatus } = R.files;
-  const sources = [...new Set(byStatus.map((row) => row.source))];
-  const of = (source, status, field) => byStatus.filter((row) => row.source === source && row.status === status).reduce((total, row) => total + row[field], 0);
-  const lines = sources.map((source) => {
-    const latest = byStatus.filter((row) => row.source === source && row.status === "loaded").map((row) => row.latestAt).sort().at(-1);
-    return [words(source), count(of(source, "loaded", "files")), count(of(source, "refused", "files")), count(of(source, "loaded", "loaded")), latest ? ago(latest) : "–"];
+  const datasets = [...new Set(byStatus.map((row) => row.dataset))];
+  const of = (dataset, status, field) => byStatus.filter((row) => row.dataset === dataset && row.status === status).reduce((total, row) => total + row[field], 0);
+  const lines = datasets.map((dataset) => {
+    const latest = byStatus.filter((row) => row.dataset === dataset && row.status === "loaded").map((row) => row.latestAt).sort().at(-1);
+    return [words(dataset), count(of(dataset, "loaded", "files")), count(of(dataset, "refused", "files")), count(of(dataset, "loaded", "loaded")), latest ? ago(latest) : "–"];
   });
   if (!lines.length) return card("Datasets", "no file has come yet");
   return card("Datasets", "what is loaded now, and when its latest file came", table("Datasets", ["Dataset", "Files", "Refused", "Rows", "Latest file"], lines, { figures: [1, 2, 3] }));
@@ -70,7 +70,7 @@ function rejectedCard() {
         el(
           "li",
           null,
-          el("span.bar-name", null, `${REASON_TEXT[row.reason] ?? words(row.reason)}${row.column ? ` in ${words(row.column)}` : ""}`, el("small", null, ` ${words(row.source)}, ${plural(row.files, "file")}, such as ${row.example}`)),
+          el("span.bar-name", null, `${REASON_TEXT[row.reason] ?? words(row.reason)}${row.column ? ` in ${words(row.column)}` : ""}`, el("small", null, ` ${words(row.dataset)}, ${plural(row.files, "file")}, such as ${row.example}`)),
           el("span.bar", { "aria-hidden": "true" }, el("i", { style: `width:${Math.max((100 * row.rows) / most, 0.5)}%` })),
           el("b", null, count(row.rows)),
         ),
@@ -82,7 +82,7 @@ function rejectedCard() {
 function rulesCard() {
   const lines = R.rules.map((row) => {
     const [source, rule] = row.rule.split(".");
-    return [el("span.rule", null, `${words(source)}: ${words(rule)}`), count(row.in), count(row.out), count(row.rejected), count(row.deduplicated), count(row.conflicts)];
+    return [el("span.rule", null, `${words(dataset)}: ${words(rule)}`), count(row.in), count(row.out), count(row.rejected), count(row.deduplicated), count(row.conflicts)];
   });
   return card(
     "Where rows went",

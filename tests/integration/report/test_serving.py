@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingestion import embedded, report
-from ingestion.__main__ import main
+from ingestion.cli import main
 from ingestion.config import Database
 from tests.integration.report.conftest import Study
 from tests.integration.report.reading import figures

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine
 
 from ingestion import db, embedded
-from ingestion.__main__ import main
+from ingestion.cli import main
 from ingestion.config import Settings
 from ingestion.ingest import Plan, ingest
 from ingestion.landing import preview
 from ingestion.runner import run
-from ingestion.sources import sources_for
+from ingestion.sources import datasets_for
 from ingestion.storage import Storage, StoredFile
 from tests.drops import sleep
 from tests.integration.storage.conftest import Zone
@@ -59,11 +59,11 @@ def test_from_landing_to_raw_and_what_ls_says_meanwhile(
     assert main(["land", first, notes]) == 0
     shown = capsys.readouterr().out
     assert "landed" in shown
-    assert "no declared source" in shown
+    assert "no declared dataset" in shown
     (night, text) = sorted(zone.names(), key=lambda name: "unknown" in name)
     dataset, day, digits, name = night.split("/")
     assert (dataset, day, name, len(digits)) == ("sleep", TODAY, "sleep_2026-01-20.csv", 16)
-    assert [source.name for source in sources_for(name)] == ["sleep"]
+    assert [dataset.name for dataset in datasets_for(name)] == ["sleep"]
     assert text.startswith(f"unknown/{TODAY}/")
 
     assert {name: state for name, (state, _) in listed(capsys).items()} == {night: "new", text: "unknown"}

@@ -27,7 +27,7 @@ _PATIENCE_SECONDS = 120.0
 _MEMORY_FOR_EACH_BYTE = 16
 _MEMORY_BYTES = 2 << 30
 _CANNOT_READ, _TOO_LARGE = 3, 4
-_COMMAND = (sys.executable, "-m", "ingestion.parquet")
+_COMMAND = (sys.executable, "-m", "ingestion.formats.parquet")
 
 
 def rows(file: IO[bytes], table_bytes: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The header of a file, matched to the columns that its source declares."""
+"""The header of a file, matched to the columns that its dataset declares."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from ingestion.errors import FileRefusedError
-from ingestion.sources import EXTRA, Column, Layout, Source, normalise, user_id_in
+from ingestion.sources import EXTRA, Column, Dataset, Layout, normalise, user_id_in
 
 Format = Literal["csv", "ndjson"]
 
@@ -70,7 +70,7 @@ class Header:
 
     @property
     def extra(self) -> tuple[str, ...]:
-        """The names of the columns that the source does not declare."""
+        """The names of the columns that the dataset does not declare."""
         if self.dialect.format == "ndjson":
             known = self.layout.by_header.keys() | self.layout.parts
             return tuple(name for name in self.names if normalise(name) not in known)
@@ -87,7 +87,7 @@ class Header:
 
     @property
     def drift(self) -> tuple[str, ...]:
-        """What is not as the source declares it, and does no harm."""
+        """What is not as the dataset declares it, and does no harm."""
         found = []
         if self.line > 1:
             found.append(f"{self.line - 1} lines stand above the header")
@@ -122,11 +122,11 @@ class _Candidate:
         return sum(isinstance(field, Column) for field in self.fields)
 
 
-def read_header(source: Source, beginning: bytes, path: str, file_format: Format = "csv") -> Header:
-    """Find a file's header and match it to its source.
+def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Format = "csv") -> Header:
+    """Find a file's header and match it to its dataset.
 
     Arguments:
-        source: what the file should hold.
+        dataset: what the file should hold.
         beginning: the file's first bytes, in UTF-8, enough to hold the header.
         path: the file's name in the landing zone.
         file_format: of the file.
@@ -140,42 +140,42 @@ def read_header(source: Source, beginning: bytes, path: str, file_format: Format
     """
     if not beginning:
         raise FileRefusedError("the file is empty", hint="Export it again: even a file without rows has a header.")
-    layouts = tuple(source.layouts_for(path.rpartition("/")[2])) or source.layouts
+    layouts = tuple(dataset.layouts_for(path.rpartition("/")[2])) or dataset.layouts
     if file_format == "ndjson":
-        return _read_keys(source, layouts, beginning, path)
+        return _read_keys(dataset, layouts, beginning, path)
     newline = _newline(beginning)
-    if newline == b"\r" and b"\n" in b"".join(beginning.split(source.quote.encode())[::2]):
+    if newline == b"\r" and b"\n" in b"".join(beginning.split(dataset.quote.encode())[::2]):
         raise FileRefusedError(
             "some of its lines end with a carriage return, and some with a line feed", hint="Save it with one of them."
         )
     lines = list(islice(_lines(beginning, newline[-1:]), _MAX_TITLE_LINES + 1))
-    found = _find(source, layouts, [line for line, _ in lines])
+    found = _find(dataset, layouts, [line for line, _ in lines])
     _check(found)
     return Header(
         names=found.names,
         fields=found.fields,
         layout=found.layout,
-        dialect=Dialect("csv", found.delimiter, source.quote, newline),
+        dialect=Dialect("csv", found.delimiter, dataset.quote, newline),
         user_id=user_of(found.layout, path) if found.layout.needs_user_id else None,
         size=lines[found.line - 1][1],
         line=found.line,
     )
 
 
-def known_header(source: Source, names: Iterable[str], dialect: Dialect, path: str) -> Header:
-    """Match the header of a file that was read before to what its source declares now.
+def known_header(dataset: Dataset, names: Iterable[str], dialect: Dialect, path: str) -> Header:
+    """Match the header of a file that was read before to what its dataset declares now.
 
     Arguments:
-        source: what the file holds.
+        dataset: what the file holds.
         names: its headers.
         dialect: how it is written.
         path: its name in the landing zone.
 
     Raises:
-        FileRefusedError: the source does not take such a file any more.
+        FileRefusedError: the dataset does not take such a file any more.
 
     """
-    layouts = tuple(source.layouts_for(path.rpartition("/")[2])) or source.layouts
+    layouts = tuple(dataset.layouts_for(path.rpartition("/")[2])) or dataset.layouts
     if dialect.format == "ndjson":
         return _of_keys(layouts, tuple(names), path)
     candidates = [_candidate(layout, list(names), dialect.delimiter, 1) for layout in layouts]
@@ -203,7 +203,7 @@ def _lines(text: bytes, newline: bytes) -> Iterator[tuple[bytes, int]]:
         begin = following
 
 
-def _find(source: Source, layouts: Iterable[Layout], lines: list[bytes]) -> _Candidate:
+def _find(dataset: Dataset, layouts: Iterable[Layout], lines: list[bytes]) -> _Candidate:
     """Return the one reading of a line that has all required columns; else the one that comes nearest to it."""
     nearest: _Candidate | None = None
     trouble: FileRefusedError | None = None
@@ -214,15 +214,15 @@ def _find(source: Source, layouts: Iterable[Layout], lines: list[bytes]) -> _Can
             continue
         candidates = [
             _candidate(layout, names, delimiter, number)
-            for delimiter in ((source.delimiter,) if source.delimiter else _DELIMITERS)
-            if (names := next(csv.reader([text], delimiter=delimiter, quotechar=source.quote), []))
+            for delimiter in ((dataset.delimiter,) if dataset.delimiter else _DELIMITERS)
+            if (names := next(csv.reader([text], delimiter=delimiter, quotechar=dataset.quote), []))
             for layout in layouts
         ]
         whole = [candidate for candidate in candidates if not candidate.missing]
         if len(whole) > 1:
             raise FileRefusedError(
                 "the header can be read in more than one way",
-                hint=f"Declare the delimiter of {source.name}.",
+                hint=f"Declare the delimiter of {dataset.name}.",
                 line=number,
             )
         if whole:
@@ -239,7 +239,7 @@ def _decode(line: bytes, number: int) -> str | FileRefusedError:
     except UnicodeDecodeError:
         return FileRefusedError(
             "the header is not UTF-8",
-            hint="Save the file as UTF-8, or declare the encoding of its source.",
+            hint="Save the file as UTF-8, or declare the encoding of its dataset.",
             line=number,
         )
     if "\x00" in text:
@@ -301,7 +301,7 @@ def user_of(layout: Layout, path: str) -> int:
     return user_id
 
 
-def _read_keys(source: Source, layouts: tuple[Layout, ...], beginning: bytes, path: str) -> Header:
+def _read_keys(dataset: Dataset, layouts: tuple[Layout, ...], beginning: bytes, path: str) -> Header:
     """Return a header made of the keys of the first objects; what cannot be read among them is left to the load."""
     names: dict[str, None] = {}
     for line in beginning.removeprefix(_BOM).splitlines():
@@ -312,7 +312,7 @@ def _read_keys(source: Source, layouts: tuple[Layout, ...], beginning: bytes, pa
         names.update(dict.fromkeys(found if isinstance(found, dict) else ()))
     if not names:
         raise FileRefusedError(
-            "its first lines have no JSON object", hint=f"Write each row of {source.name} as an object on one line."
+            "its first lines have no JSON object", hint=f"Write each row of {dataset.name} as an object on one line."
         )
     header = _of_keys(layouts, tuple(names), path)
     return Header(

@@ -7,8 +7,8 @@ and what it is wrongly sure of makes COPY refuse, after which every row is looke
 
 import re
 
-from ingestion.header import Header
-from ingestion.sources import Column, DateOrder, Source
+from ingestion.load.header import Header
+from ingestion.sources import Column, Dataset, DateOrder
 
 _SAFE_DIGITS = {"bigint": 18, "integer": 9, "double precision": 15}
 _FRACTION = r"(?:\.\d{1,20}+)?+"
@@ -23,17 +23,17 @@ _ISO = rf"{_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])(?:[ T]{_HOUR_24}{_CLOC
 _BOOLEAN = "[Tt]rue|[Ff]alse|TRUE|FALSE"
 
 
-def surely_good(source: Source, header: Header) -> re.Pattern[bytes] | None:
+def surely_good(dataset: Dataset, header: Header) -> re.Pattern[bytes] | None:
     """Return what matches any number of lines that are good beyond doubt; None where there can be none.
 
     Arguments:
-        source: what the file holds.
+        dataset: what the file holds.
         header: of the file.
 
     """
     if not header.is_plain or None in header.fields:
         return None
-    fields = [_field(column, header.layout.date_order, column.name in source.key) for column in header.columns]
+    fields = [_field(column, header.layout.date_order, column.name in dataset.key) for column in header.columns]
     line = re.escape(header.dialect.delimiter).join(fields) + re.escape(header.dialect.newline.decode())
     # atomic: a line that has matched is not given back
     return re.compile(f"(?>{line})*+".encode())

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import IO, Literal, Protocol, cast
 
-from ingestion import parquet
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
+from ingestion.formats import parquet
 
 _CHUNK_BYTES = 1 << 18
 _PACKED_CHUNK_BYTES = 1 << 15

@@ -238,10 +238,10 @@ class SleepByDay(Table):
             asleep: dict[str, float] = defaultdict(float)
             seconds: float | None = None
             for period in periods:
-                by_source = _asleep_by_source(period)
-                if by_source:
-                    seconds = (seconds or 0) + max(by_source.values())
-                for source, slept in by_source.items():
+                by_dataset = _asleep_by_source(period)
+                if by_dataset:
+                    seconds = (seconds or 0) + max(by_dataset.values())
+                for source, slept in by_dataset.items():
                     asleep[source] += slept
             in_bed = sum(_covered(period) for period in periods)
             minutes = None if seconds is None else round(seconds / 60)

@@ -9,10 +9,10 @@ from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion import db
 from ingestion.errors import FileRefusedError
-from ingestion.header import Header
+from ingestion.load.header import Header
+from ingestion.load.records import CHUNK_BYTES, NO_MOMENTS
 from ingestion.quarantine import Reason
-from ingestion.records import CHUNK_BYTES, NO_MOMENTS
-from ingestion.sources import EXTRA, Column, Source
+from ingestion.sources import EXTRA, Column, Dataset
 
 _SWAPPED_ORDER = {"MDY": "DMY", "DMY": "MDY"}
 _INTEGER_LIMIT = {"integer": 2**31 - 1, "bigint": 2**63 - 1}
@@ -34,14 +34,14 @@ class Judge:
 
     Arguments:
         cursor: in the file's transaction.
-        source: what the file holds.
+        dataset: what the file holds.
         header: of the file.
         table: where good rows go.
 
     """
 
     cursor: db.Cursor
-    source: Source
+    dataset: Dataset
     header: Header
     table: Composable
 
@@ -90,7 +90,7 @@ class Judge:
             _queries.set_datestyle(self.cursor.connection, datestyle=f"ISO, {order}")
             if line is not None:
                 raise FileRefusedError(
-                    f"the date is written {swapped}, and {self.source.name} expects {order}",
+                    f"the date is written {swapped}, and {self.dataset.name} expects {order}",
                     hint=f"Export with {order} or ISO dates: the file's other dates would load as wrong days.",
                     line=line,
                     column=column.header,
@@ -188,7 +188,7 @@ class Judge:
             return SQL("when {} then array[{}, {}]").format(condition, Literal(reason), Literal(column.name))
 
         value = _cast(position, column)
-        if column.name in self.source.key:
+        if column.name in self.dataset.key:
             yield branch(SQL("{} is null").format(_text(position, column)), "missing_key")
         yield branch(SQL("not {}").format(_is_castable(position, column)), "not_castable")
         if column.minimum is not None:

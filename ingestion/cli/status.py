@@ -8,12 +8,13 @@ from rich.text import Text
 
 from ingestion.health import State, Status
 from ingestion.history import FileRecord, NodeRecord, RejectedCount, Run, RunRecord, StepRecord
+from ingestion.results import FAILED_NODE_STATUSES
 from ingestion.tables import age, facts, moment, state, table, took
 
 _VERDICTS = {"ok": "healthy", "warning": "healthy, with a warning", "critical": "not healthy", "unknown": "unknown"}
 _LISTED_FILES = 20
 _SLOWEST_NODES = 5
-_TROUBLED = {"error", "fail", "runtime error", "partial success", "warn"}
+_TROUBLED = FAILED_NODE_STATUSES | {"warn"}
 # what a run without a hint of its own is told by its exit code, as the README has it
 _NEXT = {
     65: "docs/errors.md says what each reason means, and what to do",
@@ -33,7 +34,7 @@ def show_status(status: Status) -> RenderableType:
     for each in status.datasets:
         old = state("warning" if each.is_stale else "", age(each.age_seconds) or "never")
         day = f"{each.latest_date}" if each.latest_date else ""
-        datasets.add_row(each.source, f"{each.files:,}", f"{each.rows:,}", day, old, each.last_file or "")
+        datasets.add_row(each.name, f"{each.files:,}", f"{each.rows:,}", day, old, each.last_file or "")
     if status.datasets:
         parts += ["", datasets]
     if status.quarantine:
@@ -42,7 +43,7 @@ def show_status(status: Status) -> RenderableType:
         claimed = table("being loaded now", "run", "for", "file", keep_lines=True)
         for claim in status.claims:
             seconds = (status.checked_at - claim.claimed_at).total_seconds()
-            claimed.add_row(claim.source, claim.run_id[:8], took(max(seconds, 0)), claim.filename)
+            claimed.add_row(claim.dataset, claim.run_id[:8], took(max(seconds, 0)), claim.filename)
         parts += ["", claimed]
     return Group(*parts)
 
@@ -111,8 +112,8 @@ def _figures(status: Status) -> Iterator[str]:
     for dataset in status.datasets:
         if dataset.age_seconds is not None:
             limit = f"{dataset.stale_after_seconds:.0f}" if dataset.stale_after_seconds else ""
-            yield f"{dataset.source}_age={dataset.age_seconds:.0f}s;{limit};;0"
-        yield f"{dataset.source}_rows={dataset.rows};;;0"
+            yield f"{dataset.name}_age={dataset.age_seconds:.0f}s;{limit};;0"
+        yield f"{dataset.name}_rows={dataset.rows};;;0"
 
 
 def _verdict(status: Status) -> Iterator[tuple[str, RenderableType]]:
@@ -195,14 +196,14 @@ def _files(files: Iterable[FileRecord]) -> Table:
         if file.reason:
             name.append(f"\n{file.reason}", style="yellow")
         figures = (f"{file.rows_loaded:,}", f"{file.rows_rejected:,}")
-        listed.add_row(f"{file.ingested_at.astimezone():%m-%d %H:%M}", state(file.status), file.source, *figures, name)
+        listed.add_row(f"{file.ingested_at.astimezone():%m-%d %H:%M}", state(file.status), file.dataset, *figures, name)
     return listed
 
 
 def _rejected(title: str, counts: Iterable[RejectedCount]) -> Table:
     listed = table(title, "reason", "column", "rows", "files")
     for count in counts:
-        listed.add_row(count.source, count.reason, count.column or "", f"{count.rows:,}", f"{count.files:,}")
+        listed.add_row(count.dataset, count.reason, count.column or "", f"{count.rows:,}", f"{count.files:,}")
     return listed
 
 

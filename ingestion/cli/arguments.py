@@ -163,7 +163,7 @@ def _add_rejected(command: argparse.ArgumentParser) -> None:
         _add_schema(each)
         if name != "list":
             each.add_argument("filename", metavar="FILE", help="its path below the data directory")
-    replay = what.add_parser("replay", help="judge the rows of files again, after their source was mended")
+    replay = what.add_parser("replay", help="judge the rows of files again, after their dataset was mended")
     _add_log_format(replay)
     _add_schema(replay)
     _add_filenames(replay)
@@ -208,7 +208,7 @@ def _add_runs(runs: argparse.ArgumentParser) -> None:
 def _add_files(files: argparse.ArgumentParser) -> None:
     files.add_argument("pattern", nargs="?", metavar="NAME", help="what is in the name; * and ? stand for any")
     files.add_argument("--status", choices=("loaded", "replaced", "duplicate", "refused", "retracted"))
-    files.add_argument("--source", metavar="DATASET")
+    files.add_argument("--dataset", metavar="DATASET")
     files.add_argument("--limit", type=_count, default=50, metavar="N", help="how many")
     files.add_argument("--json", action="store_true", help="for machines")
     _add_schema(files)

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
-from ingestion.header import Dialect, Header
-from ingestion.progress import OnChunk, unwatched
+from ingestion.load.header import Dialect, Header
+from ingestion.load.progress import OnChunk, unwatched
 from ingestion.quarantine import Reason
 from ingestion.sources import Column, normalise
 from ingestion.storage import Storage, StoredFile

@@ -13,6 +13,7 @@ import aiosql
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extras import NamedTupleCursor
 from psycopg2.sql import Composable
 from sqlalchemy import Engine, NullPool
 from sqlalchemy import create_engine as sqlalchemy_engine
@@ -47,7 +48,7 @@ _open_connections: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 def queries(name: str) -> Any:
     """Return the named queries of `ingestion/queries/<name>.sql`; each takes a connection and its parameters."""
-    return aiosql.from_path(Path(__file__).parent / "queries" / f"{name}.sql", "psycopg2")
+    return aiosql.from_path(Path(__file__).parents[1] / "queries" / f"{name}.sql", "psycopg2")
 
 
 def create_engine(settings: Settings, *, connect_seconds: int = _CONNECT_TIMEOUT_SECONDS) -> Engine:
@@ -76,6 +77,7 @@ def create_engine(settings: Settings, *, connect_seconds: int = _CONNECT_TIMEOUT
             application_name=f"wearables-pipeline {__version__}",
             connect_timeout=connect_seconds,
             keepalives_idle=30,
+            cursor_factory=NamedTupleCursor,
         )
         if connection.server_version < _OLDEST_SERVER:
             raise ConfigurationError(

@@ -11,10 +11,8 @@ from ingestion import db, quarantine
 from ingestion.alerts import Incident
 from ingestion.config import Database
 from ingestion.errors import PipelineError
-from ingestion.header import shown
-from ingestion.ingest import IngestResult
-from ingestion.observers import RunResult
-from ingestion.run_tracker import Step
+from ingestion.load.header import shown
+from ingestion.results import IngestResult, RunResult, Step
 from ingestion.tables import facts, table
 
 _COUNT_EXACTLY_BELOW_ROWS = 1_000_000
@@ -34,7 +32,7 @@ def show_rehearsal(result: IngestResult) -> RenderableType:
         figures = [f"{figure:,}" if counts.read else "" for figure in (counts.read, counts.loaded, counts.rejected)]
         state = _REHEARSED.get(file.status, file.status)
         style = "red" if file.status == "refused" else "yellow" if counts.rejected else ""
-        listed.add_row(file.filename, file.source or "", Text(state, style=style), *figures, "; ".join(why))
+        listed.add_row(file.filename, file.dataset or "", Text(state, style=style), *figures, "; ".join(why))
     counts = result.counts
     total = f"{counts.read:,} rows, {counts.loaded:,} would be loaded, {counts.rejected:,} rejected; rolled back"
     return Group(listed, "", Text(total, style="bold"))
@@ -46,7 +44,14 @@ def show_quarantine(groups: list[quarantine.Group]) -> RenderableType:
         return "nothing is in quarantine"
     listed = table("file", "dataset", "reason", "column", "rows", "first line", "since")
     for group in groups:
-        row = (group.filename, group.source, group.reason, group.column or "", f"{group.rows:,}", str(group.first_line))
+        row = (
+            group.filename,
+            group.dataset,
+            group.reason,
+            group.column or "",
+            f"{group.rows:,}",
+            str(group.first_line),
+        )
         listed.add_row(*row, f"{group.rejected_at:%Y-%m-%d %H:%M}")
     return listed
 
@@ -56,8 +61,8 @@ def show_rejected(rows: list[tuple[str, int, str, str | None]]) -> RenderableTyp
     if not rows:
         return "nothing of it is in quarantine"
     listed = table("dataset", "line", "reason", "column")
-    for source, line, reason, column in rows:
-        listed.add_row(source, f"{line:,}", reason, column or "")
+    for dataset, line, reason, column in rows:
+        listed.add_row(dataset, f"{line:,}", reason, column or "")
     return listed
 
 
@@ -108,10 +113,10 @@ def _run_facts(result: RunResult) -> Iterator[tuple[str, RenderableType]]:
         if result.ingest.vanished:
             yield "", Text(f"{len(result.ingest.vanished)} on record are no longer there; their rows stay", "yellow")
     for taken_out in result.retracted:
-        what = f"{taken_out.filename} ({taken_out.source})"
+        what = f"{taken_out.filename} ({taken_out.dataset})"
         yield "Retracted", f"{what}: {taken_out.rows:,} rows, and {taken_out.rows_rejected:,} from quarantine"
     for again in result.replayed:
-        what = f"{again.filename} ({again.source})"
+        what = f"{again.filename} ({again.dataset})"
         yield "Replayed", f"{what}: {again.loaded:,} rows loaded, {again.rejected:,} stay in quarantine"
     if result.receipt:
         erased = sum(result.receipt.rows.values())

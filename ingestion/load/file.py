@@ -17,18 +17,18 @@ from uuid import UUID
 import psycopg2
 from psycopg2.sql import Composable, Identifier
 
-from ingestion import apple_health, db, quarantine
-from ingestion.ahead import ReadAhead
+from ingestion import db, quarantine
 from ingestion.errors import FileRefusedError
-from ingestion.formats import Text
-from ingestion.header import Dialect, Header, known_header, read_header, user_of
-from ingestion.judge import Judge, copy_into
-from ingestion.manifest import Counts
-from ingestion.progress import OnChunk, unwatched
+from ingestion.formats import Text, apple_health
+from ingestion.load.header import Dialect, Header, known_header, read_header, user_of
+from ingestion.load.judge import Judge, copy_into
+from ingestion.load.progress import OnChunk, unwatched
+from ingestion.load.read_ahead import ReadAhead
+from ingestion.load.records import CHUNK_BYTES, Content, HashedStream, Record, Records, fields_of, parse
+from ingestion.load.sure_lines import surely_good
 from ingestion.quarantine import Reason, RejectedRow
-from ingestion.records import CHUNK_BYTES, Content, HashedStream, Record, Records, fields_of, parse
-from ingestion.shape import surely_good
-from ingestion.sources import Source
+from ingestion.results import Counts
+from ingestion.sources import Dataset
 from ingestion.storage import Storage, StoredFile
 
 # what is held back of a file before it is handed to PostgreSQL
@@ -46,7 +46,7 @@ class Drop:
     Arguments:
         storage: where the file is.
         file: which one, and in which state.
-        source: what it holds.
+        dataset: what it holds.
         target_schema: the schema of the raw table.
         on_chunk: called with the bytes and the lines of each chunk that was read.
 
@@ -54,14 +54,14 @@ class Drop:
 
     storage: Storage
     file: StoredFile
-    source: Source
+    dataset: Dataset
     target_schema: str
     on_chunk: OnChunk = unwatched
 
     @property
     def table(self) -> Composable:
         """The raw table."""
-        return Identifier(self.target_schema, self.source.name)
+        return Identifier(self.target_schema, self.dataset.name)
 
     def open(self) -> HashedStream:
         """Open the file at its beginning."""
@@ -76,10 +76,10 @@ class Loaded:
         counts: the records.
         checksum: SHA-256 of the very bytes that went in, in hexadecimal.
         size: their number.
-        extra: headers that the source does not declare, kept in `_extra`.
+        extra: headers that the dataset does not declare, kept in `_extra`.
         header: all headers, as the file has them.
         dialect: how it is written, as the manifest keeps it.
-        drift: what is not as the source declares it, and was understood all the same.
+        drift: what is not as the dataset declares it, and was understood all the same.
 
     """
 
@@ -128,7 +128,7 @@ def load(connection: db.Connection, drop: Drop, file_id: int, run_id: UUID) -> L
 
 def replay(
     connection: db.Connection,
-    source: Source,
+    dataset: Dataset,
     rejected: Iterable[tuple[int, bytes]],
     *,
     target_schema: str,
@@ -137,13 +137,13 @@ def replay(
     header: Iterable[str],
     dialect: dict[str, str],
 ) -> Replayed:
-    """Judge rejected rows again, as their source is declared now; those that fit now go into the raw table.
+    """Judge rejected rows again, as their dataset is declared now; those that fit now go into the raw table.
 
     The caller takes them out of quarantine, and ends the transaction.
 
     Arguments:
         connection: in a transaction.
-        source: what the file holds.
+        dataset: what the file holds.
         rejected: line and bytes of each row.
         target_schema: the schema of the raw table.
         file_id: of the file.
@@ -152,10 +152,10 @@ def replay(
         dialect: how it is written, as the manifest has it.
 
     Raises:
-        FileRefusedError: the source does not take such a file any more.
+        FileRefusedError: the dataset does not take such a file any more.
 
     """
-    known = known_header(source, header, read_dialect(dialect), filename)
+    known = known_header(dataset, header, read_dialect(dialect), filename)
     _prepare(connection, file_id, known)
     still: dict[int, tuple[Reason, str | None]] = {}
     taken: list[int] = []
@@ -170,7 +170,7 @@ def replay(
                 yield _numbered(Record(line, raw), text, known.dialect)
 
     with connection.cursor() as cursor:
-        judge = Judge(cursor, source, known, Identifier(target_schema, source.name))
+        judge = Judge(cursor, dataset, known, Identifier(target_schema, dataset.name))
         judge.open()
         rows = iter(formed())
         _check(judge.take_in(_Reading(lambda _size: next(rows, "").encode())) == len(taken))
@@ -208,7 +208,7 @@ class _Load:
                 copied = self._attempt(lambda cursor: self._copy_as_it_is(cursor, content, header))
                 if copied:
                     return self._loaded(stream, header, copied, ())
-        pattern = surely_good(self._drop.source, header)
+        pattern = surely_good(self._drop.dataset, header)
         if pattern:
             sorted_out = self._attempt(lambda cursor: self._sort_out(cursor, pattern))
             if sorted_out:
@@ -220,14 +220,14 @@ class _Load:
         name = self._drop.file.name
         # a name with an ending of its own, and therefore with one layout
         layout = next(
-            (layout for layout in self._drop.source.layouts_for(PurePosixPath(name).name) if layout.table), None
+            (layout for layout in self._drop.dataset.layouts_for(PurePosixPath(name).name) if layout.table), None
         )
         book = apple_health.Export(layout, user_of(layout, name)) if layout else None
-        return Text(name, stream, self._drop.source.encoding, book=book)
+        return Text(name, stream, self._drop.dataset.encoding, book=book)
 
     def _read_header(self, text: Text, *, is_judged: bool = False) -> tuple[Content, Header]:
         content = Content(text, self._drop.on_chunk, is_judged=is_judged)
-        header = read_header(self._drop.source, content.peek(), self._drop.file.name, text.format)
+        header = read_header(self._drop.dataset, content.peek(), self._drop.file.name, text.format)
         content.skip(header.size, header.dialect.newline, header.dialect.quote.encode())
         return content, header
 
@@ -259,8 +259,8 @@ class _Load:
     def _sort_out(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
         with closing(self._drop.open()) as stream, closing(self._text(stream)) as text:
             content, header = self._read_header(text, is_judged=True)
-            sorter = _Sorter(Records(content, header), header, self._drop.source, pattern)
-            judge = Judge(cursor, self._drop.source, header, self._drop.table)
+            sorter = _Sorter(Records(content, header), header, self._drop.dataset, pattern)
+            judge = Judge(cursor, self._drop.dataset, header, self._drop.table)
             judge.open()
             copy_sure = copy_into(self._drop.table, header, is_bare=True)
             sure = formed = rejected = 0
@@ -272,7 +272,7 @@ class _Load:
             _check(sure == sorter.sure_rows and formed == sorter.formed_rows)
             judge.refuse_swapped_dates()
             misfits = judge.find_misfits()
-            _refuse_too_many(self._drop.source, sorter.read_rows, sorter.faults + judge.faults())
+            _refuse_too_many(self._drop.dataset, sorter.read_rows, sorter.faults + judge.faults())
             inserted = judge.insert_fitting()
             drift = judge.drift()
             _check(judge.quarantine_misfits(self._file_id, self._run_id) == misfits)
@@ -300,15 +300,15 @@ class _Sorter:
     Arguments:
         records: of a file.
         header: of the file.
-        source: what the file holds.
+        dataset: what the file holds.
         pattern: lines that are good beyond doubt; None where there are none.
 
     """
 
-    def __init__(self, records: Records, header: Header, source: Source, pattern: re.Pattern[bytes] | None) -> None:
+    def __init__(self, records: Records, header: Header, dataset: Dataset, pattern: re.Pattern[bytes] | None) -> None:
         self._records = records
         self._header = header
-        self._source = source
+        self._source = dataset
         self._pattern = pattern
         self._doubtful: deque[Record] = deque()
         self._rejected: list[RejectedRow] = []
@@ -414,12 +414,12 @@ def _prepare(connection: db.Connection, file_id: int, header: Header) -> None:
     _queries.prepare(connection, file_id=str(file_id), datestyle=f"ISO, {header.layout.date_order}")
 
 
-def _refuse_too_many(source: Source, read: int, faults: Counter[str]) -> None:
+def _refuse_too_many(dataset: Dataset, read: int, faults: Counter[str]) -> None:
     rejected = faults.total()
-    if rejected > source.max_rejected_rows or rejected * 100 > source.max_rejected_percent * read:
+    if rejected > dataset.max_rejected_rows or rejected * 100 > dataset.max_rejected_percent * read:
         raise FileRefusedError(
             f"{rejected} of {read} rows are bad, too many for the rest to be trusted: {_most_common(faults)}",
-            hint=f"{source.name} allows {source.max_rejected_percent:g} % and {source.max_rejected_rows:,} rows;"
+            hint=f"{dataset.name} allows {dataset.max_rejected_percent:g} % and {dataset.max_rejected_rows:,} rows;"
             " docs/errors.md says what each reason means.",
         )
 
