@@ -158,7 +158,7 @@ def erase(connection: db.Connection, schema: str, user_id: int, key: str | None,
             cursor.execute(
                 SQL(
                     "with gone as (delete from {} where user_id = %s returning _file_id)"
-                    " select _file_id, count(*) from gone group by _file_id"
+                    " select _file_id, count(*) as row_count from gone group by _file_id"
                 ).format(Identifier(schema, dataset.name)),
                 (user_id,),
             )

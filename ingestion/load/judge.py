@@ -115,7 +115,7 @@ class Judge:
 
     def faults(self) -> Counter[str]:
         """Return how many rows do not fit, by column and reason."""
-        self.cursor.execute("select column_name || ': ' || reason, count(*) from misfit group by 1")
+        self.cursor.execute("select column_name || ': ' || reason as fault, count(*) as row_count from misfit group by 1")
         return Counter(dict(self.cursor.fetchall()))
 
     def misfits(self) -> dict[int, tuple[Reason, str | None]]:
@@ -163,7 +163,7 @@ class Judge:
         """Say which types are not written as declared, and were understood all the same."""
         columns = [(position, column) for position, column in self._fields() if column.type in _INTEGER_LIMIT]
         counts = SQL(", ").join(
-            SQL("count(*) filter (where {0} like '%.0%' and {0} ~ {1})").format(
+            SQL("count(*) filter (where {0} like '%.0%' and {0} ~ {1}) as {0}").format(
                 _name(position), Literal(_WHOLE_AS_DECIMAL)
             )
             for position, _ in columns

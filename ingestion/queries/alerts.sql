@@ -4,8 +4,8 @@ select pg_advisory_xact_lock(hashtextextended('wearables-pipeline:alerts', 0));
 
 -- name: set_limits()^
 select
-    set_config('statement_timeout', '5s', true),
-    set_config('lock_timeout', '5s', true);
+    set_config('statement_timeout', '5s', true) as statement_timeout,
+    set_config('lock_timeout', '5s', true) as lock_timeout;
 
 -- name: current_alerts()
 -- what is open, and what has ended lately enough that its end is still news
