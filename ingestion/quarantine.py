@@ -79,7 +79,9 @@ def faults(connection: db.Connection, file_id: int) -> list[Fault]:
         file_id: the file.
 
     """
-    return list(_queries.faults(connection, file_id=file_id))
+    return [
+        Fault(row.reason, row.column_name, row.rows_rejected) for row in _queries.faults(connection, file_id=file_id)
+    ]
 
 
 @dataclass(frozen=True)

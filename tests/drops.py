@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg2.extensions
 import pytest
 from sqlalchemy import Engine
 
@@ -71,7 +72,8 @@ class Landing:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the database."""
-        with db.translated(), self._connection.cursor() as cursor:
+        # plain tuples: a test may ask for two columns of one name
+        with db.translated(), self._connection.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
             cursor.execute(query)
             return list(cursor.fetchall())
 

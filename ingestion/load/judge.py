@@ -115,7 +115,9 @@ class Judge:
 
     def faults(self) -> Counter[str]:
         """Return how many rows do not fit, by column and reason."""
-        self.cursor.execute("select column_name || ': ' || reason as fault, count(*) as row_count from misfit group by 1")
+        self.cursor.execute(
+            "select column_name || ': ' || reason as fault, count(*) as row_count from misfit group by 1"
+        )
         return Counter(dict(self.cursor.fetchall()))
 
     def misfits(self) -> dict[int, tuple[Reason, str | None]]:

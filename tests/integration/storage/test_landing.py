@@ -107,7 +107,7 @@ def test_a_line_that_breaks_during_a_load_leaves_each_row_once(store: Zone, sett
     assert (file.status, file.counts.loaded) == ("loaded", 20_000)
     assert not script.faults
     with db.session(engine) as connection, connection.cursor() as cursor:
-        cursor.execute("select count(*), count(distinct user_id) from raw.sleep")
+        cursor.execute("select count(*), count(distinct user_id) as users from raw.sleep")
         assert cursor.fetchone() == (20_000, 20_000)
 
 
