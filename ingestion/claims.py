@@ -1,8 +1,8 @@
-"""ops.file_claims: which files are being loaded right now, and by which run, for others to see.
+"""ops.file_claims: which files are being loaded now, and by which run.
 
-What keeps two workers from one file is its advisory lock (`manifest.claim`), which has no name that could be read. The
-notes give it one: on a connection of their own, so that they are seen before the load ends. They are believed only
-where the lock is held.
+The advisory lock of a file (`manifest.claim`) keeps two workers from loading it, but has no readable name. The records
+here give it one. They are written on a connection of their own, to be visible before the load ends, and count only
+while the lock is held.
 """
 
 import threading
@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, log, manifest
 
-_MOMENT_SECONDS = 0.2
+_RECORD_AFTER_SECONDS = 0.2
 _queries = db.queries("claims")
 
 
@@ -28,10 +28,10 @@ class Claim:
 
     Arguments:
         target_schema: the schema of the raw tables.
-        dataset: its dataset.
+        dataset: the name of its dataset.
         filename: its name in the landing zone.
         run_id: the run that loads it.
-        claimed_at: since when.
+        claimed_at: when the load began.
 
     """
 
@@ -42,13 +42,13 @@ class Claim:
     claimed_at: datetime
 
 
-class Notes:
-    """What one run notes of its claims. Whatever becomes of them, the load goes on.
+class ClaimRecorder:
+    """Records which files a run is loading. A failure to record does not stop the load.
 
-    A file that is loaded in a moment is not noted, and costs nothing.
+    A file that is loaded within 0.2 seconds is not recorded.
 
     Arguments:
-        connection: an autocommit session of their own.
+        connection: an autocommit session that nothing else uses.
         run_id: the run.
 
     """
@@ -57,13 +57,13 @@ class Notes:
         self._connection = connection
         self._run_id = str(run_id)
         self._loading: dict[tuple[str, str, str], float] = {}
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="claims", daemon=True)
+        self._is_closed = threading.Event()
+        self._thread = threading.Thread(target=self._record_all, name="claims", daemon=True)
         self._thread.start()
 
     @contextmanager
     def loading(self, target_schema: str, dataset: str, filename: str) -> Iterator[None]:
-        """Note that a file is being loaded, as long as the block lasts; any thread may call it."""
+        """Record that a file is being loaded, for the length of the block. Any thread may call it."""
         claim = (target_schema, dataset, filename)
         self._loading[claim] = time.monotonic()
         try:
@@ -72,22 +72,22 @@ class Notes:
             self._loading.pop(claim, None)
 
     def close(self) -> None:
-        """Take out the notes of this run, and those of runs that have ended without doing so."""
-        self._is_over.set()
+        """Delete the records of this run, and those that runs which have ended left behind."""
+        self._is_closed.set()
         self._thread.join()
-        self._write(lambda: _queries.forget(self._connection, run_id=self._run_id))
+        self._write(lambda: _queries.delete_claims(self._connection, run_id=self._run_id))
 
-    def _keep(self) -> None:
-        noted: set[tuple[tuple[str, str, str], float]] = set()
-        while not self._is_over.wait(_MOMENT_SECONDS):
+    def _record_all(self) -> None:
+        recorded: set[tuple[tuple[str, str, str], float]] = set()
+        while not self._is_closed.wait(_RECORD_AFTER_SECONDS):
             for claim, since in self._loading.copy().items():
-                if time.monotonic() - since > _MOMENT_SECONDS and (claim, since) not in noted:
-                    noted.add((claim, since))
-                    self._note(*claim)
+                if time.monotonic() - since > _RECORD_AFTER_SECONDS and (claim, since) not in recorded:
+                    recorded.add((claim, since))
+                    self._record(*claim)
 
-    def _note(self, target_schema: str, dataset: str, filename: str) -> None:
+    def _record(self, target_schema: str, dataset: str, filename: str) -> None:
         self._write(
-            lambda: _queries.note(
+            lambda: _queries.record_claim(
                 self._connection,
                 target_schema=target_schema,
                 dataset=dataset,
@@ -101,40 +101,46 @@ class Notes:
             try:
                 write()
             except psycopg2.Error as exc:
-                log.event(f"claims are not noted: {type(exc).__name__}", level=log.WARNING)
+                log.event(
+                    f"cannot record which files are being loaded ({type(exc).__name__}); the load goes on",
+                    level=log.WARNING,
+                )
 
 
 @contextmanager
-def noted(engine: Engine, run_id: UUID, role: str | None) -> Iterator[Notes]:
-    """Yield notes that are gone when the block ends.
+def recorded(engine: Engine, run_id: UUID, role: str | None) -> Iterator[ClaimRecorder]:
+    """Record claims for the length of the block, and delete the records at its end.
 
     Arguments:
         engine: a migrated database.
-        run_id: the run that claims.
-        role: the role that writes them.
+        run_id: the run that loads the files.
+        role: the role that writes the records, None for the login role.
 
     """
     with db.session(engine, role=role) as connection:
         with connection.cursor() as cursor:
-            # nobody needs them after a crash of the server, nor waits for them
+            # the records are of no use after a crash of the server, so no load waits for the disk
             cursor.execute("set synchronous_commit = off")
-        notes = Notes(connection, run_id)
+        recorder = ClaimRecorder(connection, run_id)
         try:
-            yield notes
+            yield recorder
         finally:
-            notes.close()
+            recorder.close()
 
 
 def claims(connection: db.Connection) -> list[Claim]:
-    """Return the files that are being loaded at this moment, the oldest claim first.
+    """Return the files that are being loaded now, the oldest claim first.
 
     Arguments:
-        connection: any, of a role that may read ops.
+        connection: any connection of a role that may read ops.
 
     """
     if not _queries.claims_exist(connection):
         return []
-    found = [Claim(*row) for row in _queries.claims(connection)]
+    found = [
+        Claim(row.target_schema, row.source, row.source_filename, row.run_id, row.claimed_at)
+        for row in _queries.claims(connection)
+    ]
     names = {claim: manifest.claim_name(claim.target_schema, claim.dataset, claim.filename) for claim in found}
     held = db.held_locks(connection, names.values())
     return [claim for claim in found if names[claim] in held]

@@ -1,8 +1,8 @@
-"""ops.raw_ingest_manifest, the ledger of files. Every function here leaves the commit to its caller."""
+"""ops.raw_ingest_manifest, the manifest: one row per file and content. The caller commits, in every function here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from psycopg2.extras import Json
@@ -20,12 +20,12 @@ class LoadedFile:
     """A file whose rows are in raw now.
 
     Arguments:
-        dataset: the dataset's name.
+        dataset: the name of its dataset.
         filename: its name in the landing zone.
         file_id: the `_file_id` of its rows.
         checksum: SHA-256 of its bytes, in hexadecimal.
         size: in bytes.
-        version: the landing zone's own strong token for them, where it has one.
+        version: the landing zone's strong version token of these bytes, None where it has none.
 
     """
 
@@ -37,17 +37,30 @@ class LoadedFile:
     version: str | None
 
 
+class Original(NamedTuple):
+    """The loaded file that has certain bytes. Other files with these bytes are duplicates of it.
+
+    Arguments:
+        file_id: the `_file_id` of its rows.
+        filename: its name in the landing zone.
+
+    """
+
+    file_id: int
+    filename: str
+
+
 @dataclass(frozen=True)
 class Entry:
-    """What identifies a file's content under its name.
+    """What identifies a file and its content in the manifest.
 
     Arguments:
         target_schema: the schema of the raw tables.
-        dataset: the dataset's name.
+        dataset: the name of its dataset.
         filename: its name in the landing zone.
         checksum: SHA-256 of its bytes, in hexadecimal.
         size: in bytes.
-        version: the landing zone's own strong token for them, where it has one.
+        version: the landing zone's strong version token of these bytes, None where it has none.
 
     """
 
@@ -60,7 +73,7 @@ class Entry:
 
 
 def ensure_manifest_table(engine: Engine) -> None:
-    """Make sure that ops.raw_ingest_manifest exists, by applying sql/.
+    """Create ops.raw_ingest_manifest where it does not exist, by applying sql/.
 
     Arguments:
         engine: the database.
@@ -71,19 +84,20 @@ def ensure_manifest_table(engine: Engine) -> None:
 
 def loaded_files(connection: db.Connection, target_schema: str) -> list[LoadedFile]:
     """Return all files that are loaded now."""
-    return [LoadedFile(*row) for row in _queries.loaded_files(connection, target_schema=target_schema)]
+    return [
+        LoadedFile(row.source, row.source_filename, row.file_id, row.checksum, row.size_bytes, row.source_version)
+        for row in _queries.loaded_files(connection, target_schema=target_schema)
+    ]
 
 
-def find_checksum(connection: db.Connection, target_schema: str, dataset: str, checksum: str) -> tuple[int, str] | None:
-    """Return file_id and name of the loaded file with these bytes, if there is one."""
-    row: tuple[int, str] | None = _queries.find_loaded_checksum(
-        connection, target_schema=target_schema, dataset=dataset, checksum=checksum
-    )
-    return row
+def find_checksum(connection: db.Connection, target_schema: str, dataset: str, checksum: str) -> Original | None:
+    """Return the loaded file with these bytes, or None."""
+    row = _queries.find_loaded_checksum(connection, target_schema=target_schema, dataset=dataset, checksum=checksum)
+    return Original(row.file_id, row.source_filename) if row else None
 
 
 def find_name(connection: db.Connection, target_schema: str, dataset: str, filename: str) -> int | None:
-    """Return the file_id of what is loaded under this name, if anything is."""
+    """Return the file_id of the loaded file with this name, or None."""
     file_id: int | None = _queries.find_loaded_name(
         connection, target_schema=target_schema, dataset=dataset, source_filename=filename
     )
@@ -91,10 +105,10 @@ def find_name(connection: db.Connection, target_schema: str, dataset: str, filen
 
 
 def check_loaded(connection: db.Connection, target_schema: str, filename: str) -> None:
-    """Make sure that something is loaded under a name.
+    """Check that a file of this name is loaded.
 
     Raises:
-        UsageError: nothing is.
+        UsageError: it is not.
 
     """
     if not _queries.is_loaded(connection, target_schema=target_schema, source_filename=filename):
@@ -102,9 +116,9 @@ def check_loaded(connection: db.Connection, target_schema: str, filename: str) -
 
 
 def not_loaded(filename: str) -> UsageError:
-    """Return the error for a name that nothing is loaded under."""
+    """Return the error for a file that is not loaded."""
     return UsageError(
-        f"{filename} is not loaded", hint="Name it as the manifest does: the path below the data directory."
+        f"{filename} is not loaded", hint="Name the file as the manifest does: by its path below the data directory."
     )
 
 
@@ -123,16 +137,16 @@ def record_loaded(
     header: Sequence[str] = (),
     dialect: Mapping[str, str] | None = None,
 ) -> None:
-    """Record that a file has been loaded; the database refuses a second load of the same bytes or name.
+    """Record a loaded file. The database refuses the same bytes, or the same name, a second time.
 
     Arguments:
         connection: in the file's transaction.
         file_id: the file.
         entry: what identifies it.
         counts: its records.
-        run_id: the run.
-        header: its headers, and
-        dialect: how it is written, by which its rejected rows can be judged again without it.
+        run_id: the run that loads it.
+        header: its headers. A replay needs them and the dialect, and not the file.
+        dialect: how it is written.
 
     Raises:
         psycopg2.errors.UniqueViolation: the bytes or the name are loaded already.
@@ -162,7 +176,7 @@ def record_not_loaded(
     duplicate_of: int | None = None,
     reason: str | None = None,
 ) -> None:
-    """Record that a file was left out, and why; a repetition renews the record."""
+    """Record a file that was not loaded, and why. A second record of the same content replaces the first."""
     _queries.record_not_loaded(
         connection,
         **_identity(entry),
@@ -174,44 +188,44 @@ def record_not_loaded(
 
 
 def claim(connection: db.Connection, target_schema: str, dataset: str, filename: str) -> bool:
-    """Take a file for this transaction; False where another one has it. The server frees it, however that ends."""
+    """Claim a file until the transaction ends. Return False where another transaction holds the claim."""
     name = db.lock_name(claim_name(target_schema, dataset, filename))
     return bool(_queries.claim(connection, name=name))
 
 
 def claim_name(target_schema: str, dataset: str, filename: str) -> str:
-    """Return the name of the lock that claims a file."""
+    """Return the name of the lock that is the claim of a file."""
     return f"file:{target_schema}.{dataset}:{filename}"
 
 
 def lock(connection: db.Connection, target_schema: str, dataset: str) -> None:
-    """Keep other loads of this dataset from committing until this transaction ends."""
+    """Prevent other loads of this dataset from committing until this transaction ends."""
     _queries.lock(connection, name=db.lock_name(f"manifest:{target_schema}.{dataset}"))
 
 
 def mark_replaced(connection: db.Connection, file_id: int) -> None:
-    """Record that the rows of a file have been taken out of raw, in favour of newer ones."""
+    """Record that newer rows have replaced those of a file."""
     _queries.mark_replaced(connection, file_id=file_id)
 
 
 def remember_versions(connection: db.Connection, versions: Mapping[int, str]) -> None:
-    """Record strong tokens by which files that were read, and are loaded, will be known without being read.
+    """Record the strong version tokens of loaded files, so that the next run need not read the files.
 
     Arguments:
         connection: in a transaction.
-        versions: the landing zone's tokens, by file_id.
+        versions: the landing zone's version tokens, by file_id.
 
     """
     _queries.remember_versions(connection, file_ids=list(versions), versions=list(versions.values()))
 
 
 def mark_dataset_replaced(connection: db.Connection, target_schema: str, dataset: str) -> None:
-    """Record that all rows of a dataset have been taken out of raw, in favour of newer ones."""
+    """Record that newer rows have replaced all rows of a dataset."""
     _queries.mark_dataset_replaced(connection, target_schema=target_schema, dataset=dataset)
 
 
 def content_fingerprint(connection: db.Connection, target_schema: str) -> str:
-    """Return a digest that changes with every change of what is loaded."""
+    """Return a digest of the loaded files and their row counts."""
     return str(_queries.content_fingerprint(connection, target_schema=target_schema))
 
 

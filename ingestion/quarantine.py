@@ -1,9 +1,9 @@
-"""ops.rejected_rows: rows that were refused, kept as they came, with the reason."""
+"""ops.rejected_rows, the quarantine: rejected rows as they came, each with its reason."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from psycopg2.extras import execute_values
@@ -29,13 +29,13 @@ _queries = db.queries("quarantine")
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that was refused.
+    """A row in quarantine.
 
     Arguments:
-        line: the physical line it begins on, the header being line 1.
-        reason: why.
+        line: the physical line that it begins on; the first line of the file is 1.
+        reason: why it was rejected.
         raw: its bytes, without the line end.
-        column: the first column at fault, where one is.
+        column: the first column at fault, None where the row as a whole is.
 
     """
 
@@ -46,16 +46,16 @@ class RejectedRow:
 
 
 def record(connection: db.Connection, file_id: int, rows: Iterable[RejectedRow], run_id: UUID) -> int:
-    """Keep the rows of one file; the caller commits.
+    """Write rejected rows of one file. The caller commits.
 
     Arguments:
         connection: in the file's transaction.
         file_id: the file.
-        rows: streamed, a thousand at a time.
-        run_id: the run.
+        rows: the rows; they are sent a thousand at a time.
+        run_id: the run that loads the file.
 
     Returns:
-        How many there were.
+        The number of rows.
 
     """
     written = 0
@@ -72,10 +72,10 @@ def record(connection: db.Connection, file_id: int, rows: Iterable[RejectedRow],
 
 
 def faults(connection: db.Connection, file_id: int) -> list[Fault]:
-    """Return reason, column and number of rows of what is wrong with a file, the most frequent first.
+    """Return how many rows of a file were rejected for each reason and column, the most frequent first.
 
     Arguments:
-        connection: any.
+        connection: any connection.
         file_id: the file.
 
     """
@@ -86,16 +86,16 @@ def faults(connection: db.Connection, file_id: int) -> list[Fault]:
 
 @dataclass(frozen=True)
 class Group:
-    """Rejected rows of one file that have the same fault.
+    """Rejected rows of one file that have the same reason and column.
 
     Arguments:
         filename: the file's name in the landing zone.
-        dataset: the dataset they were read for.
-        reason: the fault.
-        column: where it is, if in a column.
-        rows: how many.
-        first_line: the first of them.
-        rejected_at: when the last of them was refused.
+        dataset: the name of their dataset.
+        reason: why they were rejected.
+        column: the first column at fault, None where the row as a whole is.
+        rows: the number of rows.
+        first_line: the line of the first of them.
+        rejected_at: when the last of them was rejected.
 
     """
 
@@ -109,38 +109,67 @@ class Group:
 
 
 def groups(connection: db.Connection, target_schema: str) -> list[Group]:
-    """Return what is in quarantine of the files that are loaded now.
+    """Return the rejected rows of all files that are loaded now, grouped.
 
     Arguments:
-        connection: any.
-        target_schema: of the raw tables.
+        connection: any connection.
+        target_schema: the schema of the raw tables.
 
     """
-    return [Group(*row) for row in _queries.by_file(connection, target_schema=target_schema)]
+    return [
+        Group(
+            row.source_filename,
+            row.source,
+            row.reason,
+            row.column_name,
+            row.rows_rejected,
+            row.first_line,
+            row.rejected_at,
+        )
+        for row in _queries.by_file(connection, target_schema=target_schema)
+    ]
 
 
-def rows_of(connection: db.Connection, target_schema: str, filename: str) -> list[tuple[str, int, str, str | None]]:
-    """Return dataset, line, reason and column of each rejected row of a file, without the row itself.
+class RejectedPlace(NamedTuple):
+    """Where a rejected row is and why it was rejected, without the row itself.
 
     Arguments:
-        connection: any.
-        target_schema: of the raw tables.
+        dataset: the name of its dataset.
+        line: the physical line that it begins on.
+        reason: why it was rejected.
+        column: the first column at fault, None where the row as a whole is.
+
+    """
+
+    dataset: str
+    line: int
+    reason: str
+    column: str | None
+
+
+def rows_of(connection: db.Connection, target_schema: str, filename: str) -> list[RejectedPlace]:
+    """Return where the rejected rows of a file are, in order.
+
+    Arguments:
+        connection: any connection.
+        target_schema: the schema of the raw tables.
         filename: the file's name in the landing zone.
 
     """
-    return list(_queries.of_file(connection, target_schema=target_schema, source_filename=filename))
+    return [
+        RejectedPlace(row.source, row.line_number, row.reason, row.column_name)
+        for row in _queries.of_file(connection, target_schema=target_schema, source_filename=filename)
+    ]
 
 
 def raw_rows_of(connection: db.Connection, target_schema: str, filename: str) -> Iterator[RejectedRow]:
-    """Yield each rejected row of a file as it came; only a role that may read ops.rejected_rows.raw_line can.
+    """Yield the rejected rows of a file as they came.
 
     Arguments:
-        connection: any.
-        target_schema: of the raw tables.
+        connection: a connection of a role that may read ops.rejected_rows.raw_line.
+        target_schema: the schema of the raw tables.
         filename: the file's name in the landing zone.
 
     """
-    for line, reason, column, raw in _queries.raw_of_file(
-        connection, target_schema=target_schema, source_filename=filename
-    ):
-        yield RejectedRow(line, reason, bytes(raw), column)
+    for row in _queries.raw_of_file(connection, target_schema=target_schema, source_filename=filename):
+        yield RejectedRow(row.line_number, row.reason, bytes(row.raw_line), row.column_name)

@@ -1,4 +1,4 @@
-"""Rejected rows get another chance once the declaration of their dataset has been mended."""
+"""Check rejected rows again, after the declaration of their dataset has been corrected."""
 
 from ingestion import db, load, manifest
 from ingestion.results import ReplayedFile
@@ -8,41 +8,43 @@ _queries = db.queries("replay")
 
 
 def replay(connection: db.Connection, schema: str, filename: str) -> list[ReplayedFile]:
-    """Judge the rejected rows of a file again, and load those that fit now.
+    """Check the rejected rows of a file again, and load those that are good now. The caller commits.
 
     Arguments:
-        connection: in a transaction, which the caller commits.
-        schema: of the raw tables.
-        filename: as the manifest has it; the file itself is not needed.
+        connection: in a transaction.
+        schema: the schema of the raw tables.
+        filename: the file's name, as the manifest has it. The file itself is not read.
 
     Returns:
-        What became of them; one entry, unless two datasets share the name.
+        The numbers of rows, with one entry per dataset of the file.
 
     Raises:
-        UsageError: no such file is loaded.
-        FileRefusedError: its dataset does not take such a file any more.
+        UsageError: no file of this name is loaded.
+        FileRefusedError: the dataset no longer accepts the file's header.
 
     """
     files = list(_queries.files_to_replay(connection, target_schema=schema, source_filename=filename))
     if not files:
         raise manifest.not_loaded(filename)
     replays = []
-    for file_id, dataset_name, header, dialect in files:
-        manifest.lock(connection, schema, dataset_name)
-        rows = [(line, bytes(raw)) for line, raw in _queries.rejected_of(connection, file_id=file_id)]
+    for file in files:
+        manifest.lock(connection, schema, file.source)
+        rows = [
+            (row.line_number, bytes(row.raw_line)) for row in _queries.rejected_of(connection, file_id=file.file_id)
+        ]
         outcome = load.replay(
             connection,
-            dataset_named(dataset_name),
+            dataset_named(file.source),
             rows,
             target_schema=schema,
-            file_id=file_id,
+            file_id=file.file_id,
             filename=filename,
-            header=header,
-            dialect=dialect or {},
+            header=file.header,
+            dialect=file.dialect or {},
         )
-        _queries.release_rejected(connection, file_id=file_id, lines=list(outcome.loaded))
+        _queries.delete_loaded(connection, file_id=file.file_id, lines=list(outcome.loaded))
         for line, (reason, column) in outcome.rejected.items():
-            _queries.renew_reason(connection, file_id=file_id, line=line, reason=reason, column_name=column)
-        _queries.count_replayed(connection, file_id=file_id, rows=len(outcome.loaded))
-        replays.append(ReplayedFile(filename, dataset_name, len(outcome.loaded), len(outcome.rejected)))
+            _queries.update_reason(connection, file_id=file.file_id, line=line, reason=reason, column_name=column)
+        _queries.count_replayed(connection, file_id=file.file_id, rows=len(outcome.loaded))
+        replays.append(ReplayedFile(filename, file.source, len(outcome.loaded), len(outcome.rejected)))
     return replays

@@ -1,4 +1,4 @@
-"""Working off a stream of items with several threads, results as they come."""
+"""Process a stream of items with several threads."""
 
 import queue
 import threading
@@ -11,21 +11,21 @@ Result = TypeVar("Result")
 
 
 class StoppedError(Exception):
-    """Another worker has failed, or the caller has gone: whatever ended the work is raised elsewhere."""
+    """The work was stopped, because another worker failed or the caller gave up. That cause is raised, not this."""
 
 
-def work_off(
+def map_unordered(
     items: Iterator[Item], work: Callable[[Item], Result], workers: int, stop: threading.Event
 ) -> Iterator[tuple[Item, Result]]:
     """Yield each item with its result, in the order in which they are done.
 
-    Items are taken from their iterator one at a time, as a worker is free for them.
+    A worker takes the next item from the iterator only when it is free.
 
     Arguments:
-        items: what to do.
-        work: does one; called in several threads, unless there is one worker.
-        workers: how many.
-        stop: set as soon as anything fails or the caller gives up; long work looks at it and raises `StoppedError`.
+        items: what to process.
+        work: processes one item; called in several threads, unless there is one worker.
+        workers: the number of threads.
+        stop: set when a worker fails or the caller gives up; long work should check it and raise `StoppedError`.
 
     Raises:
         BaseException: the first failure of a worker, once all have stopped.
@@ -37,8 +37,8 @@ def work_off(
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="worker") as pool:
         done: queue.SimpleQueue[tuple[Item, Result] | None] = queue.SimpleQueue()
-        crew = _Crew(items, work, stop, done)
-        futures = [pool.submit(crew.work_off) for _ in range(workers)]
+        shared = _SharedWork(items, work, stop, done)
+        futures = [pool.submit(shared.run) for _ in range(workers)]
         try:
             for _ in futures:
                 while pair := done.get():
@@ -51,7 +51,7 @@ def work_off(
         raise error
 
 
-class _Crew(Generic[Item, Result]):
+class _SharedWork(Generic[Item, Result]):
     def __init__(
         self,
         items: Iterator[Item],
@@ -65,7 +65,7 @@ class _Crew(Generic[Item, Result]):
         self._done = done
         self._lock = threading.Lock()
 
-    def work_off(self) -> None:
+    def run(self) -> None:
         try:
             while not self._stop.is_set():
                 with self._lock:

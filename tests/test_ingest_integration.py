@@ -15,7 +15,7 @@ from ingestion import cli, db, log, manifest
 from ingestion.config import Database, Settings
 from ingestion.errors import BadDataError, StatementError
 from ingestion.ingest import Plan, ingest
-from ingestion.load.records import CHUNK_BYTES
+from ingestion.load.stream import CHUNK_BYTES
 from ingestion.storage import StoredFile, local, open_storage
 from ingestion.storage.local import LocalStorage
 from tests.drops import ACTIVITY_HEADER, SLEEP_HEADER, Landing, activity, sleep

@@ -56,7 +56,7 @@ def show_quarantine(groups: list[quarantine.Group]) -> RenderableType:
     return listed
 
 
-def show_rejected(rows: list[tuple[str, int, str, str | None]]) -> RenderableType:
+def show_rejected(rows: list[quarantine.RejectedPlace]) -> RenderableType:
     """Return the rejected rows of a file, for a terminal: where and why, never what."""
     if not rows:
         return "nothing of it is in quarantine"

@@ -214,6 +214,8 @@ def _open(engine: Engine, role: str | None, *, autocommit: bool) -> Connection:
     proxy = engine.raw_connection()
     connection: Connection = proxy.driver_connection  # type: ignore[assignment]
     proxy.detach()
+    # also for an engine that is not from `create_engine`, as `ensure_manifest_table` may be given one
+    connection.cursor_factory = NamedTupleCursor
     try:
         connection.autocommit = True
         if role is not None:

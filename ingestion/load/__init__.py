@@ -1,5 +1,6 @@
-"""Load one file into one raw table."""
+"""Load one file into one raw table, and check its rejected rows again."""
 
-from ingestion.load.file import Drop, Loaded, Replayed, load, read_dialect, replay, write_dialect
+from ingestion.load.file import FileToLoad, Loaded, load
+from ingestion.load.replay import Replayed, replay
 
-__all__ = ["Drop", "Loaded", "Replayed", "load", "read_dialect", "replay", "write_dialect"]
+__all__ = ["FileToLoad", "Loaded", "Replayed", "load", "replay"]

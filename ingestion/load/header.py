@@ -1,56 +1,37 @@
-"""The header of a file, matched to the columns that its dataset declares."""
+"""Read the header of a file, and match it to the columns that its dataset declares."""
 
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from ingestion.errors import FileRefusedError
+from ingestion.load.dialect import Dialect, Format
 from ingestion.sources import EXTRA, Column, Dataset, Layout, normalise, user_id_in
-
-Format = Literal["csv", "ndjson"]
 
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = (",", ";", "\t", "|")
-# how many lines may stand above the header
+# lines that may be above the header
 _MAX_TITLE_LINES = 9
-# a table may have 1,600 columns; the one that takes in the records has two of its own
+# PostgreSQL allows 1,600 columns, and the judge's temporary table needs two for itself
 _MAX_COLUMNS = 1598
 _SHOWN_COLUMNS = 20
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """How a file is written.
-
-    Arguments:
-        format: `csv`, or `ndjson` with an object on each line.
-        delimiter: what separates fields.
-        quote: what a field may be wrapped in.
-        newline: what ends a line; a lone carriage return in files of old spreadsheets.
-
-    """
-
-    format: Format = "csv"
-    delimiter: str = ","
-    quote: str = '"'
-    newline: bytes = b"\n"
-
-
-@dataclass(frozen=True)
 class Header:
-    """What the columns of a file are.
+    """The columns of a file.
 
     Arguments:
         names: the headers as the file has them, in its order.
-        fields: for each field of a row the declared column, or the name of one that is not declared, or None for a
-            JSON object of those that are not, the last.
-        layout: whose export it is.
-        dialect: how it is written.
-        user_id: whose data it is, where the path says so and not the rows.
-        size: length of all up to the first row in bytes, BOM and line end included.
+        fields: for each field of a row, the declared column; the name, where it is not declared; or None for the last
+            field, where that is a JSON object of all undeclared ones.
+        layout: which device's export the file is.
+        dialect: how the file is written.
+        user_id: the participant, where the path names them and the rows do not.
+        size: the number of bytes before the first row, with the BOM and the line end.
         line: the physical line of the header, 0 where there is none.
 
     """
@@ -58,7 +39,7 @@ class Header:
     names: tuple[str, ...]
     fields: tuple[Column | str | None, ...]
     layout: Layout
-    dialect: Dialect = Dialect()
+    dialect: Dialect = field(default_factory=Dialect)
     user_id: int | None = None
     size: int = 0
     line: int = 1
@@ -77,8 +58,8 @@ class Header:
         return tuple(field for field in self.fields if isinstance(field, str))
 
     @property
-    def is_plain(self) -> bool:
-        """Tell whether COPY can take the rows as they are."""
+    def is_copyable(self) -> bool:
+        """Whether COPY can read the rows as they are."""
         return (
             self.dialect.format == "csv"
             and self.user_id is None
@@ -87,15 +68,15 @@ class Header:
 
     @property
     def drift(self) -> tuple[str, ...]:
-        """What is not as the dataset declares it, and does no harm."""
+        """Differences from the declaration that do not prevent a load."""
         found = []
         if self.line > 1:
-            found.append(f"{self.line - 1} lines stand above the header")
+            found.append(f"{self.line - 1} lines above the header")
         if self.dialect.delimiter != ",":
-            found.append(f"fields are separated by {self.dialect.delimiter!r}")
-        for name, field in zip(self.names, self.fields, strict=False):
-            if isinstance(field, Column) and normalise(name) in {normalise(alias) for alias in field.aliases}:
-                found.append(f"{name} is taken for {field.header}")
+            found.append(f"delimiter {self.dialect.delimiter!r}")
+        for name, column in zip(self.names, self.fields, strict=False):
+            if isinstance(column, Column) and normalise(name) in {normalise(alias) for alias in column.aliases}:
+                found.append(f"{name} read as {column.header}")
         if missing := [column.header for column in self.layout.columns if column not in self.fields]:
             found.append(f"without {shown(missing)}")
         return tuple(found)
@@ -123,30 +104,31 @@ class _Candidate:
 
 
 def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Format = "csv") -> Header:
-    """Find a file's header and match it to its dataset.
+    """Find the header of a file, and match it to its dataset.
 
     Arguments:
-        dataset: what the file should hold.
-        beginning: the file's first bytes, in UTF-8, enough to hold the header.
+        dataset: the file's dataset.
+        beginning: the first bytes of the file in UTF-8, enough to hold the header.
         path: the file's name in the landing zone.
-        file_format: of the file.
+        file_format: the file's format.
 
     Returns:
         The columns, in the file's order.
 
     Raises:
-        FileRefusedError: no header, one without a required column, with a column twice, or in another encoding.
+        FileRefusedError: there is no header, or it lacks a required column, has a column twice or is not UTF-8.
 
     """
     if not beginning:
-        raise FileRefusedError("the file is empty", hint="Export it again: even a file without rows has a header.")
+        raise FileRefusedError("the file is empty", hint="Export it again. Even a file without rows has a header.")
     layouts = tuple(dataset.layouts_for(path.rpartition("/")[2])) or dataset.layouts
     if file_format == "ndjson":
         return _read_keys(dataset, layouts, beginning, path)
     newline = _newline(beginning)
     if newline == b"\r" and b"\n" in b"".join(beginning.split(dataset.quote.encode())[::2]):
         raise FileRefusedError(
-            "some of its lines end with a carriage return, and some with a line feed", hint="Save it with one of them."
+            "some of its lines end with a carriage return, and some with a line feed",
+            hint="Save the file with one kind of line end.",
         )
     lines = list(islice(_lines(beginning, newline[-1:]), _MAX_TITLE_LINES + 1))
     found = _find(dataset, layouts, [line for line, _ in lines])
@@ -163,16 +145,16 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
 
 
 def known_header(dataset: Dataset, names: Iterable[str], dialect: Dialect, path: str) -> Header:
-    """Match the header of a file that was read before to what its dataset declares now.
+    """Match the header of a file that was loaded before to the present declaration of its dataset.
 
     Arguments:
-        dataset: what the file holds.
+        dataset: the file's dataset.
         names: its headers.
         dialect: how it is written.
         path: its name in the landing zone.
 
     Raises:
-        FileRefusedError: the dataset does not take such a file any more.
+        FileRefusedError: the dataset no longer accepts this header.
 
     """
     layouts = tuple(dataset.layouts_for(path.rpartition("/")[2])) or dataset.layouts
@@ -194,7 +176,7 @@ def _newline(beginning: bytes) -> bytes:
 
 
 def _lines(text: bytes, newline: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield each line without its end, and where the next one begins."""
+    """Yield each line without its end, and the position of the next one."""
     begin = 0
     while begin < len(text):
         end = text.find(newline, begin)
@@ -204,13 +186,13 @@ def _lines(text: bytes, newline: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _find(dataset: Dataset, layouts: Iterable[Layout], lines: list[bytes]) -> _Candidate:
-    """Return the one reading of a line that has all required columns; else the one that comes nearest to it."""
-    nearest: _Candidate | None = None
-    trouble: FileRefusedError | None = None
+    """Return the reading of a line that has all required columns, or else the one that has most of them."""
+    closest: _Candidate | None = None
+    unreadable: FileRefusedError | None = None
     for number, line in enumerate(lines, 1):
         text = _decode(line, number)
         if isinstance(text, FileRefusedError):
-            trouble = trouble or text
+            unreadable = unreadable or text
             continue
         candidates = [
             _candidate(layout, names, delimiter, number)
@@ -218,19 +200,19 @@ def _find(dataset: Dataset, layouts: Iterable[Layout], lines: list[bytes]) -> _C
             if (names := next(csv.reader([text], delimiter=delimiter, quotechar=dataset.quote), []))
             for layout in layouts
         ]
-        whole = [candidate for candidate in candidates if not candidate.missing]
-        if len(whole) > 1:
+        complete = [candidate for candidate in candidates if not candidate.missing]
+        if len(complete) > 1:
             raise FileRefusedError(
                 "the header can be read in more than one way",
                 hint=f"Declare the delimiter of {dataset.name}.",
                 line=number,
             )
-        if whole:
-            return whole[0]
-        nearest = max([*([nearest] if nearest else []), *candidates], key=lambda c: c.matched, default=None)
-    if trouble and not (nearest and nearest.matched):
-        raise trouble
-    return nearest or _Candidate((), (), next(iter(layouts)), ",", 1)
+        if complete:
+            return complete[0]
+        closest = max([*([closest] if closest else []), *candidates], key=lambda c: c.matched, default=None)
+    if unreadable and not (closest and closest.matched):
+        raise unreadable
+    return closest or _Candidate((), (), next(iter(layouts)), ",", 1)
 
 
 def _decode(line: bytes, number: int) -> str | FileRefusedError:
@@ -245,14 +227,14 @@ def _decode(line: bytes, number: int) -> str | FileRefusedError:
     if "\x00" in text:
         return FileRefusedError(
             "the header contains a NUL byte",
-            hint="Export the file again; UTF-16 must be saved with its byte order mark, or be declared as utf-16-le.",
+            hint="Export the file again. UTF-16 needs a byte order mark, or the declared encoding utf-16-le.",
             line=number,
         )
     return text
 
 
 def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _Candidate:
-    # in spreadsheets a header is left blank as easily as a cell
+    # spreadsheets may have blank headers
     named = [name.strip() or f"column_{position}" for position, name in enumerate(names, 1)]
     fields = tuple(
         None if layout.table and name == EXTRA else layout.by_header.get(normalise(name), name) for name in named
@@ -262,47 +244,47 @@ def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _
 
 def _check(found: _Candidate) -> None:
     needed = shown([column.header for column in found.layout.required])
-    # first, for where it is met the names are columns and not the values of a file without a header
+    # checked first: without these columns, the names may be values of a file that has no header
     if found.missing:
-        hint = f"It needs {needed}."
+        hint = f"The header needs {needed}."
         if not found.matched:
-            hint = f"None of the first lines is its header. {hint}"
+            hint = f"None of the first lines is a header. {hint}"
         raise FileRefusedError(f"the header lacks {shown(found.missing)}", hint=hint, line=found.line)
     if len(found.names) > _MAX_COLUMNS:
         raise FileRefusedError(
             f"the header has {len(found.names)} columns",
-            hint=f"PostgreSQL takes {_MAX_COLUMNS}: leave some out.",
+            hint=f"Remove some: {_MAX_COLUMNS} columns can be loaded.",
             line=found.line,
         )
     names = [field if isinstance(field, str) else field.header for field in found.fields if field]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FileRefusedError(
-            f"the header has a column twice: {shown(twice)}", hint="Take one of the two out.", line=found.line
+            f"the header has a column twice: {shown(twice)}", hint="Remove one of the two.", line=found.line
         )
 
 
 def user_of(layout: Layout, path: str) -> int:
-    """Return whose export of one person it is.
+    """Return the participant whom a path names.
 
     Arguments:
-        layout: of the export.
-        path: its name in the landing zone.
+        layout: the layout of the export.
+        path: the file's name in the landing zone.
 
     Raises:
-        FileRefusedError: the path does not say.
+        FileRefusedError: the path does not name one.
 
     """
     user_id = user_id_in(path)
     if user_id is None:
         raise FileRefusedError(
             f"nothing says whose {layout.device} export it is",
-            hint="Put it into a folder, or give it a name, with user_id=NUMBER in it.",
+            hint="Put user_id=NUMBER into the name of the file or of its folder.",
         )
     return user_id
 
 
 def _read_keys(dataset: Dataset, layouts: tuple[Layout, ...], beginning: bytes, path: str) -> Header:
-    """Return a header made of the keys of the first objects; what cannot be read among them is left to the load."""
+    """Return a header made of the keys of the first objects. Lines that cannot be read are left to the load."""
     names: dict[str, None] = {}
     for line in beginning.removeprefix(_BOM).splitlines():
         try:
@@ -312,7 +294,7 @@ def _read_keys(dataset: Dataset, layouts: tuple[Layout, ...], beginning: bytes, 
         names.update(dict.fromkeys(found if isinstance(found, dict) else ()))
     if not names:
         raise FileRefusedError(
-            "its first lines have no JSON object", hint=f"Write each row of {dataset.name} as an object on one line."
+            "its first lines have no JSON object", hint=f"Write each row of {dataset.name} as one object on one line."
         )
     header = _of_keys(layouts, tuple(names), path)
     return Header(
@@ -339,7 +321,7 @@ def _of_keys(layouts: tuple[Layout, ...], names: tuple[str, ...], path: str) -> 
 
 
 def shown(names: Iterable[str]) -> str:
-    """Return names for a message: the first of them, and how many there are more."""
+    """Return names as a message lists them: the first of them, and how many more there are."""
     shown = list(names)
     more = f" and {len(shown) - _SHOWN_COLUMNS} more" if len(shown) > _SHOWN_COLUMNS else ""
     return ", ".join(shown[:_SHOWN_COLUMNS]) + more

@@ -1,27 +1,31 @@
-"""Rows as text in a temporary table, judged by PostgreSQL itself: what fits its types goes on, the rest is named."""
+"""Judge rows in PostgreSQL: they wait as text in a temporary table, and bad ones are found by casting them."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion import db
 from ingestion.errors import FileRefusedError
+from ingestion.load.content import SPECIAL_MOMENTS
+from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
-from ingestion.load.records import CHUNK_BYTES, NO_MOMENTS
+from ingestion.load.parse import Record, join_fields
+from ingestion.load.stream import CHUNK_BYTES
 from ingestion.quarantine import Reason
 from ingestion.sources import EXTRA, Column, Dataset
 
 _SWAPPED_ORDER = {"MDY": "DMY", "DMY": "MDY"}
 _INTEGER_LIMIT = {"integer": 2**31 - 1, "bigint": 2**63 - 1}
-# what PostgreSQL would take, and no device means: 0x1F, 1_000; NaN, inf; today, now
-_NO_VALUE = {
+# what PostgreSQL accepts and no device writes as a value: 0x1F, 1_000; NaN, inf; today, now
+_SPECIAL_VALUES = {
     "bigint": "[_xob]",
     "integer": "[_xob]",
     "double precision": "[nx]",
-    "timestamp": "|".join(NO_MOMENTS),
+    "timestamp": "|".join(SPECIAL_MOMENTS),
 }
 _WHOLE_AS_DECIMAL = r"^-?\d+\.0+$"
 _NOTHING = SQL("")
@@ -33,10 +37,10 @@ class Judge:
     """Judges rows of one file.
 
     Arguments:
-        cursor: in the file's transaction.
-        dataset: what the file holds.
-        header: of the file.
-        table: where good rows go.
+        cursor: a cursor in the file's transaction.
+        dataset: the file's dataset.
+        header: the file's header.
+        table: the raw table.
 
     """
 
@@ -46,29 +50,29 @@ class Judge:
     table: Composable
 
     def open(self) -> None:
-        """Make room for rows."""
+        """Create the temporary table for the rows."""
         columns = [SQL("{} text").format(_name(position)) for position in range(len(self.header.fields))]
         self.cursor.execute(
             SQL("create temp table incoming (line bigint, raw text, {}) on commit drop").format(SQL(", ").join(columns))
         )
 
-    def take_in(self, rows: db.Readable) -> int:
-        """Take rows in.
+    def copy(self, rows: db.Readable) -> int:
+        """Copy rows into the temporary table.
 
         Arguments:
-            rows: lines in the file's dialect: line number, the record as it came, and its fields.
+            rows: lines as `numbered_line` writes them.
 
         Returns:
-            How many PostgreSQL counted.
+            The number of rows, as PostgreSQL counted them.
 
         """
         return db.copy_in(self.cursor, _copy(SQL("incoming"), self.header), rows, CHUNK_BYTES)
 
     def refuse_swapped_dates(self) -> None:
-        """Refuse a file with a date that only fits the other order of day and month: its others would load wrong.
+        """Refuse a file that has a date in the other order of day and month. Its other dates would load wrong.
 
         Raises:
-            FileRefusedError: there is one.
+            FileRefusedError: it has such a date.
 
         """
         order = self.header.layout.date_order
@@ -84,29 +88,31 @@ class Judge:
                 )
             )
             _queries.set_datestyle(self.cursor.connection, datestyle=f"ISO, {swapped}")
-            self.cursor.execute(SQL("select min(line) from odd_date where {}").format(_is_castable(position, column)))
-            (line,) = self.cursor.fetchone() or (None,)
+            self.cursor.execute(
+                SQL("select min(line) as line from odd_date where {}").format(_is_castable(position, column))
+            )
+            found: Any = self.cursor.fetchone()
             self.cursor.execute("drop table odd_date")
             _queries.set_datestyle(self.cursor.connection, datestyle=f"ISO, {order}")
-            if line is not None:
+            if found.line is not None:
                 raise FileRefusedError(
-                    f"the date is written {swapped}, and {self.dataset.name} expects {order}",
-                    hint=f"Export with {order} or ISO dates: the file's other dates would load as wrong days.",
-                    line=line,
+                    f"the date is written {swapped}, but {self.dataset.name} expects {order}",
+                    hint=f"Export with {order} or ISO dates. The file's other dates would load as wrong days.",
+                    line=found.line,
                     column=column.header,
                 )
 
-    def find_misfits(self) -> int:
-        """Find the rows that do not fit.
+    def find_bad(self) -> int:
+        """Find the bad rows.
 
         Returns:
-            How many there are.
+            The number of bad rows.
 
         """
         branches = [branch for position, column in self._fields() for branch in self._branches(position, column)]
         self.cursor.execute(
             SQL(
-                "create temp table misfit on commit drop as"
+                "create temp table bad_row on commit drop as"
                 " select line, verdict[1] as reason, verdict[2] as column_name"
                 " from (select line, case {} end as verdict from incoming) as judged where verdict is not null"
             ).format(SQL(" ").join(branches))
@@ -114,35 +120,33 @@ class Judge:
         return self.cursor.rowcount
 
     def faults(self) -> Counter[str]:
-        """Return how many rows do not fit, by column and reason."""
-        self.cursor.execute(
-            "select column_name || ': ' || reason as fault, count(*) as row_count from misfit group by 1"
-        )
-        return Counter(dict(self.cursor.fetchall()))
+        """Return the number of bad rows, by column and reason."""
+        counts = _queries.count_bad_rows(self.cursor.connection)
+        return Counter({f"{each.column_name}: {each.reason}": each.row_count for each in counts})
 
-    def misfits(self) -> dict[int, tuple[Reason, str | None]]:
-        """Return reason and column of each row that does not fit, by its line."""
-        self.cursor.execute("select line, reason, column_name from misfit")
-        return {line: (reason, column) for line, reason, column in self.cursor}
+    def bad_rows(self) -> dict[int, tuple[Reason, str | None]]:
+        """Return the reason and column of each bad row, by its line."""
+        rows = _queries.bad_rows(self.cursor.connection)
+        return {row.line: (row.reason, row.column_name) for row in rows}
 
-    def quarantine_misfits(self, file_id: int, run_id: UUID) -> int:
-        """Put the rows that do not fit into quarantine.
+    def quarantine_bad(self, file_id: int, run_id: UUID) -> int:
+        """Write the bad rows to quarantine.
 
         Arguments:
             file_id: the file.
-            run_id: the run.
+            run_id: the run that loads it.
 
         Returns:
-            How many there were.
+            The number of bad rows.
 
         """
-        return int(_queries.quarantine_misfits(self.cursor.connection, file_id=file_id, run_id=str(run_id)))
+        return int(_queries.quarantine_bad(self.cursor.connection, file_id=file_id, run_id=str(run_id)))
 
-    def insert_fitting(self) -> int:
-        """Put the other rows into the raw table.
+    def insert_good(self) -> int:
+        """Insert the other rows into the raw table.
 
         Returns:
-            How many there were.
+            The number of good rows.
 
         """
         values = [_cast(position, column) for position, column in self._fields()]
@@ -156,13 +160,13 @@ class Judge:
         self.cursor.execute(
             SQL(
                 "insert into {} ({}) select {} from incoming as i"
-                " where not exists (select from misfit as m where m.line = i.line)"
+                " where not exists (select from bad_row as b where b.line = i.line)"
             ).format(self.table, SQL(", ").join(names), SQL(", ").join(values))
         )
         return self.cursor.rowcount
 
     def drift(self) -> list[str]:
-        """Say which types are not written as declared, and were understood all the same."""
+        """Return which columns have values that are not written as declared, and were understood nevertheless."""
         columns = [(position, column) for position, column in self._fields() if column.type in _INTEGER_LIMIT]
         counts = SQL(", ").join(
             SQL("count(*) filter (where {0} like '%.0%' and {0} ~ {1}) as {0}").format(
@@ -179,8 +183,8 @@ class Judge:
         ]
 
     def close(self) -> None:
-        """Take the room away."""
-        self.cursor.execute("drop table incoming, misfit")
+        """Drop the temporary tables."""
+        self.cursor.execute("drop table incoming, bad_row")
 
     def _fields(self) -> list[tuple[int, Column]]:
         return [(place, field) for place, field in enumerate(self.header.fields) if isinstance(field, Column)]
@@ -211,18 +215,45 @@ class Judge:
         return None
 
 
-def copy_into(table: Composable, header: Header, *, is_bare: bool = False, has_quoted_gaps: bool = False) -> Composable:
-    """Return the command that copies rows as they are into their table.
+def prepare(connection: db.Connection, file_id: int, header: Header) -> None:
+    """Set, for this transaction, what the column defaults of the raw tables and the parsing of dates need.
+
+    Arguments:
+        connection: in the file's transaction.
+        file_id: the `_file_id` of the rows.
+        header: the file's header.
+
+    """
+    _queries.prepare(connection, file_id=str(file_id), datestyle=f"ISO, {header.layout.date_order}")
+
+
+def numbered_line(record: Record, text: str, dialect: Dialect) -> str:
+    """Return a line for `Judge.copy`: the line number, the record as it came, and its fields.
+
+    Arguments:
+        record: the record.
+        text: its fields, as `parse` returns them.
+        dialect: how the file is written.
+
+    """
+    front = join_fields((record.line, record.raw.decode()), dialect)
+    return f"{front}{dialect.delimiter}{text}\n"
+
+
+def copy_into(
+    table: Composable, header: Header, *, is_unquoted: bool = False, has_quoted_gaps: bool = False
+) -> Composable:
+    """Return the command that copies rows as they are into the raw table.
 
     Arguments:
         table: the raw table.
-        header: of the file.
-        is_bare: no row has a quote or a backslash: COPY's text format then reads the same, three per cent faster.
-        has_quoted_gaps: take `""` for no value, at the cost of a few per cent; without it COPY refuses the row.
+        header: the file's header.
+        is_unquoted: no row has a quote or a backslash. COPY's text format then reads the same rows, 3 % faster.
+        has_quoted_gaps: read `""` as no value, which costs a few per cent. Otherwise COPY refuses such a row.
 
     """
     names = SQL(", ").join(Identifier(column.name) for column in header.columns)
-    if is_bare:
+    if is_unquoted:
         return SQL("copy {} ({}) from stdin (format text, encoding 'utf8', delimiter {}, null '')").format(
             table, names, Literal(header.dialect.delimiter)
         )
@@ -259,8 +290,8 @@ def _is_castable(position: int, column: Column) -> Composable:
     text = _text(position, column)
     if column.factor is None:
         strict = (
-            SQL(" and {} !~* {}").format(text, Literal(_NO_VALUE[column.type]))
-            if column.type in _NO_VALUE
+            SQL(" and {} !~* {}").format(text, Literal(_SPECIAL_VALUES[column.type]))
+            if column.type in _SPECIAL_VALUES
             else _NOTHING
         )
         return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(text, Literal(column.type), strict)

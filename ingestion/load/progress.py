@@ -1,4 +1,4 @@
-"""How far a long load is: a bar on a terminal, a log line every few seconds elsewhere."""
+"""Show the progress of a long load: a bar on a terminal, a log line every few seconds elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,30 +11,30 @@ from ingestion import log
 OnChunk = Callable[[int, int], None]
 
 _SECONDS_BETWEEN_LINES = 5.0
-_WORTH_A_BAR_BYTES = 4 << 20
+_MIN_BAR_BYTES = 4 << 20
 
 
-def unwatched(_size: int, _lines: int) -> None:
-    """Take a chunk's bytes and lines, and tell nobody."""
+def ignore_progress(_size: int, _lines: int) -> None:
+    """Do nothing with the numbers of bytes and lines of a chunk."""
 
 
 @contextmanager
 def watch(filename: str, size: int) -> Iterator[OnChunk]:
-    """Report on the load of one file.
+    """Show the progress of one file for the length of the block.
 
     Arguments:
-        filename: its name.
-        size: in bytes.
+        filename: the file's name.
+        size: its size in bytes.
 
     Returns:
-        What to call with the bytes and the lines of each chunk.
+        A function to call with the numbers of bytes and lines of each chunk.
 
     """
     console = log.console()
     if console is None:
         yield _logged(filename, size)
-    elif size < _WORTH_A_BAR_BYTES:
-        yield unwatched
+    elif size < _MIN_BAR_BYTES:
+        yield ignore_progress
     else:
         columns = (
             TextColumn("{task.description}"),

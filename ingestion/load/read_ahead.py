@@ -1,32 +1,36 @@
-"""A stream read by a thread of its own, a little ahead of whoever takes from it.
+"""Read a stream ahead in a thread, and COPY it.
 
-While PostgreSQL works through one chunk the next one is read, hashed and looked through: on two processors it never
-waits for us.
+While PostgreSQL works on one chunk, the thread reads, hashes and searches the next. With two processors PostgreSQL
+never waits for it.
 """
 
 import contextlib
 import queue
 import threading
+from collections.abc import Callable
 from typing import Self
 
-from ingestion.db import Readable
+from psycopg2.sql import Composable
+
+from ingestion import db
+from ingestion.load.stream import CHUNK_BYTES
 
 _CHUNKS_AHEAD = 4
-# a stream of one chunk and its end is not worth a thread
+# a stream of a single chunk needs no thread
 _READS_WITHOUT_THREAD = 2
 _STOP_SECONDS = 5.0
 
 
 class ReadAhead:
-    """A stream read ahead, as a context manager: at its end nobody reads the stream any more.
+    """A stream that is read ahead. As a context manager, it stops the reading at its end.
 
     Arguments:
-        stream: read by nobody else meanwhile.
-        chunk_bytes: how much of it to read at a time.
+        stream: the stream; nothing else may read it meanwhile.
+        chunk_bytes: the number of bytes to read at a time.
 
     """
 
-    def __init__(self, stream: Readable, chunk_bytes: int) -> None:
+    def __init__(self, stream: db.Readable, chunk_bytes: int) -> None:
         self._stream = stream
         self._chunk_bytes = chunk_bytes
         self._chunks: queue.Queue[bytes | BaseException] = queue.Queue(_CHUNKS_AHEAD)
@@ -40,7 +44,7 @@ class ReadAhead:
 
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
-        # one that waits for room finds it, and ends; one that waits for a store is left to its time limit
+        # makes room for a thread that waits in `put`; one that waits for an object store ends at its time limit
         with contextlib.suppress(queue.Empty):
             while True:
                 self._chunks.get_nowait()
@@ -51,7 +55,7 @@ class ReadAhead:
         """Return the next chunk, b"" at the end.
 
         Raises:
-            BaseException: what the stream has raised.
+            BaseException: the error that the stream raised.
 
         """
         if self._is_done:
@@ -75,5 +79,33 @@ class ReadAhead:
                 self._chunks.put(chunk)
                 if not chunk:
                     return
-        except BaseException as exc:  # noqa: BLE001  (raised where the stream is taken from)
+        except BaseException as exc:  # noqa: BLE001  (`read` raises it)
             self._chunks.put(exc)
+
+
+class FunctionStream:
+    """A function as a stream that COPY can read.
+
+    Arguments:
+        read: returns about as many bytes as it is asked for, b"" at the end.
+
+    """
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self.read = read
+
+
+def copy_ahead(cursor: db.Cursor, command: Composable, stream: db.Readable) -> int:
+    """Send a stream through COPY, and read it ahead.
+
+    Arguments:
+        cursor: a cursor in the file's transaction.
+        command: the COPY statement.
+        stream: the lines.
+
+    Returns:
+        The number of rows, as PostgreSQL counted them.
+
+    """
+    with ReadAhead(stream, CHUNK_BYTES) as ahead:
+        return db.copy_in(cursor, command, ahead, CHUNK_BYTES)

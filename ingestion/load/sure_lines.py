@@ -1,8 +1,8 @@
-"""Lines whose form alone says that PostgreSQL takes them, recognised as fast as bytes pass.
+"""Recognise lines that PostgreSQL certainly accepts, by their form alone.
 
-Where a file has bad rows, the lines that a pattern is sure of still go through COPY as they are; only the others are
-looked at one by one. The pattern may be sure of too little, and never of too much: what it is not sure of costs time,
-and what it is wrongly sure of makes COPY refuse, after which every row is looked at.
+In a file with bad rows, the lines that the pattern matches still go through COPY as they are, and only the others are
+judged. The pattern may match too few lines, but never a bad one: a line that it misses costs time, and a bad line that
+it matches makes COPY refuse, after which every row is judged.
 """
 
 import re
@@ -13,7 +13,7 @@ from ingestion.sources import Column, Dataset, DateOrder
 _SAFE_DIGITS = {"bigint": 18, "integer": 9, "double precision": 15}
 _FRACTION = r"(?:\.\d{1,20}+)?+"
 _MONTH, _DAY = "(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|1\d|2[0-8])"
-# on each day that the month has for sure; 29 February is left to PostgreSQL
+# days that the month certainly has; 29 February is left to PostgreSQL
 _OF_30, _OF_31 = "(?:0?[13-9]|1[0-2])", "(?:0?[13578]|1[02])"
 _YEAR = r"[12]\d{3}"
 _CLOCK = r":[0-5]\d(?::[0-5]\d)?"
@@ -23,19 +23,19 @@ _ISO = rf"{_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])(?:[ T]{_HOUR_24}{_CLOC
 _BOOLEAN = "[Tt]rue|[Ff]alse|TRUE|FALSE"
 
 
-def surely_good(dataset: Dataset, header: Header) -> re.Pattern[bytes] | None:
-    """Return what matches any number of lines that are good beyond doubt; None where there can be none.
+def certainly_good(dataset: Dataset, header: Header) -> re.Pattern[bytes] | None:
+    """Return a pattern of any number of certainly good lines, or None where no line is certainly good.
 
     Arguments:
-        dataset: what the file holds.
-        header: of the file.
+        dataset: the file's dataset.
+        header: the file's header.
 
     """
-    if not header.is_plain or None in header.fields:
+    if not header.is_copyable or None in header.fields:
         return None
     fields = [_field(column, header.layout.date_order, column.name in dataset.key) for column in header.columns]
     line = re.escape(header.dialect.delimiter).join(fields) + re.escape(header.dialect.newline.decode())
-    # atomic: a line that has matched is not given back
+    # atomic: the engine does not backtrack into a line that has matched
     return re.compile(f"(?>{line})*+".encode())
 
 
@@ -46,7 +46,7 @@ def _field(column: Column, order: DateOrder, is_key: bool) -> str:
         value = _BOOLEAN
     else:
         value = _number(column)
-    # not `(?:...)?`: the engine takes half as long again for a repetition as for another branch
+    # not `(?:...)?`: that takes the engine half as long again as another branch
     return f"(?:{value})" if is_key else f"(?:{value}|)"
 
 
@@ -58,7 +58,7 @@ def _number(column: Column) -> str:
         sign = "-?"
     elif column.minimum > 0:
         if fraction:
-            # not worth a pattern of its own
+            # no declared column needs this pattern
             return "(?!)"
         above = rf"(?!0*(?:{_up_to(column.minimum - 1)})(?!\d))"
     if column.maximum is None:
@@ -69,7 +69,7 @@ def _number(column: Column) -> str:
 
 
 def _up_to(number: int) -> str:
-    """Return a pattern of the whole numbers from 0 to this one."""
+    """Return a pattern of the whole numbers from 0 to a number."""
     text = str(number)
     shorter = [rf"\d{{1,{len(text) - 1}}}"] if len(text) > 1 else []
     lower = [
@@ -77,7 +77,7 @@ def _up_to(number: int) -> str:
         for place, digit in enumerate(text)
         if digit != "0"
     ]
-    # the likeliest first
+    # the most likely first
     return "|".join([*shorter, *lower, text])
 
 

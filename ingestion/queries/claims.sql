@@ -1,11 +1,11 @@
--- name: note(target_schema, dataset, source_filename, run_id)!
+-- name: record_claim(target_schema, dataset, source_filename, run_id)!
 insert into ops.file_claims (target_schema, source, source_filename, run_id)
 values (:target_schema, :dataset, :source_filename, :run_id)
 on conflict (target_schema, source, source_filename) do update
     set run_id = excluded.run_id, claimed_at = clock_timestamp();
 
--- name: forget(run_id)!
--- with what runs left behind that have ended, however they ended
+-- name: delete_claims(run_id)!
+-- also those that runs which have ended left behind
 delete from ops.file_claims as claim
 where
     claim.run_id = :run_id

@@ -1,5 +1,5 @@
 -- name: prepare(file_id, datestyle)^
--- what the raw tables' column defaults and the date columns read, for this transaction
+-- for this transaction: what the column defaults of the raw tables read, and how dates are parsed
 select
     set_config('ingest.file_id', :file_id, true) as file_id,
     set_config('datestyle', :datestyle, true) as datestyle;
@@ -7,15 +7,30 @@ select
 -- name: set_datestyle(datestyle)$
 select set_config('datestyle', :datestyle, true);
 
--- name: quarantine_misfits(file_id, run_id)!
+-- name: quarantine_bad(file_id, run_id)!
 insert into ops.rejected_rows (file_id, line_number, column_name, reason, raw_line, run_id)
 select
     :file_id,
-    m.line,
-    m.column_name,
-    m.reason,
+    b.line,
+    b.column_name,
+    b.reason,
     convert_to(i.raw, 'UTF8'),
     :run_id
-from misfit as m
-inner join incoming as i on m.line = i.line
-order by m.line;
+from bad_row as b
+inner join incoming as i on b.line = i.line
+order by b.line;
+
+-- name: bad_rows()
+select
+    line,
+    reason,
+    column_name
+from bad_row;
+
+-- name: count_bad_rows()
+select
+    column_name,
+    reason,
+    count(*) as row_count
+from bad_row
+group by column_name, reason;

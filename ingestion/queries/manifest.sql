@@ -86,7 +86,7 @@ set status = 'replaced'
 where target_schema = :target_schema and source = :dataset and status = 'loaded';
 
 -- name: content_fingerprint(target_schema)$
--- changes with every change of what is loaded
+-- changes whenever the loaded files or their row counts change
 select md5(coalesce(string_agg(file_id || ':' || row_count, ',' order by file_id), ''))
 from ops.raw_ingest_manifest
 where target_schema = :target_schema and status = 'loaded';

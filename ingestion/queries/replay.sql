@@ -20,11 +20,11 @@ from ops.rejected_rows
 where file_id = :file_id
 order by line_number;
 
--- name: release_rejected(file_id, lines)!
+-- name: delete_loaded(file_id, lines)!
 delete from ops.rejected_rows
 where file_id = :file_id and line_number = any(:lines);
 
--- name: renew_reason(file_id, line, reason, column_name)!
+-- name: update_reason(file_id, line, reason, column_name)!
 update ops.rejected_rows
 set reason = :reason, column_name = :column_name
 where

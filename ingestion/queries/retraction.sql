@@ -14,7 +14,7 @@ set status = 'retracted', reason = :reason, run_id = :run_id
 where file_id = :file_id;
 
 -- name: mark_refused_retracted(file_id, reason, run_id)!
--- of a file with several datasets, those that were refused
+-- the same content, where it was refused for another dataset of the file
 update ops.raw_ingest_manifest as refused
 set status = 'retracted', reason = :reason, run_id = :run_id
 from ops.raw_ingest_manifest as loaded
@@ -25,7 +25,7 @@ where
     and refused.source_filename = loaded.source_filename
     and refused.checksum = loaded.checksum;
 
--- name: retracted_checksums(target_schema)
+-- name: retracted_contents(target_schema)
 select
     source,
     checksum,
@@ -37,7 +37,18 @@ where target_schema = :target_schema and status = 'retracted';
 delete from ops.rejected_rows
 where file_id = :file_id;
 
--- name: remember(user_hash, run_id)!
+-- name: rejected_lines(file_id)
+select
+    rejected_row_id,
+    raw_line
+from ops.rejected_rows
+where file_id = :file_id;
+
+-- name: delete_rejected_rows(rejected_row_ids)!
+delete from ops.rejected_rows
+where rejected_row_id = any(:rejected_row_ids);
+
+-- name: record_tombstone(user_hash, run_id)!
 insert into ops.erased_users (user_hash, run_id)
 values (:user_hash, :run_id)
 on conflict (user_hash) do nothing;
@@ -55,8 +66,8 @@ set
 where file_id = :file_id;
 
 -- name: delete_rejected_of(id_bytes, own_files, target_schema)
--- a line that merely contains the id goes too: better one row too many than a person's row kept
-with gone as (
+-- deletes every line that contains the id: better a row too many than a participant's row kept
+with deleted as (
     delete from ops.rejected_rows as r
     using ops.raw_ingest_manifest as m
     where
@@ -69,7 +80,7 @@ with gone as (
 select
     file_id,
     count(*) as rows_deleted
-from gone
+from deleted
 group by file_id;
 
 -- name: names_of(file_ids)
@@ -81,7 +92,7 @@ where file_id = any(:file_ids)
 order by source_filename;
 
 -- name: model_tables()
--- what dbt has built, and the rows of failed tests that it keeps
+-- tables that dbt has built, and those where it keeps the rows of failed tests
 select
     n.nspname,
     c.relname

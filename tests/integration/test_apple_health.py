@@ -104,7 +104,7 @@ def test_words_in_the_names_of_devices_do_not_keep_rows_from_being_copied(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a file of somebody else's, nan would be a number to look for."""
-    monkeypatch.delattr("ingestion.load._Load._sort_out")
+    monkeypatch.delattr("ingestion.load.file._FileLoad._sort")
     landing.put(NAME, archive(export(record(HEART_RATE, "10:00:00", "10:00:00", "72", "Fernando_s Watch, now"))))
     assert {file.status for file in landing.ingest().files} == {"loaded"}
     assert landing.rows("select _extra from raw.heart_rate") == [({"sourceName": "Fernando_s Watch, now"},)]

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from ingestion import db, ingest, manifest, quarantine
+from ingestion import db, file_transaction, manifest, quarantine
 from ingestion.config import ROOT, Database
 from ingestion.run_tracker import DIED
 from tests.drops import SLEEP_HEADER, Landing, sleep
@@ -40,7 +40,7 @@ CONTENTS: dict[bytes, tuple[int, ...] | None] = {
 # named points of the file transaction: before or after each of these a process may end
 POINTS: tuple[tuple[Any, str], ...] = (
     (manifest, "next_file_id"),
-    (ingest, "load"),
+    (file_transaction, "load"),
     (quarantine, "record"),
     (manifest, "lock"),
     (manifest, "mark_replaced"),

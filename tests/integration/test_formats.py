@@ -98,10 +98,10 @@ def test_drift_is_reported(load: Load) -> None:
     assert (result.counts.loaded, result.drift) == (
         3,
         (
-            "1 lines stand above the header",
-            "fields are separated by ';'",
-            "ActivityDay is taken for ActivityDate",
-            "Steps is taken for TotalSteps",
+            "1 lines above the header",
+            "delimiter ';'",
+            "ActivityDay read as ActivityDate",
+            "Steps read as TotalSteps",
             "TotalSteps has 3 whole numbers written like 1.0",
         ),
     )

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from ingestion import ingest as ingest_module
+from ingestion import backlog
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError
 from ingestion.ingest import Plan, ingest
@@ -124,7 +124,7 @@ def test_extra_columns_are_kept_and_named(drop: Drop, rows: Rows) -> None:
             "lacks TotalMinutesAsleep",
             "sleep",
         ),
-        (lines(f"{HEADER},Id", f"{GOOD},1"), "twice: Id", "Take one"),
+        (lines(f"{HEADER},Id", f"{GOOD},1"), "twice: Id", "Remove one"),
         (lines("Sleep export of April", GOOD), "lacks", "None of the first lines"),
         (lines(HEADER, GOOD).decode().encode("utf-16")[:-1], "UTF-16", "UTF-8"),
         (lines(HEADER + ",Café").decode().encode("cp1252"), "not UTF-8", "UTF-8"),
@@ -136,7 +136,7 @@ def test_extra_columns_are_kept_and_named(drop: Drop, rows: Rows) -> None:
             "5 of 6 rows are bad, too many for the rest to be trusted: too_few_fields 1, ",
             "50 %",
         ),
-        (lines(HEADER, GOOD, end="\r") + lines(OTHER, OTHER), "end with a carriage return, and some", "one of them"),
+        (lines(HEADER, GOOD, end="\r") + lines(OTHER, OTHER), "end with a carriage return, and some", "one kind"),
         (lines(HEADER, GOOD).decode().encode("utf-16-le"), "NUL", "utf-16-le"),
         (gzip.compress(lines(HEADER, GOOD)), "it is a gzip archive", ".gz"),
         (b"PK\x03\x04" + lines(HEADER, GOOD), "a zip archive or a spreadsheet", ".xlsx"),
@@ -233,7 +233,7 @@ def test_a_limit_is_what_is_allowed_and_no_row_more(
 ) -> None:
     (dataset,) = datasets_for("sleep.csv")
     limited = replace(dataset, max_rejected_rows=3) if limit == "rows" else replace(dataset, max_rejected_percent=3)
-    monkeypatch.setattr(ingest_module, "datasets_for", lambda _name: (limited,))
+    monkeypatch.setattr(backlog, "datasets_for", lambda _name: (limited,))
     result = drop(lines(HEADER, *[bad] * 4, *[GOOD] * 96))
     assert result.status == "refused"
     assert "4 of " in (result.reason or "")
@@ -243,7 +243,7 @@ def test_a_limit_is_what_is_allowed_and_no_row_more(
     assert (result.counts.loaded, result.counts.rejected) == (97, 3)
 
 
-@pytest.mark.parametrize("step", ["take_in", "find_misfits", "insert_fitting", "quarantine_misfits"])
+@pytest.mark.parametrize("step", ["copy", "find_bad", "insert_good", "quarantine_bad"])
 def test_a_count_that_does_not_add_up_rolls_the_file_back(
     step: str, drop: Drop, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,7 +271,7 @@ def test_no_files_where_some_are_on_record_is_one(
 ) -> None:
     drop(lines(HEADER, GOOD))
     (landing / "sleep.csv").unlink()
-    with pytest.raises(BadDataError, match="1 files of it are on record") as caught:
+    with pytest.raises(BadDataError, match="the manifest has 1 files of it") as caught:
         run_ingest()
     assert "mounted" in (caught.value.hint or "")
 

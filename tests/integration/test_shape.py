@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from ingestion import db
 from ingestion.load.header import read_header
-from ingestion.load.sure_lines import surely_good
+from ingestion.load.sure_lines import certainly_good
 from ingestion.sources import Column, Dataset, dataset_named
 from tests.datasets import DAILY_ACTIVITY, DATASETS
 from tests.drops import Landing
@@ -93,7 +93,7 @@ def is_sure(dataset: Dataset, column: Column, value: str) -> bool:
 @cache
 def pattern_of(dataset: Dataset, delimiter: str) -> re.Pattern[bytes] | None:
     header = delimiter.join(each.header for each in dataset.columns) + "\n"
-    return surely_good(dataset, read_header(dataset, header.encode(), f"{dataset.stems[0]}.csv"))
+    return certainly_good(dataset, read_header(dataset, header.encode(), f"{dataset.stems[0]}.csv"))
 
 
 @pytest.mark.parametrize(("dataset", "column"), KINDS.values(), ids=lambda each: each.name)

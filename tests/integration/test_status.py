@@ -123,7 +123,7 @@ def test_a_refused_file_is_told_with_what_mends_it(used: Landing, invoke: Invoke
     (problem,) = found["problems"]
     assert (problem["code"], problem["run_id"]) == ("last_run_failed", found["runs"][0]["run_id"])
     assert "sleep_2.csv" in problem["message"]
-    assert problem["hint"].startswith("It needs Id, SleepDay")
+    assert problem["hint"].startswith("The header needs Id, SleepDay")
     assert found["quarantine"] == [
         {"dataset": "sleep", "reason": "not_castable", "column": "total_minutes_asleep", "rows": 1, "files": 1}
     ]
@@ -184,7 +184,7 @@ def test_what_is_being_loaded_is_told_with_the_run_that_does_it(
 
 def test_a_note_without_a_lock_is_no_claim(landing: Landing) -> None:
     noted = "select source_filename from ops.file_claims"
-    with db.session(landing.engine) as connection, claims.noted(landing.engine, uuid4(), None) as notes:
+    with db.session(landing.engine) as connection, claims.recorded(landing.engine, uuid4(), None) as notes:
         with notes.loading("raw", "sleep", "sleep.csv"):
             wait_for(lambda: landing.rows(noted) == [("sleep.csv",)])
         assert claims.claims(connection) == []
@@ -193,7 +193,7 @@ def test_a_note_without_a_lock_is_no_claim(landing: Landing) -> None:
 
 def test_what_is_loaded_in_a_moment_is_not_noted(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    monkeypatch.setattr(claims.Notes, "_note", lambda _notes, *claim: written.append(claim[-1]))
+    monkeypatch.setattr(claims.ClaimRecorder, "_record", lambda _recorder, *claim: written.append(claim[-1]))
     landing.put("sleep.csv", sleep(1))
     assert landing.statuses() == {"sleep.csv": "loaded"}
     assert written == []
@@ -419,7 +419,7 @@ def test_who_may_only_watch_sees_how_things_stand(monitor: Settings, used: Landi
 def test_notes_that_cannot_be_written_do_not_hold_up_a_load(
     landing: Landing, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "_MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr(claims, "_RECORD_AFTER_SECONDS", 0.0)
     landing.rows("drop table ops.file_claims; select 1")
     landing.put("sleep.csv", sleep(1))
     assert landing.statuses() == {"sleep.csv": "loaded"}
@@ -431,7 +431,7 @@ def test_files_that_are_loaded_side_by_side_are_all_noted(landing: Landing) -> N
             is_seen.wait(20)
 
     is_seen = threading.Event()
-    with claims.noted(landing.engine, uuid4(), None) as notes:
+    with claims.recorded(landing.engine, uuid4(), None) as notes:
         threads = [threading.Thread(target=load, args=(f"{n}.csv",)) for n in range(20)]
         for thread in threads:
             thread.start()

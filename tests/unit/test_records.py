@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 
 from ingestion.errors import FileRefusedError
 from ingestion.load import records as module
-from ingestion.load.header import Dialect, Header
-from ingestion.load.records import CHUNK_BYTES, MAX_LINE_BYTES, Content, HashedStream, Record, Records, parse
+from ingestion.load.content import Content
+from ingestion.load.dialect import Dialect
+from ingestion.load.header import Header
+from ingestion.load.parse import Record, parse
+from ingestion.load.records import MAX_LINE_BYTES, Records
+from ingestion.load.stream import CHUNK_BYTES, HashedStream
 from tests.datasets import DATASETS
 
 
@@ -249,4 +253,4 @@ def test_words_that_are_no_values_are_seen_wherever_chunks_end(word: bytes, size
         content = Content(stream_of(text, [size] * len(text)))
         while content.read(size):
             pass
-        assert content.has_no_values == seen
+        assert content.has_special_words == seen

@@ -153,7 +153,7 @@ def test_what_no_ingest_would_look_at_is_not_landed(
 ) -> None:
     monkeypatch.setenv("PIPELINE_DATA_DIR", s3.location)
     assert main(["land", source_file(tmp_path, name, b"x")]) == 64
-    assert "not a name for a drop" in capsys.readouterr().err
+    assert "an ingest ignores files named like" in capsys.readouterr().err
     assert main(["land", str(tmp_path / "gone.csv")]) == 64
     assert s3.names() == []
 

@@ -1,0 +1,224 @@
+"""The backlog: which files of a landing zone are to be loaded.
+
+`ingest` acts on these decisions and `ls` shows them. No other module makes them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Literal
+
+from ingestion.load.stream import checksum_of
+from ingestion.manifest import LoadedFile, Original
+from ingestion.sources import Dataset, datasets_for
+from ingestion.storage import Storage, StoredFile
+
+State = Literal["new", "changed", "known", "duplicate", "retracted", "unsettled", "unknown"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A listed file and one of its datasets. A file with several datasets is several items.
+
+    Arguments:
+        file: the file, as listed.
+        dataset: its dataset, None where no declared dataset has its name.
+        is_unsettled: whether it was written so recently that it may still grow.
+
+    """
+
+    file: StoredFile
+    dataset: Dataset | None
+    is_unsettled: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether an item is to be loaded, and why not.
+
+    Arguments:
+        state: `new` and `changed` items are to be loaded; the others are not.
+        reason: why it is not loaded, where the state does not say it all.
+        hint: what to do to have it loaded.
+        checksum: SHA-256 of its bytes in hexadecimal, where they were read.
+        original: for a duplicate, the loaded file with the same bytes.
+
+    """
+
+    state: State
+    reason: str | None = None
+    hint: str | None = None
+    checksum: str | None = None
+    original: Original | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the item is to be loaded."""
+        return self.state in {"new", "changed"}
+
+
+class Backlog:
+    """Lists a landing zone and decides about each file.
+
+    Arguments:
+        storage: the landing zone.
+        loaded: the files in the manifest whose rows are in raw.
+        retracted: the sizes in bytes of retracted contents, by dataset and checksum.
+        only: the names to list; empty means all.
+        since: files last written before this time are left out.
+        min_age_seconds: files written more recently than this are unsettled.
+        force: load what is loaded or retracted, too.
+        find_original: finds the loaded file with a checksum, where the manifest may have changed since `loaded` was
+            read.
+
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        loaded: Iterable[LoadedFile] = (),
+        retracted: Mapping[tuple[str, str], int] | None = None,
+        only: frozenset[str] = frozenset(),
+        since: datetime | None = None,
+        min_age_seconds: float = 0.0,
+        force: bool = False,
+        find_original: Callable[[Dataset, str], Original | None] | None = None,
+    ) -> None:
+        self._storage = storage
+        self._loaded = {(file.dataset, file.filename): file for file in loaded}
+        self._retracted = retracted or {}
+        self._only = only
+        self._since = since
+        self._min_age_seconds = min_age_seconds
+        self._force = force
+        self._find_original = find_original or self._original_in_snapshot
+        # a file of another size cannot have known bytes, and is not read
+        self._sizes = {file.size for file in self._loaded.values()} | set(self._retracted.values())
+        self._unseen = set(self._loaded)
+        self._outdated: set[tuple[str, str]] = set()
+        self.listed_files = 0
+        self.confirmed_versions: dict[int, str] = {}
+
+    def items(self) -> Iterator[Item]:
+        """List the landing zone. Only one thread at a time may advance the iterator."""
+        for file in self._storage.list():
+            self.listed_files += 1
+            if self._only and file.name not in self._only:
+                continue
+            datasets = datasets_of(file.name)
+            self._unseen -= {(dataset.name, file.name) for dataset in datasets}
+            if self._since and file.modified_at and file.modified_at < self._since:
+                continue
+            if not datasets:
+                yield Item(file, None)
+            elif self._is_unsettled(file):
+                yield Item(file, datasets[0], is_unsettled=True)
+            else:
+                yield from (Item(file, dataset) for dataset in datasets)
+
+    def decide(self, item: Item) -> Decision:
+        """Decide about an item. The file is read only where its name and size leave a doubt.
+
+        Arguments:
+            item: from `items`.
+
+        Raises:
+            FileRefusedError: the file cannot be read.
+
+        """
+        file, dataset = item.file, item.dataset
+        if dataset is None:
+            return Decision(
+                "unknown",
+                "no declared dataset has this name",
+                "Rename the file after a declared dataset, or declare its dataset: see docs/sources.md.",
+            )
+        if item.is_unsettled:
+            return Decision(
+                "unsettled",
+                f"written less than {self._min_age_seconds:g} s ago, and may still grow: the next run loads it",
+            )
+        known = self.loaded_as(item)
+        if not self._force:
+            if known and file.is_strong and file.version == known.version:
+                return Decision("known")
+            if file.size in self._sizes and (decision := self._decide_by_bytes(item, dataset, known)):
+                return decision
+        return Decision("changed" if known else "new")
+
+    def decide_duplicate(self, item: Item, original: Original, checksum: str) -> Decision:
+        """Decide about an item whose bytes are loaded.
+
+        Arguments:
+            item: from `items`.
+            original: the loaded file with the same bytes.
+            checksum: their SHA-256 in hexadecimal.
+
+        """
+        if original.filename == item.file.name:
+            return Decision("known", checksum=checksum)
+        return Decision("duplicate", f"same as {original.filename}", checksum=checksum, original=original)
+
+    def loaded_as(self, item: Item) -> LoadedFile | None:
+        """Return what the manifest had under the item's name, or None."""
+        key = _key(item)
+        return None if key in self._outdated else self._loaded.get(key)
+
+    def forget(self, item: Item) -> None:
+        """Stop trusting what the manifest had under the item's name: this run, or another one, has changed it."""
+        self._outdated.add(_key(item))
+
+    def vanished(self) -> list[str]:
+        """Return the loaded files that were not listed and not archived, sorted by name."""
+        unseen = (self._loaded[key] for key in self._unseen)
+        return sorted(file.filename for file in unseen if self._is_expected(file))
+
+    def expected_files(self) -> int:
+        """Return how many of the loaded files should be in the landing zone."""
+        return sum(self._is_expected(file) for file in self._loaded.values())
+
+    def _decide_by_bytes(self, item: Item, dataset: Dataset, known: LoadedFile | None) -> Decision | None:
+        """Read the file. Return None where its bytes are not known."""
+        file = item.file
+        checksum = checksum_of(self._storage, file)
+        if known and known.checksum == checksum:
+            if file.is_strong:
+                self.confirmed_versions[known.file_id] = file.version
+            return Decision("known", checksum=checksum)
+        if original := self._find_original(dataset, checksum):
+            return self.decide_duplicate(item, original, checksum)
+        if (dataset.name, checksum) in self._retracted:
+            return Decision(
+                "retracted",
+                "a person retracted these bytes",
+                f"To load them again, run: python -m ingestion reload {file.name}",
+                checksum,
+            )
+        return None
+
+    def _is_expected(self, file: LoadedFile) -> bool:
+        return not self._storage.is_archived(file.filename, file.checksum)
+
+    def _is_unsettled(self, file: StoredFile) -> bool:
+        if not self._min_age_seconds or file.modified_at is None:
+            return False
+        return (datetime.now(UTC) - file.modified_at).total_seconds() < self._min_age_seconds
+
+    def _original_in_snapshot(self, dataset: Dataset, checksum: str) -> Original | None:
+        return self._originals.get((dataset.name, checksum))
+
+    @cached_property
+    def _originals(self) -> dict[tuple[str, str], Original]:
+        return {(file.dataset, file.checksum): Original(file.file_id, file.filename) for file in self._loaded.values()}
+
+
+def datasets_of(name: str) -> tuple[Dataset, ...]:
+    """Return the datasets that a file's name, as listed, matches: none where it is unknown, or one, or several."""
+    return datasets_for(PurePosixPath(name).name)
+
+
+def _key(item: Item) -> tuple[str, str]:
+    return item.dataset.name if item.dataset else "", item.file.name

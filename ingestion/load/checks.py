@@ -1,0 +1,48 @@
+"""Checks that refuse a file: too many bad rows, and counts that do not add up."""
+
+from collections import Counter
+
+from ingestion.errors import FileRefusedError
+from ingestion.sources import Dataset
+
+_SHOWN_FAULTS = 3
+
+
+def refuse_too_many(dataset: Dataset, read: int, faults: Counter[str]) -> None:
+    """Refuse a file that has more bad rows than its dataset allows.
+
+    Arguments:
+        dataset: the file's dataset.
+        read: the number of rows read so far.
+        faults: the number of bad rows per fault.
+
+    Raises:
+        FileRefusedError: it has too many.
+
+    """
+    rejected = faults.total()
+    if rejected > dataset.max_rejected_rows or rejected * 100 > dataset.max_rejected_percent * read:
+        raise FileRefusedError(
+            f"{rejected} of {read} rows are bad, too many for the rest to be trusted: {_most_common(faults)}",
+            hint=f"{dataset.name} allows {dataset.max_rejected_percent:g} % and {dataset.max_rejected_rows:,} rows."
+            " See docs/errors.md for each reason.",
+        )
+
+
+def check_counts(is_equal: bool) -> None:
+    """Refuse a file whose counts do not add up.
+
+    Arguments:
+        is_equal: whether they do.
+
+    Raises:
+        FileRefusedError: they do not.
+
+    """
+    if not is_equal:
+        raise FileRefusedError("the records do not add up", hint="This is a bug: please report it.")
+
+
+def _most_common(faults: Counter[str]) -> str:
+    named = [f"{fault} {count}" for fault, count in faults.most_common(_SHOWN_FAULTS)]
+    return ", ".join([*named, "..."] if len(faults) > len(named) else named)
