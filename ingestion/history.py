@@ -209,7 +209,12 @@ def runs(
         return [
             Run(*row)
             for row in _queries.runs(
-                connection, prefix=prefix, since=since or _EVER, is_failed=is_failed, max_runs=limit
+                connection,
+                prefix=prefix,
+                since=since or _EVER,
+                is_failed=is_failed,
+                max_runs=limit,
+                run_lock=db.lock_name("run:"),
             )
         ]
 

@@ -278,7 +278,7 @@ class DatabaseLedger(Ledger):
     def book(self, rules: Rules) -> Iterator[Book]:
         with self._meanwhile.emptied() as kept, db.transaction(self._engine, role=self._role) as connection:
             _queries.set_limits(connection)
-            _queries.lock(connection)
+            _queries.lock(connection, name=db.lock_name("alerts"))
             book = Book([_incident(row) for row in _queries.current_alerts(connection)], rules)
             before = {incident.alert_id: asdict(incident) for incident in book.incidents}
             book.take_over(kept)

@@ -297,14 +297,14 @@ def _ls(arguments: argparse.Namespace, settings: Settings) -> int:
     engine = db.ready_engine(settings)
     storage = open_storage(settings.landing_zone, timeout_seconds=settings.storage_timeout_seconds)
     found: Counter[str] = Counter()
-    for each in landing.preview(engine, storage, settings.schema):
+    for each in landing.preview(engine, storage, settings.schema, min_age_seconds=settings.min_age_seconds):
         found[each.state] += 1
         if arguments.json:
             fields = {"name": each.file.name, "size": each.file.size, "dataset": each.dataset, "state": each.state}
             print(json.dumps({**fields, "detail": each.detail}))
         else:
             detail = f"  ({each.detail})" if each.detail else ""
-            print(f"{each.state:<8}  {each.dataset or '-':<20}  {each.file.size:>13,}  {each.file.name}{detail}")
+            print(f"{each.state:<9}  {each.dataset or '-':<20}  {each.file.size:>13,}  {each.file.name}{detail}")
     counts = ", ".join(f"{count:,} {state}" for state, count in found.items())
     print(f"{log.redact(settings.landing_zone)}: {counts or 'no files'}", file=sys.stderr)
     return 0

@@ -1,6 +1,6 @@
--- name: lock()^
+-- name: lock(name)^
 -- runs that end at the same time tell a thing once
-select pg_advisory_xact_lock(hashtextextended('wearables-pipeline:alerts', 0));
+select pg_advisory_xact_lock(hashtextextended(:name, 0));
 
 -- name: set_limits()^
 select

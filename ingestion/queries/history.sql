@@ -1,7 +1,7 @@
 -- name: runs_exist()$
 select to_regclass('ops.pipeline_runs') is not null;
 
--- name: runs(prefix, since, is_failed, max_runs)
+-- name: runs(prefix, since, is_failed, max_runs, run_lock)
 with held as materialized (
     select (classid::bigint << 32) | objid::bigint as key
     from pg_locks
@@ -22,7 +22,7 @@ run as (
                 status = 'running'
                 -- a standby sees the rows of its primary, and not its locks
                 and not pg_is_in_recovery()
-                and hashtextextended('wearables-pipeline:run:' || run_id::text, 0) not in (select key from held)
+                and hashtextextended(:run_lock || run_id::text, 0) not in (select key from held)
                 then 'dead'
             else status
         end as state
