@@ -1,5 +1,11 @@
-"""Read files of any format as UTF-8 text, one row per line."""
+"""Read files of any format as UTF-8 text with one row per line.
 
-from ingestion.formats.text import LIMITS, Book, Limits, Text
+One module per format implements `base.Format`; `registry` lists them. No other package names a format.
+"""
 
-__all__ = ["LIMITS", "Book", "Limits", "Text"]
+from ingestion.formats.base import Format
+from ingestion.formats.limits import LIMITS, Limits
+from ingestion.formats.registry import FORMATS, TABLE_FORMATS
+from ingestion.formats.text import Text
+
+__all__ = ["FORMATS", "LIMITS", "TABLE_FORMATS", "Format", "Limits", "Text"]

@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2.sql import Composable, Identifier
 
 from ingestion import db, quarantine
-from ingestion.formats import Text, apple_health
+from ingestion.formats import TABLE_FORMATS, Text
 from ingestion.load.checks import check_counts, refuse_too_many
 from ingestion.load.content import Content
 from ingestion.load.header import Header, read_header, user_of
@@ -138,8 +138,8 @@ class _FileLoad:
         layout = next(
             (layout for layout in self._work.dataset.layouts_for(PurePosixPath(name).name) if layout.table), None
         )
-        book = apple_health.Export(layout, user_of(layout, name)) if layout else None
-        return Text(name, stream, self._work.dataset.encoding, book=book)
+        table_format = TABLE_FORMATS[layout.format](layout, user_of(layout, name)) if layout else None
+        return Text(name, stream, self._work.dataset.encoding, table_format=table_format)
 
     def _read_header(self, text: Text, *, is_judged: bool = False) -> tuple[Content, Header]:
         content = Content(text, self._work.on_chunk, is_judged=is_judged)

@@ -81,7 +81,7 @@ def test_an_export_of_nobody_is_refused(name: str, landing: Landing) -> None:
     assert {file.reason for file in result.files} == {"nothing says whose Apple Health export it is"}
 
 
-def test_names_that_the_telephone_translates_and_files_taken_out_of_the_archive(landing: Landing) -> None:
+def test_translated_names_and_unpacked_files_are_loaded(landing: Landing) -> None:
     landing.put("user_id=7/export.zip", archive(export(RECORDS[0]), "Exportación.xml"))
     landing.put("export_user_id=8.xml", export(RECORDS[0]))
     landing.put("user_id=9/apple_health_export_2026-03-05.zip", archive(export(RECORDS[0]) + b" ", "导出.xml"))
@@ -89,21 +89,21 @@ def test_names_that_the_telephone_translates_and_files_taken_out_of_the_archive(
     assert landing.users("raw.daily_activity") == [7, 8, 9]
 
 
-def test_an_archive_without_the_export_and_one_that_is_cut_off_are_refused(landing: Landing) -> None:
+def test_an_archive_without_an_export_and_an_incomplete_export_are_refused(landing: Landing) -> None:
     landing.put("user_id=7/export.zip", archive(b"", "notes.txt"))
     landing.put("user_id=8/export.xml", export(*RECORDS)[:-500])
     result = landing.ingest()
     assert {(file.filename[:9], file.status, file.reason) for file in result.files} == {
-        ("user_id=7", "refused", "the archive holds 0 files of this kind"),
-        ("user_id=8", "refused", "the export ends too early"),
+        ("user_id=7", "refused", "the archive holds 0 matching files instead of 1"),
+        ("user_id=8", "refused", "the export is incomplete"),
     }
     assert landing.rows("select count(*) from raw.daily_activity") == [(0,)]
 
 
-def test_words_in_the_names_of_devices_do_not_keep_rows_from_being_copied(
+def test_special_words_in_device_names_do_not_prevent_a_copy(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a file of somebody else's, nan would be a number to look for."""
+    """In any other file, `nan` may be a number that has to be judged."""
     monkeypatch.delattr("ingestion.load.file._FileLoad._sort")
     landing.put(NAME, archive(export(record(HEART_RATE, "10:00:00", "10:00:00", "72", "Fernando_s Watch, now"))))
     assert {file.status for file in landing.ingest().files} == {"loaded"}

@@ -1,4 +1,4 @@
-"""What tables are made of an export of Apple Health; its form is Apple's, what it says is made up."""
+"""The tables that are made of an Apple Health export. The format is Apple's; the content is invented."""
 
 import csv
 import io
@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
-from ingestion.formats.apple_health import TABLES, Export
+from ingestion.formats import Text
+from ingestion.formats.apple_health import TABLES, AppleHealth
 from ingestion.sources import Layout
 from tests.apple import BODY_MASS, HEAD, HEART_RATE, STEPS, export, record, sleep
 from tests.datasets import DATASETS
@@ -21,11 +23,17 @@ from tests.datasets import DATASETS
 LAYOUTS = {layout.table: layout for dataset in DATASETS for layout in dataset.layouts if layout.table}
 
 
+def chunks(table: str, stream: Readable) -> Iterator[bytes]:
+    text = Text("export.xml", stream, table_format=AppleHealth(LAYOUTS[table], 7))
+    while chunk := text.read(1 << 18):
+        yield chunk
+
+
 def rows(table: str, content: bytes, size: int = 1 << 18) -> list[tuple[str, ...]]:
     """The rows, without the user's number; what is in `_extra` as it is."""
     stream = io.BytesIO(content)
     stream.read, read = (lambda _=-1: read(size)), stream.read  # type: ignore[method-assign]
-    text = b"".join(Export(LAYOUTS[table], 7).rows(stream)).decode()
+    text = b"".join(chunks(table, stream)).decode()
     (header, *found) = csv.reader(io.StringIO(text))
     assert header == ["user_id", *(c.name for c in LAYOUTS[table].columns if c.name != "user_id"), "_extra"]
     assert {row[0] for row in found} <= {"7"}
@@ -33,7 +41,7 @@ def rows(table: str, content: bytes, size: int = 1 << 18) -> list[tuple[str, ...
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.table)
-def test_the_declaration_names_what_there_is(layout: Layout) -> None:
+def test_declared_columns_exist(layout: Layout) -> None:
     columns = TABLES[layout.table].columns
     assert {column.header for column in layout.columns if column.name != "user_id"} <= set(columns)
 
@@ -42,7 +50,7 @@ def test_every_table_is_declared() -> None:
     assert set(LAYOUTS) == set(TABLES)
 
 
-def test_heart_rate_is_a_row_a_record() -> None:
+def test_heart_rate_has_one_row_per_record() -> None:
     content = export(
         record(HEART_RATE, "10:00:00", "10:00:00", "72"),
         record(HEART_RATE, "10:00:05", "10:00:05", "72.6", HKMetadataKeyHeartRateMotionContext="1"),
@@ -52,7 +60,7 @@ def test_heart_rate_is_a_row_a_record() -> None:
         assert rows("heart_rate", content, size) == [
             ("2026-03-01 10:00:00", "72", '{"sourceName": "Watch"}'),
             ("2026-03-01 10:00:05", "73", '{"sourceName": "Watch"}'),
-            # no number that the table could hold
+            # not in beats per minute
             (
                 "2026-03-01 10:00:09",
                 "1.2 count/s 2026-03-01 10:00:09 +0100 2026-03-01 10:00:09 +0100",
@@ -71,15 +79,15 @@ def test_weights_are_in_kilograms(value: str, unit: str, kilograms: str) -> None
     assert json.loads(extra) == {"sourceName": "Scale", "value": value, "unit": unit}
 
 
-def test_steps_that_two_devices_count_are_counted_once() -> None:
+def test_steps_that_two_devices_counted_count_once() -> None:
     content = export(
-        # carried together: the watch has seen more
+        # both were worn: the watch counted more
         record(STEPS, "10:00:00", "10:10:00", "900", "Phone"),
         record(STEPS, "10:00:00", "10:05:00", "500"),
         record(STEPS, "10:05:00", "10:10:00", "520"),
         # the watch is on its charger
         record(STEPS, "12:10:00", "12:20:00", "300", "Phone"),
-        # over the hour, and over midnight
+        # across an hour, and across midnight
         record(STEPS, "13:50:00", "14:10:00", "100"),
         record(STEPS, "23:30:00", "2026-03-02 00:30:00", "80"),
         record(STEPS, "2026-03-02 05:00:00", "2026-03-02 05:00:00", "3"),
@@ -114,26 +122,26 @@ def test_steps_that_two_devices_count_are_counted_once() -> None:
         ("soon, and later", "10:00:00", "5", "count"),
     ],
 )
-def test_steps_that_cannot_be_are_left_to_quarantine(begin: str, end: str, value: str, unit: str) -> None:
+def test_impossible_steps_become_rows_that_the_load_rejects(begin: str, end: str, value: str, unit: str) -> None:
     content = export(record(STEPS, begin, end, value, unit=unit), record(STEPS, "11:00:00", "11:01:00", "9"))
     bad, good = rows("steps_by_day", content)
     assert good[:2] == ("2026-03-01", "9")
     assert not bad[1].isdigit()
 
 
-def test_a_night_belongs_to_the_day_of_waking() -> None:
+def test_a_night_belongs_to_the_day_on_which_it_ends() -> None:
     content = export(
         sleep("22:45:00", "2026-03-02 07:00:00", "InBed", "Phone"),
         sleep("23:00:00", "2026-03-02 03:00:00", "AsleepCore"),
         sleep("2026-03-02 03:00:00", "2026-03-02 03:15:00", "Awake"),
         sleep("2026-03-02 03:15:00", "2026-03-02 05:00:00", "AsleepDeep"),
         sleep("2026-03-02 05:00:00", "2026-03-02 06:30:00", "AsleepREM"),
-        # another program has seen less of the same night, and overlaps with itself
+        # another program saw less of the same night, and its stages overlap
         sleep("23:30:00", "2026-03-02 05:00:00", "AsleepUnspecified", "App"),
         sleep("2026-03-02 04:00:00", "2026-03-02 05:30:00", "Asleep", "App"),
         # a nap
         sleep("2026-03-02 14:00:00", "2026-03-02 14:40:00", "AsleepCore"),
-        # the telephone alone knows of the next night
+        # only the phone saw the next night
         sleep("2026-03-02 23:00:00", "2026-03-03 06:00:00", "InBed", "Phone"),
     )
     (first, second) = rows("sleep_by_day", content)
@@ -142,7 +150,7 @@ def test_a_night_belongs_to_the_day_of_waking() -> None:
     assert second == ("2026-03-03", "1", "", "420", "")
 
 
-def test_a_night_with_an_hour_up_is_one_and_with_more_is_two() -> None:
+def test_a_gap_of_more_than_an_hour_splits_a_night() -> None:
     night = sleep("00:00:00", "02:00:00", "Asleep")
     for begin, periods in (("03:00:00", "1"), ("03:01:00", "2")):
         ((_, found, _, in_bed, _),) = rows("sleep_by_day", export(night, sleep(begin, "06:00:00", "Asleep")))
@@ -150,7 +158,7 @@ def test_a_night_with_an_hour_up_is_one_and_with_more_is_two() -> None:
         assert int(in_bed) == 300 - int(begin[3:5])
 
 
-def test_sleep_that_cannot_be_is_left_to_quarantine() -> None:
+def test_impossible_sleep_becomes_rows_that_the_load_rejects() -> None:
     content = export(sleep("02:00:00", "01:00:00", "Asleep"), sleep("01:00:00", "02:00:00", "Dreaming"))
     assert [row[2].split()[0] for row in rows("sleep_by_day", content)] == [
         "HKCategoryValueSleepAnalysisAsleep",
@@ -158,8 +166,8 @@ def test_sleep_that_cannot_be_is_left_to_quarantine() -> None:
     ]
 
 
-def test_the_time_zone_of_a_record_counts_where_it_says_so() -> None:
-    """The export's own times are those of the telephone when it wrote the export."""
+def test_a_record_s_own_time_zone_takes_precedence() -> None:
+    """The export writes times in the zone that the phone had at the export."""
     night = ("2026-03-02 05:00:00", "2026-03-02 12:00:00", "Asleep")
     for zone, day in (("America/New_York", "2026-03-02"), ("Pacific/Auckland", "2026-03-03"), ("../x", "2026-03-02")):
         ((found, *_),) = rows("sleep_by_day", export(sleep(*night, HKTimeZone=zone)))
@@ -167,7 +175,7 @@ def test_the_time_zone_of_a_record_counts_where_it_says_so() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_an_export_without_such_records_is_empty(table: str) -> None:
+def test_an_export_without_records_of_a_type_has_no_rows(table: str) -> None:
     assert rows(table, export()) == []
 
 
@@ -181,31 +189,31 @@ BOMB = (
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it is no export of Apple Health"),
-        (b"<ClinicalDocument></ClinicalDocument>", "it is no export of Apple Health"),
-        (b"x" * (3 << 20), "it is no export of Apple Health"),
-        (export()[:-20], "the export ends too early"),
-        (export(record(STEPS, "10:00:00", "10:00:00", "1"))[:-700], "the export ends too early"),
-        (export().replace(b"<Me ", b"<Me <"), "line 14: it is no XML"),
-        (export().replace(b'value="2026', b'value="\xff'), "line 13: it is no XML"),
-        (BOMB + b'<HealthData locale="&j;"></HealthData>', "it is no XML"),
-        (b"<HealthData>" + BOMB + b"</HealthData>", "it is no XML"),
-        (export() + b"<HealthData/>", "it is no XML"),
-        (b'<HealthData locale="' + b"x" * (18 << 20), "a record is longer than 16 MiB"),
+        (b"", "this is not an export of Apple Health"),
+        (b"<ClinicalDocument></ClinicalDocument>", "this is not an export of Apple Health"),
+        (b"x" * (3 << 20), "this is not an export of Apple Health"),
+        (export()[:-20], "the export is incomplete"),
+        (export(record(STEPS, "10:00:00", "10:00:00", "1"))[:-700], "the export is incomplete"),
+        (export().replace(b"<Me ", b"<Me <"), "line 14: invalid XML"),
+        (export().replace(b'value="2026', b'value="\xff'), "line 13: invalid XML"),
+        (BOMB + b'<HealthData locale="&j;"></HealthData>', "invalid XML"),
+        (b"<HealthData>" + BOMB + b"</HealthData>", "invalid XML"),
+        (export() + b"<HealthData/>", "invalid XML"),
+        (b'<HealthData locale="' + b"x" * (18 << 20), "an element is longer than 16 MiB"),
     ],
 )
-def test_what_is_no_export_is_refused(content: bytes, reason: str) -> None:
+def test_an_invalid_export_is_refused(content: bytes, reason: str) -> None:
     with pytest.raises(FileRefusedError, match=reason):
         rows("steps_by_day", content)
 
 
-def test_control_characters_are_left_out_as_apple_should_have_done() -> None:
+def test_control_characters_are_removed() -> None:
     content = export(record(STEPS, "10:00:00", "10:00:00", "5", "Wa\x0btch\x00"))
     assert rows("steps_by_day", content) == [("2026-03-01", "5", '{"Watch": "5"}')]
 
 
 class Endless(io.RawIOBase):
-    """An export of a given length, made as it is read."""
+    """An export that is generated while it is read."""
 
     def __init__(self, records: Iterable[str]) -> None:
         self._records = chain((HEAD,), records, ("</HealthData>",))
@@ -214,7 +222,7 @@ class Endless(io.RawIOBase):
         return next(self._records, "").encode()
 
 
-def test_a_long_export_is_held_a_little_at_a_time() -> None:
+def test_a_long_export_is_streamed() -> None:
     def beats() -> Iterator[str]:
         beat = record(HEART_RATE, "10:00:00", "10:00:00", "72")
         for _ in range(300):
@@ -222,7 +230,7 @@ def test_a_long_export_is_held_a_little_at_a_time() -> None:
 
     tracemalloc.start()
     stream = Endless(beats())
-    count = sum(chunk.count(b"\n") for chunk in Export(LAYOUTS["heart_rate"], 7).rows(stream))
+    count = sum(chunk.count(b"\n") for chunk in chunks("heart_rate", stream))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 30_001
@@ -246,7 +254,7 @@ def moment(second: int) -> str:
 
 
 @given(spans)
-def test_steps_are_no_more_than_all_and_no_less_than_of_one_device(found: list[Span]) -> None:
+def test_steps_lie_between_those_of_one_device_and_of_all(found: list[Span]) -> None:
     records = [record(STEPS, moment(at), moment(at + long), str(count), dataset) for at, long, count, dataset in found]
     days = rows("steps_by_day", export(*records))
     assert rows("steps_by_day", export(*reversed(records))) == days
@@ -262,7 +270,7 @@ def test_steps_are_no_more_than_all_and_no_less_than_of_one_device(found: list[S
 
 
 @given(spans)
-def test_nobody_sleeps_longer_than_in_bed(found: list[Span]) -> None:
+def test_minutes_asleep_do_not_exceed_minutes_in_bed(found: list[Span]) -> None:
     stages = ("AsleepCore", "Awake", "InBed")
     records = [sleep(moment(at), moment(at + long), stages[count % 3], dataset) for at, long, count, dataset in found]
     nights = rows("sleep_by_day", export(*records))
@@ -274,8 +282,8 @@ def test_nobody_sleeps_longer_than_in_bed(found: list[Span]) -> None:
     assert abs(sum(int(night[3]) for night in nights) - len(covered) / 60) <= len(nights)
 
 
-def test_more_hours_than_anybody_has_lived_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingestion.formats.apple_health._MAX_HELD", 100)
+def test_an_export_with_too_many_hours_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.formats.apple_health.table._MAX_IN_MEMORY", 100)
     content = export(record(STEPS, "2026-01-01 00:00:00", "2026-03-01 00:00:00", "5"))
-    with pytest.raises(FileRefusedError, match="held in memory"):
+    with pytest.raises(FileRefusedError, match="more than 100 hours"):
         rows("steps_by_day", content)
