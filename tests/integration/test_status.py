@@ -239,7 +239,7 @@ def test_an_older_database_is_understood(used: Landing, invoke: Invoke, capsys: 
     ("variables", "said"),
     [
         ({"PGHOST": "127.0.0.1", "PGPORT": "1"}, "CRITICAL - no database connection"),
-        ({"PGDATABASE": "no_such_database"}, "UNKNOWN - the database refuses us"),
+        ({"PGDATABASE": "no_such_database"}, "UNKNOWN - the database rejects the connection"),
         ({"PIPELINE_WORKERS": "many"}, "UNKNOWN - PIPELINE_WORKERS"),
     ],
 )

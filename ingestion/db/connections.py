@@ -1,0 +1,274 @@
+"""Engines, connections and transactions."""
+
+import random
+import select
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import psycopg2
+import psycopg2.extensions
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extras import NamedTupleCursor
+from sqlalchemy import Engine, NullPool
+from sqlalchemy import create_engine as sqlalchemy_engine
+
+from ingestion import __version__, log
+from ingestion.config import Settings
+from ingestion.db.errors import translated
+from ingestion.errors import ConfigurationError, DatabaseUnavailableError
+
+Connection: TypeAlias = psycopg2.extensions.connection
+Cursor: TypeAlias = psycopg2.extensions.cursor
+
+_CONNECT_TIMEOUT_SECONDS = 10
+# the first version with pg_input_is_valid()
+_OLDEST_SERVER = 160_000
+_open_connections: "weakref.WeakSet[Connection]" = weakref.WeakSet()
+
+
+def create_engine(settings: Settings, *, connect_seconds: int = _CONNECT_TIMEOUT_SECONDS) -> Engine:
+    """Return an engine whose connections have the pipeline's timeouts and application name.
+
+    Arguments:
+        settings: the settings, with a database.
+        connect_seconds: how long the server may take to answer; libpq allows no less than 2.
+
+    Raises:
+        ConfigurationError: no database is configured.
+
+    """
+    database = settings.known_database
+    session = {
+        # in milliseconds, because 0.4 s would round to 0, which means no limit
+        "statement_timeout": f"{settings.statement_timeout_seconds * 1000:.0f}ms",
+        "lock_timeout": f"{settings.lock_timeout_seconds * 1000:.0f}ms",
+        # a busy server checks this often that the pipeline is still connected
+        "client_connection_check_interval": "2s",
+    }
+
+    def connect() -> Connection:
+        connection = psycopg2.connect(
+            database.dsn,
+            application_name=f"wearables-pipeline {__version__}",
+            connect_timeout=connect_seconds,
+            keepalives_idle=30,
+            cursor_factory=NamedTupleCursor,
+        )
+        if connection.server_version < _OLDEST_SERVER:
+            raise ConfigurationError(
+                f"PostgreSQL {connection.server_version // 10_000} is too old",
+                hint="Use PostgreSQL 16 to 18. DATABASE_URL, PGHOST or DB_HOST selects the server.",
+            )
+        with connection, connection.cursor() as cursor:
+            for name, value in session.items():
+                cursor.execute("select set_config(%s, %s, false)", (name, value))
+        _open_connections.add(connection)
+        return connection
+
+    return sqlalchemy_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool)
+
+
+def ready_engine(settings: Settings) -> Engine:
+    """Return an engine as `create_engine` does, as soon as the database answers.
+
+    Arguments:
+        settings: the settings, with a database and the time to wait for it.
+
+    Raises:
+        ConfigurationError: no database is configured, or it rejects the connection.
+        DatabaseUnavailableError: it did not answer in time.
+
+    """
+    engine = create_engine(settings)
+    wait_until_ready(engine, settings.db_wait_seconds)
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine, *, role: str | None = None) -> Iterator[Connection]:
+    """Open a connection with one transaction. It commits at the end of the block, and rolls back on an exception.
+
+    Arguments:
+        engine: the engine.
+        role: the role of the transaction; the login role where this is None.
+
+    Raises:
+        DatabaseUnavailableError: there is no connection, or it was lost.
+        StatementError: PostgreSQL rejected a statement.
+
+    """
+    with session(engine, role=role, autocommit=False) as connection, connection:
+        yield connection
+
+
+@contextmanager
+def session(engine: Engine, *, role: str | None = None, autocommit: bool = True) -> Iterator[Connection]:
+    """Open a connection for the block. Each statement is a transaction of its own.
+
+    Arguments:
+        engine: the engine.
+        role: the role of the session; the login role where this is None.
+        autocommit: False if the caller commits.
+
+    Raises:
+        DatabaseUnavailableError: there is no connection, or it was lost.
+        StatementError: PostgreSQL rejected a statement.
+
+    """
+    with translated():
+        connection = _open(engine, role, autocommit=autocommit)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+class Sessions:
+    """A pool of connections, with as many as were used at the same time.
+
+    Connecting takes a third of the time of a small file, and a new server process has to read the catalogue.
+
+    Arguments:
+        engine: the engine.
+        role: the role of the sessions; the login role where this is None.
+
+    """
+
+    def __init__(self, engine: Engine, role: str | None) -> None:
+        self._engine = engine
+        self._role = role
+        # pop and append are atomic, so that threads can share the list
+        self._idle: list[Connection] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open a transaction. It commits at the end of the block, and rolls back on an exception.
+
+        Set parameters with SET LOCAL only: the next transaction has the same session.
+
+        Raises:
+            DatabaseUnavailableError: there is no connection, or it was lost.
+            StatementError: PostgreSQL rejected a statement.
+
+        """
+        with translated():
+            connection = self._take()
+            try:
+                with connection:
+                    yield connection
+            except BaseException:
+                if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                    connection.close()
+                raise
+            finally:
+                if not connection.closed:
+                    self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close all connections. No transaction may be open."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            # nothing was asked, so any input means that the server has closed the connection
+            if not has_input(connection):
+                return connection
+            connection.close()
+        return _open(self._engine, self._role, autocommit=False)
+
+
+def has_input(connection: Connection) -> bool:
+    """Whether the server has sent something that was not read."""
+    socket = select.poll()
+    socket.register(connection, select.POLLIN)
+    return bool(socket.poll(0))
+
+
+def _open(engine: Engine, role: str | None, *, autocommit: bool) -> Connection:
+    proxy = engine.raw_connection()
+    connection: Connection = proxy.driver_connection  # type: ignore[assignment]
+    proxy.detach()
+    # also for an engine that is not from `create_engine`, as `ensure_manifest_table` may be given one
+    connection.cursor_factory = NamedTupleCursor
+    try:
+        connection.autocommit = True
+        if role is not None:
+            _set_role(connection, role)
+        connection.autocommit = autocommit
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_role(connection: Connection, role: str) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select set_config('role', %s, false)", (role,))
+    except (psycopg2.errors.InvalidParameterValue, psycopg2.errors.InsufficientPrivilege) as exc:
+        raise ConfigurationError(
+            f"the login role cannot act as {role}",
+            hint="Create the roles with docker/postgres/roles.sql, or correct PIPELINE_OWNER_ROLE and its like.",
+        ) from exc
+
+
+def wait_until_ready(engine: Engine, seconds: float) -> None:
+    """Wait until the database answers.
+
+    Arguments:
+        engine: the engine.
+        seconds: how long to wait; 0 tries once.
+
+    Raises:
+        DatabaseUnavailableError: it did not answer in time.
+        ConfigurationError: it rejects the connection.
+
+    """
+    deadline = time.monotonic() + seconds
+    delay = 0.1
+    while True:
+        try:
+            with session(engine):
+                return
+        except DatabaseUnavailableError as exc:
+            if time.monotonic() + delay > deadline:
+                exc.args = (f"{exc} (waited {seconds:g} s)",) if seconds else exc.args
+                raise
+            log.event(f"waiting for the database: {exc}", retry_in_seconds=round(delay, 1))
+            time.sleep(delay)
+            delay = min(delay * 2, 2.0) * random.uniform(0.8, 1.2)  # noqa: S311  (only spreads the clients)
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """Undo the block, and only the block, if it raises.
+
+    Arguments:
+        connection: a connection in a transaction, which stays usable.
+
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("savepoint block")
+        try:
+            yield
+        except BaseException:
+            if not connection.closed:
+                cursor.execute("rollback to savepoint block")
+                cursor.execute("release savepoint block")
+            raise
+        cursor.execute("release savepoint block")
+
+
+def cancel_all() -> None:
+    """Cancel the statements that the connections of this process are executing. Any thread may call this."""
+    for connection in list(_open_connections):
+        if not connection.closed:
+            try:
+                connection.cancel()
+            except psycopg2.Error:
+                log.event("could not cancel a statement", level=30)
