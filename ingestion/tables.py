@@ -1,4 +1,4 @@
-"""How tables, facts, times and spans look to a person, on a terminal and through a pipe."""
+"""Format tables, facts, times and durations for people, on a terminal and through a pipe."""
 
 from datetime import datetime
 
@@ -10,8 +10,8 @@ _FIGURES = {
     *("rows", "files", "read", "loaded", "written", "rejected", "line", "first line"),
     *("took", "try", "exit", "age", "stale after", "failures", "for"),
 }
-# what is too long for its column goes on below; all else stays on its line
-_LONG = {"file", "last file", "why", "reason", "node", "message", "what became of it"}
+# long text in these columns wraps; in all others it stays on its line
+_WRAPPED = {"file", "last file", "why", "reason", "node", "message", "what became of it"}
 _STYLES = {
     **dict.fromkeys(("success", "loaded", "ok", "pass"), "green"),
     **dict.fromkeys(("failure", "dead", "refused", "critical", "error", "fail"), "bold red"),
@@ -25,20 +25,20 @@ def table(*headers: str, keep_lines: bool = False) -> Table:
     """Return an empty table.
 
     Arguments:
-        headers: of its columns; figures go to the right.
-        keep_lines: break long text up rather than letting short columns wrap.
+        headers: the headers of its columns. Columns of figures are aligned to the right.
+        keep_lines: wrap only columns of long text.
 
     """
     made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for header in headers:
-        wraps = not keep_lines or header in _LONG
+        wraps = not keep_lines or header in _WRAPPED
         justify = "right" if header in _FIGURES else "left"
         made.add_column(header, justify=justify, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis")  # type: ignore[arg-type]
     return made
 
 
 def facts(*pairs: tuple[str, RenderableType]) -> Table:
-    """Return names and what is to be said of each, a line a pair."""
+    """Return names and facts, one pair per line."""
     made = Table.grid(padding=(0, 2))
     for name, fact in pairs:
         made.add_row(Text(name, style="bold"), fact)
@@ -46,23 +46,23 @@ def facts(*pairs: tuple[str, RenderableType]) -> Table:
 
 
 def state(name: str, shown: str | None = None) -> Text:
-    """Return the name of a state in its colour.
+    """Return a state in its colour.
 
     Arguments:
-        name: success, loaded, running and so on.
-        shown: what to write, where it is not the name.
+        name: the state: success, loaded, running and so on.
+        shown: the text to show in place of the name.
 
     """
     return Text(shown or name, style=_STYLES.get(name, ""))
 
 
 def moment(when: datetime | None) -> str:
-    """Return a time by the clock of this machine."""
+    """Return a time in the time zone of this machine, to the second."""
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S}" if when else ""
 
 
 def took(seconds: float | None) -> str:
-    """Return how long something took, from milliseconds to hours."""
+    """Return a duration, in a unit from milliseconds to hours."""
     if seconds is None:
         return ""
     if seconds < _MINUTE:
@@ -73,7 +73,7 @@ def took(seconds: float | None) -> str:
 
 
 def age(seconds: float | None) -> str:
-    """Return how long ago something was, in its largest unit."""
+    """Return an age in its largest unit."""
     if seconds is None:
         return ""
     for unit, length in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):

@@ -126,11 +126,11 @@ class _FileLoad:
                     return self._loaded(stream, header, copied, ())
         pattern = certainly_good(self._work.dataset, header)
         if pattern:
-            sorted_rows = self._attempt(lambda cursor: self._sort(cursor, pattern))
+            sorted_rows = self._attempt(lambda cursor: self._load_sorted(cursor, pattern))
             if sorted_rows:
                 return sorted_rows
         with self._connection.cursor() as cursor:
-            return self._sort(cursor, None)
+            return self._load_sorted(cursor, None)
 
     def _text(self, stream: HashedStream) -> Text:
         name = self._work.file.name
@@ -172,7 +172,7 @@ class _FileLoad:
         is_good = rows == content.lines and (bool(header.layout.table) or not content.has_special_words)
         return Counts(read=rows, loaded=rows) if is_good else None
 
-    def _sort(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
+    def _load_sorted(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
         with closing(self._work.open()) as stream, closing(self._text(stream)) as text:
             content, header = self._read_header(text, is_judged=True)
             sorter = Sorter(Records(content, header), header, self._work.dataset, pattern)

@@ -104,7 +104,7 @@ def test_special_words_in_device_names_do_not_prevent_a_copy(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In any other file, `nan` may be a number that has to be judged."""
-    monkeypatch.delattr("ingestion.load.file._FileLoad._sort")
+    monkeypatch.delattr("ingestion.load.file._FileLoad._load_sorted")
     landing.put(NAME, archive(export(record(HEART_RATE, "10:00:00", "10:00:00", "72", "Fernando_s Watch, now"))))
     assert {file.status for file in landing.ingest().files} == {"loaded"}
     assert landing.rows("select _extra from raw.heart_rate") == [({"sourceName": "Fernando_s Watch, now"},)]
