@@ -1,4 +1,4 @@
-"""Small drops, and a landing zone to put them into."""
+"""Small files, and a landing zone to put them into."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ingestion.ingest import Plan, ingest
 from ingestion.results import IngestResult
 from ingestion.storage import open_storage
 
-# the command line: its arguments, and the exit code
+# calls the command line with arguments, and returns the exit code
 Invoke = Callable[..., int]
 
 SLEEP_HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed"
@@ -26,21 +26,21 @@ ACTIVITY_HEADER = (
 
 
 def sleep(*users: int) -> bytes:
-    """One night of each user."""
+    """Return a sleep file with one night per user."""
     return "".join(
         f"{line}\n" for line in (SLEEP_HEADER, *(f"{u},4/12/2016 12:00:00 AM,1,327,346" for u in users))
     ).encode()
 
 
 def activity(*users: int) -> bytes:
-    """One day of each user."""
+    """Return a daily activity file with one day per user."""
     return "".join(
         f"{line}\n" for line in (ACTIVITY_HEADER, *(f"{u},4/12/2016,13162,25,13,328,728,1985" for u in users))
     ).encode()
 
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Know no secret, until the test ends."""
+    """Hide no secret until the test ends."""
     nothing: dict[str, Any] = {"_secrets": frozenset(), "_literals": (), "_needles": (), "_short": None}
     for name, value in nothing.items():
         monkeypatch.setattr(redaction, name, value)
@@ -54,7 +54,7 @@ class Landing:
     engine: Engine
 
     def put(self, name: str, content: bytes) -> Path:
-        """Drop a file as a careful sender does: under its name only once it is whole."""
+        """Write a file under another name and rename it, as a careful sender does."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(".part")
@@ -62,17 +62,17 @@ class Landing:
         return part.replace(path)
 
     def ingest(self, *, use_manifest: bool = True, schema: str = "raw", run_id: UUID | None = None) -> IngestResult:
-        """Run the step alone."""
+        """Ingest the landing zone."""
         storage = open_storage(str(self.root))
         return ingest(self.engine, storage, run_id or uuid4(), Plan(schema=schema, use_manifest=use_manifest))
 
     def statuses(self, *, use_manifest: bool = True, schema: str = "raw") -> dict[str, str]:
-        """Run the step and return what became of each file."""
+        """Ingest the landing zone and return the status of each file."""
         return {file.filename: file.status for file in self.ingest(use_manifest=use_manifest, schema=schema).files}
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask the database."""
-        # plain tuples: a test may ask for two columns of one name
+        """Return the rows of a query, as plain tuples."""
+        # a named row cannot have two columns of one name
         with db.translated(), self._connection.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
             cursor.execute(query)
             return list(cursor.fetchall())
@@ -86,18 +86,18 @@ class Landing:
         return connection
 
     def users(self, table: str = "raw.sleep") -> list[int]:
-        """Return the user of each row."""
+        """Return the user of each row, sorted."""
         return [user for (user,) in self.rows(f"select user_id from {table} order by user_id")]
 
     def check(self, schema: str = "raw") -> None:
-        """Assert what holds at any time: ledger and tables agree, and no row is unaccounted for."""
+        """Assert that manifest, tables and quarantine agree."""
         for dataset in ("sleep", "daily_activity"):
             in_table = self.rows(f'select _file_id, count(*) from "{schema}".{dataset} group by 1 order by 1')
-            in_ledger = self.rows(
+            in_manifest = self.rows(
                 "select file_id, row_count from ops.raw_ingest_manifest where status = 'loaded' and row_count > 0"
                 f" and target_schema = '{schema}' and source = '{dataset}' order by 1"
             )
-            assert in_table == in_ledger
+            assert in_table == in_manifest
         assert (
             self.rows(
                 "select m.file_id from ops.raw_ingest_manifest as m"

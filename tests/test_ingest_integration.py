@@ -1,4 +1,4 @@
-"""From files to raw rows, in both modes, as a person meets it."""
+"""Load files into the raw tables, with and without the manifest."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ from tests.drops import ACTIVITY_HEADER, SLEEP_HEADER, Landing, activity, sleep
 ROOT = Path(__file__).parents[1]
 
 
-def test_a_first_run_loads_a_second_one_nothing(landing: Landing) -> None:
+def test_a_second_run_loads_nothing(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1, 2))
     landing.put("daily_activity.csv", activity(1))
     assert landing.statuses() == {"daily_activity.csv": "loaded", "sleep.csv": "loaded"}
@@ -36,7 +36,7 @@ def test_a_first_run_loads_a_second_one_nothing(landing: Landing) -> None:
 
 
 @pytest.mark.parametrize("use_manifest", [True, False])
-def test_each_result_says_which_bytes_it_was_and_how_long_it_took(landing: Landing, *, use_manifest: bool) -> None:
+def test_a_result_has_checksum_size_and_duration(landing: Landing, *, use_manifest: bool) -> None:
     content = sleep(1)
     landing.put("a/sleep.csv", content)
     landing.put("b/sleep.csv", content)
@@ -56,7 +56,7 @@ def test_each_result_says_which_bytes_it_was_and_how_long_it_took(landing: Landi
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of files that are opened."""
+    """The names of the files that are opened."""
     opened: list[str] = []
     take = LocalStorage.open
 
@@ -68,7 +68,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return opened
 
 
-def test_a_known_file_is_read_no_more_than_it_takes_to_be_sure(
+def test_a_known_file_is_read_only_where_it_may_have_changed(
     landing: Landing, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = landing.put("sleep.csv", sleep(1))
@@ -79,22 +79,22 @@ def test_a_known_file_is_read_no_more_than_it_takes_to_be_sure(
         return reads
 
     landing.ingest()
-    assert run() == ["sleep.csv"], "it has only just been written"
+    assert run() == ["sleep.csv"], "it was written a moment ago"
     monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
-    assert run() == ["sleep.csv"], "no run has seen it settled"
+    assert run() == ["sleep.csv"], "no run has read it since it settled"
     assert run() == []
     path.chmod(0o600)
-    assert run() == ["sleep.csv"], "something about it has changed"
+    assert run() == ["sleep.csv"], "its metadata has changed"
     assert run() == []
     status = path.stat()
     path.write_bytes(sleep(2))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert path.stat().st_size == status.st_size
-    assert landing.statuses() == {"sleep.csv": "replaced"}, "however well it hides that it has changed"
+    assert landing.statuses() == {"sleep.csv": "replaced"}, "a change with the same size and modification time is found"
     assert landing.users() == [2]
 
 
-def test_a_dry_run_remembers_nothing(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_records_no_version(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.ingest()
     monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
@@ -102,7 +102,7 @@ def test_a_dry_run_remembers_nothing(landing: Landing, monkeypatch: pytest.Monke
     assert landing.rows("select source_version from ops.raw_ingest_manifest") == [(None,)]
 
 
-def test_the_sample_data_loads_whole(landing: Landing) -> None:
+def test_all_sample_data_loads(landing: Landing) -> None:
     shutil.copytree(ROOT / "sample_data", landing.root, dirs_exist_ok=True)
     result = landing.ingest()
     assert set(result.by_status()) == {"loaded"}
@@ -122,7 +122,7 @@ def test_the_sample_data_loads_whole(landing: Landing) -> None:
     landing.check()
 
 
-def test_values_arrive_as_they_are_with_where_they_came_from(landing: Landing) -> None:
+def test_rows_keep_their_values_and_name_their_file(landing: Landing) -> None:
     landing.put("2026-01/sleep.csv", f"{SLEEP_HEADER}\n8877689391,1/2/2026 12:00:00 AM,3,412,440\n".encode())
     landing.ingest()
     assert landing.rows(
@@ -132,7 +132,7 @@ def test_values_arrive_as_they_are_with_where_they_came_from(landing: Landing) -
     ) == [(8877689391, "2026-01-02 00:00:00", 3, 412, 440, None, "2026-01/sleep.csv", True)]
 
 
-def test_a_changed_file_replaces_its_own_rows_and_no_others(landing: Landing) -> None:
+def test_a_changed_file_replaces_only_its_own_rows(landing: Landing) -> None:
     landing.put("a/sleep.csv", sleep(1, 2))
     landing.put("b/sleep.csv", sleep(3))
     landing.ingest()
@@ -142,7 +142,7 @@ def test_a_changed_file_replaces_its_own_rows_and_no_others(landing: Landing) ->
     landing.check()
 
 
-def test_nobody_sees_a_replacement_half_done(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_sessions_see_no_half_replaced_file(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     landing.put("sleep.csv", sleep(1, 2))
     landing.ingest()
     landing.put("sleep.csv", sleep(3))
@@ -159,7 +159,7 @@ def test_nobody_sees_a_replacement_half_done(landing: Landing, monkeypatch: pyte
     assert landing.users() == [3]
 
 
-def test_a_change_and_back_again(landing: Landing) -> None:
+def test_a_file_that_changes_back_is_loaded_again(landing: Landing) -> None:
     for users in ([1], [2], [1]):
         landing.put("sleep.csv", sleep(*users))
         landing.ingest()
@@ -185,14 +185,14 @@ def test_the_same_bytes_under_another_name_are_recorded_as_a_duplicate(landing: 
     ) == [("sleep_2026-01-20.csv", 0, "sleep.csv")]
 
 
-def test_two_twins_in_one_run_load_once(landing: Landing) -> None:
+def test_two_files_with_equal_bytes_load_once(landing: Landing) -> None:
     landing.put("a/sleep.csv", sleep(1))
     landing.put("b/sleep.csv", sleep(1))
     assert landing.statuses() == {"a/sleep.csv": "loaded", "b/sleep.csv": "duplicate"}
     assert landing.users() == [1]
 
 
-def test_equal_bytes_in_two_datasets_are_no_duplicates(landing: Landing) -> None:
+def test_equal_bytes_in_two_datasets_are_not_duplicates(landing: Landing) -> None:
     header = f"{ACTIVITY_HEADER},SleepDay,TotalMinutesAsleep,TotalTimeInBed\n".encode()
     landing.put("sleep.csv", header)
     landing.put("daily_activity.csv", header)
@@ -200,7 +200,7 @@ def test_equal_bytes_in_two_datasets_are_no_duplicates(landing: Landing) -> None
 
 
 @pytest.mark.parametrize(("original", "copy"), [("a", "b"), ("b", "a")])
-def test_a_duplicate_loads_in_the_run_that_replaces_its_twin(landing: Landing, original: str, copy: str) -> None:
+def test_a_duplicate_loads_in_the_run_that_replaces_its_original(landing: Landing, original: str, copy: str) -> None:
     landing.put(f"{original}/sleep.csv", sleep(1))
     landing.ingest()
     landing.put(f"{copy}/sleep.csv", sleep(1))
@@ -211,18 +211,18 @@ def test_a_duplicate_loads_in_the_run_that_replaces_its_twin(landing: Landing, o
     landing.check()
 
 
-@pytest.mark.parametrize(("changed", "twin"), [("a", "b"), ("b", "a")])
-def test_a_file_overwritten_with_a_copy_of_another_gives_up_its_rows(landing: Landing, changed: str, twin: str) -> None:
+@pytest.mark.parametrize(("changed", "original"), [("a", "b"), ("b", "a")])
+def test_a_file_overwritten_with_a_copy_loses_its_rows(landing: Landing, changed: str, original: str) -> None:
     landing.put(f"{changed}/sleep.csv", sleep(1))
-    landing.put(f"{twin}/sleep.csv", sleep(2))
+    landing.put(f"{original}/sleep.csv", sleep(2))
     landing.ingest()
     landing.put(f"{changed}/sleep.csv", sleep(2))
-    assert landing.statuses() == {f"{changed}/sleep.csv": "duplicate", f"{twin}/sleep.csv": "skipped"}
-    assert landing.users() == [2], "no file holds the first night any more"
+    assert landing.statuses() == {f"{changed}/sleep.csv": "duplicate", f"{original}/sleep.csv": "skipped"}
+    assert landing.users() == [2], "no file has the first night now"
     landing.check()
 
 
-def test_files_that_change_their_names_among_them_keep_all_rows(landing: Landing) -> None:
+def test_files_that_swap_names_keep_all_rows(landing: Landing) -> None:
     for folder, user in zip("abc", (1, 2, 3), strict=True):
         landing.put(f"{folder}/sleep.csv", sleep(user))
     landing.ingest()
@@ -235,7 +235,7 @@ def test_files_that_change_their_names_among_them_keep_all_rows(landing: Landing
     landing.check()
 
 
-def test_a_renamed_file_is_a_duplicate_of_what_it_was(landing: Landing) -> None:
+def test_a_renamed_file_is_a_duplicate_of_the_old_name(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1)).rename(landing.root / "moved.csv")
     landing.put("sleep.csv", sleep(1))
     landing.ingest()
@@ -244,7 +244,7 @@ def test_a_renamed_file_is_a_duplicate_of_what_it_was(landing: Landing) -> None:
     assert landing.users() == [1]
 
 
-def test_rows_of_a_file_that_has_gone_stay(landing: Landing) -> None:
+def test_rows_of_a_vanished_file_stay(landing: Landing) -> None:
     landing.put("a/sleep.csv", sleep(1)).unlink()
     path = landing.put("a/sleep.csv", sleep(1))
     landing.put("b/sleep.csv", sleep(2))
@@ -255,7 +255,7 @@ def test_rows_of_a_file_that_has_gone_stay(landing: Landing) -> None:
 
 
 @pytest.mark.parametrize("use_manifest", [True, False])
-def test_an_unknown_file_is_reported_and_left_alone(landing: Landing, *, use_manifest: bool) -> None:
+def test_an_unknown_file_is_reported_and_not_loaded(landing: Landing, *, use_manifest: bool) -> None:
     path = landing.put("hourlyIntensities_merged.csv", b"Id,ActivityHour,StepTotal\n1,4/12/2016,5\n")
     landing.put("sleep.csv", sleep(1))
     unknown, known = landing.ingest(use_manifest=use_manifest).files
@@ -270,7 +270,7 @@ ODD_FOLDERS = ["with space", "ünïcode-日本", "100%", "%s %(file)s {0}", 'quo
 
 
 @pytest.mark.parametrize("use_manifest", [True, False])
-def test_odd_names_load_and_are_known_again(landing: Landing, *, use_manifest: bool) -> None:
+def test_files_with_odd_names_load_once(landing: Landing, *, use_manifest: bool) -> None:
     for number, folder in enumerate(ODD_FOLDERS):
         landing.put(f"{folder}/sleep ({number}).csv", sleep(number))
     names = sorted(f"{folder}/sleep ({number}).csv" for number, folder in enumerate(ODD_FOLDERS))
@@ -280,7 +280,7 @@ def test_odd_names_load_and_are_known_again(landing: Landing, *, use_manifest: b
     assert set(landing.statuses().values()) == {"skipped"}
 
 
-def test_without_the_manifest_a_run_replaces_what_the_tables_hold(landing: Landing) -> None:
+def test_without_the_manifest_a_run_replaces_all_rows(landing: Landing) -> None:
     landing.put("a/sleep.csv", sleep(1, 2))
     path = landing.put("b/sleep.csv", sleep(3))
     landing.put("daily_activity.csv", activity(9))
@@ -291,11 +291,11 @@ def test_without_the_manifest_a_run_replaces_what_the_tables_hold(landing: Landi
     (landing.root / "daily_activity.csv").unlink()
     assert landing.statuses(use_manifest=False) == {"a/sleep.csv": "loaded"}
     assert landing.users() == [1, 2]
-    assert landing.users("raw.daily_activity") == [9], "no file of this dataset was there to replace it"
+    assert landing.users("raw.daily_activity") == [9], "a dataset without files keeps its rows"
     landing.check()
 
 
-def test_the_two_modes_know_of_each_other(landing: Landing) -> None:
+def test_the_two_modes_share_the_manifest(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1))
     assert landing.statuses(use_manifest=True) == {"sleep.csv": "loaded"}
     assert landing.statuses(use_manifest=False) == {"sleep.csv": "loaded"}
@@ -304,7 +304,7 @@ def test_the_two_modes_know_of_each_other(landing: Landing) -> None:
     landing.check()
 
 
-def test_without_the_manifest_twins_load_once_too(landing: Landing) -> None:
+def test_without_the_manifest_equal_bytes_load_once(landing: Landing) -> None:
     landing.put("a/sleep.csv", sleep(1))
     landing.put("b/sleep.csv", sleep(1))
     assert landing.statuses(use_manifest=False) == {"a/sleep.csv": "loaded", "b/sleep.csv": "duplicate"}
@@ -312,7 +312,7 @@ def test_without_the_manifest_twins_load_once_too(landing: Landing) -> None:
     landing.check()
 
 
-def test_without_the_manifest_a_refused_file_keeps_what_the_table_held_only_where_no_other_loads(
+def test_without_the_manifest_a_table_keeps_its_rows_only_if_every_file_is_refused(
     landing: Landing,
 ) -> None:
     landing.put("sleep.csv", sleep(1))
@@ -328,7 +328,7 @@ def test_without_the_manifest_a_refused_file_keeps_what_the_table_held_only_wher
 
 
 @pytest.mark.parametrize("use_manifest", [True, False])
-def test_a_refused_change_keeps_what_the_table_held(landing: Landing, *, use_manifest: bool) -> None:
+def test_a_refused_change_keeps_the_older_rows(landing: Landing, *, use_manifest: bool) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.ingest(use_manifest=use_manifest)
     landing.put("sleep.csv", f"{SLEEP_HEADER}\nbad\nworse\n".encode())
@@ -341,7 +341,7 @@ def test_a_refused_change_keeps_what_the_table_held(landing: Landing, *, use_man
     landing.check()
 
 
-def test_another_schema_has_tables_and_a_ledger_of_its_own(landing: Landing) -> None:
+def test_another_schema_has_its_own_tables_and_manifest_rows(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.ingest()
     landing.put("sleep_bad.csv", b"")
@@ -352,7 +352,7 @@ def test_another_schema_has_tables_and_a_ledger_of_its_own(landing: Landing) -> 
     landing.check("Back fill")
 
 
-def test_a_table_of_another_schema_is_like_the_raw_one(landing: Landing) -> None:
+def test_a_table_of_another_schema_has_the_columns_of_raw(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.ingest(schema="backfill")
     shape = (
@@ -363,7 +363,7 @@ def test_a_table_of_another_schema_is_like_the_raw_one(landing: Landing) -> None
 
 
 @pytest.mark.parametrize("columns", [60, 1700])
-def test_a_very_wide_file_keeps_the_others_going(landing: Landing, columns: int) -> None:
+def test_a_very_wide_file_does_not_stop_the_others(landing: Landing, columns: int) -> None:
     extra = ",".join(f"X{number}" for number in range(columns))
     landing.put("a/sleep.csv", f"{SLEEP_HEADER},{extra}\n1,4/12/2016,1,327,346{',v' * columns}\n".encode())
     landing.put("b/sleep.csv", sleep(2))
@@ -378,8 +378,8 @@ def test_a_very_wide_file_keeps_the_others_going(landing: Landing, columns: int)
         assert "columns" in (result.files[0].reason or "")
 
 
-def test_a_quote_inside_a_field_costs_its_row_and_not_the_run(landing: Landing) -> None:
-    """COPY sees four fields there, and Python's csv five."""
+def test_a_quote_inside_a_field_rejects_only_its_row(landing: Landing) -> None:
+    """COPY reads four fields in this row, and Python's csv five."""
     landing.put("sleep.csv", sleep(1, 2) + b'3,4/12/2016,1,3"2,7"6\n')
     (result,) = landing.ingest().files
     assert (result.counts.loaded, result.counts.rejected) == (2, 1)
@@ -387,7 +387,7 @@ def test_a_quote_inside_a_field_costs_its_row_and_not_the_run(landing: Landing) 
     landing.check()
 
 
-def test_no_line_end_behind_a_bad_row_is_an_end_too(landing: Landing) -> None:
+def test_a_last_row_without_a_line_end_loads_after_a_bad_row(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1) + b"bad\n2,4/12/2016,1,327,346")
     (result,) = landing.ingest().files
     assert (result.counts.read, result.counts.loaded, result.counts.rejected, result.counts.blank) == (3, 2, 1, 0)
@@ -399,7 +399,7 @@ def test_no_line_end_behind_a_bad_row_is_an_end_too(landing: Landing) -> None:
     [(b'"1","4/12/2016","1","327","346"', 1), (b"1,4/12/2016,\\N,327,346", 0), (b"1,4/12/2016,\\x31,327,346", 0)],
     ids=["quotes", "a null of COPY's", "a number of COPY's"],
 )
-def test_quotes_and_backslashes_mean_the_same_wherever_they_come(landing: Landing, late: bytes, loaded: int) -> None:
+def test_quotes_and_backslashes_mean_the_same_in_every_chunk(landing: Landing, late: bytes, loaded: int) -> None:
     many = sleep(*range(1_000_000, 1_020_000))
     assert len(many) > 2 * CHUNK_BYTES
     landing.put("early/sleep.csv", many.replace(b"\n", b"\n" + late + b"\n", 1))
@@ -410,7 +410,7 @@ def test_quotes_and_backslashes_mean_the_same_wherever_they_come(landing: Landin
 
 
 @pytest.mark.parametrize("bad_rows", [0, 2_000])
-def test_a_large_file_is_held_in_memory_by_no_more_than_a_few_megabytes(landing: Landing, bad_rows: int) -> None:
+def test_a_large_file_takes_a_few_megabytes_of_memory(landing: Landing, bad_rows: int) -> None:
     path = landing.put("sleep.csv", sleep(*range(1_000_000, 1_400_000)) + b"bad\n" * bad_rows)
     tracemalloc.start()
     (result,) = landing.ingest().files
@@ -421,7 +421,7 @@ def test_a_large_file_is_held_in_memory_by_no_more_than_a_few_megabytes(landing:
     assert peak < 8 << 20
 
 
-def test_an_error_of_the_database_ends_the_step_and_keeps_the_files_before_it(
+def test_a_database_error_ends_the_step_and_keeps_the_files_before_it(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in "abc":
@@ -451,7 +451,7 @@ def test_an_empty_landing_zone_without_the_manifest_is_an_error(landing: Landing
 
 @pytest.fixture
 def command(database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The environment of a command on the test's database."""
+    """The environment of a command that uses the test's database."""
     for name in ("PGHOST", "DB_HOST", "PIPELINE_DATA_DIR", "PIPELINE_USE_MANIFEST", "PIPELINE_SCHEMA"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATABASE_URL", database.dsn)
@@ -460,7 +460,7 @@ def command(database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @pytest.mark.usefixtures("command")
-def test_the_command_loads_and_says_so_by_its_exit_code(landing: Landing) -> None:
+def test_the_command_loads_and_returns_an_exit_code(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1))
     assert cli.main(["ingest", "--data-dir", str(landing.root), "--use-manifest"]) == 0
     landing.put("sleep_2.csv", b"")
@@ -471,9 +471,7 @@ def test_the_command_loads_and_says_so_by_its_exit_code(landing: Landing) -> Non
 
 
 @pytest.mark.usefixtures("command")
-def test_the_command_takes_its_settings_from_the_environment_too(
-    landing: Landing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_reads_its_settings_from_the_environment(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     landing.put("sleep.csv", sleep(1))
     monkeypatch.setenv("PIPELINE_DATA_DIR", str(landing.root))
     monkeypatch.setenv("PIPELINE_USE_MANIFEST", "1")

@@ -1,4 +1,4 @@
-"""The ledger of files: each content loaded once, and the database itself sees to it."""
+"""The manifest: the database itself ensures that each content is loaded once."""
 
 import hashlib
 from collections import Counter
@@ -19,7 +19,7 @@ ENTRY = Entry("raw", "sleep", "sleep.csv", "c0ffee", 12)
 COUNTS = Counts(read=3, loaded=2, rejected=0, blank=1)
 
 
-def test_ensure_manifest_table_makes_it_on_an_empty_database_and_leaves_it_alone_then(empty_database: Database) -> None:
+def test_ensure_manifest_table_creates_the_table_and_can_be_repeated(empty_database: Database) -> None:
     engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(empty_database.dsn))
     manifest.ensure_manifest_table(engine)
     with db.transaction(engine) as connection:
@@ -29,7 +29,7 @@ def test_ensure_manifest_table_makes_it_on_an_empty_database_and_leaves_it_alone
         assert [file.filename for file in manifest.loaded_files(connection, "raw")] == ["sleep.csv"]
 
 
-def test_the_columns_that_the_seed_names_are_there(landing: Landing) -> None:
+def test_the_manifest_has_the_required_columns(landing: Landing) -> None:
     content = sleep(1, 2)
     landing.put("a/sleep.csv", content)
     run_id = uuid4()
@@ -61,7 +61,7 @@ def test_a_loaded_file_is_found_by_name_and_by_checksum(engine: Engine) -> None:
         assert manifest.loaded_files(connection, "other") == []
 
 
-def test_a_replaced_file_is_no_longer_found_and_its_history_is_kept(landing: Landing) -> None:
+def test_a_replaced_file_is_not_found_and_its_row_is_kept(landing: Landing) -> None:
     with db.transaction(landing.engine) as connection:
         for file_id, checksum in ((1, "c0ffee"), (2, "decaf")):
             entry = Entry("raw", "sleep", "sleep.csv", checksum, 12)
@@ -82,7 +82,7 @@ def test_a_replaced_file_is_no_longer_found_and_its_history_is_kept(landing: Lan
     [Entry("raw", "sleep", "other.csv", "c0ffee", 12), Entry("raw", "sleep", "sleep.csv", "decaf", 9)],
     ids=["same bytes", "same name"],
 )
-def test_the_database_refuses_what_would_load_twice(engine: Engine, second: Entry) -> None:
+def test_the_database_refuses_to_load_a_content_or_name_twice(engine: Engine, second: Entry) -> None:
     with db.transaction(engine) as connection:
         manifest.record_loaded(connection, 1, ENTRY, COUNTS, uuid4())
     with db.session(engine) as connection:
@@ -97,7 +97,7 @@ def test_the_database_refuses_counts_that_do_not_add_up(engine: Engine) -> None:
         manifest.record_loaded(connection, 1, ENTRY, Counts(read=3, loaded=2), uuid4())
 
 
-def test_functions_leave_the_commit_to_their_caller(landing: Landing) -> None:
+def test_the_caller_commits(landing: Landing) -> None:
     def fail() -> None:
         with db.transaction(landing.engine) as connection:
             file_id = manifest.next_file_id(connection)
@@ -111,14 +111,14 @@ def test_functions_leave_the_commit_to_their_caller(landing: Landing) -> None:
     assert landing.rows("select * from ops.raw_ingest_manifest") == []
 
 
-def test_a_repeated_refusal_renews_its_record(landing: Landing) -> None:
+def test_a_repeated_refusal_updates_its_record(landing: Landing) -> None:
     with db.transaction(landing.engine) as connection:
         for reason in ("first", "second"):
             manifest.record_not_loaded(connection, ENTRY, "refused", uuid4(), reason=reason)
     assert landing.rows("select status, reason from ops.raw_ingest_manifest") == [("refused", "second")]
 
 
-def test_the_content_fingerprint_follows_what_is_loaded(engine: Engine) -> None:
+def test_the_content_fingerprint_changes_with_the_loaded_files(engine: Engine) -> None:
     seen = []
     with db.transaction(engine) as connection:
 
@@ -147,7 +147,7 @@ def ingest_at_once(landing: Landing, schema: str = "raw") -> list[dict[str, str]
 
 
 @pytest.mark.parametrize("schema", ["raw", "backfill"])
-def test_eight_at_once_load_each_file_once(landing: Landing, schema: str) -> None:
+def test_eight_concurrent_ingests_load_each_file_once(landing: Landing, schema: str) -> None:
     for number in range(5):
         landing.put(f"{number}/sleep.csv", sleep(number, number + 100))
     outcomes = ingest_at_once(landing, schema)
@@ -158,7 +158,7 @@ def test_eight_at_once_load_each_file_once(landing: Landing, schema: str) -> Non
     landing.check(schema)
 
 
-def test_eight_at_once_replace_a_changed_file_once(landing: Landing) -> None:
+def test_eight_concurrent_ingests_replace_a_changed_file_once(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1, 2))
     landing.ingest()
     landing.put("sleep.csv", sleep(3))
@@ -169,7 +169,7 @@ def test_eight_at_once_replace_a_changed_file_once(landing: Landing) -> None:
     landing.check()
 
 
-def test_eight_at_once_load_one_of_two_twins(landing: Landing) -> None:
+def test_eight_concurrent_ingests_load_equal_bytes_once(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.put("copy/sleep.csv", sleep(1))
     ingest_at_once(landing)
@@ -181,7 +181,7 @@ def test_eight_at_once_load_one_of_two_twins(landing: Landing) -> None:
     landing.check()
 
 
-def test_processes_that_replace_everything_come_one_after_the_other(landing: Landing) -> None:
+def test_concurrent_ingests_in_both_modes_load_each_row_once(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1, 2))
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(lambda mode: landing.statuses(use_manifest=mode)["sleep.csv"], [True, False] * 2))
@@ -195,13 +195,13 @@ def test_a_file_that_grew_while_it_was_read_is_not_loaded(landing: Landing, monk
     path = landing.put("sleep.csv", sleep(1))
     reserve = manifest.next_file_id
 
-    def append_meanwhile(connection: db.Connection) -> int:
+    def append_while_reading(connection: db.Connection) -> int:
         with path.open("ab") as file:
             file.write(b"2,4/12/2016,1,327,346\n")
         return reserve(connection)
 
     with monkeypatch.context() as patch:
-        patch.setattr(manifest, "next_file_id", append_meanwhile)
+        patch.setattr(manifest, "next_file_id", append_while_reading)
         (result,) = landing.ingest().files
     assert result.status == "refused"
     assert "changed while it was read" in (result.reason or "")
@@ -210,8 +210,8 @@ def test_a_file_that_grew_while_it_was_read_is_not_loaded(landing: Landing, monk
     assert landing.users() == [1, 2]
 
 
-def test_a_slow_load_does_not_bring_in_an_older_content(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The slow one has read the whole of the old file when the new one is dropped, and still has its claim."""
+def test_a_slow_load_does_not_load_an_older_content(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slow ingest has read the old file, and still holds its claim, when the new file arrives."""
     landing.put("sleep.csv", sleep(1))
     take = manifest.lock
 

@@ -1,4 +1,4 @@
-"""After any history of drops, changes, crashes and rivals, raw holds what one clean load of the files would give."""
+"""After any history of changes, crashes and concurrent runs, raw holds the rows of one clean load."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ from tests.drops import SLEEP_HEADER, Landing, sleep
 
 NAMES = ("a/sleep.csv", "b/sleep.csv", "sleep.csv")
 
-# what a file may hold, and the users of the rows that load; None where the file is refused as a whole
+# contents of files, and the users of the rows that load; None where the file is refused
 CONTENTS: dict[bytes, tuple[int, ...] | None] = {
     sleep(1, 2): (1, 2),
     sleep(2, 3): (2, 3),
@@ -37,7 +37,7 @@ CONTENTS: dict[bytes, tuple[int, ...] | None] = {
     f"{SLEEP_HEADER}\nbad\nworse\n".encode(): None,
 }
 
-# named points of the file transaction: before or after each of these a process may end
+# points of the file transaction; a process may end before or after each
 POINTS: tuple[tuple[Any, str], ...] = (
     (manifest, "next_file_id"),
     (file_transaction, "load"),
@@ -74,7 +74,7 @@ def crash_at(point: tuple[Any, str], call: int, *, after: bool) -> Iterator[None
 
 
 class Histories(RuleBasedStateMachine):
-    """A landing zone in the hands of senders who change their minds, and a pipeline that may end at any point."""
+    """A landing zone whose files change at random, and a pipeline that may crash at any point."""
 
     def __init__(self, landing: Landing) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Histories(RuleBasedStateMachine):
         self.files[name] = content
 
     @rule(changes=st.dictionaries(st.sampled_from(NAMES), st.sampled_from(list(CONTENTS)), min_size=1))
-    def drop_or_change(self, changes: dict[str, bytes]) -> None:
+    def add_or_change(self, changes: dict[str, bytes]) -> None:
         for name, content in changes.items():
             self.put(name, content)
 
@@ -126,11 +126,11 @@ class Histories(RuleBasedStateMachine):
         with crash_at(point, call, after=after), suppress(CrashError):
             self.landing.ingest()
         loaded = set(self.loaded().values())
-        assert kept <= loaded, "rows of files that were not touched are gone"
+        assert kept <= loaded, "rows of untouched files are gone"
 
     @precondition(lambda self: self.files)
     @rule()
-    def run_beside_others(self) -> None:
+    def run_concurrently(self) -> None:
         expected = self.after_a_run()
         with ThreadPoolExecutor(3) as pool:
             for outcome in [pool.submit(self.landing.ingest) for _ in range(3)]:
@@ -147,11 +147,11 @@ class Histories(RuleBasedStateMachine):
         self.assert_raw_is(expected)
 
     @invariant()
-    def ledger_and_tables_agree(self) -> None:
+    def manifest_and_tables_agree(self) -> None:
         self.landing.check()
 
     def loaded(self) -> dict[str, bytes]:
-        """What the ledger says is in raw, by the name it is there under."""
+        """The loaded contents according to the manifest, by file name."""
         content = {sha256(content).hexdigest(): content for content in CONTENTS}
         rows = self.landing.rows(
             "select source_filename, checksum from ops.raw_ingest_manifest where status = 'loaded'"
@@ -162,11 +162,11 @@ class Histories(RuleBasedStateMachine):
         return {name for name, content in self.files.items() if CONTENTS[content] is None}
 
     def loaded_elsewhere(self) -> set[bytes]:
-        """What no run may take away: rows of files that have gone, and of files whose new content is refused."""
+        """The contents that no run may remove: of vanished files, and of files whose new content is refused."""
         return {content for name, content in self.loaded().items() if name not in self.files or name in self.refused()}
 
     def after_a_run(self) -> set[bytes]:
-        """What raw holds then, each content once, whatever has happened before."""
+        """The contents that raw holds after a run, each once."""
         return self.loaded_elsewhere() | {content for content in self.files.values() if CONTENTS[content] is not None}
 
     def assert_raw_is(self, contents: set[bytes]) -> None:
@@ -174,7 +174,7 @@ class Histories(RuleBasedStateMachine):
         assert Counter(self.landing.users()) == expected
 
 
-def test_any_history_ends_as_one_clean_load(landing: Landing) -> None:
+def test_any_history_ends_with_the_rows_of_one_clean_load(landing: Landing) -> None:
     assert all(hasattr(module, name) for module, name in POINTS)
     run_state_machine_as_test(
         cast("type[Histories]", lambda: Histories(landing)),
@@ -182,7 +182,7 @@ def test_any_history_ends_as_one_clean_load(landing: Landing) -> None:
             max_examples=10,
             stateful_step_count=20,
             deadline=None,
-            # shrinking takes minutes, for each step asks the database: add Phase.shrink to look into a failure
+            # shrinking takes minutes, as each step uses the database; add Phase.shrink to examine a failure
             phases=[Phase.generate],
             derandomize=True,
             database=None,
@@ -192,7 +192,7 @@ def test_any_history_ends_as_one_clean_load(landing: Landing) -> None:
 
 
 def kill_at(point: tuple[Any, str], landing: Landing, *, after: bool) -> None:
-    """Load in this very process, which ends at that point as by the kernel's hand."""
+    """Load in this process, and kill it at a point."""
     module, name = point
     function: Callable[..., Any] = getattr(module, name)
 
@@ -207,13 +207,13 @@ def kill_at(point: tuple[Any, str], landing: Landing, *, after: bool) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point[1])
-def test_a_process_killed_at_a_point_loses_nothing_and_repeats_nothing(
+def test_a_process_killed_at_any_point_loses_and_repeats_no_row(
     point: tuple[Any, str], landing: Landing, *, after: bool
 ) -> None:
     landing.put("a/sleep.csv", sleep(1, 2))
     landing.put("c/sleep.csv", sleep(6))
     landing.ingest()
-    # one is replaced and has a row for quarantine, one is a duplicate, one is refused, one is new
+    # a replaced file with a bad row, a duplicate, a refused file and a new one
     landing.put("a/sleep.csv", sleep(3, 4) + b"bad\n")
     landing.put("b/sleep.csv", sleep(6))
     landing.put("c/sleep_2026-01-20.csv", f"{SLEEP_HEADER}\nbad\nworse\n".encode())
@@ -222,7 +222,7 @@ def test_a_process_killed_at_a_point_loses_nothing_and_repeats_nothing(
     process = get_context("fork").Process(target=kill_at, args=(point, landing), kwargs={"after": after})
     process.start()
     process.join(60)
-    assert process.exitcode == -signal.SIGKILL, "it was never there"
+    assert process.exitcode == -signal.SIGKILL, "the process never reached the point"
 
     landing.check()
     assert landing.users() in ([1, 2, 6], [3, 4, 6], [3, 4, 6, 7])
@@ -238,7 +238,7 @@ def test_a_process_killed_at_a_point_loses_nothing_and_repeats_nothing(
 
 
 GATE = 4711
-# each holds a real process up at one point of the file transaction, until the gate opens
+# triggers that stop a process at one point of the file transaction until the gate opens
 HOLD_UP = {
     "in the middle of COPY": "create trigger hold_up before insert on raw.sleep for each row"
     " when (new.user_id = 15000) execute function public.hold_up()",
@@ -251,7 +251,7 @@ HOLD_UP = {
 
 @pytest.fixture
 def gate(database: Database) -> Iterator[db.Connection]:
-    """A session that keeps the gate shut."""
+    """A session that keeps the gate closed."""
     connection = psycopg2.connect(database.dsn)
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -272,7 +272,7 @@ def until(landing: Landing, condition: str) -> None:
 
 
 @pytest.mark.parametrize("point", HOLD_UP)
-def test_a_killed_process_leaves_nothing_half_done(
+def test_a_killed_process_leaves_no_half_loaded_file(
     point: str, landing: Landing, database: Database, gate: db.Connection
 ) -> None:
     landing.put("sleep.csv", sleep(1, 2, 3))
@@ -288,7 +288,7 @@ def test_a_killed_process_leaves_nothing_half_done(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as it:
         until(landing, f"exists (select from pg_locks where locktype = 'advisory' and objid = {GATE} and not granted)")
-        assert landing.users() == [1, 2, 3], "nobody sees what is not committed"
+        assert landing.users() == [1, 2, 3], "other sessions see no uncommitted rows"
         it.send_signal(signal.SIGKILL)
     assert it.returncode == -signal.SIGKILL
 
@@ -311,7 +311,7 @@ def test_a_killed_process_leaves_nothing_half_done(
     assert Path(landing.root, "sleep.csv").exists()
 
 
-def test_a_living_process_takes_over_what_a_killed_one_had_claimed(
+def test_a_process_loads_the_files_that_a_killed_one_had_claimed(
     landing: Landing, database: Database, gate: db.Connection
 ) -> None:
     landing.put("a/sleep.csv", sleep(15_000))
@@ -325,7 +325,7 @@ def test_a_living_process_takes_over_what_a_killed_one_had_claimed(
         landing.put("b/sleep.csv", sleep(2))
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as second:
             until(landing, "exists (select from ops.raw_ingest_manifest where source_filename = 'b/sleep.csv')")
-            assert landing.users() == [2], "the second has passed over what the first had claimed"
+            assert landing.users() == [2], "the second process skips the file that the first has claimed"
             first.send_signal(signal.SIGKILL)
             gate.close()
     assert (first.returncode, second.returncode) == (-signal.SIGKILL, 0)

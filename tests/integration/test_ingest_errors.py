@@ -1,4 +1,4 @@
-"""The table of docs/errors.md: what becomes of every kind of bad file."""
+"""What an ingest does with every kind of bad file: the table of docs/errors.md."""
 
 import gzip
 from collections.abc import Callable
@@ -24,7 +24,7 @@ HEADER = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed"
 GOOD = "1503960366,4/12/2016 12:00:00 AM,1,327,346"
 OTHER = "1503960366,4/13/2016 12:00:00 AM,2,384,407"
 
-Drop = Callable[[bytes], FileResult]
+LoadSleep = Callable[[bytes], FileResult]
 
 
 @pytest.fixture
@@ -38,13 +38,14 @@ def run_ingest(engine: Engine, settings: Settings) -> Callable[[], IngestResult]
 
 
 @pytest.fixture
-def drop(landing: Path, run_ingest: Callable[[], IngestResult]) -> Drop:
-    def drop(content: bytes) -> FileResult:
+def load_sleep(landing: Path, run_ingest: Callable[[], IngestResult]) -> LoadSleep:
+    def load_sleep(content: bytes) -> FileResult:
+        """Write sleep.csv and ingest it."""
         (landing / "sleep.csv").write_bytes(content)
         (result,) = run_ingest().files
         return result
 
-    return drop
+    return load_sleep
 
 
 def lines(*text: str, end: str = "\n") -> bytes:
@@ -89,8 +90,8 @@ LOADS = {
 
 
 @pytest.mark.parametrize("case", LOADS)
-def test_loads_whole(case: str, drop: Drop, rows: Rows) -> None:
-    result = drop(LOADS[case].content)
+def test_a_good_file_loads_without_rejected_rows(case: str, load_sleep: LoadSleep, rows: Rows) -> None:
+    result = load_sleep(LOADS[case].content)
     assert result.status == "loaded", result.reason
     assert result.counts.loaded == LOADS[case].rows
     assert result.counts.rejected == 0
@@ -98,8 +99,8 @@ def test_loads_whole(case: str, drop: Drop, rows: Rows) -> None:
     assert loaded == [("2016-04-12", 327), ("2016-04-13", 384)][: LOADS[case].rows]
 
 
-def test_reordered_header_loads_into_the_right_columns(drop: Drop, rows: Rows) -> None:
-    result = drop(
+def test_a_reordered_header_loads_into_the_right_columns(load_sleep: LoadSleep, rows: Rows) -> None:
+    result = load_sleep(
         lines("TotalTimeInBed,TotalMinutesAsleep,Id,TotalSleepRecords,SleepDay", "346,327,1503960366,1,4/12/2016")
     )
     assert result.status == "loaded"
@@ -108,8 +109,8 @@ def test_reordered_header_loads_into_the_right_columns(drop: Drop, rows: Rows) -
     ]
 
 
-def test_extra_columns_are_kept_and_named(drop: Drop, rows: Rows) -> None:
-    result = drop(lines(f"{HEADER},Mood,Note", f"{GOOD},good,", f"{OTHER},,"))
+def test_undeclared_columns_are_kept_and_named(load_sleep: LoadSleep, rows: Rows) -> None:
+    result = load_sleep(lines(f"{HEADER},Mood,Note", f"{GOOD},good,", f"{OTHER},,"))
     assert result.status == "loaded"
     assert result.extra == ("Mood", "Note")
     assert rows("select _extra from raw.sleep order by sleep_day") == [({"Mood": "good"},), (None,)]
@@ -144,8 +145,10 @@ def test_extra_columns_are_kept_and_named(drop: Drop, rows: Rows) -> None:
         (lines(HEADER) + b"9" * (MAX_LINE_BYTES + 1) + b"\n" + lines(GOOD), "16 MiB", "again"),
     ],
 )
-def test_refused_whole(content: bytes, reason: str, hint: str, drop: Drop, rows: Rows) -> None:
-    result = drop(content)
+def test_a_bad_file_is_refused_as_a_whole(
+    content: bytes, reason: str, hint: str, load_sleep: LoadSleep, rows: Rows
+) -> None:
+    result = load_sleep(content)
     assert result.status == "refused"
     assert reason in (result.reason or "")
     assert hint in (result.hint or "")
@@ -178,9 +181,9 @@ def test_refused_whole(content: bytes, reason: str, hint: str, drop: Drop, rows:
     ],
 )
 def test_a_bad_row_goes_to_quarantine_and_the_others_load(
-    bad: bytes, reason: str, column: str | None, drop: Drop, rows: Rows
+    bad: bytes, reason: str, column: str | None, load_sleep: LoadSleep, rows: Rows
 ) -> None:
-    result = drop(lines(HEADER, GOOD) + bad + b"\n" + lines(OTHER))
+    result = load_sleep(lines(HEADER, GOOD) + bad + b"\n" + lines(OTHER))
     assert result.status == "loaded", result.reason
     assert (result.counts.read, result.counts.loaded, result.counts.rejected) == (3, 2, 1)
     assert rows("select total_minutes_asleep from raw.sleep order by 1") == [(327,), (384,)]
@@ -191,17 +194,17 @@ def test_a_bad_row_goes_to_quarantine_and_the_others_load(
     assert rows("select rows_read, row_count, rows_rejected, rows_blank from ops.raw_ingest_manifest") == [(3, 2, 1, 0)]
 
 
-def test_lines_are_counted_physically(drop: Drop, rows: Rows) -> None:
-    drop(lines(HEADER, GOOD, "", 'x,"a', 'b",3,4,5', "too,few", OTHER, OTHER, OTHER))
+def test_line_numbers_are_those_of_the_file(load_sleep: LoadSleep, rows: Rows) -> None:
+    load_sleep(lines(HEADER, GOOD, "", 'x,"a', 'b",3,4,5', "too,few", OTHER, OTHER, OTHER))
     assert rows("select line_number, reason from ops.rejected_rows order by 1") == [
         (4, "not_castable"),
         (6, "too_few_fields"),
     ]
 
 
-def test_the_next_run_with_a_mended_file_takes_its_rows_out_of_quarantine(drop: Drop, rows: Rows) -> None:
-    drop(lines(HEADER, GOOD, "bad"))
-    result = drop(lines(HEADER, GOOD, OTHER))
+def test_a_corrected_file_replaces_its_rejected_rows(load_sleep: LoadSleep, rows: Rows) -> None:
+    load_sleep(lines(HEADER, GOOD, "bad"))
+    result = load_sleep(lines(HEADER, GOOD, OTHER))
     assert result.status == "replaced"
     assert rows("select count(*) from raw.sleep") == [(2,)]
     assert rows("select status, row_count from ops.raw_ingest_manifest order by file_id") == [
@@ -210,7 +213,7 @@ def test_the_next_run_with_a_mended_file_takes_its_rows_out_of_quarantine(drop: 
     ]
 
 
-def test_a_refused_file_keeps_none_of_the_others_back(landing: Path, run_ingest: Callable[[], IngestResult]) -> None:
+def test_a_refused_file_does_not_stop_the_others(landing: Path, run_ingest: Callable[[], IngestResult]) -> None:
     (landing / "sleep.csv").write_bytes(lines("Id", "1"))
     (landing / "sleep_2026-01-20.csv").write_bytes(lines(HEADER, GOOD))
     result = run_ingest()
@@ -220,56 +223,56 @@ def test_a_refused_file_keeps_none_of_the_others_back(landing: Path, run_ingest:
     ]
 
 
-def test_a_refused_change_leaves_the_rows_of_the_earlier_content(drop: Drop, rows: Rows) -> None:
-    drop(lines(HEADER, GOOD))
-    assert drop(lines("Id", "1")).status == "refused"
+def test_a_refused_change_keeps_the_rows_of_the_older_content(load_sleep: LoadSleep, rows: Rows) -> None:
+    load_sleep(lines(HEADER, GOOD))
+    assert load_sleep(lines("Id", "1")).status == "refused"
     assert rows("select count(*) from raw.sleep") == [(1,)]
 
 
 @pytest.mark.parametrize("bad", ["too,short", "1503960366,4/12/2016,1,many,346"], ids=["form", "value"])
 @pytest.mark.parametrize("limit", ["rows", "per cent"])
-def test_a_limit_is_what_is_allowed_and_no_row_more(
-    bad: str, limit: str, drop: Drop, rows: Rows, monkeypatch: pytest.MonkeyPatch
+def test_one_bad_row_above_the_limit_refuses_the_file(
+    bad: str, limit: str, load_sleep: LoadSleep, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (dataset,) = datasets_for("sleep.csv")
     limited = replace(dataset, max_rejected_rows=3) if limit == "rows" else replace(dataset, max_rejected_percent=3)
     monkeypatch.setattr(backlog, "datasets_for", lambda _name: (limited,))
-    result = drop(lines(HEADER, *[bad] * 4, *[GOOD] * 96))
+    result = load_sleep(lines(HEADER, *[bad] * 4, *[GOOD] * 96))
     assert result.status == "refused"
     assert "4 of " in (result.reason or "")
     assert rows("select count(*) from raw.sleep") == [(0,)]
     assert rows("select count(*) from ops.rejected_rows") == [(0,)]
-    result = drop(lines(HEADER, *[bad] * 3, *[GOOD] * 97))
+    result = load_sleep(lines(HEADER, *[bad] * 3, *[GOOD] * 97))
     assert (result.counts.loaded, result.counts.rejected) == (97, 3)
 
 
 @pytest.mark.parametrize("step", ["copy", "find_bad", "insert_good", "quarantine_bad"])
 def test_a_count_that_does_not_add_up_rolls_the_file_back(
-    step: str, drop: Drop, rows: Rows, monkeypatch: pytest.MonkeyPatch
+    step: str, load_sleep: LoadSleep, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = getattr(Judge, step)
     monkeypatch.setattr(Judge, step, lambda *arguments, **named: count(*arguments, **named) + 1)
-    result = drop(lines(HEADER, GOOD, OTHER, "1503960366,4/12/2016,1,many,346"))
+    result = load_sleep(lines(HEADER, GOOD, OTHER, "1503960366,4/12/2016,1,many,346"))
     assert result.status == "refused"
     assert "do not add up" in (result.reason or "")
     assert rows("select count(*) from raw.sleep") == [(0,)]
     assert rows("select count(*) from ops.rejected_rows") == [(0,)]
 
 
-def test_no_such_directory(settings: Settings) -> None:
+def test_a_missing_data_directory_is_a_configuration_error(settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match="does not exist") as caught:
         open_storage(f"{settings.landing_zone}/nowhere")
     assert "--data-dir" in (caught.value.hint or "")
 
 
-def test_no_files_where_none_ever_were_is_no_error(run_ingest: Callable[[], IngestResult]) -> None:
+def test_an_empty_directory_is_no_error_before_the_first_load(run_ingest: Callable[[], IngestResult]) -> None:
     assert run_ingest().files == []
 
 
-def test_no_files_where_some_are_on_record_is_one(
-    drop: Drop, landing: Path, run_ingest: Callable[[], IngestResult]
+def test_an_empty_directory_is_an_error_after_a_load(
+    load_sleep: LoadSleep, landing: Path, run_ingest: Callable[[], IngestResult]
 ) -> None:
-    drop(lines(HEADER, GOOD))
+    load_sleep(lines(HEADER, GOOD))
     (landing / "sleep.csv").unlink()
     with pytest.raises(BadDataError, match="the manifest has 1 files of it") as caught:
         run_ingest()
@@ -283,7 +286,7 @@ def test_a_file_that_cannot_be_read_is_refused(landing: Path, run_ingest: Callab
     assert "cannot be read" in (result.reason or "")
 
 
-def test_nothing_of_the_data_is_in_a_reason(drop: Drop) -> None:
+def test_a_reason_quotes_no_data(load_sleep: LoadSleep) -> None:
     planted = "PLANTED-7f3a"
-    result = drop(lines(HEADER, GOOD, f"1503960366,{planted},1,327,346", f"{planted},4/12/2016,1,1,1"))
+    result = load_sleep(lines(HEADER, GOOD, f"1503960366,{planted},1,327,346", f"{planted},4/12/2016,1,1,1"))
     assert planted not in f"{result}"

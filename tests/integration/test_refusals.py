@@ -1,4 +1,4 @@
-"""What is wrong with the database is said in words, before anything is done."""
+"""Problems with the database are reported before anything is done."""
 
 from dataclasses import replace
 
@@ -9,14 +9,14 @@ from ingestion.config import Database, Settings
 from ingestion.errors import ConfigurationError
 
 
-def test_a_server_that_is_too_old(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_too_old_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.db.connections._OLDEST_SERVER", 990_000)
     with pytest.raises(ConfigurationError, match=r"PostgreSQL 1[678] is too old"):
         db.wait_until_ready(db.create_engine(settings), 0)
 
 
 @pytest.mark.parametrize("role", ["no_such_role", "none; drop table x"])
-def test_a_role_that_is_not_there(role: str, settings: Settings) -> None:
+def test_a_missing_role_is_reported(role: str, settings: Settings) -> None:
     with (
         pytest.raises(ConfigurationError, match=f"cannot act as {role}") as caught,
         db.session(db.create_engine(settings), role=role),
@@ -25,7 +25,7 @@ def test_a_role_that_is_not_there(role: str, settings: Settings) -> None:
     assert "roles.sql" in (caught.value.hint or "")
 
 
-def test_a_port_that_is_no_number_is_not_waited_for(database: Database) -> None:
+def test_an_invalid_port_is_reported_at_once(database: Database) -> None:
     wrong = replace(database, parameters={**database.parameters, "host": "127.0.0.1", "port": "five"})
     with pytest.raises(ConfigurationError, match="invalid integer"):
         db.wait_until_ready(db.create_engine(Settings(database=wrong)), 30)

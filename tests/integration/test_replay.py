@@ -1,4 +1,4 @@
-"""Rejected rows that are judged again by what the manifest and the quarantine have kept, without their file."""
+"""Rejected rows are checked again from the manifest and the quarantine, without their file."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ Replay = Callable[[Dataset], Replayed]
 
 @pytest.fixture
 def replay_all(engine: Engine, settings: Settings) -> Replay:
-    """Load a file of four good and three bad rows, remove it, and judge its rejected rows by a declaration."""
+    """Load a file of four good and three bad rows, delete it, and return a function that replays the bad ones."""
     path = Path(settings.landing_zone) / "sleep.csv"
     path.write_bytes(HEADER + GOOD + b"3;4/12/2016;1;1500;1500;good\n4;4/12/2016;1;x;9;\n5;4/12/2016;1\n")
     (result,) = ingest(engine, open_storage(settings.landing_zone), uuid4(), Plan()).files
@@ -51,7 +51,7 @@ def replay_all(engine: Engine, settings: Settings) -> Replay:
     return replay_all
 
 
-def test_rows_that_still_do_not_fit_stay_out(replay_all: Replay) -> None:
+def test_rows_that_are_still_bad_stay_in_quarantine(replay_all: Replay) -> None:
     assert replay_all(SLEEP) == Replayed(
         (),
         {
@@ -62,7 +62,7 @@ def test_rows_that_still_do_not_fit_stay_out(replay_all: Replay) -> None:
     )
 
 
-def test_rows_that_fit_a_mended_declaration_are_loaded_with_their_file(replay_all: Replay, engine: Engine) -> None:
+def test_rows_that_a_corrected_declaration_accepts_are_loaded(replay_all: Replay, engine: Engine) -> None:
     columns = tuple(replace(column, maximum=None) for column in SLEEP.columns)
     with db.transaction(engine) as connection, connection.cursor() as cursor:
         for column in ("total_minutes_asleep", "total_time_in_bed"):

@@ -1,4 +1,4 @@
-"""Files and persons are taken out everywhere, stay out, and are counted."""
+"""Retracted files and erased participants are removed everywhere and stay removed; and other options of an ingest."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def retract(landing: Landing, settings: Settings, name: str) -> None:
         retraction.retract(connection, settings.schema, name, "wrong study", uuid4())
 
 
-def test_a_retracted_content_is_gone_and_stays_out_under_any_name(landing: Landing, settings: Settings) -> None:
+def test_a_retracted_content_is_removed_and_not_loaded_under_any_name(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1, 2) + b"bad\n")
     landing.put("other/sleep.csv", sleep(3))
     landing.ingest()
@@ -45,7 +45,7 @@ def test_a_retracted_content_is_gone_and_stays_out_under_any_name(landing: Landi
     landing.check()
 
 
-def test_a_corrected_file_of_that_name_loads(landing: Landing, settings: Settings) -> None:
+def test_a_corrected_file_loads_after_a_retraction(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1, 2))
     landing.ingest()
     retract(landing, settings, "sleep.csv")
@@ -54,7 +54,7 @@ def test_a_corrected_file_of_that_name_loads(landing: Landing, settings: Setting
     assert landing.users() == [1]
 
 
-def test_reload_brings_a_retracted_file_back(landing: Landing, settings: Settings, invoke: Invoke) -> None:
+def test_reload_loads_a_retracted_file(landing: Landing, settings: Settings, invoke: Invoke) -> None:
     landing.put("sleep.csv", sleep(1, 2))
     landing.put("other/sleep.csv", sleep(3))
     landing.ingest()
@@ -72,7 +72,7 @@ def test_a_file_that_is_not_loaded_cannot_be_retracted(invoke: Invoke, capsys: p
     assert "nowhere.csv is not loaded" in capsys.readouterr().err
 
 
-def test_force_loads_again_what_is_loaded(landing: Landing, settings: Settings) -> None:
+def test_force_loads_a_loaded_file_again(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1, 2))
     landing.ingest()
     result = runner.run(settings, "ingest", Order(force=True))
@@ -82,14 +82,14 @@ def test_force_loads_again_what_is_loaded(landing: Landing, settings: Settings) 
     landing.check()
 
 
-def test_reload_of_a_file_that_is_not_there(landing: Landing, settings: Settings) -> None:
+def test_reload_of_a_missing_file_is_a_usage_error(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1))
     result = runner.run(settings, "reload", Order(filenames=("nowhere.csv",)))
     assert result.exit_code == 64
     assert "nowhere.csv" in (result.error_summary or "")
 
 
-def test_a_person_is_erased_everywhere_and_does_not_come_back(
+def test_an_erased_participant_is_removed_everywhere_and_not_loaded_again(
     landing: Landing,
     settings: Settings,
     invoke: Invoke,
@@ -134,7 +134,7 @@ def test_a_person_is_erased_everywhere_and_does_not_come_back(
 
 
 def everywhere(landing: Landing, person: int) -> list[str]:
-    """Name every table that holds the person's id in any column."""
+    """Return every table that has the participant's id in any column."""
     tables = landing.rows(
         "select format('%I.%I', table_schema, table_name) from information_schema.tables"
         " where table_schema not in ('pg_catalog', 'information_schema')"
@@ -148,7 +148,7 @@ def everywhere(landing: Landing, person: int) -> list[str]:
     return found
 
 
-def test_a_dry_run_says_what_would_happen_and_changes_nothing(
+def test_a_dry_run_shows_what_would_happen_and_changes_nothing(
     landing: Landing, invoke: Invoke, capsys: pytest.CaptureFixture[str]
 ) -> None:
     landing.put("known/sleep.csv", sleep(1))
@@ -176,7 +176,7 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(
     assert invoke("ingest", "--check") == 1
 
 
-def test_check_passes_where_all_is_well(landing: Landing, invoke: Invoke) -> None:
+def test_check_passes_for_good_files(landing: Landing, invoke: Invoke) -> None:
     landing.put("sleep.csv", sleep(1))
     assert invoke("ingest", "--check") == 0
     assert landing.users() == []
@@ -188,7 +188,7 @@ def test_a_dry_run_does_not_apply_sql(landing: Landing, invoke: Invoke, capsys: 
     assert invoke("ingest", "--dry-run") == 78
 
 
-def test_what_is_in_quarantine_is_listed_shown_and_exported(
+def test_rejected_rows_are_listed_shown_and_exported(
     landing: Landing, invoke: Invoke, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     landing.put("sleep.csv", sleep(1, 2) + b"planted,4/12/2016,1,2,3\n3,\xff,1,2,3\n")
@@ -222,7 +222,7 @@ def test_several_workers_load_each_file_once(landing: Landing, settings: Setting
     landing.check()
 
 
-def test_a_worker_that_fails_ends_the_others(landing: Landing, settings: Settings) -> None:
+def test_a_failed_worker_stops_the_others(landing: Landing, settings: Settings) -> None:
     for number in range(20):
         landing.put(f"{number}/sleep.csv", sleep(number))
     landing.put("daily_activity.csv", activity(1))
@@ -236,7 +236,7 @@ def test_a_worker_that_fails_ends_the_others(landing: Landing, settings: Setting
     landing.check()
 
 
-def test_files_that_vanished_are_reported_and_their_rows_stay(landing: Landing, settings: Settings) -> None:
+def test_vanished_files_are_reported_and_their_rows_stay(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.put("other/sleep.csv", sleep(2)).unlink()
     landing.put("other/sleep.csv", sleep(2))
@@ -255,7 +255,7 @@ def test_ingest_shares_the_lock_and_run_does_not(landing: Landing, settings: Set
         assert runner.run(declining, "transform").exit_code == 75
 
 
-def test_rejected_rows_are_replayed_once_their_source_is_mended(
+def test_rejected_rows_are_replayed_after_a_corrected_declaration(
     landing: Landing, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = landing.put("sleep.csv", sleep(1, 5) + b"2,4/12/2016,1,1500,1500\n3,soon,1,2,3\n")
@@ -265,8 +265,8 @@ def test_rejected_rows_are_replayed_once_their_source_is_mended(
     landing.rows("alter table raw.sleep drop constraint sleep_total_minutes_asleep_check; select 1")
     landing.rows("alter table raw.sleep drop constraint sleep_total_time_in_bed_check; select 1")
     columns = tuple(replace(column, maximum=None) for column in SLEEP.columns)
-    mended = replace(SLEEP, columns=columns)
-    monkeypatch.setattr("ingestion.replay.dataset_named", {"sleep": mended}.__getitem__)
+    corrected = replace(SLEEP, columns=columns)
+    monkeypatch.setattr("ingestion.replay.dataset_named", {"sleep": corrected}.__getitem__)
     assert invoke("rejected", "replay", "sleep.csv") == 0
     assert "1 rows loaded, 1 stay in quarantine" in capsys.readouterr().err
     assert landing.users() == [1, 2, 5]
@@ -276,7 +276,7 @@ def test_rejected_rows_are_replayed_once_their_source_is_mended(
     assert invoke("rejected", "replay", "nowhere.csv") == 64
 
 
-def test_vanished_files_are_retracted_where_that_is_asked_for(landing: Landing, settings: Settings) -> None:
+def test_retract_vanished_retracts_vanished_files(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.put("other/sleep.csv", sleep(2))
     landing.ingest()
@@ -287,7 +287,7 @@ def test_vanished_files_are_retracted_where_that_is_asked_for(landing: Landing, 
     landing.check()
 
 
-def test_a_file_that_may_still_grow_is_left_for_the_next_run(landing: Landing, settings: Settings) -> None:
+def test_an_unsettled_file_is_left_to_the_next_run(landing: Landing, settings: Settings) -> None:
     path = landing.put("sleep.csv", sleep(1))
     landing.put("sleep.csv.part", sleep(2))
     landing.put("sleep.csv.done", b"")
@@ -301,9 +301,7 @@ def test_a_file_that_may_still_grow_is_left_for_the_next_run(landing: Landing, s
     assert landing.users() == [1]
 
 
-def test_since_passes_over_what_was_written_before(
-    landing: Landing, invoke: Invoke, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_since_ignores_older_files(landing: Landing, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     old, new = landing.put("old/sleep.csv", sleep(1)), landing.put("sleep.csv", sleep(2))
     os.utime(old, (0, 0))
     assert invoke("ingest", "--since", "2020-01-01") == 0
@@ -313,7 +311,7 @@ def test_since_passes_over_what_was_written_before(
     assert invoke("ingest", "--since", "yesterday") == 64
 
 
-def test_the_claim_of_a_worker_that_died_is_waited_for(landing: Landing, settings: Settings) -> None:
+def test_an_ingest_waits_for_the_claim_of_a_dead_worker(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1))
     connection = landing.engine.raw_connection()
     assert manifest.claim(connection.driver_connection, "raw", "sleep", "sleep.csv")  # type: ignore[arg-type]
@@ -323,13 +321,13 @@ def test_the_claim_of_a_worker_that_died_is_waited_for(landing: Landing, setting
     death.join()
 
 
-def test_since_can_pass_over_everything(landing: Landing, settings: Settings) -> None:
+def test_since_may_ignore_every_file(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.ingest()
     assert runner.run(settings, "ingest", Order(since=datetime(2100, 1, 1, tzinfo=UTC))).exit_code == 0
 
 
-def test_loaded_files_are_archived_where_that_is_set(landing: Landing, settings: Settings) -> None:
+def test_archive_moves_loaded_files(landing: Landing, settings: Settings) -> None:
     landing.put("a/sleep.csv", sleep(1))
     landing.put("sleep.csv", sleep(2))
     landing.put("twin/sleep.csv", sleep(1))
@@ -356,7 +354,7 @@ def test_loaded_files_are_archived_where_that_is_set(landing: Landing, settings:
     landing.check()
 
 
-def test_a_newer_file_is_not_archived_in_the_place_of_the_loaded_one(landing: Landing) -> None:
+def test_a_newer_file_is_not_archived(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1))
     storage = open_storage(str(landing.root))
     (loaded,) = storage.list()
@@ -365,8 +363,8 @@ def test_a_newer_file_is_not_archived_in_the_place_of_the_loaded_one(landing: La
     assert (landing.root / "sleep.csv").read_bytes() == sleep(2, 3)
 
 
-def test_a_person_named_by_the_path_alone_is_erased_from_quarantine(landing: Landing, settings: Settings) -> None:
-    """Exports of some devices have no id in their rows."""
+def test_a_participant_named_only_by_the_path_is_erased_from_quarantine(landing: Landing, settings: Settings) -> None:
+    """The exports of some devices have no id in their rows."""
     header = "Cycle start time,Sleep onset,Wake onset,Asleep duration (min),In bed duration (min)\n"
     name = "user_id=4711/physiological_cycles.csv"
     good = "2024-01-01 22:00:00,2024-01-01 23:00:00,2024-01-02 07:00:00,400,450\n"

@@ -1,4 +1,4 @@
-"""What the pattern is sure of, PostgreSQL must take, and within the declared range; it may be sure of too little."""
+"""PostgreSQL accepts every line that the pattern of certainly good lines matches, and its values are in range."""
 
 import re
 from functools import cache
@@ -47,7 +47,7 @@ PIECES = (
     ),
     *("12:00:00 AM", "13:00:00 PM", "0:30:00 AM", "24:00:00", "23:59:60", " 7:05", "\u0664", "False", "1e400", "NaN"),
 )
-# ranges that do not begin with 0, and another delimiter: no dataset has them yet
+# ranges that do not start at 0, and another delimiter: no dataset has these
 MOOD = Dataset(
     name="mood",
     stems=("mood",),
@@ -61,7 +61,7 @@ MOOD = Dataset(
     ),
 )
 DECLARED = (*DATASETS, MOOD)
-# one of each kind, for the datasets repeat themselves
+# one column of each kind
 KINDS = {
     (column.type, column.minimum, column.maximum, column.name in dataset.key): (dataset, column)
     for dataset in DECLARED
@@ -74,8 +74,8 @@ def values(random: Random) -> list[str]:
     return plain + ["".join(random.choices(PIECES, k=random.randint(0, 4))) for _ in range(20_000)]
 
 
-def is_sure(dataset: Dataset, column: Column, value: str) -> bool:
-    # every other column of the line is as an export has it
+def is_matched(dataset: Dataset, column: Column, value: str) -> bool:
+    # the other columns have values as an export has them
     usual = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
     delimiter = dataset.delimiter or ","
     usual |= {"integer": "100"} if dataset is MOOD else {}
@@ -97,10 +97,10 @@ def pattern_of(dataset: Dataset, delimiter: str) -> re.Pattern[bytes] | None:
 
 
 @pytest.mark.parametrize(("dataset", "column"), KINDS.values(), ids=lambda each: each.name)
-def test_what_the_pattern_is_sure_of_fits(dataset: Dataset, column: Column, engine: Engine) -> None:
+def test_values_that_the_pattern_matches_are_valid(dataset: Dataset, column: Column, engine: Engine) -> None:
     tried = values(Random(column.name))  # noqa: S311  (no secret)
-    sure = sorted({value for value in tried if is_sure(dataset, column, value)})
-    assert sure, "it is sure of nothing: then all rows are judged one by one"
+    sure = sorted({value for value in tried if is_matched(dataset, column, value)})
+    assert sure, "the pattern matches nothing, so that every row would be judged"
     low = column.minimum if column.minimum is not None else "-Infinity"
     high = column.maximum if column.maximum is not None else "Infinity"
     is_number = column.type not in {"timestamp", "boolean"}
@@ -117,23 +117,37 @@ def test_what_the_pattern_is_sure_of_fits(dataset: Dataset, column: Column, engi
     assert ("" in sure) == (column.name not in dataset.key)
 
 
-NO_MOMENTS = ("today", "tomorrow", "YESTERDAY", "now", "epoch", "Infinity", "-infinity", "today 10:00", '"to""day"')
-NO_NUMBERS = ("NaN", "nan", "Infinity", "-inf", "inf", " NAN ")
-NO_WHOLE_NUMBERS = ("0x1F", "0b11", "0O17", "13_162")
-NO_VALUES = [
-    *((DAILY_ACTIVITY, "total_steps", "13162", value) for value in NO_WHOLE_NUMBERS),
-    *((DAILY_ACTIVITY, "user_id", "1503960366", value) for value in NO_WHOLE_NUMBERS[2:]),
-    *((DAILY_ACTIVITY, "activity_date", "4/12/2016", value) for value in NO_MOMENTS),
-    *((DAILY_ACTIVITY, "total_distance", "8.5", value) for value in NO_NUMBERS),
-    *((dataset_named("weight"), column, "70.5", value) for column in ("weight_kg", "bmi") for value in NO_NUMBERS[:4]),
+SPECIAL_MOMENTS = (
+    "today",
+    "tomorrow",
+    "YESTERDAY",
+    "now",
+    "epoch",
+    "Infinity",
+    "-infinity",
+    "today 10:00",
+    '"to""day"',
+)
+SPECIAL_NUMBERS = ("NaN", "nan", "Infinity", "-inf", "inf", " NAN ")
+SPECIAL_WHOLE_NUMBERS = ("0x1F", "0b11", "0O17", "13_162")
+SPECIAL_VALUES = [
+    *((DAILY_ACTIVITY, "total_steps", "13162", value) for value in SPECIAL_WHOLE_NUMBERS),
+    *((DAILY_ACTIVITY, "user_id", "1503960366", value) for value in SPECIAL_WHOLE_NUMBERS[2:]),
+    *((DAILY_ACTIVITY, "activity_date", "4/12/2016", value) for value in SPECIAL_MOMENTS),
+    *((DAILY_ACTIVITY, "total_distance", "8.5", value) for value in SPECIAL_NUMBERS),
+    *(
+        (dataset_named("weight"), column, "70.5", value)
+        for column in ("weight_kg", "bmi")
+        for value in SPECIAL_NUMBERS[:4]
+    ),
 ]
 
 
 @pytest.mark.parametrize("way", ["copied", "sorted", "judged"])
-def test_what_postgresql_is_too_kind_to_is_rejected(way: str, landing: Landing) -> None:
-    """Whether the file would go through COPY, its bad lines one by one, or all of them."""
+def test_special_values_that_postgresql_accepts_are_rejected(way: str, landing: Landing) -> None:
+    """The file goes through COPY as it is, or its bad lines are judged, or all of its lines."""
     values = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
-    for number, (dataset, name, usual, value) in enumerate(NO_VALUES):
+    for number, (dataset, name, usual, value) in enumerate(SPECIAL_VALUES):
         row = ",".join(usual if column.name == name else values[column.type] for column in dataset.columns)
         bad = row.replace(usual, value)
         assert bad != row
@@ -149,12 +163,12 @@ def test_what_postgresql_is_too_kind_to_is_rejected(way: str, landing: Landing) 
         "select split_part(source_filename, '/', 1)::int, r.reason, column_name"
         " from ops.rejected_rows as r join ops.raw_ingest_manifest using (file_id) where line_number = 4 order by 1"
     )
-    assert found == [(number, "not_castable", name) for number, (_, name, *_) in enumerate(NO_VALUES)]
+    assert found == [(number, "not_castable", name) for number, (_, name, *_) in enumerate(SPECIAL_VALUES)]
 
 
 @pytest.mark.parametrize("dataset", DECLARED, ids=lambda dataset: dataset.name)
-def test_it_is_sure_of_usual_lines_and_of_no_broken_ones(dataset: Dataset) -> None:
+def test_the_pattern_matches_usual_lines_and_no_broken_ones(dataset: Dataset) -> None:
     column = dataset.columns[0]
-    assert is_sure(dataset, column, "1503960366")
+    assert is_matched(dataset, column, "1503960366")
     for broken in ("1,1", '"1"', "1\n", "", " 1", "1\r"):
-        assert not is_sure(dataset, column, broken), broken
+        assert not is_matched(dataset, column, broken), broken

@@ -1,4 +1,4 @@
-"""A stream read ahead is the same stream: every byte in order, every error, and no thread left behind."""
+"""A stream that is read ahead returns the same bytes and errors in order, and leaves no thread behind."""
 
 import io
 import threading
@@ -11,7 +11,7 @@ from ingestion.load.read_ahead import ReadAhead
 
 
 class Stream:
-    """Numbered chunks that end, or break."""
+    """Numbered chunks, and then the end or an error."""
 
     def __init__(self, chunks: int, error: BaseException | None = None) -> None:
         self.chunks = chunks
@@ -35,13 +35,13 @@ def threads() -> int:
 def test_every_chunk_comes_once_and_in_order(chunks: int) -> None:
     with ReadAhead(Stream(chunks), 8) as ahead:
         read = b"".join(iter(lambda: ahead.read(8), b""))
-        assert ahead.read(8) == b"", "an end is an end"
+        assert ahead.read(8) == b"", "the end stays the end"
     assert read.split() == [str(number).encode() for number in range(1, chunks + 1)]
     assert threads() == 0
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 2, 10])
-def test_an_error_comes_where_it_happened(chunks: int) -> None:
+def test_an_error_is_raised_where_it_happened(chunks: int) -> None:
     ahead = ReadAhead(Stream(chunks, FileRefusedError("it broke")), 8)
     seen: list[bytes] = []
     with ahead, pytest.raises(FileRefusedError, match="it broke"):
@@ -50,17 +50,17 @@ def test_an_error_comes_where_it_happened(chunks: int) -> None:
     assert threads() == 0
 
 
-def test_who_leaves_early_leaves_no_thread_behind_and_has_read_little() -> None:
+def test_leaving_early_stops_the_thread_and_reads_little() -> None:
     stream = Stream(1_000_000)
     with ReadAhead(stream, 8) as ahead:
         for _ in range(5):
             ahead.read(8)
         time.sleep(0.05)
     assert threads() == 0
-    assert stream.reads < 20, "what is read ahead is bounded"
+    assert stream.reads < 20, "only a few chunks are read ahead"
 
 
-def test_one_chunk_takes_no_thread() -> None:
+def test_a_single_chunk_needs_no_thread() -> None:
     with ReadAhead(io.BytesIO(b"all of it"), 64) as ahead:
         assert ahead.read(64) == b"all of it"
         assert ahead.read(64) == b""

@@ -1,3 +1,5 @@
+"""Records, their form, and the stream that they are read from."""
+
 import csv
 import hashlib
 import io
@@ -19,7 +21,7 @@ from tests.datasets import DATASETS
 
 
 class Pieces(io.RawIOBase):
-    """A dataset that gives its bytes in pieces of any size, as a network does."""
+    """A stream that returns its bytes in pieces of any size, as a network does."""
 
     def __init__(self, content: bytes, sizes: list[int]) -> None:
         self._content = io.BytesIO(content)
@@ -39,8 +41,8 @@ def header_of(fields: int, newline: bytes = b"\n") -> Header:
 
 
 def records(content: Content | HashedStream, newline: bytes = b"\n", fields: int = 2) -> Iterator[Record]:
-    dataset = Records(content, header_of(fields, newline))
-    while (record := dataset.next()) is not None:
+    reader = Records(content, header_of(fields, newline))
+    while (record := reader.next()) is not None:
         yield record
 
 
@@ -48,7 +50,7 @@ def cut(content: bytes, newline: bytes = b"\n", fields: int = 2, sizes: list[int
     return list(records(Content(stream_of(content, sizes)), newline, fields))
 
 
-# the bytes that mean something to a reader of CSV, and a few that do not
+# bytes with a meaning in CSV, and a few without
 contents = st.lists(
     st.sampled_from(
         [b"a", b"1", b",", b'"', b'""', b'",', b',"', b"\n", b"\r\n", b"\r", b"\x00", b"\xc3\xa9", b"\xe9", b" "]
@@ -59,14 +61,14 @@ newlines = st.sampled_from([b"\n", b"\r"])
 
 
 @given(contents, newlines, st.integers(1, 4), st.lists(st.integers(1, 7), max_size=60))
-def test_records_are_the_same_however_the_bytes_arrive(
+def test_records_do_not_depend_on_the_size_of_the_pieces(
     content: bytes, newline: bytes, fields: int, sizes: list[int]
 ) -> None:
     assert cut(content, newline, fields, sizes) == cut(content, newline, fields)
 
 
 @given(contents, newlines, st.integers(1, 4))
-def test_no_byte_is_lost_and_lines_are_numbered_physically(content: bytes, newline: bytes, fields: int) -> None:
+def test_no_byte_is_lost_and_line_numbers_are_those_of_the_file(content: bytes, newline: bytes, fields: int) -> None:
     lines = content.split(newline)
     if not lines[-1]:
         lines.pop()
@@ -92,8 +94,8 @@ def test_the_checksum_is_that_of_all_bytes(content: bytes, sizes: list[int], at_
 
 
 @given(contents, st.integers(1, 4))
-def test_a_record_that_passes_is_one_row_of_that_many_fields_to_copy(content: bytes, fields: int) -> None:
-    """COPY must never fail on what we hand it: it would take the good rows down with it."""
+def test_copy_reads_a_parsed_record_as_one_row_with_all_its_fields(content: bytes, fields: int) -> None:
+    """COPY must not fail on a parsed record: the good rows would fail with it."""
     for record in cut(content, fields=fields):
         text, reason = parse(record, header_of(fields))
         assert (text is None) != (reason is None)
@@ -102,20 +104,20 @@ def test_a_record_that_passes_is_one_row_of_that_many_fields_to_copy(content: by
 
 
 def fields_as_copy_sees_them(text: str) -> int:
-    """Walk over the text as PostgreSQL's CopyReadAttributesCSV does: a quote opens and closes anywhere in a field."""
+    """Count fields as PostgreSQL's CopyReadAttributesCSV does: a quote opens and closes anywhere in a field."""
     quoted, count = False, 1
     for character in text:
         if character == '"':
             quoted = not quoted
         elif not quoted:
-            assert character not in "\r\n", "COPY would see a line end"
+            assert character not in "\r\n", "COPY would read a line end"
             count += character == ","
-    assert not quoted, "COPY would run on into the next record"
+    assert not quoted, "COPY would read on into the next record"
     return count
 
 
 @given(st.lists(st.lists(st.text(st.characters(blacklist_characters="\x00", codec="utf-8")), min_size=2, max_size=2)))
-def test_what_a_csv_writer_writes_comes_back(rows: list[list[str]]) -> None:
+def test_rows_of_a_csv_writer_are_read_back(rows: list[list[str]]) -> None:
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
     found = [parse(record, header_of(2)) for record in cut(file.getvalue().encode())]
@@ -145,8 +147,8 @@ def test_records(content: bytes, newline: bytes, expected: list[tuple[int, bytes
     assert [(record.line, record.raw) for record in cut(content, newline)] == expected
 
 
-def test_an_open_quote_swallows_no_more_than_itself() -> None:
-    """One quote too many at the top of a long file costs that row and not the file."""
+def test_an_open_quote_costs_only_its_own_row() -> None:
+    """An open quote at the top of a long file does not swallow the rows below it."""
     rows = [b"%d,x" % number for number in range(500)]
     found = cut(b"\n".join([b'1,"never closed', *rows]))
     assert [record.raw for record in found[1:]] == rows
@@ -177,7 +179,7 @@ def test_the_form_of_a_record(raw: bytes, reason: str | None) -> None:
     assert parse(Record(2, raw), header_of(2))[1] == reason
 
 
-def test_a_line_that_never_ends_is_refused_before_it_fills_the_memory() -> None:
+def test_an_endless_line_is_refused_before_it_fills_the_memory() -> None:
     taken = 0
 
     class Endless(io.RawIOBase):
@@ -212,7 +214,7 @@ def test_a_long_line_is_refused_wherever_it_ends(monkeypatch: pytest.MonkeyPatch
         (b"\n", b"\n", 1),
     ],
 )
-def test_lines_are_counted_behind_the_header(content: bytes, newline: bytes, lines: int) -> None:
+def test_lines_are_counted_after_the_header(content: bytes, newline: bytes, lines: int) -> None:
     header = b"x,y" + newline
     text = Content(stream_of(header + content))
     assert text.peek().startswith(header)
@@ -223,7 +225,7 @@ def test_lines_are_counted_behind_the_header(content: bytes, newline: bytes, lin
     assert text.lines == lines
 
 
-def test_progress_is_told_of_every_byte_and_line() -> None:
+def test_progress_counts_every_byte_and_line() -> None:
     heard: list[tuple[int, int]] = []
 
     def listen(size: int, lines: int) -> None:
@@ -237,17 +239,17 @@ def test_progress_is_told_of_every_byte_and_line() -> None:
     assert (sum(size for size, _ in heard), sum(lines for _, lines in heard)) == (24, 5)
 
 
-def test_the_source_is_closed_with_the_stream() -> None:
-    dataset = io.BytesIO(b"x")
-    HashedStream(dataset).close()
-    assert dataset.closed
+def test_a_hashed_stream_closes_its_underlying_stream() -> None:
+    raw = io.BytesIO(b"x")
+    HashedStream(raw).close()
+    assert raw.closed
 
 
 @pytest.mark.parametrize(
     "word", [*b"today NOW nAn -Inf epoch tomorrow infinity 0x1f 0B1 0o7 1_000".split(), b'"yes""terday"']
 )
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
-def test_words_that_are_no_values_are_seen_wherever_chunks_end(word: bytes, size: int) -> None:
+def test_special_words_are_found_across_chunks(word: bytes, size: int) -> None:
     clean = b"1,4/12/2016 12:00:00 AM,2.5,True\n" * 5
     for text, seen in ((clean, False), (clean + b"1," + word + b"\n" + clean, True)):
         content = Content(stream_of(text, [size] * len(text)))
