@@ -100,9 +100,7 @@ def test_an_archive_without_an_export_and_an_incomplete_export_are_refused(landi
     assert landing.rows("select count(*) from raw.daily_activity") == [(0,)]
 
 
-def test_special_words_in_device_names_do_not_prevent_a_copy(
-    landing: Landing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_special_words_in_device_names_do_not_prevent_a_copy(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     """In any other file, `nan` may be a number that has to be judged."""
     monkeypatch.delattr("ingestion.load.file._FileLoad._load_sorted")
     landing.put(NAME, archive(export(record(HEART_RATE, "10:00:00", "10:00:00", "72", "Fernando_s Watch, now"))))
