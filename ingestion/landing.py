@@ -131,7 +131,7 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
     datasets = datasets_for(name)
     dataset = datasets[0].name if datasets else None
     layouts = [layout for each in datasets for layout in each.layouts_for(name)]
-    if layouts and all(layout.is_of_one_person for layout in layouts) and user_id_in(name) is None:
+    if layouts and all(layout.is_of_one_participant for layout in layouts) and user_id_in(name) is None:
         raise UsageError(
             f"nothing says whose {layouts[0].device} export {name} is",
             hint="Put user_id=NUMBER into its name, as in export_user_id=7.zip.",

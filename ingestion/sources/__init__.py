@@ -1,7 +1,7 @@
-"""The declared datasets: what a file is called, which columns it has, and which raw table they go to.
+"""The declared datasets: the names of their files, their columns, and their raw tables.
 
-Adding a dataset is one file in `datasets/`, one `sql/NNN_raw_<name>.sql`, one staging model, and sample rows; adding
-another device's export of one is a file in `devices/`.
+A new dataset is a file in `datasets/`, a `sql/NNN_raw_<name>.sql`, a staging model and sample rows. Another device's
+export of a dataset is a file in `devices/`.
 """
 
 from ingestion.errors import ConfigurationError
@@ -24,20 +24,28 @@ __all__ = [
 
 
 def datasets_for(basename: str) -> tuple[Dataset, ...]:
-    """Return the sources that a file of this name belongs to: none where it is unknown, several where it has tables."""
+    """Return the datasets that a file of this name belongs to: several where it holds several tables.
+
+    Arguments:
+        basename: the file's name without folders.
+
+    """
     return tuple(dataset for dataset in declared() if dataset.matches(basename))
 
 
 def dataset_named(name: str) -> Dataset:
-    """Return a dataset by the name of its raw table.
+    """Return the dataset of a raw table.
+
+    Arguments:
+        name: the raw table, without its schema.
 
     Raises:
-        ConfigurationError: it is not declared, or not any more.
+        ConfigurationError: the dataset is not declared, or no longer is.
 
     """
     for dataset in declared():
         if dataset.name == name:
             return dataset
     raise ConfigurationError(
-        f"the dataset {name} is not declared", hint=f"Bring back ingestion/sources/datasets/{name}.toml."
+        f"the dataset {name} is not declared", hint=f"Restore ingestion/sources/datasets/{name}.toml."
     )

@@ -1,4 +1,4 @@
-"""The declarations: a file of TOML for each dataset, and one for each other device."""
+"""Read the declarations: one TOML file per dataset, and one per additional device."""
 
 import codecs
 import re
@@ -12,11 +12,27 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from ingestion.errors import ConfigurationError
-from ingestion.sources.model import Column, ColumnType, Dataset, DateOrder, Export, ExportFormat, Taken, normalise
+from ingestion.sources.model import (
+    Column,
+    ColumnType,
+    Dataset,
+    DateOrder,
+    Export,
+    ExportColumn,
+    ExportFormat,
+    normalise,
+)
 
 _HERE = Path(__file__).parent
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_TYPES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
+_TYPES = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
 _T = TypeVar("_T")
 _D = TypeVar("_D")
 
@@ -26,7 +42,7 @@ def declared() -> tuple[Dataset, ...]:
     """Return the declared datasets, in the order of their names.
 
     Raises:
-        ConfigurationError: a declaration does not make sense.
+        ConfigurationError: a declaration is invalid.
 
     """
     return read(_HERE / "datasets", _HERE / "devices")
@@ -37,10 +53,10 @@ def read(datasets: Path, devices: Path) -> tuple[Dataset, ...]:
 
     Arguments:
         datasets: a folder of TOML files, each named after its raw table.
-        devices: a folder of TOML files, each of another device's exports.
+        devices: a folder of TOML files, each for the exports of one more device.
 
     Raises:
-        ConfigurationError: one does not make sense.
+        ConfigurationError: a declaration is invalid.
 
     """
     exports = sorted(
@@ -58,11 +74,11 @@ def read(datasets: Path, devices: Path) -> tuple[Dataset, ...]:
 
 
 class _Table:
-    """A table of a file; what it holds is taken key by key.
+    """A TOML table. Reading a key removes it, so that `close` finds keys that nothing reads.
 
     Arguments:
-        place: where it is, for messages.
-        values: what it holds.
+        place: where the table is, for messages.
+        values: its keys and values.
 
     """
 
@@ -71,13 +87,13 @@ class _Table:
         self._values = dict(values)
 
     def need(self, key: str, kind: type[_T]) -> _T:
-        """Return what a key holds."""
+        """Return the value of a required key."""
         if key not in self._values:
             raise _wrong(self.place, f"{key} is missing")
         return self.get(key, kind, kind())
 
     def get(self, key: str, kind: type[_T], default: _D) -> _T | _D:
-        """Return what a key holds, or a default."""
+        """Return the value of a key, or the default without the key."""
         if key not in self._values:
             return default
         value = self._values.pop(key)
@@ -88,21 +104,21 @@ class _Table:
         return value
 
     def need_texts(self, key: str) -> tuple[str, ...]:
-        """Return the texts that a key holds."""
+        """Return the texts of a required list."""
         found = self.need(key, list)
         if not found or not all(isinstance(each, str) and each for each in found):
-            raise _wrong(self.place, f"{key} must be a list of texts")
+            raise _wrong(self.place, f"{key} must be a list of strings")
         return tuple(found)
 
     def get_word(self, key: str, allowed: tuple[str, ...], default: str = "") -> Any:
-        """Return the word that a key holds, one of a few, or a default."""
+        """Return the value of a key that allows only certain words."""
         word = self.get(key, str, default)
         if word not in allowed:
             raise _wrong(self.place, f"{key} must be one of {', '.join(allowed)}")
         return word
 
     def get_factor(self) -> float | None:
-        """Return the factor: a number, or a fraction as text."""
+        """Return `factor`, which is a number or a fraction in quotes."""
         factor = self._values.pop("factor", None)
         if factor is None:
             return None
@@ -115,9 +131,9 @@ class _Table:
         return value
 
     def close(self, *known: str) -> None:
-        """Refuse keys that nobody takes: a misspelt one would have no effect."""
+        """Refuse keys that were not read: a misspelt key would have no effect."""
         if self._values:
-            raise _wrong(self.place, f"{', '.join(self._values)} means nothing here: it knows {', '.join(known)}")
+            raise _wrong(self.place, f"unknown key {', '.join(self._values)}; the keys are {', '.join(known)}")
 
 
 def _open(path: Path) -> _Table:
@@ -186,7 +202,7 @@ def _read_export(device: str, table: _Table) -> tuple[str, Export]:
         device=device,
         stems=table.need_texts("files"),
         columns=tuple(
-            _read_taken(f"{table.place}: columns.{name}", name, values)
+            _read_export_column(f"{table.place}: columns.{name}", name, values)
             for name, values in table.need("columns", dict).items()
         ),
         date_order=table.get_word("date_order", get_args(DateOrder), Export.date_order),
@@ -197,14 +213,14 @@ def _read_export(device: str, table: _Table) -> tuple[str, Export]:
     return dataset, export
 
 
-def _read_taken(place: str, name: str, values: Any) -> Taken:
+def _read_export_column(place: str, name: str, values: Any) -> ExportColumn:
     if isinstance(values, str):
-        return Taken(name, values)
+        return ExportColumn(name, values)
     if not isinstance(values, dict):
         raise _wrong(place, 'must be a header, or a table such as { header = "Total", factor = "1/60" }')
     table = _Table(place, values)
     parts = table.need_texts("sum") if "sum" in values else ()
-    taken = Taken(
+    taken = ExportColumn(
         name=name,
         header=" + ".join(parts) or table.need("header", str),
         factor=table.get_factor(),
@@ -216,37 +232,37 @@ def _read_taken(place: str, name: str, values: Any) -> Taken:
 
 
 def _problems(dataset: Dataset) -> Iterator[str]:
-    """Yield what is wrong with a declaration that is well formed."""
+    """Yield the contradictions of a declaration."""
     if len(dataset.quote) != 1 or len(dataset.delimiter or ",") != 1:
         yield "delimiter and quote must be one character each"
     if not _is_encoding(dataset.encoding):
-        yield f"{dataset.encoding} is no encoding that Python knows"
+        yield f"{dataset.encoding} is not an encoding that Python knows"
     if not 0 <= dataset.max_rejected_percent <= 100 or dataset.max_rejected_rows < 0:  # noqa: PLR2004
         yield "max_rejected_percent must be from 0 to 100, and max_rejected_rows not negative"
-    yield from _problems_of_columns(dataset)
+    yield from _column_problems(dataset)
     names = {column.name for column in dataset.columns}
     for export in dataset.exports:
         taken = {column.name for column in export.columns}
         if unknown := taken - names:
-            yield f"{export.device} fills {', '.join(sorted(unknown))}, which it does not have"
+            yield f"{export.device} fills {', '.join(sorted(unknown))}, which the dataset does not have"
         if missing := set(dataset.key) - taken - {"user_id"}:
             yield f"{export.device} does not fill {', '.join(sorted(missing))}, which is part of the key"
         if export.format != "json" and any(column.parts for column in export.columns):
-            yield f'{export.device} adds up columns, which is for format = "json"'
+            yield f'{export.device} has a sum, which needs format = "json"'
 
 
-def _problems_of_columns(dataset: Dataset) -> Iterator[str]:
+def _column_problems(dataset: Dataset) -> Iterator[str]:
     for name in (dataset.name, *(column.name for column in dataset.columns)):
         if not _IDENTIFIER.fullmatch(name):
-            yield f"{name} is no name for a table or column: lower case letters, digits and _"
+            yield f"{name} is not a valid name: use lower-case letters, digits and _"
     required = {column.name for column in dataset.columns if column.required}
     if "user_id" not in required:
-        yield "columns has no required user_id"
+        yield "columns must have a required user_id"
     if missing := set(dataset.key) - required:
-        yield f"key: {', '.join(sorted(missing))} must be a required column, for a row without it means nothing"
+        yield f"key: {', '.join(sorted(missing))} must be a required column"
     for header, columns in _by_header(dataset).items():
         if len(columns) > 1:
-            yield f"{' and '.join(columns)} both answer to the header {header}"
+            yield f"{' and '.join(columns)} both match the header {header}"
     for column in dataset.columns:
         if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
             yield f"columns.{column.name}: minimum is above maximum"
@@ -271,5 +287,5 @@ def _by_header(dataset: Dataset) -> dict[str, list[str]]:
 def _wrong(place: Path | str, problem: str) -> ConfigurationError:
     return ConfigurationError(
         f"ingestion/sources/{place.name if isinstance(place, Path) else place}: {problem}",
-        hint="docs/sources.md says what a declaration is made of.",
+        hint="See docs/sources.md for the keys of a declaration.",
     )

@@ -1,4 +1,4 @@
-"""What a declaration of a dataset is made of."""
+"""The parts of a dataset's declaration."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,11 +10,11 @@ ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "bool
 DateOrder = Literal["MDY", "DMY", "YMD"]
 ExportFormat = Literal["any", "json", "apple_health"]
 
-# the column of a raw table for all that has no column of its own
+# the column of a raw table for values that have no column of their own
 EXTRA = "_extra"
 
 _DATE = r"\d{4}[-_]?\d{2}[-_]?\d{2}"
-# \d++ gives no digit back: with \d+ a name of 30 digits and another suffix takes minutes to refuse
+# \d++ does not backtrack; with \d+, a name of 30 digits and an unknown suffix would take minutes
 _PART = rf"[ ._-]?(?:user_id=\d++|merged|{_DATE}|\(?\d++\)?|to)"
 _PACKED = r"(?:\.(?:gz|zst|zip))?|\.zip"
 _SUFFIXES: dict[ExportFormat, str] = {
@@ -22,7 +22,7 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "json": rf"\.(?:json|ndjson|jsonl){_PACKED}",
     "apple_health": rf"\.xml{_PACKED}",
 }
-_DROP_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
+_FILE_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
 _USER_ID = re.compile(r"(?:^|[/ ._-])user_id=(\d{1,18})(?=[/ ._-]|$)")
 
 
@@ -32,14 +32,15 @@ class Column:
 
     Arguments:
         name: the column of the raw table.
-        header: the header that the device's export writes; matched without regard to case or punctuation.
-        type: the PostgreSQL type that every value must be castable to.
-        required: a file without this column is refused.
-        minimum: the least value a device can mean; rows below it go to quarantine.
-        maximum: the greatest such value.
-        aliases: other headers that mean the same.
-        factor: what a value is multiplied with to be in the raw table's unit, a whole number being rounded to.
-        parts: in JSON, the keys whose values add up to it.
+        header: the header in the device's export; case and punctuation do not matter.
+        type: the PostgreSQL type of its values.
+        required: whether a file without this column is refused.
+        minimum: the least possible value; rows below it go to quarantine.
+        maximum: the greatest possible value; rows above it go to quarantine.
+        aliases: other headers of the same column.
+        factor: the number that values are multiplied by, to have the raw table's unit. Products are rounded in a
+            column of whole numbers.
+        parts: in JSON, the keys whose values are added up to it.
 
     """
 
@@ -54,20 +55,20 @@ class Column:
     parts: tuple[str, ...] = ()
 
     def is_in(self, names: Iterable[str]) -> bool:
-        """Tell whether any of its parts is among these headers."""
+        """Whether one of its parts is among these headers."""
         return not {normalise(part) for part in self.parts}.isdisjoint(map(normalise, names))
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A column of another device's export, taken into a column of the dataset.
+class ExportColumn:
+    """A column of another device's export that fills a column of the dataset.
 
     Arguments:
         name: the column of the raw table.
-        header: the header that the export writes.
-        factor: what a value is multiplied with to be in the raw table's unit.
-        required: a file without this column is not this export.
-        parts: in JSON, the keys whose values add up to it; they stay in `_extra`, too.
+        header: the header in the export.
+        factor: the number that values are multiplied by, to have the raw table's unit.
+        required: whether a file without this column is another export.
+        parts: in JSON, the keys whose values are added up to it. `_extra` keeps them, too.
 
     """
 
@@ -83,19 +84,19 @@ class Export:
     """How another device writes a dataset.
 
     Arguments:
-        device: whose export it is.
+        device: the device.
         stems: what the file name begins with, as in `Dataset`.
-        columns: the columns whose meaning is that of the raw table's; all others go to `_extra`.
-        date_order: how it writes dates. ISO dates always fit.
-        format: what it is written in.
-        table: which of the tables of a format that has several.
+        columns: the columns that fill the raw table's. All others go to `_extra`.
+        date_order: the order of day, month and year. ISO dates are always accepted.
+        format: the file format.
+        table: the table, in a format that holds several.
 
-    An export without a column for the user is of one person: the drop's path must say `user_id=NUMBER`.
+    An export without a `user_id` column is of one participant, and its path must contain `user_id=NUMBER`.
     """
 
     device: str
     stems: tuple[str, ...]
-    columns: tuple[Taken, ...]
+    columns: tuple[ExportColumn, ...]
     date_order: DateOrder = "YMD"
     format: ExportFormat = "any"
     table: str = ""
@@ -106,13 +107,13 @@ class Layout:
     """One way in which files of a dataset are written.
 
     Arguments:
-        device: whose export it is.
-        columns: of the raw table, with this export's headers.
-        date_order: how it writes dates.
+        device: the device that wrote the export.
+        columns: columns of the raw table, with this export's headers.
+        date_order: the order of day, month and year.
         stems: what the file name begins with.
-        format: what it is written in.
-        table: which of the tables of a format that has several. Such a file is not read as it is: what is read has the
-            raw table's columns, `user_id` and `_extra` among them.
+        format: the file format.
+        table: the table, in a format that holds several. `formats/` converts such a file to the raw table's columns,
+            with `user_id` and `_extra`.
 
     """
 
@@ -125,7 +126,7 @@ class Layout:
 
     @cached_property
     def by_header(self) -> dict[str, Column]:
-        """Columns by their normalised header: the device's own spelling, its aliases and the raw table's."""
+        """The columns by normalised header: the device's headers, their aliases, and the raw table's names."""
         return {
             normalise(text): column
             for column in self.columns
@@ -134,7 +135,7 @@ class Layout:
 
     @cached_property
     def parts(self) -> frozenset[str]:
-        """The normalised keys of values that are added up."""
+        """The normalised keys whose values are added up."""
         return frozenset(normalise(part) for column in self.columns for part in column.parts)
 
     @cached_property
@@ -143,42 +144,42 @@ class Layout:
         return tuple(column for column in self.columns if column.required)
 
     @property
-    def is_of_one_person(self) -> bool:
-        """Tell whether the path must say whose data it is."""
+    def is_of_one_participant(self) -> bool:
+        """Whether the path must name the participant."""
         return bool(self.table) or self.needs_user_id
 
     @property
     def needs_user_id(self) -> bool:
-        """Tell whether the user is known by the path alone."""
+        """Whether only the path names the participant."""
         return not any(column.name == "user_id" for column in self.columns)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """What the file name, without folders, looks like."""
+        """The pattern of the file name, without folders."""
         stem = "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
         return re.compile(
-            _DROP_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format]),
+            _FILE_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format]),
             re.IGNORECASE,
         )
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset as devices export it.
+    """One dataset, as devices export it.
 
     Arguments:
         name: the raw table, without its schema.
-        stems: what the file name begins with, `_` standing for any or no separator. Around it a name may carry
-            `_merged`, dates and numbers: `2026-01-20_sleep.csv`, `dailyActivity_merged.csv`.
-        columns: all columns that are loaded into columns of their own.
-        key: columns without which a row means nothing; a row that lacks one goes to quarantine.
-        date_order: how the export writes dates, in the sense of PostgreSQL's DateStyle. ISO dates always fit.
-        max_rejected_percent: more bad rows than this (0 to 100) and the file is refused whole.
-        max_rejected_rows: the same as a number of rows.
-        delimiter: what separates fields; found in the header where it is not declared.
-        quote: what a field may be wrapped in.
-        encoding: of files without a byte order mark, as Python names it.
-        exports: how other devices write it.
+        stems: what the file name begins with. `_` matches any separator or none. A name may also contain `_merged`,
+            dates and numbers: `2026-01-20_sleep.csv`, `dailyActivity_merged.csv`.
+        columns: the columns that the raw table has.
+        key: the columns that a row must have; a row without one goes to quarantine.
+        date_order: the order of day, month and year, as in PostgreSQL's DateStyle. ISO dates are always accepted.
+        max_rejected_percent: the share of bad rows (0 to 100) above which the whole file is refused.
+        max_rejected_rows: the number of bad rows above which the whole file is refused.
+        delimiter: the character between fields; found in the header where it is None.
+        quote: the character around fields.
+        encoding: the encoding of files without a byte order mark, as Python names it.
+        exports: the exports of other devices.
 
     """
 
@@ -200,50 +201,50 @@ class Dataset:
         object.__setattr__(self, "layouts", (own, *(self._layout(export) for export in self.exports)))
 
     def matches(self, basename: str) -> bool:
-        """Tell whether a file of this name (without folders) holds this dataset."""
+        """Whether a file of this name, without folders, holds this dataset."""
         return next(self.layouts_for(basename), None) is not None
 
     def layouts_for(self, basename: str) -> Iterator[Layout]:
-        """Yield the ways in which a file of this name (without folders) may be written."""
+        """Yield the layouts that a file of this name, without folders, may have."""
         return (layout for layout in self.layouts if layout.pattern.fullmatch(basename))
 
     @property
     def by_header(self) -> dict[str, Column]:
-        """Columns by the normalised headers of the dataset's own export."""
+        """The columns by the normalised headers of the Fitbit export."""
         return self.layouts[0].by_header
 
     def _layout(self, export: Export) -> Layout:
-        taken = {column.name: column for column in export.columns}
+        filled = {column.name: column for column in export.columns}
         columns = tuple(
             replace(
                 column,
-                header=taken[column.name].header,
-                required=taken[column.name].required,
-                factor=taken[column.name].factor,
-                parts=taken[column.name].parts,
+                header=filled[column.name].header,
+                required=filled[column.name].required,
+                factor=filled[column.name].factor,
+                parts=filled[column.name].parts,
                 aliases=(),
             )
             for column in self.columns
-            if column.name in taken
+            if column.name in filled
         )
         if export.table:
             columns = (next(column for column in self.columns if column.name == "user_id"), *columns)
         return Layout(export.device, columns, export.date_order, export.stems, export.format, export.table)
 
 
-# a landing zone of many files has few headers
+# even a landing zone with many files has few distinct headers
 @lru_cache(maxsize=4096)
 def normalise(header: str) -> str:
-    """Return a header without case, spaces and punctuation, so that `Total Steps` is `TotalSteps`."""
+    """Return a header in lower case, without spaces and punctuation: `Total Steps` equals `TotalSteps`."""
     return re.sub(r"[\W_]+", "", header).lower()
 
 
 def user_id_in(path: str) -> int | None:
-    """Return the user that a drop's path names as `user_id=NUMBER`, in a folder or in the file name."""
+    """Return the participant that a path names as `user_id=NUMBER` in a folder or in the file name, or None."""
     found = {int(number) for number in _USER_ID.findall(path)}
     return found.pop() if len(found) == 1 else None
 
 
 def without_user_id(path: str) -> str:
-    """Return a drop's path as it may leave the house: `user_id=***` where it names a user."""
+    """Return a path with `user_id=***` in place of a participant, for messages that leave the machine."""
     return re.sub(r"(?i)(user_id=)\d+", r"\1***", path)
