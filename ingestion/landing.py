@@ -14,7 +14,7 @@ from ingestion.backlog import Backlog, Decision
 from ingestion.errors import FileRefusedError, StatementError, UsageError
 from ingestion.retraction import retracted_contents
 from ingestion.sources import datasets_for, user_id_in
-from ingestion.storage import Storage, StoredFile, is_drop
+from ingestion.storage import Storage, StoredFile, is_loadable
 
 State = Literal["new", "changed", "known", "retracted", "unsettled", "unknown"]
 
@@ -116,7 +116,7 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
 
     """
     name = path.name
-    if not is_drop(name) or not name.isprintable():
+    if not is_loadable(name) or not name.isprintable():
         raise UsageError(
             f"an ingest ignores files named like {name!r}",
             hint="Rename it: hidden files, READMEs, markers and names with control characters are ignored.",

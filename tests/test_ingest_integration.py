@@ -80,7 +80,7 @@ def test_a_known_file_is_read_only_where_it_may_have_changed(
 
     landing.ingest()
     assert run() == ["sleep.csv"], "it was written a moment ago"
-    monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
+    monkeypatch.setattr(local, "_RACY_SECONDS", 0)
     assert run() == ["sleep.csv"], "no run has read it since it settled"
     assert run() == []
     path.chmod(0o600)
@@ -97,7 +97,7 @@ def test_a_known_file_is_read_only_where_it_may_have_changed(
 def test_a_dry_run_records_no_version(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.ingest()
-    monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
+    monkeypatch.setattr(local, "_RACY_SECONDS", 0)
     ingest(landing.engine, open_storage(str(landing.root)), uuid4(), Plan(dry_run=True))
     assert landing.rows("select source_version from ops.raw_ingest_manifest") == [(None,)]
 

@@ -1,18 +1,17 @@
-"""Where drops come from.
+"""Landing zones, and places for reports: a directory or an object store.
 
-A landing zone is listed and read through `Storage`; nothing else in the program knows what it is. An object store's
-library is loaded only where one is named: a run on a directory does not wait for it.
+The rest of the program uses `Storage` and `Shelf`, and does not know which of the two it is.
 """
 
 import re
 from pathlib import Path
 
 from ingestion.errors import ConfigurationError
-from ingestion.storage.base import Storage, StoredFile, is_drop
+from ingestion.storage.base import Storage, StoredFile, is_loadable
 from ingestion.storage.local import LocalStorage
 from ingestion.storage.shelf import LocalShelf, Shelf
 
-__all__ = ["LocalShelf", "LocalStorage", "Shelf", "Storage", "StoredFile", "is_drop", "open_shelf", "open_storage"]
+__all__ = ["LocalShelf", "LocalStorage", "Shelf", "Storage", "StoredFile", "is_loadable", "open_shelf", "open_storage"]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _STORES = ("s3", "gs", "az")
@@ -23,10 +22,10 @@ def open_storage(location: str, *, timeout_seconds: float = 60.0) -> Storage:
 
     Arguments:
         location: the path of a directory, or s3://bucket/prefix, gs://bucket/prefix, az://container/prefix.
-        timeout_seconds: how long an object store may fail, without a byte of progress, before it counts as down.
+        timeout_seconds: how long an object store may fail without any progress.
 
     Raises:
-        ConfigurationError: there is no landing zone at that place.
+        ConfigurationError: there is no landing zone at that location.
 
     """
     place = _place(location, "landing zone")
@@ -39,14 +38,14 @@ def open_storage(location: str, *, timeout_seconds: float = 60.0) -> Storage:
 
 
 def open_shelf(location: str, *, timeout_seconds: float = 60.0) -> Shelf:
-    """Return a place for finished files.
+    """Return the place for reports at a location.
 
     Arguments:
         location: as for `open_storage`.
-        timeout_seconds: likewise.
+        timeout_seconds: as for `open_storage`.
 
     Raises:
-        ConfigurationError: that is no place.
+        ConfigurationError: the URL has an unknown scheme.
 
     """
     place = _place(location, "place for reports")
@@ -67,7 +66,7 @@ def _place(location: str, what: str) -> Path | tuple[str, str]:
         return Path(rest)
     if scheme not in _STORES:
         raise ConfigurationError(
-            f"{scheme}:// is not a kind of {what}",
-            hint="Name a directory, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.",
+            f"{scheme}:// is not supported as a {what}",
+            hint="Use a directory, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.",
         )
     return scheme, rest

@@ -1,4 +1,4 @@
-"""What a landing zone is to the rest of the program."""
+"""The interface of a landing zone."""
 
 import re
 from collections.abc import Iterator
@@ -9,25 +9,25 @@ from typing import BinaryIO, Protocol
 
 from ingestion.errors import FileRefusedError
 
-_NOT_A_DROP = re.compile(
-    r"\..*|readme\b.*"  # hidden, or for people
-    r"|.*\.(?:part|partial|filepart|tmp|temp|crdownload|upload)"  # still on its way
-    r"|_success|.*\.(?:done|ok|ready)",  # says that others have arrived
+_NOT_LOADABLE = re.compile(
+    r"\..*|readme\b.*"  # hidden, or documentation
+    r"|.*\.(?:part|partial|filepart|tmp|temp|crdownload|upload)"  # still being uploaded
+    r"|_success|.*\.(?:done|ok|ready)",  # marks that an upload is complete
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file as it was when it was listed.
+    """A file, as it was listed.
 
     Arguments:
-        name: path relative to the landing zone's root, with forward slashes; it never leads out of it.
-        size: in bytes.
-        version: the backend's token for this state of the file: another content has another one.
-        is_strong: the same token always means the same bytes, so that a known one need not be read again. An object
-            store's etag is strong; a modification time is not, for it can be set.
-        modified_at: when it was last written, where the backend says so.
+        name: the path relative to the landing zone, with forward slashes. It stays inside the landing zone.
+        size: the number of bytes.
+        version: a token for this state of the file, such as an etag. It changes with the content.
+        is_strong: whether the same token always means the same bytes. An object store's etag is strong. A modification
+            time is not, because programs can set it.
+        modified_at: the time of the last write, if the backend reports it.
 
     """
 
@@ -42,86 +42,93 @@ class Storage(Protocol):
     """A landing zone."""
 
     def list(self) -> Iterator[StoredFile]:
-        """Yield every file, sorted, those left out that `is_drop` says no to.
+        """Yield the files that `is_loadable` accepts, sorted by name.
 
-        The whole list is never held in memory, and a file costs no request of its own. What turns out not to be a
-        plain file inside the landing zone is yielded too: `open` refuses it.
+        The list is streamed, without a request per file. It includes entries that are not plain files of the landing
+        zone, which `open` refuses.
         """
         ...
 
     def open(self, file: StoredFile) -> BinaryIO:
-        """Return the bytes of exactly that state of the file as a stream, unbuffered.
+        """Return an unbuffered stream of the file, in exactly this state.
 
         Arguments:
-            file: as `list` gave it.
+            file: the file, from `list`.
 
         Raises:
-            FileRefusedError: it is gone, has changed, is not a plain file, or may not be read.
+            FileRefusedError: the file is gone, has changed, is not a plain file, or cannot be read.
 
         """
         ...
 
     def is_unchanged(self, file: StoredFile) -> bool:
-        """Tell, after a read, whether all of it came from that state of the file.
+        """Whether a stream that was read to its end had this state of the file throughout.
 
         Arguments:
-            file: as it was opened.
+            file: the file, as it was opened.
 
         """
         ...
 
     def add(self, name: str, path: Path, checksum: str) -> bool:
-        """Put a file here, whole or not at all, and never in the place of other bytes.
+        """Add a file, atomically and without replacing another file.
 
         Arguments:
-            name: a name that only this content can have.
-            path: the file, on this machine.
+            name: a name that contains the checksum, so that no other content can have it.
+            path: the file on this machine.
             checksum: SHA-256 of its bytes, in hexadecimal.
 
         Returns:
-            Whether it was put: False where these very bytes are there under this name.
+            True if the file was added; False if it was already there.
 
         Raises:
-            FileRefusedError: the file changed meanwhile, or other bytes have that name.
+            FileRefusedError: the file changed meanwhile, or another file has this name.
 
         """
         ...
 
     @property
     def can_archive(self) -> bool:
-        """Tell whether a file can be moved away without a moment in which a newer one would be lost."""
+        """Whether a file can be archived without the risk of losing a newer one."""
         ...
 
     def archive(self, file: StoredFile, checksum: str) -> bool:
-        """Move a file out of the list, into a hidden folder of the landing zone.
+        """Move a file into a hidden folder of the landing zone, so that it is no longer listed.
 
         Arguments:
-            file: as it was loaded.
+            file: the file, as it was loaded.
             checksum: SHA-256 of its bytes, in hexadecimal.
 
         Returns:
-            Whether it was moved: False where it has changed since, or may not be moved.
+            True if the file was moved; False if it has changed or cannot be moved.
 
         """
         ...
 
     def is_archived(self, name: str, checksum: str) -> bool:
-        """Tell whether these bytes of that name have been moved away."""
+        """Whether a file with this name and checksum was archived."""
         ...
 
 
-def is_drop(name: str) -> bool:
-    """Tell whether a name, without folders, can be a drop's: not hidden, half uploaded, a marker or a README."""
-    return not _NOT_A_DROP.fullmatch(name)
+def is_loadable(name: str) -> bool:
+    """Whether a file name is neither hidden nor that of an incomplete upload, a marker or a README.
+
+    Arguments:
+        name: the name, without folders.
+
+    """
+    return not _NOT_LOADABLE.fullmatch(name)
 
 
 def changed() -> FileRefusedError:
-    """Return the error for a file that is not as it was listed."""
+    """Return the error for a file that has changed since it was listed."""
     return FileRefusedError(
-        "it changed after it was listed", hint="Nothing of it was loaded; the next run takes it up."
+        "the file changed after it was listed", hint="Nothing of it was loaded. The next run loads it."
     )
 
 
 def other_bytes(name: str) -> FileRefusedError:
-    """Return the error for a name that is taken."""
-    return FileRefusedError(f"{name} is there already, with other bytes", hint="Nothing was replaced: look at both.")
+    """Return the error for a name that another file has."""
+    return FileRefusedError(
+        f"another file with the name {name} exists", hint="Nothing was replaced. Compare the two files."
+    )

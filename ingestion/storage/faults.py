@@ -1,7 +1,7 @@
-"""What an object store's failure means: whether it may pass, and what a person does about it.
+"""Interpret failures of an object store: whether to retry, and what to tell the user.
 
-The library's errors are told apart by their text: all that is not one of a few classes comes as one class. None of
-that text is shown: it holds URLs, and those may hold signatures.
+The library has few classes of errors, so this reads their text. It never shows that text, because URLs in it may
+contain signatures.
 """
 
 import random
@@ -25,12 +25,12 @@ from ingestion.storage.base import changed
 
 _T = TypeVar("_T")
 
-# FileNotFoundError is how the library says 404
+# the library raises FileNotFoundError for status 404
 STORE_ERRORS = (BaseError, FileNotFoundError, TimeoutError)
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
-# a metadata service may come up a little later than the job that asks it, and on a laptop it never does
+# a metadata service may start a little later than the job; a laptop has none
 _CREDENTIALS_SECONDS = 10.0
 
 _STATUS = re.compile(r"status code: (\d{3})|status: (\d{3}),")
@@ -48,12 +48,12 @@ _DENIED = {"AccessDenied", "AuthorizationPermissionMismatch", "InsufficientAccou
 
 @dataclass(frozen=True)
 class Place:
-    """A store, as it is shown to a person.
+    """A store, as messages describe it.
 
     Arguments:
-        url: of the landing zone.
-        credentials: the settings that its credentials come from.
-        setting: what else decides where it is.
+        url: the URL of the landing zone.
+        credentials: the settings that hold its credentials.
+        setting: the other settings that locate it.
 
     """
 
@@ -67,9 +67,9 @@ class Fault:
     """A failure of a store.
 
     Arguments:
-        summary: a few words, fit to be shown.
-        error: what to raise where it does not pass; None where it may.
-        seconds: how long at most to wait for it to pass.
+        summary: a few words without secrets.
+        error: the error to raise; None if the failure may be temporary.
+        seconds: how long to retry before raising the error; None raises at once.
 
     """
 
@@ -78,11 +78,11 @@ class Fault:
     seconds: float | None = None
 
 
-def understand(exc: Exception, place: Place) -> Fault:
-    """Tell what a failure of the library means.
+def interpret(exc: Exception, place: Place) -> Fault:
+    """Return what a failure of the library means.
 
     Arguments:
-        exc: one of `STORE_ERRORS`.
+        exc: the error, one of `STORE_ERRORS`.
         place: the store that failed.
 
     """
@@ -99,19 +99,19 @@ def understand(exc: Exception, place: Place) -> Fault:
         return Fault(summary, changed())
     if status in {401, 403} or isinstance(exc, PermissionDeniedError | UnauthenticatedError):
         return Fault(summary, _denied(place, summary, code))
-    return Fault(summary, _hopeless(place, summary, status, text))
+    return Fault(summary, _permanent(place, summary, status, text))
 
 
 class DeniedError(ConfigurationError):
-    """The credentials are good, and not for this."""
+    """The credentials are valid, but lack a permission."""
 
 
 class Patience:
-    """How long a store may fail before it counts as down; any progress renews it.
+    """Retries with pauses, as long as a store may fail. Any progress restarts that time.
 
     Arguments:
         place: the store.
-        seconds: how long.
+        seconds: how long it may fail without progress.
 
     """
 
@@ -122,7 +122,7 @@ class Patience:
         self._pause = _FIRST_PAUSE_SECONDS
 
     def progress(self) -> None:
-        """Say that the store has answered."""
+        """Record that the store has answered."""
         self._failing_since = None
         self._pause = _FIRST_PAUSE_SECONDS
 
@@ -130,38 +130,38 @@ class Patience:
         """Wait before another attempt.
 
         Arguments:
-            exc: why the last one failed.
-            began: when it began, by the monotonic clock.
+            exc: the failure of the last attempt.
+            began: the start of that attempt, by the monotonic clock.
 
         Raises:
-            PipelineError: it is of no use, or it has taken too long.
+            PipelineError: another attempt is useless, or the time is over.
 
         """
-        fault = understand(exc, self._place)
+        fault = interpret(exc, self._place)
         if fault.error and fault.seconds is None:
             raise fault.error from exc
         if self._failing_since is None:
             self._failing_since = began
-        pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311  (no secret depends on it)
+        pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311  (only spreads the clients)
         allowed = min(self._seconds, fault.seconds or self._seconds)
         if time.monotonic() + pause - self._failing_since > allowed:
             raise fault.error or StorageUnavailableError(
                 f"{self._place.url} has failed for {allowed:g} s: {fault.summary}",
-                hint=f"Is the store up, and {self._place.setting} right? What was loaded stays loaded: run again.",
+                hint=f"Check the store, and {self._place.setting}. Then run again: loaded files stay loaded.",
             ) from exc
-        log.event(f"{self._place.url}: {fault.summary}: trying again in {pause:.1f} s")
+        log.event(f"{self._place.url}: {fault.summary}; retrying in {pause:.1f} s")
         time.sleep(pause)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
 
-    def insist(self, request: Callable[[], _T]) -> _T:
-        """Make a request until it is answered, and return the answer.
+    def retry(self, request: Callable[[], _T]) -> _T:
+        """Repeat a request until the store answers, and return the answer.
 
         Arguments:
-            request: may be made any number of times.
+            request: the request, which must be idempotent.
 
         Raises:
-            PipelineError: as `wait`.
-            InvalidPathError: the answer has a name that the library does not take.
+            PipelineError: as in `wait`.
+            InvalidPathError: the answer contains a name that the library does not accept.
 
         """
         while True:
@@ -183,13 +183,13 @@ def _network(text: str) -> str:
 
 
 def _no_credentials(place: Place) -> ConfigurationError:
-    return ConfigurationError(f"no credentials for {place.url} were found", hint=f"Set {place.credentials}.")
+    return ConfigurationError(f"no credentials found for {place.url}", hint=f"Set {place.credentials}.")
 
 
 def _no_bucket(place: Place, summary: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{place.url}: there is no such bucket or container ({summary})",
-        hint=f"Create it, or correct PIPELINE_DATA_DIR or --data-dir; is {place.setting} right?",
+        f"{place.url}: the bucket or container does not exist ({summary})",
+        hint=f"Create it, or correct PIPELINE_DATA_DIR or --data-dir. Check {place.setting}, too.",
     )
 
 
@@ -197,36 +197,36 @@ def _denied(place: Place, summary: str, code: str | None) -> ConfigurationError:
     if code in _DENIED:
         return DeniedError(
             f"access to {place.url} is denied ({summary})",
-            hint="Give these credentials the right to list the bucket and to read its objects; `land` writes, too.",
+            hint="Allow these credentials to list the bucket and to read its objects. `land` also needs to write.",
         )
     return ConfigurationError(
-        f"{place.url} does not accept the credentials ({summary})",
+        f"{place.url} rejects the credentials ({summary})",
         hint=f"Renew or correct them: {place.credentials}.",
     )
 
 
-def _hopeless(place: Place, summary: str, status: int | None, text: str) -> ConfigurationError | None:
+def _permanent(place: Place, summary: str, status: int | None, text: str) -> ConfigurationError | None:
     if status in {301, 307, 400}:
-        return _refused_request(place, summary)
+        return _rejected_request(place, summary)
     if "BadScheme" in text or "certificate" in summary:
         return _no_connection(place, summary)
     return None
 
 
-def _refused_request(place: Place, summary: str) -> ConfigurationError:
+def _rejected_request(place: Place, summary: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{place.url} does not take requests like this ({summary})",
-        hint=f"Most often the region or the endpoint is another one: see {place.setting}.",
+        f"{place.url} rejects the request ({summary})",
+        hint=f"Check the region and the endpoint: {place.setting}.",
     )
 
 
 def _no_connection(place: Place, summary: str) -> ConfigurationError:
     return ConfigurationError(
-        f"no safe connection to {place.url} ({summary})",
-        hint=f"Correct {place.setting}; a certificate authority of your own goes into AWS_CA_BUNDLE or SSL_CERT_FILE.",
+        f"no secure connection to {place.url} ({summary})",
+        hint=f"Correct {place.setting}. Set AWS_CA_BUNDLE or SSL_CERT_FILE for your own certificate authority.",
     )
 
 
-def may_not_read(exc: DeniedError) -> FileRefusedError:
-    """Return a store's refusal to hand out one object as the refusal of that file."""
+def unreadable(exc: DeniedError) -> FileRefusedError:
+    """Return the refusal of one file, for a missing permission to read it."""
     return FileRefusedError(f"cannot be read: {exc}", hint=exc.hint)

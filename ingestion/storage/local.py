@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ingestion.errors import ConfigurationError, FileRefusedError
-from ingestion.storage.base import StoredFile, changed, is_drop, other_bytes
+from ingestion.storage.base import StoredFile, changed, is_loadable, other_bytes
 
 _ARCHIVE = ".archive"
-# A file can change twice within one tick of a clock, and file servers have clocks of their own: only a change that is
-# older than this when a file is listed is sure to be followed by one with another time. Git knows such files as racy.
-_SETTLED_SECONDS = 10.0
+# A file can change twice within one tick of a clock, and file servers have their own clocks. After this time, the next
+# change certainly has another time. Git calls younger files racy.
+_RACY_SECONDS = 10.0
 # file systems without hard links
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -28,10 +28,10 @@ class LocalStorage:
     """A directory.
 
     Arguments:
-        root: the directory; a link to one will do.
+        root: the directory, or a link to one.
 
     Raises:
-        ConfigurationError: it is missing, not a directory, or not readable.
+        ConfigurationError: the directory does not exist or is not readable.
 
     """
 
@@ -40,24 +40,24 @@ class LocalStorage:
             what = "is not a directory" if root.exists() else "does not exist"
             raise ConfigurationError(
                 f"the data directory {root} {what}",
-                hint="Create it, or name another with --data-dir or PIPELINE_DATA_DIR.",
+                hint="Create it, or set another with --data-dir or PIPELINE_DATA_DIR.",
             )
         if not os.access(root, os.R_OK | os.X_OK):
             raise ConfigurationError(
                 f"the data directory {root} is not readable",
-                hint=f"Give user {os.geteuid()} the right to list it.",
+                hint=f"Allow user {os.geteuid()} to list it.",
             )
         self._root = root.resolve()
-        # names whose bytes are not UTF-8 go by an escaped form, which can be shown and stored
+        # names that are not UTF-8 have an escaped form, which can be shown and stored
         self._undecodable: dict[str, Path] = {}
 
     def list(self) -> Iterator[StoredFile]:
-        for folder, folders, files in os.walk(self._root, onerror=_refuse_to_pass_over):
+        for folder, folders, files in os.walk(self._root, onerror=_raise_unlistable):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            # a link to a folder is not entered, and yielded so that it is not passed over in silence
+            # a link to a folder is not followed; it is yielded so that `open` refuses it visibly
             links = [name for name in folders if Path(folder, name).is_symlink()]
             for name in sorted([*files, *links]):
-                if is_drop(name):
+                if is_loadable(name):
                     yield self._describe(Path(folder, name))
 
     def open(self, file: StoredFile) -> BinaryIO:
@@ -65,31 +65,33 @@ class LocalStorage:
         try:
             if not Path(os.path.realpath(path)).is_relative_to(self._root):
                 raise FileRefusedError(
-                    "a link that leads out of the data directory", hint="Copy the file in instead of linking to it."
+                    "the link points outside the data directory", hint="Copy the file into the directory instead."
                 )
             if not stat.S_ISREG(path.stat().st_mode):
-                raise FileRefusedError("not a plain file", hint="Put the file itself there, not a pipe or a device.")
+                raise FileRefusedError("not a regular file", hint="Replace it with a regular file.")
             return path.open("rb", buffering=0)
         except OSError as exc:
             raise FileRefusedError(
                 f"cannot be read ({exc.strerror})",
-                hint=f"Make it readable for user {os.geteuid()}, or take it away.",
+                hint=f"Make it readable for user {os.geteuid()}, or remove it.",
             ) from exc
 
     def is_unchanged(self, file: StoredFile) -> bool:
-        return _written(self._describe(self._path(file))) == _written(file)
+        return _content_version(self._describe(self._path(file))) == _content_version(file)
 
     def add(self, name: str, path: Path, checksum: str) -> bool:
         target = self._root / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not Path(os.path.realpath(target.parent)).is_relative_to(self._root):
-                raise FileRefusedError(f"{target.parent} leads out of the data directory", hint="Mend that link.")
+                raise FileRefusedError(
+                    f"the link {target.parent} points outside the data directory", hint="Correct the link."
+                )
             return _add(target, path, checksum)
         except OSError as exc:
             raise ConfigurationError(
                 f"{target} cannot be written ({exc.strerror})",
-                hint=f"Give user {os.geteuid()} the right to write there, and room.",
+                hint=f"Allow user {os.geteuid()} to write there, and check the free space.",
             ) from exc
 
     @property
@@ -103,9 +105,9 @@ class LocalStorage:
             path.rename(target)
         except OSError:
             return False
-        if _written(self._describe(target)) == _written(file):
+        if _content_version(self._describe(target)) == _content_version(file):
             return True
-        # a newer file had taken the name: it goes back, unless an even newer one has
+        # this is a newer file: move it back, unless an even newer one has the name
         with contextlib.suppress(FileExistsError):
             os.link(target, path)
             target.unlink()
@@ -128,40 +130,40 @@ class LocalStorage:
             status = path.stat()
         except OSError:
             return StoredFile(name, 0, "unreadable")
-        # the time of the last change to the file cannot be set, unlike that of its last modification
+        # unlike the modification time, programs cannot set the change time
         return StoredFile(
             name,
             status.st_size,
             f"{status.st_mtime_ns}-{status.st_ino}-{status.st_ctime_ns}",
-            is_strong=_vouches(status),
+            is_strong=_has_reliable_change_time(status),
             modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
         )
 
 
-def _vouches(status: os.stat_result) -> bool:
-    """Tell whether the time of the last change is one that the next change cannot have.
+def _has_reliable_change_time(status: os.stat_result) -> bool:
+    """Whether the next change of the file will have another change time.
 
-    Images that are mounted, and FAT, know no such time and give that of the last modification, in whole seconds.
+    Mounted images and FAT have no change time. They report the modification time, in whole seconds.
     """
-    return status.st_ctime_ns % 1_000_000_000 != 0 and time.time() - status.st_ctime >= _SETTLED_SECONDS
+    return status.st_ctime_ns % 1_000_000_000 != 0 and time.time() - status.st_ctime >= _RACY_SECONDS
 
 
-def _written(file: StoredFile) -> tuple[int, str]:
-    """Return what tells one content of a file from the next, and survives a new name, owner or mode."""
+def _content_version(file: StoredFile) -> tuple[int, str]:
+    """Return a token that changes with the content, but not with name, owner or mode."""
     return file.size, file.version.rpartition("-")[0]
 
 
-def _refuse_to_pass_over(exc: OSError) -> None:
-    """Refuse a folder that cannot be listed, which os.walk would leave out; one that has gone holds nothing."""
+def _raise_unlistable(exc: OSError) -> None:
+    """Raise where os.walk would skip a folder that cannot be listed. A folder that was removed is skipped."""
     if not isinstance(exc, FileNotFoundError):
         raise ConfigurationError(
             f"the folder {exc.filename} cannot be listed ({exc.strerror})",
-            hint=f"Give user {os.geteuid()} the right to list it, or take it away.",
+            hint=f"Allow user {os.geteuid()} to list it, or remove it.",
         ) from exc
 
 
 def _add(target: Path, path: Path, checksum: str) -> bool:
-    # a hidden name is no drop: nobody takes up half a file
+    # a hidden name, so that no run loads a part of the file
     descriptor, hidden = tempfile.mkstemp(dir=target.parent, prefix=".landing-")
     part = Path(hidden)
     try:
@@ -172,7 +174,7 @@ def _add(target: Path, path: Path, checksum: str) -> bool:
             os.fsync(copy.fileno())
         if _checksum(part) != checksum:
             raise changed()
-        if not _give_name(part, target):
+        if not _rename_without_replacing(part, target):
             if _checksum(target) != checksum:
                 raise other_bytes(target.name)
             return False
@@ -186,10 +188,10 @@ def _add(target: Path, path: Path, checksum: str) -> bool:
     return True
 
 
-def _give_name(part: Path, target: Path) -> bool:
-    """Give a file its name, unless something has it."""
+def _rename_without_replacing(part: Path, target: Path) -> bool:
+    """Rename a file unless the name is taken. Return whether it was renamed."""
     try:
-        # unlike a rename, a link never replaces what has the name
+        # unlike a rename, a link never replaces a file
         os.link(part, target)
     except FileExistsError:
         return False
@@ -198,7 +200,7 @@ def _give_name(part: Path, target: Path) -> bool:
             raise
         if target.exists():
             return False
-        # the name tells the content: what comes in between can only be the same bytes
+        # the name contains the checksum, so a file created in between has the same bytes
         part.rename(target)
     return True
 

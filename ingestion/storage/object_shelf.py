@@ -1,4 +1,4 @@
-"""A place for finished files in an object store."""
+"""A place for reports in an object store."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ class ObjectShelf:
     """A bucket or container, or a prefix in one.
 
     Arguments:
-        connection: to it.
-        timeout_seconds: how long it may fail, without progress, before it counts as down.
+        connection: the connection to it.
+        timeout_seconds: how long it may fail without progress.
 
     """
 
@@ -27,10 +27,10 @@ class ObjectShelf:
     def put(self, name: str, path: Path) -> None:
         content = path.read_bytes()
         attributes = {"Content-Type": "text/html; charset=utf-8"} if name.endswith(".html") else None
-        self._patience.insist(lambda: self._store.put(name, content, attributes=attributes, use_multipart=False))
+        self._patience.retry(lambda: self._store.put(name, content, attributes=attributes, use_multipart=False))
 
     def names(self) -> list[str]:
-        listed = self._patience.insist(lambda: self._store.list_with_delimiter(None))
+        listed = self._patience.retry(lambda: self._store.list_with_delimiter(None))
         return sorted(meta["path"] for meta in listed["objects"])
 
     def holds(self, name: str) -> bool:
@@ -41,7 +41,7 @@ class ObjectShelf:
                 return False
             return True
 
-        return self._patience.insist(is_there)
+        return self._patience.retry(is_there)
 
     def read(self, name: str) -> bytes | None:
         def content() -> bytes | None:
@@ -50,7 +50,7 @@ class ObjectShelf:
             except FileNotFoundError:
                 return None
 
-        return self._patience.insist(content)
+        return self._patience.retry(content)
 
     def remove(self, name: str) -> None:
         def gone() -> None:
@@ -59,4 +59,4 @@ class ObjectShelf:
             except FileNotFoundError:
                 return
 
-        self._patience.insist(gone)
+        self._patience.retry(gone)

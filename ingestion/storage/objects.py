@@ -1,8 +1,8 @@
 """A landing zone in an object store.
 
-Every read is conditional on the etag that the list gave, the first request and those that take up a broken one: what
-is read is one state of the object, whole, or the file is refused. Retries are made here and not by the library: with a
-pause that a signal can end, from the byte where the last one broke off, and for a bounded time.
+Every request for a file is conditional on its etag in the list. A file is therefore read in one state, completely, or
+it is refused. This module retries instead of the library: a signal ends a pause, a read continues at the byte where it
+broke off, and the time is bounded.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from obstore.exceptions import AlreadyExistsError, GenericError, InvalidPathErro
 
 from ingestion import log
 from ingestion.errors import BadDataError, FileRefusedError, StorageUnavailableError
-from ingestion.storage.base import StoredFile, changed, is_drop, other_bytes
-from ingestion.storage.faults import STORE_ERRORS, DeniedError, Patience, Place, may_not_read
+from ingestion.storage.base import StoredFile, changed, is_loadable, other_bytes
+from ingestion.storage.faults import STORE_ERRORS, DeniedError, Patience, Place, unreadable
 
 if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 18
 _PAGE = 1000
-# above this an upload goes in parts, without holding the file in memory
+# larger files are uploaded in parts, so that they need not fit into memory
 _WHOLE_BYTES = 32 << 20
 _PART_BYTES = 8 << 20
 
@@ -44,12 +44,12 @@ class _Buffer(Protocol):
 
 @dataclass(frozen=True)
 class Connection:
-    """A store, and how to speak of it.
+    """A connection to a store.
 
     Arguments:
         store: makes every request once.
-        writer: makes the same, for uploads in parts: there the library itself repeats a part.
-        place: for messages.
+        writer: returns a store that retries, for uploads in parts: only the library can repeat a part.
+        place: the store, as messages describe it.
 
     """
 
@@ -62,8 +62,8 @@ class ObjectStorage:
     """A bucket or container, or a prefix in one.
 
     Arguments:
-        connection: to it.
-        timeout_seconds: how long it may fail, without a byte of progress, before it counts as down.
+        connection: the connection to it.
+        timeout_seconds: how long it may fail without any progress.
 
     """
 
@@ -81,15 +81,15 @@ class ObjectStorage:
         try:
             return cast("BinaryIO", _ObjectStream(self._store, file, self._patience()))
         except DeniedError as exc:
-            raise may_not_read(exc) from exc
+            raise unreadable(exc) from exc
 
     def is_unchanged(self, file: StoredFile) -> bool:
-        # each response to a read of it bore this etag
-        return file.is_strong or _describe(self._patience().insist(partial(self._store.head, file.name))) == file
+        # every response to its reads had this etag
+        return file.is_strong or _describe(self._patience().retry(partial(self._store.head, file.name))) == file
 
     @property
     def can_archive(self) -> bool:
-        return False  # no store moves an object on the condition that it is still the same
+        return False  # no store can move an object only if it is unchanged
 
     def archive(self, file: StoredFile, checksum: str) -> bool:  # noqa: ARG002
         return False
@@ -111,14 +111,14 @@ class ObjectStorage:
                 return False
             return True
 
-        if self._patience().insist(put):
+        if self._patience().retry(put):
             return True
-        # or it was put by an attempt whose answer was lost
+        # an earlier attempt, whose answer was lost, may have put it
         self._check_is(name, checksum)
         return False
 
     def _add_in_parts(self, name: str, path: Path, checksum: str) -> bool:
-        """Upload in parts, of which stores do not all know a conditional form: but the name says what it holds."""
+        """Upload in parts. Not all stores can do that conditionally; the checksum in the name makes it safe."""
 
         def is_there() -> bool:
             try:
@@ -127,10 +127,10 @@ class ObjectStorage:
                 return False
             return True
 
-        if self._patience().insist(is_there):
+        if self._patience().retry(is_there):
             self._check_is(name, checksum)
             return False
-        self._patience().insist(
+        self._patience().retry(
             lambda: self._connection.writer().put(
                 name, _parts(path, checksum), use_multipart=True, chunk_size=_PART_BYTES, max_concurrency=4
             )
@@ -138,7 +138,7 @@ class ObjectStorage:
         return True
 
     def _check_is(self, name: str, checksum: str) -> None:
-        file = _describe(self._patience().insist(partial(self._store.head, name)))
+        file = _describe(self._patience().retry(partial(self._store.head, name)))
         digest = hashlib.sha256()
         with self.open(file) as stream:
             while chunk := stream.read(_CHUNK_BYTES):
@@ -147,74 +147,74 @@ class ObjectStorage:
             raise other_bytes(name)
 
     def _flat(self) -> Iterator["ObjectMeta"]:
-        """Yield all objects, a page in memory at a time, and go on behind the last one after a failure."""
+        """Yield all objects, page by page. After a failure, continue after the last object."""
         patience = self._patience()
         last: str | None = None
         is_sorted = True
         while True:
-            resumed_behind = last
+            resumed_after = last
             began = time.monotonic()
             try:
                 for page in self._store.list(offset=last, chunk_size=_PAGE):
                     patience.progress()
                     for meta in page:
-                        # not every store begins where it is asked to
-                        if resumed_behind is None or meta["path"] > resumed_behind:
+                        # some stores ignore the offset
+                        if resumed_after is None or meta["path"] > resumed_after:
                             is_sorted = is_sorted and (last is None or meta["path"] > last)
                             last = meta["path"]
                             yield meta
                     began = time.monotonic()
             except InvalidPathError as exc:
-                yield from self._around_unreadable_names(last, exc)
+                yield from self._by_folder(last, exc)
             except STORE_ERRORS as exc:
                 patience.wait(exc, began)
                 if not is_sorted:
                     raise StorageUnavailableError(
-                        f"{self._connection.place.url} failed while it was listed, and lists in no order",
-                        hint="Run again: what was loaded stays loaded.",
+                        f"{self._connection.place.url} failed while listing, and its list is not sorted",
+                        hint="Run again: loaded files stay loaded.",
                     ) from exc
                 continue
             return
 
-    def _around_unreadable_names(self, last: str | None, exc: InvalidPathError) -> Iterator["ObjectMeta"]:
-        """Yield what is left, folder by folder: a name that no path can have spoils the list of its folder only."""
-        log.event(f"{self._connection.place.url}: some names cannot be read; listing folder by folder")
-        spoilt: _Names = []
-        for meta in self._folder(None, spoilt):
+    def _by_folder(self, last: str | None, exc: InvalidPathError) -> Iterator["ObjectMeta"]:
+        """Yield the remaining objects, folder by folder, so that an invalid name affects only its own folder."""
+        log.event(f"{self._connection.place.url}: some names are invalid; listing folder by folder")
+        unlisted: _Names = []
+        for meta in self._folder(None, unlisted):
             if last is None or meta["path"] > last:
                 yield meta
         raise BadDataError(
-            f"{self._connection.place.url} has names that no path can have, such as {_quoted(exc)}: "
-            f"what is beside them was not looked at ({', '.join(spoilt) or 'the root'})",
-            hint="Rename or remove them: no empty, `.` or `..` segments, and no control characters.",
+            f"{self._connection.place.url} has invalid names, such as {_quoted(exc)}: "
+            f"these folders were not listed ({', '.join(unlisted) or 'the root'})",
+            hint="Rename or remove these objects: no empty, `.` or `..` segments, and no control characters.",
         ) from exc
 
-    def _folder(self, prefix: str | None, spoilt: _Names) -> Iterator["ObjectMeta"]:
+    def _folder(self, prefix: str | None, unlisted: _Names) -> Iterator["ObjectMeta"]:
         try:
-            result = self._patience().insist(partial(self._store.list_with_delimiter, prefix))
+            result = self._patience().retry(partial(self._store.list_with_delimiter, prefix))
         except InvalidPathError:
-            spoilt.append(f"{prefix or ''}/")
+            unlisted.append(f"{prefix or ''}/")
             return
         yield from result["objects"]
         for folder in result["common_prefixes"]:
             if len(folder) > len(prefix or ""):
-                yield from self._folder(folder, spoilt)
+                yield from self._folder(folder, unlisted)
 
     def _patience(self) -> Patience:
         return Patience(self._connection.place, self._timeout_seconds)
 
 
 class _ObjectStream(io.RawIOBase):
-    """One state of an object, read by as many requests as it takes."""
+    """One state of an object, read with as many requests as needed."""
 
     def __init__(self, store: "Store", file: StoredFile, patience: Patience) -> None:
         self._store = store
         self._file = file
         self._patience = patience
         self._chunks: Iterator[_Buffer] | None = None
-        self._rest = memoryview(b"")
+        self._buffer = memoryview(b"")
         self._position = 0
-        # the first answer is awaited here, so that what cannot be opened is refused now
+        # wait for the first answer, so that opening fails and not a later read
         self._fetch()
 
     def readable(self) -> bool:
@@ -223,10 +223,10 @@ class _ObjectStream(io.RawIOBase):
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0:
             return self.readall()
-        if not self._rest:
+        if not self._buffer:
             self._fetch()
-        piece = bytes(self._rest[:size])
-        self._rest = self._rest[size:]
+        piece = bytes(self._buffer[:size])
+        self._buffer = self._buffer[size:]
         return piece
 
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
@@ -236,11 +236,11 @@ class _ObjectStream(io.RawIOBase):
 
     def close(self) -> None:
         self._chunks = None
-        self._rest = memoryview(b"")
+        self._buffer = memoryview(b"")
         super().close()
 
     def _fetch(self) -> None:
-        """Make the next chunk the rest; at the end it stays empty."""
+        """Read the next chunk into the buffer, which stays empty at the end."""
         while self._position < self._file.size or self._chunks is None:
             began = time.monotonic()
             try:
@@ -255,8 +255,8 @@ class _ObjectStream(io.RawIOBase):
                 continue
             self._patience.progress()
             if chunk is not None:
-                self._rest = memoryview(chunk)
-                self._position += len(self._rest)
+                self._buffer = memoryview(chunk)
+                self._position += len(self._buffer)
             if self._position > self._file.size:
                 raise changed()
             return
@@ -268,14 +268,14 @@ class _ObjectStream(io.RawIOBase):
         if self._position:
             options["range"] = {"offset": self._position}
         answer = self._store.get(self._file.name, options=options)
-        # a store may not know the condition, and not heed it
+        # a store may ignore the condition
         if _describe(answer.meta) != self._file:
             raise changed()
         if self._position and answer.range[0] != self._position:
             raise FileRefusedError(
-                "the store does not hand out parts of it", hint="Look at the store: the transfer broke off."
+                "the transfer broke off, and the store cannot resume it", hint="Check the store, then run again."
             )
-        # as they come: what the library collects into larger chunks is lost where the line breaks
+        # unbuffered: chunks that the library collects are lost when the connection breaks
         return iter(answer.stream(min_chunk_size=1))
 
 
@@ -288,9 +288,9 @@ def _describe(meta: "ObjectMeta") -> StoredFile:
 
 def _is_shown(meta: "ObjectMeta") -> bool:
     *folders, name = meta["path"].split("/")
-    # what consoles put as a folder, `name/`, reaches us without its slash
+    # consoles create folders as objects `name/`; the library removes the slash
     is_folder = meta["size"] == 0 and "." not in name
-    return is_drop(name) and not is_folder and not any(folder.startswith(".") for folder in folders)
+    return is_loadable(name) and not is_folder and not any(folder.startswith(".") for folder in folders)
 
 
 def _parts(path: Path, checksum: str) -> Iterator[bytes]:
@@ -299,7 +299,7 @@ def _parts(path: Path, checksum: str) -> Iterator[bytes]:
         while part := file.read(_PART_BYTES):
             digest.update(part)
             if file.peek(1) == b"" and digest.hexdigest() != checksum:
-                # before the last part is handed over: the upload is never completed
+                # raised before the last part, so that the upload is never completed
                 raise changed()
             yield part
 

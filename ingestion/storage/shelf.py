@@ -1,6 +1,6 @@
-"""Where finished files are kept for people to fetch: a directory, or a prefix in an object store.
+"""A place for reports: a directory, or a prefix in an object store.
 
-Unlike in a landing zone, a name may be written again: the newest is what people want under it.
+Unlike in a landing zone, a file may be replaced.
 """
 
 import os
@@ -11,46 +11,46 @@ from typing import Protocol
 
 from ingestion.errors import ConfigurationError
 
-_HINT = "Make it writable, or name another place: PIPELINE_REPORT_DIR. PIPELINE_REPORTS_KEPT=0 writes no reports."
+_HINT = "Make it writable, or set another place in PIPELINE_REPORT_DIR. PIPELINE_REPORTS_KEPT=0 writes no reports."
 
 
 class Shelf(Protocol):
-    """A place for finished files, one level deep."""
+    """A place for reports, without subfolders."""
 
     @property
     def place(self) -> str:
-        """Where it is, for messages."""
+        """The location, for messages."""
         ...
 
     def put(self, name: str, path: Path) -> None:
-        """Put a file here, whole or not at all, in the place of what had its name.
+        """Write a file atomically, replacing a file of that name.
 
         Arguments:
-            name: without folders.
-            path: the file, on this machine.
+            name: the name, without folders.
+            path: the file on this machine.
 
         """
         ...
 
     def names(self) -> list[str]:
-        """Return the names of all files here, sorted."""
+        """Return the names of all files, sorted."""
         ...
 
     def holds(self, name: str) -> bool:
-        """Tell whether a file of that name is here."""
+        """Whether a file of that name exists."""
         ...
 
     def read(self, name: str) -> bytes | None:
-        """Return a file, or None where there is none of that name."""
+        """Return the content of a file, or None if it does not exist."""
         ...
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
         ...
 
 
 class LocalShelf:
-    """A directory, made when something is put there.
+    """A directory, which is created with the first file.
 
     Arguments:
         root: the directory.
@@ -71,7 +71,7 @@ class LocalShelf:
             try:
                 with path.open("rb") as source, os.fdopen(descriptor, "wb") as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
-                    # who may read the folder may read what is in it
+                    # everyone who may read the folder may read the report
                     os.fchmod(copy.fileno(), 0o644)
                 Path(hidden).replace(self.root / name)
             finally:

@@ -1,7 +1,7 @@
-"""Connections to object stores, from the settings that their own tools read.
+"""Connect to object stores, with the settings that their own tools use.
 
-The library reads the environment itself. What it does not know is added here: AWS profiles, connection strings of
-Azure, emulators, and a form of error that says what to do.
+The library reads most of the environment itself. This module adds AWS profiles, Azure connection strings, emulators,
+and errors that say what to do.
 """
 
 import configparser
@@ -48,7 +48,7 @@ _SECRETS = (
 _CONNECT_SECONDS = 5
 _LONGEST_SILENCE_SECONDS = 20.0
 _COMMAND_SECONDS = 30
-# how long a key of a command that names no end is taken to be good
+# how long a key is used if its command gives no expiry
 _KEY_MINUTES = 15
 
 
@@ -63,15 +63,15 @@ class _Target:
 
 
 def connect(scheme: str, rest: str, timeout_seconds: float) -> Connection:
-    """Return a connection; nothing is sent yet.
+    """Return a connection to a store, without making a request.
 
     Arguments:
         scheme: s3, gs or az.
-        rest: bucket or container, and a prefix behind a slash.
-        timeout_seconds: how long the store may fail before it counts as down.
+        rest: the bucket or container, and optionally a slash and a prefix.
+        timeout_seconds: how long the store may fail without progress.
 
     Raises:
-        ConfigurationError: the settings do not make up a connection.
+        ConfigurationError: the settings are incomplete or wrong.
 
     """
     bucket, _, prefix = rest.partition("/")
@@ -79,7 +79,7 @@ def connect(scheme: str, rest: str, timeout_seconds: float) -> Connection:
     url = f"{scheme}://{bucket}/{prefix}".rstrip("/")
     if not bucket or any(segment in {"", ".", ".."} for segment in prefix.split("/") if prefix):
         raise ConfigurationError(
-            f"{url} names no place in a store", hint=f"Write it as {scheme}://name-of-the-bucket/folder/folder."
+            f"{url} is not a valid location", hint=f"Write it as {scheme}://name-of-the-bucket/folder/folder."
         )
     environ = _environment()
     target = {"s3": _s3, "gs": _gcs, "az": _azure}[scheme](url, bucket, environ)
@@ -91,10 +91,10 @@ def connect(scheme: str, rest: str, timeout_seconds: float) -> Connection:
             target.place,
         )
     except (BaseError, ValueError, OSError) as exc:
-        # the library's text may quote the setting, and that may be a secret
+        # the library's text may quote a secret setting
         raise ConfigurationError(
-            f"the settings for {url} are not usable ({type(exc).__name__})",
-            hint=f"Look at {target.place.credentials}, and {target.place.setting}.",
+            f"the settings for {url} are invalid ({type(exc).__name__})",
+            hint=f"Check {target.place.credentials}; and {target.place.setting}.",
         ) from None
 
 
@@ -102,7 +102,7 @@ def _make(target: _Target, prefix: str, seconds: float, *, repeats: bool) -> S3S
     client: ClientConfig = {
         "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
         "read_timeout": timedelta(seconds=min(_LONGEST_SILENCE_SECONDS, max(seconds / 3, 0.1))),
-        # of the whole transfer: a large file takes as long as it takes
+        # for the whole transfer of a file of any size
         "timeout": timedelta(days=1),
         "allow_http": bool(target.endpoint and target.endpoint.startswith("http://")),
     }
@@ -117,7 +117,7 @@ def _make(target: _Target, prefix: str, seconds: float, *, repeats: bool) -> S3S
 
 
 def _environment() -> Mapping[str, str]:
-    """Return the environment without empty settings of stores, which compose files make and the library takes."""
+    """Return the environment without empty settings. Compose files create them, and the library would use them."""
     for name in [name for name, value in os.environ.items() if not value and name.startswith(_FAMILIES)]:
         del os.environ[name]
     return os.environ
@@ -149,7 +149,7 @@ def _s3(url: str, bucket: str, environ: Mapping[str, str]) -> _Target:
             "AWS_SKIP_SIGNATURE",
         )
         if not given and not is_elsewhere and environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
-            raise ConfigurationError(f"no credentials for {url} were found", hint=f"Set {place.credentials}.")
+            raise ConfigurationError(f"no credentials found for {url}", hint=f"Set {place.credentials}.")
     region = _first(environ, "AWS_REGION", "AWS_DEFAULT_REGION") or profile.get("region")
     if region:
         options["region"] = region
@@ -162,7 +162,7 @@ def _s3(url: str, bucket: str, environ: Mapping[str, str]) -> _Target:
 
 @dataclass(frozen=True)
 class _Profile:
-    """A profile of the AWS tools: what ~/.aws/config and ~/.aws/credentials say about it."""
+    """A profile of the AWS tools, from ~/.aws/config and ~/.aws/credentials."""
 
     name: str
     values: Mapping[str, str] = field(repr=False)
@@ -179,7 +179,8 @@ class _Profile:
         )
         if name and not any(sections):
             raise ConfigurationError(
-                f"there is no AWS profile {name}", hint=f"Add it to {config} or {shared}, or correct AWS_PROFILE."
+                f"the AWS profile {name} does not exist",
+                hint=f"Add it to {config} or {shared}, or correct AWS_PROFILE.",
             )
         return cls(wanted, {key: value for section in sections for key, value in section.items()})
 
@@ -195,7 +196,7 @@ class _Profile:
             given = {**keys, **({"session_token": token} if token else {})}
             return given, tuple(given.values())
         if command := self.get("credential_process"):
-            # once now: what it says in vain to the library does not reach a person
+            # run it now as well, because the library would not show its error
             _from_command(command, dict(environ))
             return {"credential_provider": lambda: _from_command(command, dict(environ))}, ()
         if token_file := self.get("web_identity_token_file"):
@@ -210,8 +211,8 @@ class _Profile:
             return import_module("obstore.auth.boto3").Boto3CredentialProvider(session, ttl=timedelta(minutes=15))
         except ImportError:
             raise ConfigurationError(
-                f"the AWS profile {self.name} signs in by a role or by SSO, and that needs boto3, which is not here",
-                hint="pip install boto3, or give the profile a credential_process: "
+                f"the AWS profile {self.name} signs in with a role or SSO, which needs boto3",
+                hint="Install boto3 with pip, or give the profile a credential_process: "
                 f"aws configure export-credentials --format process --profile {self.name}",
             ) from None
 
@@ -221,14 +222,14 @@ def _section(file: Path, name: str) -> dict[str, str]:
     try:
         parser.read(file, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError):
-        raise ConfigurationError(f"{file} cannot be understood", hint="Mend it, or move it away.") from None
+        raise ConfigurationError(f"{file} is not a valid configuration file", hint="Correct or remove it.") from None
     return dict(parser[name]) if parser.has_section(name) else {}
 
 
 def _from_command(command: str, environ: Mapping[str, str]) -> "S3Credential":
     """Run a profile's credential_process, as the AWS tools do."""
     try:
-        # a shell command by its own definition, out of the user's own file
+        # the AWS tools define it as a shell command; it comes from the user's own file
         done = subprocess.run(  # noqa: S602
             command, shell=True, env=environ, capture_output=True, timeout=_COMMAND_SECONDS, check=True
         )
@@ -246,8 +247,8 @@ def _from_command(command: str, environ: Mapping[str, str]) -> "S3Credential":
         }
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as exc:
         raise ConfigurationError(
-            f"the AWS profile's credential_process gave no credentials ({type(exc).__name__})",
-            hint="Run it by hand and mend it.",
+            f"the AWS profile's credential_process returned no credentials ({type(exc).__name__})",
+            hint="Run the command by hand to see its error.",
         ) from None
 
 
@@ -266,7 +267,7 @@ def _gcs(url: str, bucket: str, environ: Mapping[str, str]) -> _Target:
     endpoint = _first(environ, "GOOGLE_BASE_URL")
     if emulator:
         endpoint = emulator if "://" in emulator else f"http://{emulator}"
-        # `skip_signature` does not do: uploads would ask the metadata service for a token all the same
+        # with `skip_signature`, uploads would still request a token from the metadata service
         options["credential_provider"] = lambda: {"token": "emulator", "expires_at": None}
     if endpoint:
         options["base_url"] = endpoint.rstrip("/")
@@ -292,7 +293,7 @@ def _key_file(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigurationError(
             f"GOOGLE_APPLICATION_CREDENTIALS names {path}, which is not a key file",
-            hint="It is the JSON that Google hands out for a service account.",
+            hint="Use the JSON key file of a service account.",
         )
     return content
 
@@ -302,8 +303,8 @@ def _from_google_auth(kind: str | None) -> Any:
         return import_module("obstore.auth.google").GoogleCredentialProvider()
     except ImportError:
         raise ConfigurationError(
-            f"the key file is of the type {kind}, and that needs google-auth, which is not here",
-            hint="pip install google-auth requests, or use the key of a service account.",
+            f"a key file of the type {kind} needs google-auth",
+            hint="Install google-auth and requests with pip, or use the key of a service account.",
         ) from None
 
 
@@ -328,7 +329,7 @@ def _azure(url: str, container: str, environ: Mapping[str, str]) -> _Target:
     is_emulator = environ.get("AZURE_STORAGE_USE_EMULATOR", "").lower() in {"1", "true"}
     if not account and not is_emulator:
         raise ConfigurationError(
-            f"{url} is in no known storage account",
+            f"the storage account of {url} is unknown",
             hint="Set AZURE_STORAGE_ACCOUNT_NAME, or AZURE_STORAGE_CONNECTION_STRING.",
         )
     found = {"account_name": account, "account_key": key, "sas_key": signature, "endpoint": endpoint}

@@ -124,7 +124,7 @@ def test_a_version_vouches_for_its_bytes_once_it_is_old_enough(
     os.utime(path, ns=(1, 1))
     young = listed(storage, "sleep.csv")
     assert not young.is_strong, "it could change again within one tick of the clock"
-    monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
+    monkeypatch.setattr(local, "_RACY_SECONDS", 0)
     old = listed(storage, "sleep.csv")
     assert old.is_strong
     assert old == young, "age is no change"
@@ -136,7 +136,7 @@ def test_a_file_system_of_whole_seconds_is_not_believed(
 ) -> None:
     """As of a mounted image, whose builder sets all times to one."""
     path = put(root, "sleep.csv")
-    monkeypatch.setattr(local, "_SETTLED_SECONDS", 0)
+    monkeypatch.setattr(local, "_RACY_SECONDS", 0)
     status = path.stat()
     assert listed(storage, "sleep.csv").is_strong == (status.st_ctime_ns % 10**9 != 0)
     whole = os.stat_result(tuple(status), {"st_ctime_ns": 10**18, "st_ctime": 1e9, "st_mtime_ns": 10**18})
@@ -189,13 +189,13 @@ def test_a_link_that_leads_out_is_listed_and_refused(target: str, root: Path, st
     put(root.parent, "landing-2/secret.csv")
     (root / "sleep.csv").symlink_to(target.format(outside=root.parent))
     assert names(storage) == ["sleep.csv"]
-    assert "leads out" in refused(storage, "sleep.csv")
+    assert "points outside" in refused(storage, "sleep.csv")
 
 
 def test_a_name_that_leads_out_is_refused(root: Path, storage: LocalStorage) -> None:
     put(root.parent, "secret.csv")
     for name in ("../secret.csv", str(root.parent / "secret.csv")):
-        with pytest.raises(FileRefusedError, match="leads out"):
+        with pytest.raises(FileRefusedError, match="points outside"):
             storage.open(StoredFile(name, 1, ""))
 
 
@@ -205,14 +205,14 @@ def test_a_linked_folder_is_named_and_not_entered(root: Path, storage: LocalStor
     (root / "out").symlink_to(root.parent / "elsewhere")
     (root / "folder/back").symlink_to(root)
     assert names(storage) == ["out", "folder/back", "folder/sleep.csv"]
-    assert "leads out" in refused(storage, "out")
-    assert "plain file" in refused(storage, "folder/back")
+    assert "points outside" in refused(storage, "out")
+    assert "regular file" in refused(storage, "folder/back")
 
 
 def test_a_pipe_is_refused_without_waiting_for_its_writer(root: Path, storage: LocalStorage) -> None:
     os.mkfifo(root / "sleep.csv")
     assert names(storage) == ["sleep.csv"]
-    assert "plain file" in refused(storage, "sleep.csv")
+    assert "regular file" in refused(storage, "sleep.csv")
 
 
 @pytest.mark.parametrize("target", ["sleep.csv", "gone.csv"])

@@ -187,4 +187,4 @@ def test_a_missing_bucket_ends_the_run_with_78(
     assert settings.database
     result = run(Settings(database=settings.database, data_dir="s3://no-such-bucket", use_manifest=True), "ingest")
     assert result.exit_code == 78
-    assert "no such bucket" in (result.error_summary or "")
+    assert "does not exist" in (result.error_summary or "")

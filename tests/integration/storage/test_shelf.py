@@ -31,7 +31,7 @@ def test_what_is_put_is_there_and_the_newest_counts(zone: Zone, tmp_path: Path) 
 
 
 def test_a_place_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="ftp:// is not a kind of place for reports"):
+    with pytest.raises(ConfigurationError, match="ftp:// is not supported as a place for reports"):
         open_shelf("ftp://host/reports")
 
 

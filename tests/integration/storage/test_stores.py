@@ -53,10 +53,10 @@ def test_a_named_profile_with_a_command(profiles: Path, seaweedfs: Zone, monkeyp
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("", "no AWS profile other"),
-        ("[profile other]\ncredential_process = false\n", "gave no credentials"),
+        ("", "the AWS profile other does not exist"),
+        ("[profile other]\ncredential_process = false\n", "returned no credentials"),
         ("[profile other]\nsso_session = x\nsso_account_id = 1\n", "boto3|sso"),
-        ("nonsense", "cannot be understood"),
+        ("nonsense", "not a valid configuration file"),
     ],
 )
 def test_a_profile_that_does_not_do(
@@ -96,7 +96,7 @@ def test_an_azure_account_by_its_variables(servers, monkeypatch: pytest.MonkeyPa
     zone = store_zone(servers("azurite"), monkeypatch)
     zone.put("sleep.csv", b"x")
     monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING")
-    with pytest.raises(ConfigurationError, match="no known storage account"):
+    with pytest.raises(ConfigurationError, match="the storage account of .* is unknown"):
         zone.open()
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", AZURE_ACCOUNT)
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", AZURE_KEY)
@@ -111,7 +111,7 @@ def test_an_azure_account_by_its_variables(servers, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read"), ("nonsense", "not a key file"), ('{"type": "service_account"}', "not usable")],
+    [(None, "cannot be read"), ("nonsense", "not a key file"), ('{"type": "service_account"}', "are invalid")],
 )
 def test_a_google_key_file_that_does_not_do(
     content: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -137,7 +137,7 @@ def test_a_google_key_file(servers, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("location", ["s3://", "s3:///x", "s3://bucket/a//b", "s3://bucket/../x", "ftp://x/y"])
 def test_a_location_that_is_none(location: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"names no place|not a kind"):
+    with pytest.raises(ConfigurationError, match=r"not a valid location|not supported"):
         open_storage(location)
 
 
