@@ -188,8 +188,8 @@ def test_a_folder_can_be_copied_into_the_volume(production: Compose) -> None:
     own = Compose(production.file, f"{production.project}-copy", {**production.environment, "DATA_LAKE": "data_lake"})
     try:
         result = own(
-            *("run", "--rm", "--no-deps", "--volume", f"{REPOSITORY}/sample_data:/drop:ro"),
-            *("--volume", f"{own.project}_data_lake:/landing", "pipeline", "cp", "-r", "/drop/.", "/landing/"),
+            *("run", "--rm", "--no-deps", "--volume", f"{REPOSITORY}/sample_data:/exports:ro"),
+            *("--volume", f"{own.project}_data_lake:/landing", "pipeline", "cp", "-r", "/exports/.", "/landing/"),
         )
         assert result.returncode == 0, result.output
         listed = own("run", "--rm", "--no-deps", "pipeline", "/bin/ls", "/data_lake")
