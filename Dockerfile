@@ -1,16 +1,16 @@
-# The pipeline as a job image: `docker run IMAGE` migrates, ingests and runs dbt once, then exits.
-# Built by scripts/build-image.sh, which fills in the labels. What is in it and why: docs/image.md
+# The pipeline as a job: `docker run IMAGE` runs it once and exits. scripts/build-image.sh builds the image and sets the
+# labels; docs/image.md lists what it contains.
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
-# tini: a bare program as PID 1 ignores a SIGTERM that comes before its handler is installed
+# Without tini as PID 1, a SIGTERM that arrives before the program installs its handler would be ignored.
 # hadolint ignore=DL3008
 RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends tini && \
     rm -rf /var/lib/apt/lists/*
 
-# The dependencies are a layer of their own, remade only when the lock file changes. A registry or a certificate of
-# your own comes in as a build secret and stays in no layer.
+# The dependencies have a layer of their own, which changes only with the lock file. A private registry and its
+# certificate are build secrets and stay in no layer.
 COPY requirements/runtime.txt /build/runtime.txt
 RUN --mount=type=secret,id=pip_config,target=/etc/pip.conf \
     --mount=type=secret,id=pip_cert \
@@ -23,10 +23,11 @@ COPY docker/prune-venv.sh /build/prune-venv.sh
 RUN sh /build/prune-venv.sh /opt/venv && \
     /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
 
-# The program, compiled, and dbt's parsed project, so that the first run starts warm.
+# Compiles the program and parses the dbt project, so that no run has to.
 FROM build AS app
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH DBT_SEND_ANONYMOUS_USAGE_STATS=false
+COPY LICENSE LICENSE
 COPY sql/ sql/
 COPY dbt/ dbt/
 COPY ingestion/ ingestion/
@@ -46,8 +47,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PIPELINE_DATA_DIR=/data_lake
 COPY --from=build /usr/bin/tini-static /usr/bin/tini
 COPY --from=build /opt/venv /opt/venv
-# The official base comes without compiled standard library modules; a read-only root could never keep them.
-# 10001: a number, so that Kubernetes can check runAsNonRoot; no passwd entry is needed, any other number works too.
+# The base image has no compiled standard library, and a read-only root cannot store one.
+# The user is a number, so that Kubernetes can check runAsNonRoot; it needs no passwd entry, and any number works.
 RUN PYTHONDONTWRITEBYTECODE='' python -c 'import dbt.cli.main, dbt.adapters.postgres, pandas, sqlalchemy, rich.progress' && \
     install -d -m 0755 -o 10001 -g 10001 /data_lake /reports && \
     rm -rf /tmp/* /root/.cache
@@ -62,7 +63,8 @@ ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 ARG SOURCE=unknown
 LABEL org.opencontainers.image.title="wearables-pipeline" \
-      org.opencontainers.image.description="Wearable-device CSV drops into Postgres, exactly once, and on to dbt" \
+      org.opencontainers.image.description="Loads wearable-device exports into PostgreSQL exactly once and builds marts with dbt" \
+      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \

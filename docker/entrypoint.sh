@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# What runs around the program in the container: secrets from files, the termination log, then exec.
+# The container's entrypoint: reads secrets from files, sets the termination log, then becomes the program.
 #
-#   docker run IMAGE                 migrate, ingest, dbt: python -m ingestion run
-#   docker run IMAGE status --json   python -m ingestion status --json; so with every command the program knows
-#   docker run -it IMAGE bash        any program on PATH is run as it is
+#   docker run IMAGE                 python -m ingestion run: migrate, ingest, dbt, report
+#   docker run IMAGE status --json   python -m ingestion status --json, and so for every command of the pipeline
+#   docker run -it IMAGE bash        any other program on PATH
 #
-# The fixed order (apply sql/, ingest, dbt) and the waiting for a database that is still starting
-# (PIPELINE_DB_WAIT_SECONDS) are inside `python -m ingestion run`: one process, so that a signal reaches all of it,
-# a failure anywhere is recorded in ops.pipeline_runs, and the waiting is written once for every way of starting.
-# Exit codes are the program's; this script itself exits 78 (bad configuration) only.
+# `python -m ingestion run` itself runs the steps and waits for a database that is still starting. Because it is one
+# process, a signal reaches every step, and ops.pipeline_runs records a failure of any of them.
+# The exit codes are those of the program. The script's own failures exit with 78 (bad configuration).
 set -euo pipefail
 
 readonly EX_CONFIG=78
@@ -36,14 +35,14 @@ file_env() {
     fail_configuration "$name and $file_name are both set: unset one of them"
   fi
   if [[ ! -e $file ]]; then
-    fail_configuration "$file_name: there is no file $file: mount the secret there, or correct the path"
+    fail_configuration "$file_name: the file $file does not exist: mount the secret there or correct the path"
   fi
   if [[ ! -f $file || ! -r $file ]]; then
-    fail_configuration "$file_name: $file cannot be read by uid $(id -u): on the host, chmod 0444 the file (in a \
-folder of mode 0700), or run the container as the file's owner (--user)"
+    fail_configuration "$file_name: uid $(id -u) cannot read $file: on the host, chmod 0444 the file (in a folder of \
+mode 0700), or run the container as the file's owner (--user)"
   fi
   value=$(tr -d '\0' <"$file")
-  if [[ -z $value ]]; then fail_configuration "$file_name: $file is empty"; fi
+  if [[ -z $value ]]; then fail_configuration "$file_name: the file $file is empty: write the secret into it"; fi
   export "$name=$value"
   unset "$file_name"
 }
@@ -53,8 +52,8 @@ read_secret_files() {
   for name in "${SECRET_NAMES[@]}"; do file_env "$name"; done
 }
 
-# Kubernetes shows the last words of a container from this file; elsewhere it does not exist
-offer_termination_log() {
+# Kubernetes reads a container's termination message from this file. Elsewhere the file does not exist.
+set_termination_log() {
   if [[ -w $TERMINATION_LOG ]]; then
     export PIPELINE_TERMINATION_LOG=$TERMINATION_LOG
   else
@@ -62,8 +61,8 @@ offer_termination_log() {
   fi
 }
 
-# A program on PATH is run as it is; all else is the pipeline's, which answers an unknown command with its usage.
-# ls is the pipeline's: it shows the landing zone.
+# Everything that is not a program on PATH is a command of the pipeline, which reports unknown commands.
+# `ls` is a command of the pipeline: it lists the landing zone.
 is_program() {
   [[ $1 != -* && $1 != ls ]] && type -P -- "$1" >/dev/null
 }
@@ -72,7 +71,7 @@ main() {
   if (($# == 0)); then set -- run; fi
   if is_program "$1"; then exec "$@"; fi
   read_secret_files
-  offer_termination_log
+  set_termination_log
   exec python -m ingestion "$@"
 }
 

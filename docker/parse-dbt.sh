@@ -1,11 +1,10 @@
 #!/bin/sh
-# Parses the dbt project while the image is built, so that a run's first `dbt build` need not: leaves
-# dbt/target/partial_parse.msgpack. No database is asked and no password is used. Run in the folder that holds dbt/.
+# Parses the dbt project into dbt/target/partial_parse.msgpack while the image is built, so that a run can skip it.
+# Needs no database and no password. Run it in the folder that contains dbt/.
 set -eu
 
-[ -f dbt/dbt_project.yml ] || exit 0
-# the settings of compose.prod.yaml, and the variables of ingestion/transform.py: dbt takes what it parsed only while
-# these say the same, and parses anew otherwise
+# dbt reuses the result only with the same profile and variables: these are the settings of compose.prod.yaml and the
+# variables of ingestion/transform.py.
 export PGHOST=postgres PGPORT=5432 PGDATABASE=wearables PGUSER=pipeline PGSSLMODE=prefer
 export PGPASSWORD=unused-while-parsing PIPELINE_TRANSFORMER_ROLE=wearables_transformer
 dbt --quiet parse --vars '{"raw_schema": "raw"}' --project-dir dbt --profiles-dir dbt \

@@ -1,3 +1,3 @@
-"""Wearable-device CSV drops into Postgres, exactly once, and on to dbt."""
+"""Load wearable-device exports into PostgreSQL exactly once and build marts with dbt."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

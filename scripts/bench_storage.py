@@ -1,4 +1,4 @@
-"""Measures the object-store load beside the local one: SeaweedFS on loopback, the same file, the same database.
+"""Measure loading from an object store (SeaweedFS on loopback) beside loading from a directory.
 
 Usage: python -m scripts.bench_storage [--rows 500000] [--repetitions 3] [--keys 100000]
 """
@@ -22,7 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 from ingestion import embedded
 from ingestion.config import Database
 from ingestion.storage import Storage, open_storage
-from scripts.bench import BUILD, fresh_database, generate, machine, measure
+from scripts.bench_clients import fresh_database, machine, measure
+from scripts.bench_inputs import BUILD, generate
 from tests.integration.storage.servers import s3_environ, seaweedfs
 
 _CHUNK_BYTES = 1 << 18
@@ -30,16 +31,16 @@ _PAGE = 1000
 
 
 class Pages(BaseHTTPRequestHandler):
-    """A bucket of that many keys, all listed and none there."""
+    """A bucket that lists many keys and contains no objects."""
 
     protocol_version = "HTTP/1.1"
     keys = 0
 
     def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+        """Keep the log empty."""
 
     def do_GET(self) -> None:
-        """Answer with the next page."""
+        """Answer with the next page of keys."""
         token = parse_qs(urlsplit(self.path).query).get("continuation-token", ["0"])[0]
         start, end = int(token), min(int(token) + _PAGE, self.keys)
         keys = "".join(
@@ -57,7 +58,7 @@ class Pages(BaseHTTPRequestHandler):
 
 
 def read_all(storage: Storage) -> int:
-    """Read every file to its end, and return the number of bytes."""
+    """Read every file to its end and return the number of bytes."""
     size = 0
     for file in storage.list():
         with storage.open(file) as stream:
@@ -77,7 +78,7 @@ def seconds_of(work: Callable[[], object], repetitions: int) -> float:
 
 
 def ingest(server: Database, location: str) -> tuple[float, float]:
-    """Return the seconds of a first ingest, and of another without a change."""
+    """Return the seconds of a first ingest and of a second one that finds nothing new."""
     with fresh_database(server) as database:
         environment = {"DATABASE_URL": database.dsn, "PIPELINE_LOG_FORMAT": "json"}
         command = [sys.executable, "-m", "ingestion", "ingest", "--data-dir", location, "--use-manifest"]
@@ -86,7 +87,7 @@ def ingest(server: Database, location: str) -> tuple[float, float]:
 
 
 def list_many(keys: int) -> None:
-    """List a bucket of many keys, and say how long it took and what it held in memory."""
+    """List a bucket with many keys, and print the time and memory that it took."""
     handler = type("_Pages", (Pages,), {"keys": keys})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
@@ -99,15 +100,17 @@ def list_many(keys: int) -> None:
     seconds = time.perf_counter() - begin
     held = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     server.shutdown()
-    print(f"list {found:,} keys: {seconds:.2f} s, {held:.1f} MB more at its peak (both with the server's own)\n")
+    print(f"list {found:,} keys: {seconds:.2f} s, {held:.1f} MB more memory at the peak (both include the server)\n")
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Read the command line, measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=500_000, help="of the file (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=3, help="the median counts (default: %(default)s)")
-    parser.add_argument("--keys", type=int, default=100_000, help="to be listed (default: %(default)s)")
+    parser.add_argument("--rows", type=int, default=500_000, help="rows of the file (default: %(default)s)")
+    parser.add_argument(
+        "--repetitions", type=int, default=3, help="print the median of this many measurements (default: %(default)s)"
+    )
+    parser.add_argument("--keys", type=int, default=100_000, help="keys to list (default: %(default)s)")
     arguments = parser.parse_args()
 
     list_many(arguments.keys)
@@ -117,11 +120,11 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         store = seaweedfs(stack, folder)
-        store.put(store.bucket, f"drops/{path.name}", content)
+        store.put(store.bucket, f"exports/{path.name}", content)
         os.environ.update(store.environ)
-        # past the proxy of the tests, which is no fast one
+        # Not through the proxy of the tests, which is slow.
         os.environ["AWS_ENDPOINT_URL"] = "http://{}:{}".format(*store.upstream)
-        zones = {"local directory": str(path.parent), "SeaweedFS (S3)": f"s3://{store.bucket}/drops"}
+        zones = {"local directory": str(path.parent), "SeaweedFS (S3)": f"s3://{store.bucket}/exports"}
         data_directory = BUILD / "postgres"
         shutil.rmtree(data_directory, ignore_errors=True)
         server = stack.enter_context(embedded.server(data_directory))

@@ -1,17 +1,13 @@
 #!/usr/bin/env bash
-# Builds the image with its labels. Usage: scripts/build-image.sh [TAG] [docker build options…]
+# Builds the image and sets its labels. Usage: scripts/build-image.sh [TAG] [OPTIONS of docker buildx build]
 #
-#   IMAGE_VERSION     default: the version of ingestion/__init__.py
-#   IMAGE_SOURCE      default: the https address of the git remote `origin`, without credentials
-#   PYTHON_IMAGE      default: the Dockerfile's base
-#   PIP_CONFIG_FILE   a pip.conf for a registry of your own; used while building and kept in no layer
-#   PIP_CERT          the certificates that pip trusts while building; kept in no layer
+#   IMAGE_VERSION     the version label; default: the program's version
+#   IMAGE_SOURCE      the source label; default: the https address of the git remote `origin`, without credentials
+#   PYTHON_IMAGE      the base image; default: the one in the Dockerfile
+#   PIP_CONFIG_FILE   a pip.conf for a package registry of your own; it is a build secret and stays in no layer
+#   PIP_CERT          certificates for pip to trust; a build secret too
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-
-version() {
-  sed -n 's/^__version__ = "\(.*\)"$/\1/p' ingestion/__init__.py
-}
 
 revision() {
   local commit
@@ -23,7 +19,7 @@ revision() {
   echo "$commit"
 }
 
-# the commit's own time, so that the same commit gives the same labels
+# The time of the commit, so that one commit always gets the same labels.
 created() {
   TZ=UTC git log -1 --date='format-local:%Y-%m-%dT%H:%M:%SZ' --format=%cd 2>/dev/null || date -u +%Y-%m-%dT%H:%M:%SZ
 }
@@ -44,12 +40,12 @@ main() {
     shift
   fi
   local options=(
-    --build-arg "VERSION=${IMAGE_VERSION:-$(version)}"
+    --build-arg "VERSION=${IMAGE_VERSION:-$(scripts/version.sh)}"
     --build-arg "REVISION=$(revision)"
     --build-arg "CREATED=$(created)"
     --build-arg "SOURCE=${IMAGE_SOURCE:-$(source_address)}"
   )
-  # into the local engine, unless the caller pushes or exports
+  # Load the image into the local engine unless the caller pushes or exports it.
   if [[ " $* " != *" --push "* && " $* " != *" --output "* ]]; then options+=(--load); fi
   if [[ -n ${PYTHON_IMAGE:-} ]]; then options+=(--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"); fi
   if [[ -f ${PIP_CONFIG_FILE:-} ]]; then options+=(--secret "id=pip_config,src=$PIP_CONFIG_FILE"); fi

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Checks what an image promises: size, user, labels, no secrets, nothing in it that a run does not need.
-# Usage: scripts/check-image.sh [IMAGE]    MAX_MEGABYTES (default 400) is the limit of its size, uncompressed
+# Checks the size, user, labels and contents of an image, and that it contains no secrets.
+# Usage: scripts/check-image.sh [IMAGE]
+#
+#   MAX_MEGABYTES   the largest uncompressed size; default 400
 set -euo pipefail
 
 image=${1:-wearables-pipeline:latest}
@@ -14,7 +16,7 @@ bad() {
 
 inspect() { docker image inspect --format "$1" "$image"; }
 
-# in_image COMMAND…: run it as root in the image, without a network
+# in_image COMMAND...: run the command as root in the image, without a network
 in_image() { docker run --rm --network none --user 0 --entrypoint '' "$image" "$@"; }
 
 check_size() {
@@ -41,7 +43,7 @@ check_labels() {
   done
 }
 
-# names of settings are fine (PGPASSWORD_FILE), values are not; an address with credentials never is
+# Names of settings such as PGPASSWORD_FILE are allowed; values, and addresses with credentials, are not.
 check_secrets() {
   local text found
   text=$(
@@ -50,7 +52,7 @@ check_secrets() {
   )
   found=$(grep -oiE '(://[^/@ ]+:[^/@ ]+@)|((password|passwd|token|secret|api_?key)[a-z_]*=[^ "$]+)|BEGIN [A-Z ]*PRIVATE KEY' \
     <<<"$text" || true)
-  if [[ -z $found ]]; then ok "no secret in the history or the configuration"; else bad "looks like a secret: $found"; fi
+  if [[ -z $found ]]; then ok "no secret in the history or the configuration"; else bad "possible secret: $found"; fi
   found=$(in_image find / -xdev \( -name 'pip.conf' -o -name '.netrc' -o -name '.pypirc' -o -name '*.pem' -path '/app/*' \
     -o -name '.env' -o -name '.pgpass' -o -path '/app/secrets' \) -not -path '/proc/*')
   if [[ -z $found ]]; then ok "no credential file"; else bad "credential files: $found"; fi
@@ -62,7 +64,7 @@ check_content() {
   if [[ -z $found ]]; then ok "no compiler"; else bad "build tools: $found"; fi
   found=$(in_image find /opt/venv /app -type d \( -name tests -o -name test \) \
     -not -path '/app/dbt/*' -not -path '*/site-packages/dbt/include/*')
-  if [[ -z $found ]]; then ok "no tests"; else bad "tests: $found"; fi
+  if [[ -z $found ]]; then ok "no tests"; else bad "folders of tests: $found"; fi
   found=$(in_image sh -c 'find /root /tmp /var/cache/apt /var/lib/apt/lists -type f -size +200k; find / -xdev -type d -path "*/.cache/pip"')
   if [[ -z $found ]]; then ok "no caches"; else bad "caches: $found"; fi
   found=$(in_image find /app /opt/venv \( -perm -0002 -o -perm -4000 -o -perm -2000 \) -not -type l)
@@ -76,7 +78,7 @@ main() {
   check_secrets
   check_content
   if ((failures > 0)); then
-    printf '%s failed %d checks\n' "$image" "$failures" >&2
+    printf 'check-image: %s failed %d checks\n' "$image" "$failures" >&2
     exit 1
   fi
 }

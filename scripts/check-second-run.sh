@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Runs an image on sample_data/ twice, against the database that PG* name, and checks that the second run loads nothing.
-# Usage: scripts/check-second-run.sh [IMAGE]    NETWORK (default host): the container's network
+# Runs an image on sample_data/ twice and checks that the second run loads nothing.
+# Usage: scripts/check-second-run.sh [IMAGE]
+#
+#   DATABASE_URL or PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD   the database
+#   NETWORK                                                          the container's network; default: host
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,8 +16,8 @@ in_container() {
     --env PIPELINE_USE_MANIFEST=1 --env PIPELINE_LOG_FORMAT=json "$image" "$@"
 }
 
-# what is loaded: rows by table, and files by status, as lines of text
-loaded() {
+# Prints the rows of each table and the files of each status.
+print_loaded() {
   in_container python -c '
 import psycopg2
 with psycopg2.connect("") as connection, connection.cursor() as cursor:
@@ -29,16 +32,16 @@ with psycopg2.connect("") as connection, connection.cursor() as cursor:
 main() {
   local first second
   in_container run
-  first=$(loaded)
+  first=$(print_loaded)
   in_container run
-  second=$(loaded)
+  second=$(print_loaded)
   printf '%s\n' "$second"
   if [[ $first != "$second" ]]; then
-    printf 'the second run changed what is loaded; before it:\n%s\n' "$first" >&2
+    printf 'check-second-run: the second run changed the loaded rows; after the first run:\n%s\n' "$first" >&2
     exit 1
   fi
   if grep -q '^raw\.daily_activity 0 ' <<<"$second"; then
-    printf 'nothing was loaded at all\n' >&2
+    printf 'check-second-run: neither run loaded any rows\n' >&2
     exit 1
   fi
 }

@@ -1,8 +1,8 @@
-"""Makes sample_data/: three dozen invented people's wearables over four months, the same bytes every time.
+"""Generate sample_data/: exports of 36 invented participants over four months, the same bytes every time.
 
 Usage: python -m scripts.generate_sample_data [--output DIR] [--seed NUMBER]
 """
-# ruff: noqa: PLR2004, S311  # invented numbers, and chance that repeats itself
+# ruff: noqa: PLR2004, S311  # invented numbers, and randomness that must be repeatable
 
 import argparse
 import csv
@@ -20,21 +20,21 @@ DAILY_ACTIVITY = dataset_named("daily_activity")
 SLEEP = dataset_named("sleep")
 
 SEED = 20260101
-DAYS_OF_EMPTY_ROWS = 14  # how long a phone goes on syncing a device that lies in a drawer
+DAYS_OF_EMPTY_ROWS = 14  # how long exports contain a device that nobody wears
 
 PEOPLE = {
     "steady": 12,
     "increasing": 4,
-    "declining": 6,  # worn as ever, moving less
-    "disengaging": 4,  # moving as ever, worn on fewer days
+    "declining": 6,  # wear the device as before, move less
+    "disengaging": 4,  # move as before, wear the device on fewer days
     "lapsed": 4,
     "returned": 4,
-    "new": 2,  # too few days for a baseline
+    "new": 2,  # have too few days for a baseline
 }
 
-# The day on which each export was made, unfinished then: the next export has that day again, whole.
+# The day of each export and its files. That day is incomplete; the next export contains it again, completely.
 FIRST_DAY = dt.date(2026, 1, 1)
-DROPS = {
+EXPORTS = {
     dt.date(2026, 2, 1): ("2026-01/dailyActivity_merged.csv", "2026-01/sleepDay_merged.csv"),
     dt.date(2026, 3, 1): ("2026-02/dailyActivity_merged.csv", "2026-02/sleepDay_merged.csv"),
     dt.date(2026, 4, 1): ("daily_activity_2026-04-01.csv", "sleep_2026-04-01.csv"),
@@ -44,7 +44,7 @@ DROPS = {
 
 @dataclass(frozen=True)
 class Person:
-    """Someone with a wearable, and how they use it."""
+    """A participant and how they use their device."""
 
     user_id: int
     kind: str
@@ -57,9 +57,11 @@ class Person:
     has_single_precision: bool
 
     def habit(self, progress: float) -> tuple[float, float]:
-        """Return how much they move, against their usual, and the chance that they wear the device.
+        """Return how much they move, relative to their usual, and the probability that they wear the device.
 
-        `progress` is the time since the first day, from 0 to 1.
+        Arguments:
+            progress: the time since the first day, from 0 to 1.
+
         """
         since_change = max(0.0, progress - self.change_at)
         activity = {
@@ -77,7 +79,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Activity:
-    """One person's day, in the order of the export's columns."""
+    """A day of a participant, in the order of the export's columns."""
 
     steps: int
     total_km: float
@@ -94,14 +96,14 @@ class Activity:
     calories: int
 
     def until(self, share: float) -> "Activity":
-        """Return the day as an export sees it that is made when this share of the day has passed."""
+        """Return the part of the day that an export contains after this share of the day."""
         values = {field.name: getattr(self, field.name) * share for field in fields(self)}
         return Activity(**{name: value if "km" in name else int(value) for name, value in values.items()})
 
 
 @dataclass(frozen=True)
 class Night:
-    """One person's sleep that ended on a day, in the order of the export's columns."""
+    """The sleep of a participant that ended on a day, in the order of the export's columns."""
 
     records: int
     minutes_asleep: int
@@ -109,7 +111,7 @@ class Night:
 
 
 def people(seed: int) -> Iterator[tuple[Person, Random]]:
-    """Yield everyone, each with a source of randomness of their own."""
+    """Yield each participant with a random generator of their own."""
     kinds = [kind for kind, count in PEOPLE.items() for _ in range(count)]
     random = Random(f"{seed}:people")
     ids = sorted(random.randrange(4_300_000_000, 9_000_000_000) for _ in kinds)
@@ -158,7 +160,7 @@ def worn_day(person: Person, day: dt.date, activity: float, random: Random) -> A
 
 
 def unworn_day(person: Person, random: Random) -> Activity:
-    """Invent a day on which the device was not worn: as a rule all zero, with 1440 sedentary minutes."""
+    """Invent a day on which the device was not worn: usually zeros and 1440 sedentary minutes."""
     nothing = Activity(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1440, person.resting_calories)
     match random.randrange(12):
         case 0:
@@ -170,7 +172,7 @@ def unworn_day(person: Person, random: Random) -> Activity:
 
 
 def night(random: Random) -> Night:
-    """Invent a night's sleep, now and then with a nap or two."""
+    """Invent a night's sleep, sometimes with one or two naps."""
     asleep = max(60, int(random.gauss(415, 60)))
     records = random.choices((1, 2, 3), (88, 11, 1))[0]
     asleep = min(900, asleep + 35 * (records - 1))
@@ -178,10 +180,10 @@ def night(random: Random) -> Night:
 
 
 def history(person: Person, random: Random) -> dict[dt.date, tuple[Activity, Night | None]]:
-    """Live through the four months."""
+    """Invent the days of four months."""
     days: dict[dt.date, tuple[Activity, Night | None]] = {}
-    unworn = DAYS_OF_EMPTY_ROWS  # nothing is exported before the device is first worn
-    length = (max(DROPS) - FIRST_DAY).days
+    unworn = DAYS_OF_EMPTY_ROWS  # exports begin when the device is first worn
+    length = (max(EXPORTS) - FIRST_DAY).days
     for number in range(length + 1):
         day = FIRST_DAY + dt.timedelta(days=number)
         activity, wears = person.habit(number / length)
@@ -198,7 +200,7 @@ def history(person: Person, random: Random) -> dict[dt.date, tuple[Activity, Nig
 
 
 def activity_row(person: Person, day: dt.date, activity: Activity) -> list[str]:
-    """Write a day the way the export does: some devices leave the noise of single precision in."""
+    """Return a day as the export writes it; some devices write the noise of single precision."""
     texts = (
         f"{as_single_precision(value) if person.has_single_precision else round(value, 2):.15g}"
         for value in astuple(activity)
@@ -207,38 +209,38 @@ def activity_row(person: Person, day: dt.date, activity: Activity) -> list[str]:
 
 
 def sleep_row(person: Person, day: dt.date, sleep: Night) -> list[str]:
-    """Write a night the way the export does."""
+    """Return a night as the export writes it."""
     return [str(person.user_id), f"{us_date(day)} 12:00:00 AM", *map(str, astuple(sleep))]
 
 
 def us_date(day: dt.date) -> str:
-    """Return M/D/YYYY, unpadded."""
+    """Return the date as M/D/YYYY without padding."""
     return f"{day.month}/{day.day}/{day.year}"
 
 
 def as_single_precision(value: float) -> float:
-    """Return a value of two decimals as it is after a stay in a 32-bit float: 6.06 is 6.05999994277954."""
+    """Return a value rounded to two decimals as a 32-bit float: 6.06 becomes 6.05999994277954."""
     rounded: float = struct.unpack("f", struct.pack("f", round(value, 2)))[0]
     return rounded
 
 
-def write(path: Path, source: Dataset, rows: list[list[str]], random: Random) -> None:
-    """Write one drop, with a few of its rows twice."""
+def write(path: Path, dataset: Dataset, rows: list[list[str]], random: Random) -> None:
+    """Write a file with up to three of its rows twice."""
     repeated = {random.randrange(len(rows)) for _ in range(3)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([column.header for column in source.columns])
+        writer.writerow([column.header for column in dataset.columns])
         for number, row in enumerate(rows):
             writer.writerows([row] * (1 + (number in repeated)))
 
 
 def generate(output: Path, seed: int = SEED) -> None:
-    """Write all drops under `output`."""
+    """Write all files into the folder `output`."""
     everyone = [(person, history(person, random)) for person, random in people(seed)]
     random = Random(f"{seed}:drops")
-    for first, last in pairwise((FIRST_DAY, *DROPS)):
-        activity_name, sleep_name = DROPS[last]
+    for first, last in pairwise((FIRST_DAY, *EXPORTS)):
+        activity_name, sleep_name = EXPORTS[last]
         activity_rows: list[list[str]] = []
         sleep_rows: list[list[str]] = []
         for person, days in everyone:

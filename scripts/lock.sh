@@ -14,6 +14,6 @@ lock runtime "$@"
 lock local --constraint requirements/runtime.txt --group local "$@"
 lock dev --constraint requirements/local.txt --group dev "$@"
 
-# peers have needs of their own, and so has this one
+# The benchmark's other tools have conflicting requirements, so this set has no constraints.
 uv pip compile --group bench --universal --no-strip-extras --generate-hashes --quiet \
   --custom-compile-command 'make lock' --output-file requirements/bench.txt "$@"

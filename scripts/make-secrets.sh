@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes the passwords, and the key of `erase`, that compose.prod.yaml mounts, where they are missing. Usage: scripts/make-secrets.sh [FOLDER]
+# Creates the passwords and the erasure key that compose.prod.yaml mounts; keeps those that exist.
+# Usage: scripts/make-secrets.sh [FOLDER]
 #
-# A file secret keeps the host's owner and mode inside a container, and the pipeline runs as another user: the files are
-# 0444, the folder 0700, so that on the host only its owner gets at them.
+# A file secret keeps the host's owner and mode in the container, where the pipeline runs as another user. So the files
+# have mode 0444, and their folder 0700: on the host, only its owner can read them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,7 +15,7 @@ main() {
     [[ -s $folder/$name ]] && continue
     python3 -c 'import secrets; print(secrets.token_urlsafe(32))' >"$folder/$name"
     chmod 0444 "$folder/$name"
-    printf 'made %s\n' "$folder/$name"
+    printf 'created %s\n' "$folder/$name"
   done
 }
 

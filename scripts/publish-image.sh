@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Builds and pushes a release with provenance and an SBOM, which are attached to the image in the registry. From the
-# environment: IMAGE_NAME (registry, path and name, without a tag), IMAGE_VERSION (such as v1.2.3), IMAGE_SOURCE,
-# REGISTRY_USER and REGISTRY_PASSWORD. DRY_RUN=1 prints the commands.
+# Builds a release and pushes it with its provenance and SBOM. Usage: scripts/publish-image.sh
 #
-#   docker buildx imagetools inspect IMAGE --format '{{json .Provenance}}'    and {{json .SBOM}} show them afterwards
+#   IMAGE_NAME          registry, path and name of the image, without a tag
+#   IMAGE_VERSION       the git tag, such as v1.2.3; must be the program's version
+#   IMAGE_SOURCE        the address of the repository
+#   REGISTRY_USER, REGISTRY_PASSWORD   the login; without a password there is none
+#   DRY_RUN=1           print the commands instead of running them
+#
+# Afterwards: docker buildx imagetools inspect IMAGE --format '{{json .Provenance}}' (or '{{json .SBOM}}')
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,17 +21,18 @@ run() {
 }
 
 main() {
-  local name=${IMAGE_NAME:?registry, path and name of the image} tag=${IMAGE_VERSION:?such as v1.2.3}
-  local program
-  program=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' ingestion/__init__.py)
-  if [[ ${tag#v} != "$program" ]]; then
-    printf 'publish: the tag %s is not the version of ingestion/__init__.py, %s\n' "$tag" "$program" >&2
+  local name=${IMAGE_NAME:?set it to the registry, path and name of the image} tag=${IMAGE_VERSION:?set it to the git tag, such as v1.2.3}
+  local version
+  version=$(scripts/version.sh)
+  if [[ ${tag#v} != "$version" ]]; then
+    printf 'publish-image: the tag is %s and ingestion/__init__.py says %s: tag the commit with v%s\n' \
+      "$tag" "$version" "$version" >&2
     exit 65
   fi
   if [[ -n ${REGISTRY_PASSWORD:-} ]]; then
     run docker login --username "${REGISTRY_USER:?}" --password-stdin "${name%%/*}" <<<"$REGISTRY_PASSWORD"
   fi
-  # attestations need a builder of their own: the engine's default store cannot hold them
+  # The engine's default image store cannot hold attestations, so this needs a builder.
   run docker buildx create --name wearables-publish --driver docker-container --use
   export IMAGE_VERSION=${tag#v}
   run scripts/build-image.sh "$name:${tag#v}" --tag "$name:latest" --provenance=mode=max --sbom=true --push

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Removes this clone's embedded database with all that is in it, after asking. Usage: FORCE=1 scripts/reset.sh
+# Deletes the embedded database of this clone after a question. Usage: [FORCE=1] scripts/reset.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=.postgres
 
 if [[ ! -d $data ]]; then
-  echo "There is no embedded database here."
+  echo "There is no embedded database in this clone."
   exit 0
 fi
 if [[ ${FORCE:-} != 1 ]]; then
-  read -r -p "Remove the embedded database in $data, with all data and run history? [y/N] " answer || answer=no
+  read -r -p "Delete the embedded database in $data with all data and the history of runs? [y/N] " answer || answer=no
   if [[ $answer != [yY]* ]]; then
-    echo "Nothing removed."
+    echo "Nothing was deleted."
     exit 1
   fi
 fi
 
-# a run that was killed leaves its server behind
+# A killed run leaves its server running.
 if [[ -r $data/postmaster.pid ]]; then
   read -r pid <"$data/postmaster.pid"
   if [[ $(cat "/proc/$pid/comm" 2>/dev/null) == postgres ]]; then
@@ -25,4 +25,4 @@ if [[ -r $data/postmaster.pid ]]; then
   fi
 fi
 rm -rf "$data"
-echo "Removed. The next make run starts from nothing."
+echo "Deleted. The next make run creates a new database."

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# One run of the prod-like configuration: in containers (compose.prod.yaml) where a Docker engine answers, otherwise with
-# the same roles and settings on the embedded Postgres of this clone; it says which. Usage: scripts/run-prod.sh [OPTIONS of run]
+# Runs the pipeline with the roles and settings of production: in containers (compose.prod.yaml) if a Docker engine
+# answers, otherwise on the embedded PostgreSQL of this clone. Prints which. Usage: scripts/run-prod.sh [OPTIONS of run]
 #
-#   DATA_LAKE   the landing zone; default: data_lake/ where it holds CSV files, else sample_data/
-#   WITHOUT_DOCKER=1   takes the embedded Postgres although an engine answers
+#   DATA_LAKE          the landing zone; default: data_lake/ if it contains CSV files, else sample_data/
+#   WITHOUT_DOCKER=1   use the embedded PostgreSQL even if an engine answers
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,14 +18,14 @@ landing_zone() {
 }
 
 in_containers() {
-  say "with Docker: compose.prod.yaml, files from $DATA_LAKE"
+  say "with Docker and compose.prod.yaml; files from $DATA_LAKE"
   scripts/make-secrets.sh
   docker image inspect "${PIPELINE_IMAGE:-wearables-pipeline:latest}" >/dev/null 2>&1 || scripts/build-image.sh
   exec docker compose -f compose.prod.yaml run --rm pipeline run "$@"
 }
 
-on_embedded_postgres() {
-  say "without Docker: the same roles and settings on the embedded Postgres, files from $DATA_LAKE"
+on_embedded_postgresql() {
+  say "without Docker: the same roles and settings on the embedded PostgreSQL; files from $DATA_LAKE"
   .venv/bin/python -m ingestion psql -X --quiet --file docker/postgres/roles.sql
   export PIPELINE_OWNER_ROLE=wearables_owner PIPELINE_LOADER_ROLE=wearables_loader \
     PIPELINE_TRANSFORMER_ROLE=wearables_transformer PIPELINE_LOG_FORMAT="${PIPELINE_LOG_FORMAT:-json}"
@@ -35,7 +35,7 @@ on_embedded_postgres() {
 main() {
   DATA_LAKE=${DATA_LAKE:-$(landing_zone)}
   export DATA_LAKE
-  if engine_answers; then in_containers "$@"; else on_embedded_postgres "$@"; fi
+  if engine_answers; then in_containers "$@"; else on_embedded_postgresql "$@"; fi
 }
 
 main "$@"

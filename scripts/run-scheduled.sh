@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# One run of the image, with all that is worth keeping in build/scheduled/: the log, the error summary, dbt's artifacts.
-# Exits with the run's exit code. From the environment:
-#   IMAGE, DATA_DIR (the landing zone, a folder; PIPELINE_DATA_DIR names one in a bucket), the database's settings as the program reads them,
-#   NETWORK (default host, so that a database on this machine is reached too), OUTPUT (default build/scheduled)
+# Runs the image once, keeps the log, the error summary and dbt's artifacts, and exits with the run's exit code.
+# Usage: scripts/run-scheduled.sh
+#
+#   IMAGE      the image
+#   DATA_DIR   the folder that becomes the landing zone; PIPELINE_DATA_DIR names a bucket instead
+#   NETWORK    the container's network; default: host, so that a database on this machine can be reached
+#   OUTPUT     the folder for the log, the summary and dbt's artifacts; default: build/scheduled
+#
+# It passes the settings of the pipeline that are listed below.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -30,7 +35,7 @@ add_settings() {
   options+=(--env PIPELINE_USE_MANIFEST=1 --env PIPELINE_LOG_FORMAT=json)
 }
 
-# as files, so that neither the command line nor `docker inspect` shows them
+# Secrets go in as files: the command line and `docker inspect` would show variables.
 add_secrets() {
   local name
   for name in "${secret[@]}"; do
@@ -41,8 +46,8 @@ add_secrets() {
   done
 }
 
-# name=value for the workflow's later steps; without GITHUB_OUTPUT for a person
-tell() {
+# Writes NAME=VALUE as an output of the workflow's step, or to stdout outside of GitHub Actions.
+set_output() {
   printf '%s=%s\n' "$1" "$2" >>"${GITHUB_OUTPUT:-/dev/stdout}"
 }
 
@@ -55,16 +60,16 @@ main() {
   add_settings
   add_secrets
   options+=(
-    --volume "$(realpath "${DATA_DIR:?the landing zone}"):/data_lake:ro"
+    --volume "$(realpath "${DATA_DIR:?set it to the folder of the landing zone}"):/data_lake:ro"
     --volume "$(realpath "$output"):/output"
     --env DBT_TARGET_PATH=/output/dbt --env DBT_LOG_PATH=/output/dbt
     --env PIPELINE_TERMINATION_LOG=/output/error_summary
   )
   local status=0
-  docker run "${options[@]}" "${IMAGE:?the image to run}" run 2>&1 | tee "$output/pipeline.log" || status=$?
-  tell exit_code "$status"
-  tell run_id "$(grep -oE '"run_id": ?"[0-9a-f-]{36}"' "$output/pipeline.log" | tail -n 1 | grep -oE '[0-9a-f-]{36}' || true)"
-  tell error_summary "$(tr -s '\r\n' '  ' <"$output/error_summary" | cut -c 1-1000)"
+  docker run "${options[@]}" "${IMAGE:?set it to the image to run}" run 2>&1 | tee "$output/pipeline.log" || status=$?
+  set_output exit_code "$status"
+  set_output run_id "$(grep -oE '"run_id": ?"[0-9a-f-]{36}"' "$output/pipeline.log" | tail -n 1 | grep -oE '[0-9a-f-]{36}' || true)"
+  set_output error_summary "$(tr -s '\r\n' '  ' <"$output/error_summary" | cut -c 1-1000)"
   return "$status"
 }
 

@@ -1,4 +1,4 @@
-"""Runs dbt on the database that `make run` uses. Usage: python -m scripts.run_dbt build --select marts."""
+"""Run dbt on the database that `make run` uses. Usage: python -m scripts.run_dbt build --select marts."""
 
 import os
 import subprocess
@@ -12,10 +12,10 @@ from ingestion.transform import PROJECT_DIRECTORY
 
 
 def main() -> int:
-    """Pass the command line on to dbt.
+    """Run dbt with the arguments of the command line.
 
     Returns:
-        Its exit code.
+        The exit code of dbt.
 
     """
     settings = Settings.from_environment()

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes .venv, and installs one of the locked sets of requirements/ into it. Usage: scripts/setup.sh local|dev
-# PYTHON=/path/to/python3.13 chooses the interpreter.
+# Creates .venv if necessary and installs a locked set of requirements into it. Usage: scripts/setup.sh local|dev
+#
+#   PYTHON   the interpreter for a new .venv; default: the first of python3 and python3.N that is 3.11 or newer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,12 +17,12 @@ find_python() {
       return
     fi
   done
-  say "Python 3.11 or newer is needed, and there is only: $(python3 --version 2>/dev/null || echo 'no python3 at all')." \
-    "Install a newer one beside it (the packages python3.12 and python3.12-venv, say) or set PYTHON=/path/to/it."
+  say "Python 3.11 or newer is required; found: $(python3 --version 2>/dev/null || echo 'no python3')." \
+    "Install one (for example the packages python3.12 and python3.12-venv) or set PYTHON=/path/to/python."
   return 1
 }
 
-# Debian ships Python without ensurepip, and so without a working venv
+# Debian's Python lacks ensurepip, which venv needs.
 ensure_venv_module() {
   local python=$1 package
   "$python" -c 'import ensurepip, venv' 2>/dev/null && return
@@ -31,7 +32,7 @@ ensure_venv_module() {
     apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$package" >/dev/null
   else
-    say "$python cannot make virtual environments. Install what it lacks, then try again:" \
+    say "$python cannot create virtual environments. Install the missing package, then try again:" \
       "  sudo apt-get update && sudo apt-get install --yes $package"
     return 1
   fi
@@ -42,10 +43,10 @@ main() {
   if ! is_new_enough .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     python=$(find_python)
     ensure_venv_module "$python"
-    say "making .venv with $("$python" --version) ..."
+    say "creating .venv with $("$python" --version) ..."
     "$python" -m venv --clear .venv
   fi
-  say "installing $requirements (a minute or so, the first time) ..."
+  say "installing $requirements (about a minute the first time) ..."
   .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-input --require-hashes -r "$requirements"
   say "done in $SECONDS s"
 }

@@ -1,10 +1,10 @@
-"""A real PostgreSQL server for the session, and for each test a database of its own, cloned from a migrated one.
+"""A PostgreSQL server for the session and a database for each test, cloned from a migrated template.
 
-The server is the embedded one, or the one that TEST_DATABASE_URL names (its user must be allowed to create databases).
+The server is the embedded one, or the one that TEST_DATABASE_URL names; its user needs the right to create databases.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -18,19 +18,31 @@ from sqlalchemy import Engine
 from ingestion import db, embedded, log, migrate
 from ingestion.cli import main
 from ingestion.config import Database, Settings, exported
+from tests import optional
 from tests.drops import Invoke, Landing
 
 _names = count(1)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name no test after bytes: an archive holds the second it was made in, and processes must agree on the names."""
+    """Give bytes a constant name: archives contain a timestamp, and the processes of a test run must agree on names."""
     return "bytes" if isinstance(val, bytes) else None
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """End with what was not tested on this machine, after pytest's own summary."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter:
+        skipped = [report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", ())]
+        if text := optional.sentence(skipped):
+            reporter.write_line(text)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _reports_of_processes() -> Iterator[None]:
-    """Keep what is run as a process from writing reports into the clone."""
+def _reports_outside_the_clone() -> Iterator[None]:
+    """Keep the processes that tests start from writing reports into the clone."""
     with TemporaryDirectory() as folder, exported({"PIPELINE_REPORT_DIR": folder}):
         yield
 
@@ -41,7 +53,7 @@ def server() -> Iterator[Database]:
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield Database(parse_dsn(url), "TEST_DATABASE_URL")
         return
-    # not in pytest's own folder: as root the server runs as another user, whom the next pytest to begin shuts out
+    # Not in tmp_path: as root the server runs as another user, and the next pytest session closes that folder to it.
     with TemporaryDirectory() as folder, embedded.server(Path(folder, "data")) as database:
         for statement in ("alter system set fsync = off", "select pg_reload_conf()"):
             execute(database, statement)
@@ -50,7 +62,7 @@ def server() -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def template(server: Database) -> Iterator[Database]:
-    """A migrated database that nobody is connected to."""
+    """A migrated database without connections, for cloning."""
     database = create_database(server, f"template_{os.getpid()}")
     migrate.migrate(db.create_engine(Settings(database=database)))
     yield database
@@ -59,7 +71,7 @@ def template(server: Database) -> Iterator[Database]:
 
 @pytest.fixture
 def database(server: Database, template: Database) -> Iterator[Database]:
-    """A migrated database for one test."""
+    """A migrated database of the test's own."""
     database = create_database(
         server, f"test_{os.getpid()}_{next(_names)}", f"template {template.parameters['dbname']}"
     )
@@ -69,7 +81,7 @@ def database(server: Database, template: Database) -> Iterator[Database]:
 
 @pytest.fixture
 def empty_database(server: Database) -> Iterator[Database]:
-    """A database with nothing in it, for one test."""
+    """An empty database of the test's own."""
     database = create_database(server, f"test_{os.getpid()}_{next(_names)}")
     yield database
     drop_database(server, database)
@@ -77,7 +89,7 @@ def empty_database(server: Database) -> Iterator[Database]:
 
 @pytest.fixture
 def settings(database: Database, tmp_path: Path) -> Settings:
-    """Manifest mode on a landing zone of the test's own."""
+    """Settings for a run with the manifest on a landing zone of the test's own."""
     landing_zone = tmp_path / "landing"
     landing_zone.mkdir()
     reports = str(tmp_path / "reports")
@@ -86,7 +98,7 @@ def settings(database: Database, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def engine(settings: Settings) -> Engine:
-    """An engine on the test's database."""
+    """An engine for the test's database."""
     return db.create_engine(settings)
 
 
@@ -110,7 +122,7 @@ def drop_database(server: Database, database: Database) -> None:
 
 @pytest.fixture
 def landing(settings: Settings, engine: Engine) -> Landing:
-    """A landing zone and what it is loaded into."""
+    """The test's landing zone and the engine of its database."""
     return Landing(Path(settings.landing_zone), engine)
 
 
@@ -128,6 +140,6 @@ def invoke(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
     yield lambda *arguments: main(arguments)
-    # the log went to a stream of the test's own
+    # The handlers write to a stream that pytest closes after the test.
     log.logger.handlers.clear()
     log.logger.propagate = True

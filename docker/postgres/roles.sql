@@ -1,17 +1,17 @@
--- Roles of the pipeline, for psql 15 or newer; run by an administrator of the database, in the database, any number of
--- times: Postgres' first start in compose does, and so may you on a database of your own:
+-- Creates the roles of the pipeline and their privileges. An administrator runs it with psql 15 or newer in the
+-- pipeline's database, as often as necessary. Compose runs it on the first start of its database; on another database:
 --
---   PIPELINE_PASSWORD=… READER_PASSWORD=… psql "service=… dbname=wearables" -f docker/postgres/roles.sql
+--   PIPELINE_PASSWORD=... READER_PASSWORD=... psql "service=... dbname=wearables" -f docker/postgres/roles.sql
 --
---   wearables_owner        owns schemas raw and ops: only `migrate` works as it
---   wearables_loader       loads files and writes the records of runs; cannot create, alter or drop
---   wearables_transformer  owns dbt's schemas; reads raw and ops, changes neither
+--   wearables_owner        owns the schemas raw and ops; only the step `migrate` uses it
+--   wearables_loader       loads files and records runs; cannot create, alter or drop anything
+--   wearables_transformer  owns dbt's schemas; can read raw and ops, but not change them
 --   wearables_monitor      reads ops and marts, for `status` and the summary of a run
---   wearables_reader       reads marts; sees neither raw rows nor quarantined ones
---   pipeline               logs in; inherits wearables_monitor, the rest only by SET ROLE; no superuser
---   reader                 logs in; inherits wearables_reader
+--   wearables_reader       reads marts, but neither raw rows nor quarantined ones
+--   pipeline               login role; inherits wearables_monitor and needs SET ROLE for the others; not a superuser
+--   reader                 login role; inherits wearables_reader
 --
--- Roles are the server's, not the database's: two pipelines on one server share them.
+-- Roles belong to the server and not to a database: two pipelines on one server share them.
 \set ON_ERROR_STOP on
 \getenv pipeline_password PIPELINE_PASSWORD
 \getenv reader_password READER_PASSWORD
@@ -35,10 +35,10 @@ alter role reader nocreatedb nocreaterole connection limit 20;
 grant wearables_owner, wearables_loader, wearables_transformer to pipeline with inherit false, set true;
 grant wearables_monitor to pipeline with inherit true, set false;
 grant wearables_reader to reader with inherit true, set false;
--- an administrator that is no superuser needs these to give schemas to their owners and to set their defaults
+-- An administrator who is not a superuser needs these to change the owners of schemas and their default privileges.
 grant wearables_owner, wearables_transformer to current_user with inherit true, set true;
 
--- a password is set where one is given; without one the role keeps what it has
+-- Without a new password a role keeps its password.
 \if :{?pipeline_password}
 alter role pipeline password :'pipeline_password';
 \endif
@@ -48,7 +48,7 @@ alter role reader password :'reader_password';
 
 select format('revoke all on database %I from public', current_database()) \gexec
 select format('grant connect on database %I to pipeline, reader', current_database()) \gexec
--- `create schema if not exists` asks for this right even where the schema exists
+-- `create schema if not exists` needs this privilege even if the schema exists.
 select format('grant create on database %I to wearables_owner, wearables_transformer', current_database()) \gexec
 select format('grant temporary on database %I to wearables_loader, wearables_transformer', current_database()) \gexec
 revoke all on schema public from public;
@@ -67,12 +67,12 @@ alter schema marts owner to wearables_transformer;
 alter schema dbt_test_failures owner to wearables_transformer;
 
 grant usage on schema raw, ops to wearables_loader, wearables_transformer;
--- to see whether the models are there still; not to read them
+-- This allows a check whether the models exist, but not reading them.
 grant usage on schema staging, intermediate, marts to wearables_loader, wearables_monitor;
 grant usage on schema ops to wearables_monitor;
 grant usage on schema marts to wearables_reader;
 
--- what the migrations and dbt create from now on
+-- Privileges on what migrations and dbt will create.
 alter default privileges for role wearables_owner in schema raw
 grant select, insert, delete, truncate on tables to wearables_loader;
 alter default privileges for role wearables_owner in schema ops
@@ -86,7 +86,7 @@ grant select on tables to wearables_monitor;
 alter default privileges for role wearables_transformer in schema marts
 grant select on tables to wearables_monitor, wearables_reader;
 
--- what is there already: a database that was used before it had roles
+-- Privileges on what exists: a database may have been used before it had roles.
 select format('alter table %I.%I owner to wearables_owner', schemaname, tablename)
 from pg_tables where schemaname in ('raw', 'ops') and tableowner <> 'wearables_owner' \gexec
 select format('alter %s %I.%I owner to wearables_transformer',
@@ -109,7 +109,7 @@ grant select on all tables in schema raw, ops to wearables_transformer;
 grant select on all tables in schema ops to wearables_monitor;
 grant select on all tables in schema marts to wearables_monitor, wearables_reader;
 
--- as sql/014 has it: the raw lines of quarantine are for the loader alone
+-- The same as sql/014: only the loader may read the raw lines in quarantine.
 select 'revoke select on ops.rejected_rows from wearables_transformer, wearables_monitor'
 where to_regclass('ops.rejected_rows') is not null \gexec
 select
@@ -117,7 +117,7 @@ select
     ' on ops.rejected_rows to wearables_monitor'
 where to_regclass('ops.rejected_rows') is not null \gexec
 
--- as sql/015 has it: what the pseudonyms are made with is changed by nobody, and no business of dbt's
+-- The same as sql/015: nobody may change the key of the pseudonyms, and dbt may not read it.
 select 'revoke select on ops.report_key from wearables_transformer'
 where to_regclass('ops.report_key') is not null \gexec
 select 'revoke insert, update, delete on ops.report_key from wearables_loader'

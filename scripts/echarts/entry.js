@@ -1,4 +1,4 @@
-// The parts of Apache ECharts that the report draws with; the rest is left out by the bundler.
+// The parts of Apache ECharts that the report uses. The bundler leaves out the rest.
 export { init } from "echarts/core";
 import { use } from "echarts/core";
 import { BarChart, LineChart, ScatterChart } from "echarts/charts";

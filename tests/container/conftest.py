@@ -1,4 +1,4 @@
-"""One image, one network and one Postgres for the session; a database with the pipeline's roles for each test."""
+"""An image, a network and a PostgreSQL server for the session; a database with the pipeline's roles for each test."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from tests import optional
 from tests.container.engine import REPOSITORY, Database, Pipeline, Result, command, docker, engine_answers, eventually
 
 PASSWORD = "pässword with 'quotes' $and \\ # %40"
@@ -22,15 +23,14 @@ _mine = f"wearables-test-{os.getpid()}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A missing engine fails the tests in CI, where it is promised; on a person's machine they are skipped."""
+    """Without a Docker engine, fail in CI and skip the tests elsewhere."""
     marked = [item for item in items if item.get_closest_marker("container")]
     if not marked or engine_answers():
         return
-    reason = "no Docker engine with compose and buildx answers"
     if os.environ.get("CI"):
-        pytest.exit(reason, returncode=1)
+        pytest.exit("no Docker engine with compose and buildx answers", returncode=1)
     for item in marked:
-        item.add_marker(pytest.mark.skip(reason=reason))
+        item.add_marker(pytest.mark.skip(reason=optional.CONTAINERS.what))
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def image() -> str:
 
 @pytest.fixture(scope="session")
 def network() -> Iterator[str]:
-    """A network of the session's own."""
+    """A Docker network for the session."""
     docker("network", "create", _mine)
     yield _mine
     command("docker", "network", "rm", _mine)
@@ -54,7 +54,7 @@ def network() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server(network: str) -> Iterator[str]:
-    """A Postgres container, by its name, which is its host name on the network too."""
+    """The name of a PostgreSQL container, which is also its host name on the network."""
     name = f"{_mine}-postgres"
     docker(
         *("run", "--detach", "--name", name, f"--network={network}"),
@@ -73,7 +73,7 @@ def server(network: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class FirstRun:
-    """A whole run on the sample data, from nothing: the slow part, done once; tests read it, or clone its database."""
+    """A run on the sample data and an empty database; tests read the result or clone the database."""
 
     database: Database
     result: Result
@@ -81,7 +81,7 @@ class FirstRun:
 
 @pytest.fixture(scope="session")
 def first_run(image: str, network: str, server: str) -> Iterator[FirstRun]:
-    """The run, by a user and group that nobody has heard of."""
+    """The run, as a user and group that the image does not know."""
     maintenance = Database(server, "postgres")
     maintenance.query("create database wearables_first")
     database = Database(server, "wearables_first")
@@ -94,18 +94,18 @@ def first_run(image: str, network: str, server: str) -> Iterator[FirstRun]:
 
 @pytest.fixture
 def filled(first_run: FirstRun) -> Iterator[Database]:
-    """A database of the test's own, as the first run left it."""
+    """A clone of the database after the first run."""
     database = Database(first_run.database.server, f"wearables_{next(_names)}")
     maintenance = Database(database.server, "postgres")
     maintenance.query(f"create database {database.name} template {first_run.database.name}")
-    create_roles(database)  # rights on the database itself are not cloned
+    create_roles(database)  # the template does not pass on privileges on the database itself
     yield database
     maintenance.query(f"drop database if exists {database.name} with (force)")
 
 
 @pytest.fixture
 def database(server: str) -> Iterator[Database]:
-    """An empty database with the pipeline's roles and schemas, as an administrator makes it."""
+    """An empty database with the pipeline's roles and schemas."""
     database = Database(server, f"wearables_{next(_names)}")
     maintenance = Database(server, "postgres")
     maintenance.query(f"create database {database.name}")
@@ -115,7 +115,7 @@ def database(server: str) -> Iterator[Database]:
 
 
 def create_roles(database: Database) -> None:
-    """Run docker/postgres/roles.sql as its header says."""
+    """Run docker/postgres/roles.sql as an administrator."""
     docker(
         *("exec", f"--env=PIPELINE_PASSWORD={PASSWORD}", "--env=READER_PASSWORD=reader", database.server),
         *("psql", "-Xq", "--username=postgres", f"--dbname={database.name}", "--file=/docker/postgres/roles.sql"),
@@ -124,18 +124,18 @@ def create_roles(database: Database) -> None:
 
 @pytest.fixture
 def pipeline(image: str, network: str, database: Database) -> Pipeline:
-    """The image as the role `pipeline` on the test's database, with the sample data."""
+    """The image with the sample data and the role `pipeline`, on the test's database."""
     return Pipeline(image, network, settings(database))
 
 
 @pytest.fixture
 def again(image: str, network: str, filled: Database) -> Pipeline:
-    """The same after a first run."""
+    """The same on a database that has had a run."""
     return Pipeline(image, network, settings(filled))
 
 
 def settings(database: Database) -> dict[str, str]:
-    """What production sets."""
+    """Return the settings of production."""
     return {
         "PGHOST": database.server,
         "PGDATABASE": database.name,

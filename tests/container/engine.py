@@ -1,4 +1,4 @@
-"""What the container tests say to the Docker engine: plain commands, with their output kept."""
+"""Run commands of Docker and keep their output."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# what compose.yaml asks for, so that a test runs under the same confinement
+# The confinement of compose.yaml.
 CONFINED = (
     "--read-only",
     "--tmpfs=/tmp:size=256m,mode=1777",
@@ -21,7 +21,7 @@ CONFINED = (
 
 @dataclass(frozen=True)
 class Result:
-    """What a command left behind."""
+    """The outcome of a command."""
 
     returncode: int
     stdout: str
@@ -40,7 +40,7 @@ def command(
     stdin: str | None = None,
     cwd: Path = REPOSITORY,
 ) -> Result:
-    """Run a command to its end, whatever its exit code."""
+    """Run a command to its end and return its outcome, whatever the exit code."""
     started = time.monotonic()
     done = subprocess.run(
         arguments,
@@ -64,7 +64,7 @@ def docker(*arguments: str, timeout: float = 180, stdin: str | None = None) -> s
 
 
 def engine_answers() -> bool:
-    """Tell whether docker, compose and buildx can be used here."""
+    """Return whether docker, compose and buildx work here."""
     if shutil.which("docker") is None:
         return False
     return all(
@@ -74,7 +74,7 @@ def engine_answers() -> bool:
 
 
 def eventually(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Wait until the condition holds, and fail naming it when it does not."""
+    """Wait until the condition holds; fail with `what` after the time is up."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
@@ -83,20 +83,20 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 30) ->
 
 @dataclass(frozen=True)
 class Database:
-    """A database of the test's own on the session's server."""
+    """A database on the session's server."""
 
     server: str
     name: str
 
     def psql(self, statement: str, *, user: str = "postgres") -> Result:
-        """Run SQL as that user; peace of mind about passwords is another test's business."""
+        """Run a statement as that user, without a password."""
         return command(
             *("docker", "exec", self.server, "psql", "-XAtq", "--set=ON_ERROR_STOP=1"),
             *("--username", user, "--dbname", self.name, "--command", statement),
         )
 
     def query(self, statement: str) -> str:
-        """Return what a query answers: fields divided by |, rows by line breaks."""
+        """Return the result of a query: fields separated by |, rows by line breaks."""
         result = self.psql(statement)
         assert result.returncode == 0, f"{statement}\n{result.output}"
         return result.stdout.strip()
@@ -104,7 +104,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The image, on a database and a landing zone."""
+    """The image with the settings of a database and a landing zone."""
 
     image: str
     network: str
@@ -133,7 +133,7 @@ class Pipeline:
         options: Sequence[str] = (),
         timeout: float = 180,
     ) -> Result:
-        """Run a container to its end."""
+        """Run a container to its end and return its outcome."""
         return command(
             "docker",
             "run",
@@ -146,7 +146,7 @@ class Pipeline:
     def started(
         self, *words: str, environment: Mapping[str, str] | None = None, options: Sequence[str] = ()
     ) -> Iterator[str]:
-        """Start a container and leave it running; its name is for docker's own commands."""
+        """Start a container, yield its name, and remove it at the end."""
         name = docker("run", "--detach", *self.arguments(*words, environment=environment, options=options))
         try:
             yield name
@@ -155,10 +155,10 @@ class Pipeline:
 
 
 def exit_code(container: str, timeout: float = 120) -> int:
-    """Wait for a container's end."""
+    """Wait for the end of a container and return its exit code."""
     return int(docker("wait", container, timeout=timeout))
 
 
 def logs(container: str) -> str:
-    """Return what a container has written so far, both streams."""
+    """Return what a container has written so far to stdout and stderr."""
     return command("docker", "logs", container).output

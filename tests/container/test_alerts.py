@@ -1,4 +1,4 @@
-"""The image tells of a failed run once, as the role `pipeline` on a read-only root, the address coming from a file."""
+"""The image sends an alert for a failed run, with the address of the webhook in a file."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.container.engine import Pipeline, command, docker, eventually
 
 pytestmark = pytest.mark.container
 
-# writes each body that it gets as a line
+# Prints the body of each request as a line.
 LISTENER = """
 from http.server import BaseHTTPRequestHandler, HTTPServer
 class Handler(BaseHTTPRequestHandler):
@@ -34,7 +34,7 @@ def hook(image: str, network: str) -> Iterator[str]:
     command("docker", "rm", "--force", name)
 
 
-def test_a_failure_is_told_once_and_its_end_once(pipeline: Pipeline, hook: str, tmp_path: Path) -> None:
+def test_a_failure_and_its_recovery_are_each_sent_once(pipeline: Pipeline, hook: str, tmp_path: Path) -> None:
     landing_zone, secret = tmp_path / "landing", tmp_path / "hook"
     landing_zone.mkdir()
     secret.write_text(f"http://{hook}:8000/planted-secret")
@@ -44,14 +44,14 @@ def test_a_failure_is_told_once_and_its_end_once(pipeline: Pipeline, hook: str, 
     options = [f"--volume={secret}:/run/secrets/hook:ro"]
     small = replace(pipeline, landing_zone=landing_zone)
     environment = {"PIPELINE_ALERT_WEBHOOK_URL_FILE": "/run/secrets/hook"}
-    drop = landing_zone / "sleep.csv"
+    file = landing_zone / "sleep.csv"
     for content, code in (("Id\n1\n", 65), ("Id\n1\n", 65), ("Id,SleepDay,TotalMinutesAsleep,TotalTimeInBed\n", 0)):
-        drop.write_text(content)
-        drop.chmod(0o444)
+        file.write_text(content)
+        file.chmod(0o444)
         result = small.run("ingest", environment=environment, options=options)
         assert result.returncode == code, result.output
         assert "cannot keep who is told" not in result.output
         assert "planted" not in result.output
-        drop.unlink()
-    told = [json.loads(line) for line in docker("logs", hook).splitlines()[1:]]
-    assert [(body["kind"], body["times"]) for body in told] == [("failure", 1), ("recovery", 2)]
+        file.unlink()
+    sent = [json.loads(line) for line in docker("logs", hook).splitlines()[1:]]
+    assert [(body["kind"], body["times"]) for body in sent] == [("failure", 1), ("recovery", 2)]

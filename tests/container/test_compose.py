@@ -1,4 +1,4 @@
-"""The compose files: what they say, and a production run as docs/compose.md tells it."""
+"""The compose files and a production run as docs/compose.md describes it."""
 
 import json
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.container
 
 @dataclass(frozen=True)
 class Compose:
-    """Compose with one file, for a project of the test's own."""
+    """Docker Compose with one file and a project of the test's own."""
 
     file: str
     project: str
@@ -77,7 +77,7 @@ def query(compose: Compose, statement: str, user: str = "postgres") -> str:
 
 
 class TestProduction:
-    def test_two_runs_as_the_documentation_has_them(self, production: Compose, secrets: Path) -> None:
+    def test_a_second_run_loads_nothing(self, production: Compose, secrets: Path) -> None:
         loaded = "select count(*), max(_loaded_at) from raw.daily_activity"
         first = production("run", "--rm", "pipeline")
         assert first.returncode == 0, first.output
@@ -95,8 +95,8 @@ class TestProduction:
         for secret in secrets.iterdir():
             assert secret.read_text().strip() not in first.output + second.output
 
-    def test_dbt_takes_what_was_parsed_while_the_image_was_built(self, production: Compose, image: str) -> None:
-        """It does under these very settings: dbt compares the profile and the variables."""
+    def test_dbt_uses_the_project_that_the_image_contains_parsed(self, production: Compose, image: str) -> None:
+        """dbt compares the profile and the variables, so this holds for the settings of compose.prod.yaml."""
         script = """
 from uuid import uuid4
 from dbt.cli.main import dbtRunner
@@ -114,21 +114,21 @@ print("parsed", outcome.success, "anew", "UnableToPartialParse" in events)
         warm = docker("run", *words, image, "python", "-c", script)
         assert warm.splitlines()[-1] == "parsed True anew False"
         cold = docker("run", *words, "--env=PGHOST=another", image, "python", "-c", script)
-        assert cold.splitlines()[-1] == "parsed True anew True", "or this test would see no difference"
+        assert cold.splitlines()[-1] == "parsed True anew True", "other settings must cause a new parse"
 
-    def test_other_commands(self, production: Compose) -> None:
+    def test_status_runs_too(self, production: Compose) -> None:
         result = production("run", "--rm", "pipeline", "status", "--json")
         assert result.returncode == 0, result.output
         assert json.loads(result.stdout)["is_healthy"] is True
 
-    def test_an_external_database_is_one_setting(self, production: Compose) -> None:
+    def test_pghost_alone_selects_an_external_database(self, production: Compose) -> None:
         external = Compose(production.file, production.project + "-external", production.environment)
         result = external("run", "--rm", "pipeline", "migrate", PGHOST="no-such-host", PIPELINE_DB_WAIT_SECONDS="0")
         assert result.returncode == 69, result.output
         assert "postgres" not in external("ps", "--all", "--services").stdout
         external("--profile", "local-database", "down", "--volumes")
 
-    def test_what_is_inspected_holds_no_secret(self, production: Compose, secrets: Path) -> None:
+    def test_docker_inspect_shows_no_secret(self, production: Compose, secrets: Path) -> None:
         result = command(
             "docker", "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={production.project}"
         )
@@ -137,7 +137,7 @@ print("parsed", outcome.success, "anew", "UnableToPartialParse" in events)
         for secret in secrets.iterdir():
             assert secret.read_text().strip() not in text
 
-    def test_confinement(self, production: Compose) -> None:
+    def test_the_pipeline_is_confined(self, production: Compose) -> None:
         pipeline = production.configuration()["services"]["pipeline"]
         assert pipeline["read_only"] is True
         assert pipeline["cap_drop"] == ["ALL"]
@@ -156,7 +156,7 @@ print("parsed", outcome.success, "anew", "UnableToPartialParse" in events)
             assert all(name.endswith("_FILE") for name in named)
         assert services["postgres"]["restart"] == "unless-stopped"
 
-    def test_named_volumes_of_its_own(self, production: Compose) -> None:
+    def test_production_has_named_volumes_of_its_own(self, production: Compose) -> None:
         configuration = production.configuration(DATA_LAKE="data_lake")
         assert configuration["volumes"].keys() == {"data_lake", "postgres", "reports"}
         mounted = {each["source"]: each for each in configuration["services"]["pipeline"]["volumes"]}
@@ -173,23 +173,23 @@ print("parsed", outcome.success, "anew", "UnableToPartialParse" in events)
 
 
 class TestDevelopment:
-    def test_one_command(self, development: Compose) -> None:
+    def test_one_command_ingests_the_sample_data(self, development: Compose) -> None:
         result = development("run", "--rm", "pipeline", "ingest")
         assert result.returncode == 0, result.output
         assert int(query(development, "select count(*) from raw.sleep")) > 1000
 
-    def test_the_database_is_reachable_from_this_machine_alone(self, development: Compose) -> None:
+    def test_only_this_machine_can_reach_the_database(self, development: Compose) -> None:
         (port,) = development.configuration()["services"]["postgres"]["ports"]
         assert port["host_ip"] == "127.0.0.1"
 
 
-def test_a_folder_of_files_goes_into_the_volume(production: Compose) -> None:
-    """What docs/compose.md says for a landing zone that is a volume."""
+def test_a_folder_can_be_copied_into_the_volume(production: Compose) -> None:
+    """docs/compose.md gives this command for a landing zone in a volume."""
     own = Compose(production.file, f"{production.project}-copy", {**production.environment, "DATA_LAKE": "data_lake"})
     try:
         result = own(
-            *("run", "--rm", "--no-deps", "--volume", f"{REPOSITORY}/sample_data:/drop:ro"),
-            *("--volume", f"{own.project}_data_lake:/landing", "pipeline", "cp", "-r", "/drop/.", "/landing/"),
+            *("run", "--rm", "--no-deps", "--volume", f"{REPOSITORY}/sample_data:/exports:ro"),
+            *("--volume", f"{own.project}_data_lake:/landing", "pipeline", "cp", "-r", "/exports/.", "/landing/"),
         )
         assert result.returncode == 0, result.output
         listed = own("run", "--rm", "--no-deps", "pipeline", "/bin/ls", "/data_lake")
@@ -198,17 +198,17 @@ def test_a_folder_of_files_goes_into_the_volume(production: Compose) -> None:
         own("--profile", "local-database", "down", "--volumes")
 
 
-def test_secret_files_are_closed_on_the_host_and_open_in_the_container(secrets: Path) -> None:
+def test_only_their_owner_can_read_the_secret_files_on_the_host(secrets: Path) -> None:
     assert secrets.stat().st_mode & 0o777 == 0o700
     for secret in secrets.iterdir():
         assert secret.stat().st_mode & 0o777 == 0o444
         assert len(secret.read_text().strip()) >= 32
     before = {path.name: path.read_text() for path in secrets.iterdir()}
     command(str(REPOSITORY / "scripts/make-secrets.sh"), str(secrets))
-    assert before == {path.name: path.read_text() for path in secrets.iterdir()}, "what is there is kept"
+    assert before == {path.name: path.read_text() for path in secrets.iterdir()}, "existing secrets are kept"
 
 
-def test_the_second_run_check_of_the_workflow(pipeline: Pipeline) -> None:
+def test_check_second_run_passes(pipeline: Pipeline) -> None:
     result = command(
         str(REPOSITORY / "scripts/check-second-run.sh"),
         pipeline.image,

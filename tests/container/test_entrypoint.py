@@ -1,4 +1,4 @@
-"""The entrypoint by itself, with a `python` that only tells how it was called: no engine is needed."""
+"""The entrypoint with a `python` that prints how it is called; needs no Docker engine."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ Enter = Callable[..., Result]
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A folder for PATH with a `python` that prints its arguments and the settings it sees."""
+    """A folder for PATH with a `python` that prints its arguments and settings."""
     folder = tmp_path / "programs"
     folder.mkdir()
     python = folder / "python"
@@ -38,7 +38,7 @@ def enter(programs: Path) -> Enter:
 
 
 def without_root(*words: str, environment: Mapping[str, str]) -> Result:
-    """Run as nobody where the tests run as root, who may read everything."""
+    """Run the command as another user if the tests run as root, who can read every file."""
     prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
     return command(*prefix, *words, environment=environment)
 
@@ -57,27 +57,27 @@ def without_root(*words: str, environment: Mapping[str, str]) -> Result:
         (("no-such-command",), "no-such-command"),
     ],
 )
-def test_a_command_is_the_pipelines(enter: Enter, words: tuple[str, ...], called: str) -> None:
+def test_other_words_are_commands_of_the_pipeline(enter: Enter, words: tuple[str, ...], called: str) -> None:
     result = enter(*words)
     assert result.stdout.splitlines()[0] == f"python -m ingestion {called}"
-    assert result.returncode == 7, "the program's exit code passes through"
+    assert result.returncode == 7, "the exit code is the program's"
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_a_program_on_the_path_is_run_as_it_is(enter: Enter, shell: str) -> None:
+def test_a_program_on_path_is_executed(enter: Enter, shell: str) -> None:
     result = enter(shell, "-c", "echo hello; exit 3")
     assert (result.stdout, result.returncode) == ("hello\n", 3)
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "PGPASSWORD", "DB_PASSWORD", "PGUSER", "PIPELINE_ERASURE_KEY"])
-def test_a_secret_comes_from_a_file(enter: Enter, tmp_path: Path, name: str) -> None:
+def test_a_secret_is_read_from_a_file(enter: Enter, tmp_path: Path, name: str) -> None:
     secret = tmp_path / "secret"
     secret.write_text("p ä'\"$x\\\n")
     result = enter("run", **{f"{name}_FILE": str(secret)})
-    assert result.stdout.splitlines()[1:] == [f"{name}=p ä'\"$x\\"], "without its line break, NAME_FILE is gone"
+    assert result.stdout.splitlines()[1:] == [f"{name}=p ä'\"$x\\"], "without the line break, and NAME_FILE is unset"
 
 
-def test_a_setting_and_its_file_are_not_both_taken(enter: Enter, tmp_path: Path) -> None:
+def test_a_setting_and_its_file_exclude_each_other(enter: Enter, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("x")
     result = enter("run", PGPASSWORD="y", PGPASSWORD_FILE=str(secret))
@@ -91,10 +91,10 @@ def test_an_empty_setting_counts_as_unset(enter: Enter, tmp_path: Path) -> None:
     assert "PGPASSWORD=x" in enter("run", PGPASSWORD="", PGPASSWORD_FILE=str(secret)).stdout
 
 
-def test_a_missing_file_is_named(enter: Enter) -> None:
+def test_a_missing_file_is_reported(enter: Enter) -> None:
     result = enter("run", PGPASSWORD_FILE="/no/such/file")
     assert result.returncode == CONFIGURATION
-    assert "there is no file /no/such/file" in result.stderr
+    assert "the file /no/such/file does not exist" in result.stderr
 
 
 def test_an_empty_file_is_refused(enter: Enter, tmp_path: Path) -> None:
@@ -107,14 +107,14 @@ def test_an_empty_file_is_refused(enter: Enter, tmp_path: Path) -> None:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter; tmp_path is its owner's only."""
+    """A folder that every user can enter, unlike tmp_path."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder
 
 
-def test_an_unreadable_file_is_explained(open_folder: Path) -> None:
+def test_an_unreadable_file_is_reported(open_folder: Path) -> None:
     folder = open_folder
     secret = folder / "secret"
     secret.write_text("hush-hush")
@@ -129,31 +129,31 @@ def test_an_unreadable_file_is_explained(open_folder: Path) -> None:
         environment={"PATH": os.environ["PATH"], "PGPASSWORD_FILE": str(secret)},
     )
     assert result.returncode == CONFIGURATION
-    assert "cannot be read by uid" in result.stderr
+    assert " cannot read " in result.stderr
     assert "chmod 0444" in result.stderr
     assert "hush-hush" not in result.output
 
 
-def test_a_shell_needs_no_secret(enter: Enter) -> None:
+def test_a_shell_starts_without_the_secrets(enter: Enter) -> None:
     assert enter("sh", "-c", "echo in", PGPASSWORD_FILE="/no/such/file").stdout == "in\n"
 
 
-def test_the_program_learns_of_the_termination_log(enter: Enter, tmp_path: Path) -> None:
+def test_the_program_gets_the_path_of_the_termination_log(enter: Enter, tmp_path: Path) -> None:
     log = tmp_path / "termination-log"
-    assert "TERMINATION_LOG" not in enter("run", PIPELINE_TERMINATION_LOG=str(log)).stdout, "not where there is none"
+    assert "TERMINATION_LOG" not in enter("run", PIPELINE_TERMINATION_LOG=str(log)).stdout, "the file does not exist"
     log.touch()
     assert f"PIPELINE_TERMINATION_LOG={log}" in enter("run", PIPELINE_TERMINATION_LOG=str(log)).stdout
 
 
-def test_the_entrypoints_own_failure_goes_to_the_termination_log(enter: Enter, tmp_path: Path) -> None:
+def test_the_entrypoint_writes_its_failure_to_the_termination_log(enter: Enter, tmp_path: Path) -> None:
     log = tmp_path / "termination-log"
     log.touch()
     enter("run", PIPELINE_TERMINATION_LOG=str(log), PGPASSWORD_FILE="/no/such/file")
-    assert log.read_text().startswith("configuration: PGPASSWORD_FILE: there is no file")
+    assert log.read_text().startswith("configuration: PGPASSWORD_FILE: the file /no/such/file does not exist")
 
 
-def test_it_ends_in_exec(programs: Path) -> None:
-    """A signal to the entrypoint's process reaches the program, since it is the same process."""
+def test_a_signal_to_the_entrypoint_reaches_the_program(programs: Path) -> None:
+    """The entrypoint ends in exec, so both are the same process."""
     (programs / "python").write_text(
         '#!/bin/bash\ntrap "echo caught; exit 143" TERM\necho $$\nwhile :; do sleep 0.05; done\n'
     )

@@ -1,4 +1,4 @@
-"""The image by itself: what it promises, and that it starts."""
+"""The image without a run: contents, configuration and start."""
 
 import json
 
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.container
 NO_NETWORK = ("--rm", "--network=none", *CONFINED)
 
 
-def test_it_keeps_what_check_image_checks(image: str) -> None:
+def test_check_image_passes(image: str) -> None:
     result = command(str(REPOSITORY / "scripts/check-image.sh"), image)
     assert result.returncode == 0, result.output
 
 
-def test_no_secret_is_in_it(image: str) -> None:
+def test_the_image_contains_no_secret(image: str) -> None:
     text = docker("image", "history", "--no-trunc", image) + docker("image", "inspect", image)
     for words in (PASSWORD, "PGPASSWORD=", "DATABASE_URL=", "index-url", "extra-index"):
         assert words not in text
@@ -27,19 +27,19 @@ def test_build_secrets_stay_in_no_layer(image: str) -> None:
     assert docker("run", *NO_NETWORK, image, "sh", "-c", "cat /etc/pip.conf /run/secrets/* 2>/dev/null; true") == ""
 
 
-def test_no_health_check_and_a_small_configuration(image: str) -> None:
+def test_the_configuration_has_an_entrypoint_and_no_health_check(image: str) -> None:
     configuration = json.loads(docker("image", "inspect", "--format", "{{json .Config}}", image))
     assert "Healthcheck" not in configuration
     assert configuration["Entrypoint"][0] == "/usr/bin/tini"
     assert configuration["Cmd"] == ["run"]
 
 
-def test_dbt_is_parsed(image: str) -> None:
+def test_the_dbt_project_is_parsed(image: str) -> None:
     docker("run", *NO_NETWORK, image, "test", "-s", "/app/dbt/target/partial_parse.msgpack")
 
 
-def test_everything_is_compiled(image: str) -> None:
-    """A module without its .pyc would be compiled again at every start."""
+def test_every_module_is_compiled(image: str) -> None:
+    """Python would compile a module without a .pyc file at every start."""
     script = """
 import pathlib, sys, sysconfig
 import ingestion.__main__, dbt.cli.main, dbt.adapters.postgres, pandas, sqlalchemy
@@ -50,7 +50,7 @@ print(*(m.__file__ for m in sys.modules.values()
     assert docker("run", *NO_NETWORK, image, "python", "-c", script) == ""
 
 
-def test_pandas_and_dbt_survive_what_was_taken_out(image: str) -> None:
+def test_pandas_and_dbt_work_without_the_pruned_files(image: str) -> None:
     script = """
 import io, agate, pandas, babel.numbers
 assert pandas.read_csv(io.StringIO("a,b\\n1,2\\n")).describe().loc["mean", "b"] == 2
@@ -62,29 +62,29 @@ import dbt.cli.main, dbt.adapters.postgres, dbt.task.build, dbt.task.docs.genera
 
 
 @pytest.mark.parametrize("user", ["10001:10001", "54321:12345", "1234567:0"])
-def test_any_user_may_run_it(image: str, user: str) -> None:
+def test_any_user_can_run_it(image: str, user: str) -> None:
     result = command("docker", "run", f"--user={user}", *NO_NETWORK, image, "--help")
     assert result.returncode == 0, result.output
     assert "migrate" in result.stdout
 
 
-def test_a_shell_is_there(image: str) -> None:
+def test_it_contains_a_shell(image: str) -> None:
     assert docker("run", *NO_NETWORK, image, "sh", "-c", "echo hello") == "hello"
     assert docker("run", *NO_NETWORK, image, "bash", "-c", "pwd") == "/app"
 
 
-def test_no_database_configured(image: str) -> None:
+def test_a_run_without_a_database_setting_is_refused(image: str) -> None:
     result = command("docker", "run", *NO_NETWORK, image)
     assert result.returncode == 78, result.output
     assert "DATABASE_URL" in result.stderr
 
 
-def test_an_unknown_command(image: str) -> None:
+def test_an_unknown_command_is_refused(image: str) -> None:
     result = command("docker", "run", *NO_NETWORK, image, "no-such-command")
     assert result.returncode == 64, result.output
 
 
-def test_a_signal_before_the_program_is_up_ends_it_too(pipeline: Pipeline) -> None:
+def test_a_signal_before_the_program_has_started_ends_it(pipeline: Pipeline) -> None:
     with pipeline.started("sh", "-c", "sleep 60") as name:
         assert command("docker", "stop", "--time=20", name).seconds < 5
         assert docker("inspect", "--format", "{{.State.ExitCode}}", name) == "143"

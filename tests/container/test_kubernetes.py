@@ -1,4 +1,4 @@
-"""The manifests as kustomize renders them, field by field. Their schemas: scripts/lint-deploy.sh."""
+"""The rendered manifests, field by field. scripts/lint-deploy.sh checks them against the API schemas."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def one(manifests: list[Manifest], kind: str) -> Manifest:
 
 
 def jobs(manifests: list[Manifest]) -> list[Manifest]:
-    """The spec of every Job, a CronJob's included."""
+    """Return the spec of every Job, including those of CronJobs."""
     return [
         m["spec"]["jobTemplate"]["spec"] if m["kind"] == "CronJob" else m["spec"]
         for m in manifests
@@ -45,14 +45,14 @@ def containers(pod: Manifest) -> list[Manifest]:
     return [*pod.get("initContainers", []), *pod["containers"]]
 
 
-def test_the_schedule(manifests: list[Manifest]) -> None:
+def test_the_schedule_has_a_time_zone_and_forbids_concurrent_runs(manifests: list[Manifest]) -> None:
     spec = one(manifests, "CronJob")["spec"]
     assert spec["timeZone"]
     assert spec["concurrencyPolicy"] == "Forbid"
     assert spec["startingDeadlineSeconds"] > 0
 
 
-def test_what_is_not_retried_follows_the_exit_codes(manifests: list[Manifest]) -> None:
+def test_retries_follow_the_exit_codes(manifests: list[Manifest]) -> None:
     for job in jobs(manifests):
         rules = job["podFailurePolicy"]["rules"]
         assert rules[0]["action"] == "Ignore"
@@ -70,7 +70,7 @@ def test_what_is_not_retried_follows_the_exit_codes(manifests: list[Manifest]) -
         assert job["backoffLimitPerIndex" if "completionMode" in job else "backoffLimit"] > 0
 
 
-def test_restricted_pod_security(manifests: list[Manifest]) -> None:
+def test_pods_fit_the_restricted_pod_security_standard(manifests: list[Manifest]) -> None:
     for job in jobs(manifests):
         pod = job["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -83,7 +83,7 @@ def test_restricted_pod_security(manifests: list[Manifest]) -> None:
             assert context["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_resources_and_last_words(manifests: list[Manifest]) -> None:
+def test_containers_have_resource_limits_and_a_termination_message(manifests: list[Manifest]) -> None:
     for job in jobs(manifests):
         for container in containers(job["template"]["spec"]):
             assert container["resources"]["requests"].keys() >= {"cpu", "memory"}
@@ -91,7 +91,7 @@ def test_resources_and_last_words(manifests: list[Manifest]) -> None:
             assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
 
-def test_no_token_and_no_way_in(manifests: list[Manifest]) -> None:
+def test_pods_have_no_token_and_accept_no_connections(manifests: list[Manifest]) -> None:
     assert one(manifests, "ServiceAccount")["automountServiceAccountToken"] is False
     policy = one(manifests, "NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
@@ -100,12 +100,12 @@ def test_no_token_and_no_way_in(manifests: list[Manifest]) -> None:
     for job in jobs(manifests):
         pod = job["template"]
         assert pod["spec"]["automountServiceAccountToken"] is False
-        assert labels <= pod["metadata"]["labels"].items(), "the network policy selects the pods"
+        assert labels <= pod["metadata"]["labels"].items(), "the network policy must select the pods"
 
 
-def test_the_password_is_a_file_of_a_secret(manifests: list[Manifest]) -> None:
+def test_the_password_is_a_file_from_a_secret(manifests: list[Manifest]) -> None:
     secret = yaml.safe_load((KUBERNETES / "secret.example.yaml").read_text())
-    assert not [m for m in manifests if m["kind"] == "Secret"], "no secret is in git"
+    assert not [m for m in manifests if m["kind"] == "Secret"], "a secret must not be in git"
     for job in jobs(manifests):
         pod = job["template"]["spec"]
         (volume,) = [v for v in pod["volumes"] if "secret" in v]
@@ -117,7 +117,7 @@ def test_the_password_is_a_file_of_a_secret(manifests: list[Manifest]) -> None:
             assert variable["value"] == f"{mount['mountPath']}/{key}"
 
 
-def test_the_settings_come_from_the_rendered_config_map(manifests: list[Manifest]) -> None:
+def test_settings_come_from_the_rendered_config_map(manifests: list[Manifest]) -> None:
     name = one(manifests, "ConfigMap")["metadata"]["name"]
     for job in jobs(manifests):
         for container in containers(job["template"]["spec"]):

@@ -1,4 +1,4 @@
-"""What each database role may do, and above all what it may not."""
+"""What each database role may and may not do."""
 
 import pytest
 
@@ -12,12 +12,12 @@ DENIED = ("permission denied", "must be owner", "must be superuser")
 
 @pytest.fixture(scope="module")
 def used(first_run: FirstRun) -> Database:
-    """A database after a run; what a test does to it, it takes back."""
+    """A database after a run; tests undo their changes."""
     return first_run.database
 
 
 def attempt(database: Database, login: str, role: str | None, statement: str) -> str | None:
-    """Try a statement and take it back; return why it was refused, or None."""
+    """Run a statement and roll it back; return the error, or None."""
     text = f"begin; {f'set local role {role};' if role else ''} {statement}; rollback"
     result = database.psql(text, user=login)
     return None if result.returncode == 0 else result.stderr.strip()
@@ -76,12 +76,12 @@ def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("role", "statement"), cases(MAY))
-def test_may(used: Database, role: str, statement: str) -> None:
+def test_a_role_may(used: Database, role: str, statement: str) -> None:
     assert attempt(used, "pipeline", f"wearables_{role}", statement) is None
 
 
 @pytest.mark.parametrize(("role", "statement"), cases(MAY_NOT))
-def test_may_not(used: Database, role: str, statement: str) -> None:
+def test_a_role_may_not(used: Database, role: str, statement: str) -> None:
     refusal = attempt(used, "pipeline", f"wearables_{role}", statement)
     assert refusal is not None, "it was allowed"
     assert any(reason in refusal for reason in DENIED), refusal
@@ -100,13 +100,13 @@ def test_may_not(used: Database, role: str, statement: str) -> None:
         "create database another",
     ],
 )
-def test_the_pipelines_login_by_itself_only_reads_ops_and_marts(used: Database, statement: str) -> None:
+def test_without_set_role_the_login_role_only_reads_ops_and_marts(used: Database, statement: str) -> None:
     refusal = attempt(used, "pipeline", None, statement)
     assert refusal is not None
     assert "permission denied" in refusal or "cannot run inside a transaction block" in refusal
 
 
-def test_the_pipelines_login_by_itself_sees_why_rows_were_rejected(used: Database) -> None:
+def test_without_set_role_the_login_role_can_read_the_reasons_of_rejected_rows(used: Database) -> None:
     assert attempt(used, "pipeline", None, "select file_id, line_number, reason from ops.rejected_rows") is None
 
 
@@ -120,7 +120,7 @@ def test_the_pipelines_login_by_itself_sees_why_rows_were_rejected(used: Databas
         ("reader", None, "intermediate"),
     ],
 )
-def test_models_are_not_everybodys_to_read(used: Database, login: str, role: str | None, schema: str) -> None:
+def test_other_roles_cannot_read_upstream_models(used: Database, login: str, role: str | None, schema: str) -> None:
     relations = f"select oid::regclass from pg_class where relnamespace = '{schema}'::regnamespace"
     name = used.query(f"{relations} and relkind in ('r', 'v') limit 1")
     refusal = attempt(used, login, role, f"select * from {name}")
@@ -128,17 +128,17 @@ def test_models_are_not_everybodys_to_read(used: Database, login: str, role: str
     assert "permission denied" in refusal
 
 
-def test_nobody_is_a_superuser(used: Database) -> None:
-    mighty = (
+def test_no_role_is_a_superuser_or_creates_roles_or_databases(used: Database) -> None:
+    privileged = (
         "select rolname from pg_roles"
         " where (rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls)"
         " and (rolname like 'wearables%' or rolname in ('pipeline', 'reader'))"
     )
-    assert used.query(mighty) == ""
+    assert used.query(privileged) == ""
 
 
 class TestReader:
-    def test_sees_every_mart(self, used: Database) -> None:
+    def test_reads_every_mart(self, used: Database) -> None:
         marts = used.query(
             "select relname from pg_class where relnamespace = 'marts'::regnamespace and relkind in ('r', 'v', 'm')"
         )
@@ -160,7 +160,7 @@ class TestReader:
             "set role pipeline",
         ],
     )
-    def test_and_nothing_else(self, used: Database, statement: str) -> None:
+    def test_reads_nothing_else(self, used: Database, statement: str) -> None:
         refusal = attempt(used, "reader", None, statement)
         assert refusal is not None, "it was allowed"
         assert "permission denied" in refusal
@@ -173,21 +173,21 @@ class TestReader:
         assert refusal is not None
         assert "permission denied" in refusal
 
-    def test_sees_a_mart_that_is_built_anew(self, used: Database) -> None:
+    def test_reads_a_mart_that_is_created_later(self, used: Database) -> None:
         made = "begin; set local role wearables_transformer; create table marts.another as select 1; commit"
         assert used.psql(made, user="pipeline").returncode == 0
         assert attempt(used, "reader", None, "select * from marts.another") is None
         used.query("drop table marts.another")
 
 
-def test_the_script_may_be_run_again(used: Database) -> None:
+def test_running_the_script_again_changes_nothing(used: Database) -> None:
     before = used.query("select relname, relacl, relowner from pg_class order by oid")
     create_roles(used)
     assert used.query("select relname, relacl, relowner from pg_class order by oid") == before
 
 
-def test_a_database_that_had_no_roles_is_taken_over(again: Pipeline, filled: Database) -> None:
-    """A database used by its administrator until now: the script hands everything in it over."""
+def test_the_script_takes_over_a_database_without_roles(again: Pipeline, filled: Database) -> None:
+    """The administrator of the database used it before: the script changes the owners of everything in it."""
     filled.query("reassign owned by wearables_owner, wearables_transformer to postgres")
     tables = "select distinct tableowner from pg_tables where schemaname in ('raw', 'ops', 'marts') order by 1"
     assert filled.query(tables) == "postgres"

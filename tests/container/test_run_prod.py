@@ -1,4 +1,4 @@
-"""`make run-prod` without an engine: the prod-like configuration on the embedded Postgres, in a copy of the clone."""
+"""`make run-prod` without a Docker engine, in a copy of the clone."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ PARTS = ("ingestion", "sql", "dbt", "docker", "scripts", "sample_data")
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What the script needs, with a database folder of its own."""
+    """A copy of the files that the script needs, without a database."""
     folder = tmp_path / "clone"
     folder.mkdir()
     for name in PARTS:
@@ -29,10 +29,10 @@ def run_prod(clone: Path, *words: str) -> Result:
     return command(str(clone / "scripts/run-prod.sh"), *words, environment={**kept, "WITHOUT_DOCKER": "1"}, cwd=clone)
 
 
-def test_the_same_roles_on_the_embedded_postgres(clone: Path) -> None:
+def test_the_embedded_postgresql_gets_the_same_roles(clone: Path) -> None:
     first = run_prod(clone)
     assert first.returncode == 0, first.output
-    assert "the embedded Postgres, files from ./sample_data" in first.stderr
+    assert "the embedded PostgreSQL; files from ./sample_data" in first.stderr
     owners = command(
         *(str(clone / ".venv/bin/python"), "-m", "ingestion", "psql", "-XAtq", "--command"),
         "select distinct tableowner from pg_tables where schemaname in ('raw', 'marts') order by 1",
@@ -42,7 +42,7 @@ def test_the_same_roles_on_the_embedded_postgres(clone: Path) -> None:
     assert owners.stdout.split() == ["wearables_owner", "wearables_transformer"], owners.output
 
 
-def test_files_of_ones_own_come_first(clone: Path) -> None:
+def test_files_in_data_lake_take_precedence_over_the_sample_data(clone: Path) -> None:
     (clone / "data_lake").mkdir()
     shutil.copy(clone / "sample_data/sleep_2026-04-01.csv", clone / "data_lake")
     assert "files from ./data_lake" in run_prod(clone, "--help").stderr

@@ -1,4 +1,4 @@
-"""From one image version to the next, and a database that goes away and comes back: docs/operations.md in tests."""
+"""Upgrade, backup and restore as docs/operations.md describes them."""
 
 import re
 import shutil
@@ -13,22 +13,32 @@ from tests.container.engine import REPOSITORY, Database, Pipeline, command, dock
 
 pytestmark = pytest.mark.container
 
-CONTEXT = ("Dockerfile", ".dockerignore", "requirements/runtime.txt", "docker", "ingestion", "sql", "dbt", "scripts")
+CONTEXT = (
+    "Dockerfile",
+    ".dockerignore",
+    "LICENSE",
+    "requirements/runtime.txt",
+    "docker",
+    "ingestion",
+    "sql",
+    "dbt",
+    "scripts",
+)
 DUMP = "/var/lib/postgresql/wearables.dump"
 LOADED = "select count(*), min(_loaded_at), max(_loaded_at) from raw.sleep"
 
 
 @pytest.fixture(scope="module")
 def next_image(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The version after this one: another number, and one migration more."""
+    """An image of a newer version, with one more migration."""
     context = tmp_path_factory.mktemp("next")
     for name in CONTEXT:
-        dataset, target = REPOSITORY / name, context / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if dataset.is_dir():
-            shutil.copytree(dataset, target, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
+        original, copy = REPOSITORY / name, context / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if original.is_dir():
+            shutil.copytree(original, copy, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
         else:
-            shutil.copyfile(dataset, target)
+            shutil.copyfile(original, copy)
     version = context / "ingestion/__init__.py"
     version.write_text(re.sub(r'__version__ = ".*"', '__version__ = "99.0.0"', version.read_text()))
     last = max(int(path.name[:3]) for path in (context / "sql").glob("*.sql"))
@@ -49,7 +59,7 @@ def test_the_next_version_applies_its_ddl_and_keeps_the_data(
 
     upgraded = replace(again, image=next_image)
     plan = upgraded.run("migrate", "--plan")
-    assert "add column note" in plan.stdout, "what it will do can be read beforehand"
+    assert "add column note" in plan.stdout, "the plan shows the new migration"
     result = upgraded.run()
     assert result.returncode == 0, result.output
 
@@ -57,11 +67,9 @@ def test_the_next_version_applies_its_ddl_and_keeps_the_data(
     newest = "select application_version from ops.schema_migrations order by file desc limit 1"
     assert database.query(newest) == "99.0.0"
     assert int(database.query("select count(*) from ops.schema_migrations")) == applied + 1
-    assert database.query("select count(note) from raw.sleep") == "0", (
-        "the new column is there, and the loader's to fill"
-    )
+    assert database.query("select count(note) from raw.sleep") == "0", "the new column exists and can be read"
 
-    # the way back is a restore: an older image does not run on a newer schema
+    # An older image refuses a newer schema: going back takes a restore.
     result = again.run("migrate")
     assert result.returncode == 78, result.output
 
@@ -83,15 +91,15 @@ def test_backup_and_restore(again: Pipeline, filled: Database) -> None:
         assert (restored.query(LOADED), restored.query(marts)) == before
         result = again.run(environment={"PGDATABASE": restored.name})
         assert result.returncode == 0, result.output
-        assert restored.query(LOADED) == before[0], "the restored manifest knows the files"
-        assert restored.psql(marts, user="reader").returncode == 0, "grants came back too"
+        assert restored.query(LOADED) == before[0], "the manifest was restored, so no file is loaded again"
+        assert restored.psql(marts, user="reader").returncode == 0, "the restore includes the privileges"
         assert restored.psql("select * from raw.sleep", user="reader").returncode != 0
     finally:
         database.query(f"drop database {restored.name} with (force)")
 
 
-def test_the_context_is_what_the_image_is_made_of() -> None:
-    """A file that the Dockerfile copies and CONTEXT forgets would make the upgrade test lie."""
+def test_the_context_contains_every_file_that_the_dockerfile_copies() -> None:
+    """Without this, the upgrade test could build an image that lacks a file."""
     copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*(\S+) ", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
     assert copied
     for name in copied:

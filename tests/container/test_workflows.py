@@ -1,4 +1,4 @@
-"""The workflows and the scripts that they are made of; form and known weaknesses: scripts/lint-deploy.sh."""
+"""The workflows and their scripts. scripts/lint-deploy.sh checks their schemas and security."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ingestion import __version__
 from tests.container.engine import REPOSITORY, Result, command
 
 WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
@@ -20,7 +21,7 @@ def steps(workflow: Path) -> Iterator[dict[str, Any]]:
         yield from job["steps"]
 
 
-def test_what_a_maintainer_runs_is_clean() -> None:
+def test_lint_deploy_finds_nothing() -> None:
     result = command(str(REPOSITORY / "scripts/lint-deploy.sh"))
     assert result.returncode == 0, result.output
 
@@ -32,13 +33,13 @@ class TestWorkflow:
         assert used
         assert [name for name in used if not PINNED.fullmatch(name)] == []
 
-    def test_nothing_is_permitted_but_by_a_job(self, workflow: Path) -> None:
+    def test_only_jobs_have_permissions(self, workflow: Path) -> None:
         text = yaml.safe_load(workflow.read_text())
         assert text["permissions"] == {}
         assert text["concurrency"]["group"]
         assert all(job["permissions"] and job["timeout-minutes"] for job in text["jobs"].values())
 
-    def test_a_step_is_a_script_or_a_target_of_this_repository(self, workflow: Path) -> None:
+    def test_every_step_is_a_script_or_a_make_target_of_this_repository(self, workflow: Path) -> None:
         targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
         for run in (step["run"] for step in steps(workflow) if "run" in step):
             words = [word for word in run.split() if word != "python3"]
@@ -50,13 +51,13 @@ class TestWorkflow:
 
 class TestPublishing:
     def test_a_release_has_provenance_and_an_sbom(self) -> None:
-        result = publish("v0.1.0")
+        result = publish(f"v{__version__}")
         assert result.returncode == 0, result.output
         assert "--provenance=mode=max --sbom=true --push" in result.stdout
-        assert "registry.example.org/team/pipeline:0.1.0" in result.stdout
+        assert f"registry.example.org/team/pipeline:{__version__}" in result.stdout
         assert "hush" not in result.output
 
-    def test_the_tag_is_the_programs_version(self) -> None:
+    def test_a_tag_that_is_not_the_version_is_refused(self) -> None:
         assert publish("v9.9.9").returncode == 65
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from ingestion.config import Database
 from ingestion.sources import normalise
+from tests import optional
 from tests.conftest import create_database, drop_database
 from tests.datasets import DATASETS
 from tests.integration import oracle
@@ -27,7 +28,7 @@ EXPORTED = {
 }
 GOLDEN = Path(__file__).parent / "golden" / "april_2016.json"
 
-pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason="FITABASE_2016_04 names no folder with the exports")
+pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason=optional.EXPORTS.what)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from ingestion.cli import arguments
 from ingestion.config import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data_lake" / "README.md"]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "data_lake" / "README.md"]
 
 _SETTING = re.compile(r"(?:PIPELINE|DB|DBT|DATABASE|OTEL|OPENLINEAGE)_[A-Z_]+|PG[A-Z]+|TRACE[A-Z]+")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

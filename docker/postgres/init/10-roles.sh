@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# First start of the compose database: the roles, with passwords from the secret files. sql/ is not applied here:
-# this folder is read on an empty data directory only, the pipeline migrates on every run.
+# Creates the roles on the first start of the compose database, with passwords from the secret files.
+# It does not apply sql/: PostgreSQL runs this only on an empty data directory, and the pipeline migrates on every run.
 PIPELINE_PASSWORD=$(<"$PIPELINE_PASSWORD_FILE") READER_PASSWORD=$(<"$READER_PASSWORD_FILE") \
   psql --no-psqlrc --quiet --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --file /docker/roles.sql

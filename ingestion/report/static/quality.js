@@ -81,7 +81,7 @@ function rejectedCard() {
 
 function rulesCard() {
   const lines = R.rules.map((row) => {
-    const [source, rule] = row.rule.split(".");
+    const [dataset, rule] = row.rule.split(".");
     return [el("span.rule", null, `${words(dataset)}: ${words(rule)}`), count(row.in), count(row.out), count(row.rejected), count(row.deduplicated), count(row.conflicts)];
   });
   return card(

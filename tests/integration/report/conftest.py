@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from ingestion import db, report, runner
 from ingestion.config import ROOT, Database, Settings
+from tests import optional
 from tests.conftest import create_database, drop_database, execute
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -91,9 +92,9 @@ def changed(study: Study, server: Database, tmp_path: Path) -> Iterator[Callable
 def browser() -> Iterator[Browser]:
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if path is None:
-        what = "the report's tests need a browser: sudo apt-get install --yes --no-install-recommends chromium"
-        # a bare machine goes on without them; CI does not
-        pytest.fail(what) if os.environ.get("CI") else pytest.skip(what)
+        if os.environ.get("CI"):
+            pytest.fail("the tests of the report need Chromium: run scripts/install-test-tools.sh")
+        pytest.skip(optional.BROWSER.what)
     with sync_playwright() as playwright:
         # root has no sandbox of its own
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 
+from tests import optional
 from tests.integration.storage.proxy import Handler, Proxy, ask
 
 BIN = Path(sys.executable).parent
@@ -275,10 +276,9 @@ def _in_parts(
 
 def azurite(stack: ExitStack, folder: Path) -> Server:
     if not AZURITE.exists():
-        how = "Azurite is not installed: scripts/setup-azurite.sh installs it, and needs node and npm"
         if os.environ.get("CI"):
-            pytest.fail(how)
-        pytest.skip(how)
+            pytest.fail("the tests of Azure need Node.js and npm: run scripts/install-test-tools.sh")
+        pytest.skip(optional.AZURE.what)
     port = free_port()
     options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
     place: list[str | Path] = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]

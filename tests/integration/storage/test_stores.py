@@ -96,7 +96,7 @@ def test_an_azure_account_by_its_variables(servers, monkeypatch: pytest.MonkeyPa
     zone = store_zone(servers("azurite"), monkeypatch)
     zone.put("sleep.csv", b"x")
     monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING")
-    with pytest.raises(ConfigurationError, match="the storage account of .* is unknown"):
+    with pytest.raises(ConfigurationError, match=r"the storage account of .* is unknown"):
         zone.open()
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", AZURE_ACCOUNT)
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", AZURE_KEY)
