@@ -111,7 +111,7 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
         day: the day in its name.
 
     Raises:
-        UsageError: the file cannot be read, its name is one that an ingest ignores, or nothing says whose export it is.
+        UsageError: the file cannot be read, an ingest ignores its name, or its name lacks a participant.
         FileRefusedError: the file changed while it was copied.
 
     """
@@ -133,7 +133,7 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
     layouts = [layout for each in datasets for layout in each.layouts_for(name)]
     if layouts and all(layout.is_of_one_participant for layout in layouts) and user_id_in(name) is None:
         raise UsageError(
-            f"nothing says whose {layouts[0].device} export {name} is",
+            f"the name of this {layouts[0].device} export names no participant: {name}",
             hint="Put user_id=NUMBER into its name, as in export_user_id=7.zip.",
         )
     if len(datasets) > 1:

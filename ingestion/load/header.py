@@ -277,7 +277,7 @@ def user_of(layout: Layout, path: str) -> int:
     user_id = user_id_in(path)
     if user_id is None:
         raise FileRefusedError(
-            f"nothing says whose {layout.device} export it is",
+            f"the path of this {layout.device} export names no participant",
             hint="Put user_id=NUMBER into the name of the file or of its folder.",
         )
     return user_id

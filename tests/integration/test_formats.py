@@ -219,5 +219,5 @@ def test_garmins_nights_without_any_stage_are_another_file(load: Load) -> None:
 def test_an_export_of_nobody_is_refused(name: str, load: Load) -> None:
     result = load(name, WHOOP.encode())
     assert result.status == "refused"
-    assert "nothing says whose Whoop export it is" in (result.reason or "")
+    assert "the path of this Whoop export names no participant" in (result.reason or "")
     assert "user_id=NUMBER" in (result.hint or "")
