@@ -1,6 +1,6 @@
 """The file transaction: a file's rows and its row in the manifest are committed together, or neither is.
 
-No other module writes to the raw tables during an ingest.
+A full reload (see `ingest`) loads all files of a dataset in one such transaction, after it has emptied the table.
 """
 
 import threading
