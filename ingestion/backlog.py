@@ -134,7 +134,7 @@ class Backlog:
             return Decision(
                 "unknown",
                 "no declared dataset has this name",
-                "Rename the file after a declared dataset, or declare its dataset: see docs/sources.md.",
+                "Rename the file after a declared dataset, or declare its dataset: see docs/datasets.md.",
             )
         if item.is_unsettled:
             return Decision(

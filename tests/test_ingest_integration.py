@@ -260,7 +260,7 @@ def test_an_unknown_file_is_reported_and_not_loaded(landing: Landing, *, use_man
     landing.put("sleep.csv", sleep(1))
     unknown, known = landing.ingest(use_manifest=use_manifest).files
     assert (unknown.filename, unknown.status, unknown.dataset) == ("hourlyIntensities_merged.csv", "unknown", None)
-    assert "docs/sources.md" in (unknown.hint or "")
+    assert "docs/datasets.md" in (unknown.hint or "")
     assert known.status == "loaded"
     assert path.exists()
     assert landing.rows("select source_filename from ops.raw_ingest_manifest") == [("sleep.csv",)]

@@ -287,5 +287,5 @@ def _by_header(dataset: Dataset) -> dict[str, list[str]]:
 def _wrong(place: Path | str, problem: str) -> ConfigurationError:
     return ConfigurationError(
         f"ingestion/sources/{place.name if isinstance(place, Path) else place}: {problem}",
-        hint="See docs/sources.md for the keys of a declaration.",
+        hint="See docs/datasets.md for the keys of a declaration.",
     )

@@ -146,7 +146,7 @@ def test_a_dataset_and_a_device_are_declared_without_python(folder: Path) -> Non
 
 
 def test_what_the_documentation_declares_can_be_declared(folder: Path) -> None:
-    dataset, device = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "sources.md").read_text("utf-8"), re.DOTALL)
+    dataset, device = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "datasets.md").read_text("utf-8"), re.DOTALL)
     declare(folder, dataset, device)
     (dataset,) = read(folder / "datasets", folder / "devices")
     assert [layout.device for layout in dataset.layouts] == ["Fitbit", "Band"]
@@ -196,4 +196,4 @@ def test_a_wrong_declaration_is_named(old: str, new: str, problem: str, folder: 
         read(folder / "datasets", folder / "devices")
     assert str(caught.value).startswith("ingestion/sources/d")
     assert problem in str(caught.value)
-    assert "docs/sources.md" in (caught.value.hint or "")
+    assert "docs/datasets.md" in (caught.value.hint or "")

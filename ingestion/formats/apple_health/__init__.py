@@ -1,7 +1,7 @@
 """Apple Health's export.xml.
 
 The file is one list of records of all types, written by all devices of a participant. It has hundreds of megabytes,
-and is read as a stream. docs/sources.md describes the tables that are made of it.
+and is read as a stream. docs/datasets.md describes the tables that are made of it.
 """
 
 import csv
