@@ -94,9 +94,11 @@ def test_a_secret_does_not_come_through_in_any_encoding(name: str, secret: str) 
     encoded = ENCODINGS[name](secret)
     shown = redaction.redact(f"connecting with {encoded} to it")
     assert encoded not in shown
+    assert shown.startswith("connecting with ")
+    assert shown.endswith(" to it")
+    # the words around it may contain the middle of a secret by chance
+    shown = shown.removeprefix("connecting with ").removesuffix(" to it")
     assert left_of(encoded) not in shown.replace("***", " ")
-    assert shown.startswith("connecting with")
-    assert shown.endswith("to it")
 
 
 @pytest.mark.parametrize("name", BASE64)
