@@ -1,4 +1,4 @@
-"""The README and the pages of docs/ say what is so: settings, exit codes, commands, links, targets, tests."""
+"""The README and docs/ agree with the code: settings, exit codes, commands, messages, links, make targets, tests."""
 
 import argparse
 import ast
@@ -13,31 +13,22 @@ from ingestion import errors
 from ingestion.cli import arguments
 from ingestion.config import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "data_lake" / "README.md"]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), ROOT / "data_lake" / "README.md"]
 
 _SETTING = re.compile(r"(?:PIPELINE|DB|DBT|DATABASE|OTEL|OPENLINEAGE)_[A-Z_]+|PG[A-Z]+|TRACE[A-Z]+")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_MOST_LINES_OF_README = 150
 
 
-def section(title: str) -> str:
-    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-def table(text: str, first_header: str) -> list[list[str]]:
-    """The cells of the table whose first column has that header."""
-    lines = iter(text.splitlines())
-    for line in lines:
-        if line.startswith(f"| {first_header} |"):
-            break
-    next(lines, None)
-    rows = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))])
-    assert rows, f"no table of {first_header}"
-    return rows
+def rows(page: str, first_header: str) -> list[list[str]]:
+    """Return the rows of every table of a page whose first column has this header, as cells."""
+    tables = re.findall(
+        rf"^\| {first_header} \|.*\n\|[-|]+\n((?:\|.*\n)+)", (DOCS / page).read_text("utf-8"), re.MULTILINE
+    )
+    assert tables, f"{page} has no table of {first_header}"
+    lines = [line for text in tables for line in text.splitlines()]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines]
 
 
 def in_backticks(text: str) -> set[str]:
@@ -51,8 +42,8 @@ def test_the_table_of_settings_is_what_config_reads() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SETTING.fullmatch(node.value)
     }
-    told = [name for row in table(section("Configuration"), "variable") for name in in_backticks(row[0])]
-    assert sorted(told) == sorted(read)
+    documented = [name for row in rows("settings.md", "variable") for name in in_backticks(row[0])]
+    assert sorted(documented) == sorted(read)
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:
@@ -61,24 +52,22 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
         for each in cls.__subclasses__():
             yield from subclasses(each)
 
-    # 70 is for what nobody foresaw
+    # 70 is for every other exception
     codes = {0, 70} | {cls.exit_code for cls in subclasses(errors.PipelineError)}
     codes |= {errors.Interrupted(signum).exit_code for signum in (signal.SIGINT, signal.SIGTERM)}
-    assert [int(row[0]) for row in table(section("Commands"), "exit code")] == sorted(codes)
+    assert [int(row[0]) for row in rows("commands.md", "exit code")] == sorted(codes)
 
 
 def test_the_commands_and_their_options_are_those_of_the_command_line() -> None:
-    told: dict[str, set[str]] = {}
-    shared: set[str] = set()
-    for command, _, options in table(section("Commands"), "command"):
-        words = set(re.findall(r"--[a-z-]+", options))
-        shared = words if command == "`run`" else shared
+    documented: dict[str, set[str]] = {}
+    for command, _, options in rows("commands.md", "command"):
         names = {name.split()[0] for name in in_backticks(command)}
+        inherited = documented["run"] if "those of `run`" in options else set()
         for name in names:
-            told[name] = told.get(name, set()) | words | (shared if "those of `run`" in options else set())
+            documented[name] = documented.get(name, set()) | inherited | set(re.findall(r"--[a-z-]+", options))
     parser = arguments._parser()
     (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    assert told == {name: options_of(command) for name, command in commands.choices.items()}
+    assert documented == {name: options_of(command) for name, command in commands.choices.items()}
 
 
 def options_of(command: argparse.ArgumentParser) -> set[str]:
@@ -119,19 +108,23 @@ def test_every_make_target_exists(page: Path) -> None:
 
 def test_every_test_that_holds_a_guarantee_exists() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    for _, held_by in table(section("What is guaranteed, and the test that holds it"), "guarantee"):
-        for name in in_backticks(held_by):
+    for _, tests in rows("guarantees.md", "guarantee"):
+        for name in in_backticks(tests):
             if not name[0].isupper():
                 assert (ROOT / name).exists() if "/" in name else f"def {name}(" in code, name
 
 
 def test_every_path_of_the_map_exists() -> None:
-    (tree,) = re.findall(r"```\n(.*?)```", section("Where things are"), re.DOTALL)
-    parent = Path()
-    for line in tree.splitlines():
-        path = Path(line.split()[0])
-        if line.startswith(" "):
-            path = parent / path
-        else:
-            parent = path
-        assert (ROOT / path).exists(), path
+    for path, _ in rows("architecture.md", "path"):
+        (name,) = in_backticks(path)
+        assert (ROOT / name).exists(), name
+
+
+def test_the_readme_is_short() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= _MOST_LINES_OF_README
+
+
+def test_the_index_links_every_page() -> None:
+    linked = set(_LINK.findall((DOCS / "README.md").read_text(encoding="utf-8")))
+    assert {page.name for page in DOCS.glob("*.md")} - {"README.md"} <= linked
