@@ -4,7 +4,7 @@ import argparse
 import ast
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), ROOT / "data_la
 _SETTING = re.compile(r"(?:PIPELINE|DB|DBT|DATABASE|OTEL|OPENLINEAGE)_[A-Z_]+|PG[A-Z]+|TRACE[A-Z]+")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _MOST_LINES_OF_README = 150
+_FEWEST_LETTERS = 6
 
 
 def rows(page: str, first_header: str) -> list[list[str]]:
@@ -56,6 +57,28 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
     codes = {0, 70} | {cls.exit_code for cls in subclasses(errors.PipelineError)}
     codes |= {errors.Interrupted(signum).exit_code for signum in (signal.SIGINT, signal.SIGTERM)}
     assert [int(row[0]) for row in rows("commands.md", "exit code")] == sorted(codes)
+
+
+def test_the_messages_are_those_of_the_code() -> None:
+    """A message is a text in the code. A file's line and column may precede it, and `...` stands for any words."""
+    written = [pattern for path in (ROOT / "ingestion").rglob("*.py") for pattern in texts(path)]
+    quoted = [name for row in rows("errors.md", "(?:the row has|the file|problem)") for name in in_backticks(row[1])]
+    unknown = []
+    for message in quoted:
+        words = re.sub(r"^line \d+(, column \w+)?: ", "", message)
+        if not any(pattern.fullmatch(words) for pattern in written):
+            unknown.append(message)
+    assert not unknown
+
+
+def texts(path: Path) -> Iterator[re.Pattern[str]]:
+    """Yield a pattern for each text in a module, except those that are mostly placeholders."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        parts: Sequence[ast.AST] = node.values if isinstance(node, ast.JoinedStr) else [node]
+        fixed = [part.value if isinstance(part, ast.Constant) else None for part in parts]
+        words = "".join(part for part in fixed if isinstance(part, str))
+        if len(re.findall("[a-z]", words)) >= _FEWEST_LETTERS:
+            yield re.compile("".join(re.escape(part) if isinstance(part, str) else ".*" for part in fixed))
 
 
 def test_the_commands_and_their_options_are_those_of_the_command_line() -> None:
