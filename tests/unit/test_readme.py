@@ -4,7 +4,7 @@ import argparse
 import ast
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,7 +74,7 @@ def test_the_messages_are_those_of_the_code() -> None:
 def texts(path: Path) -> Iterator[re.Pattern[str]]:
     """Yield a pattern for each text in a module, except those that are mostly placeholders."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        parts: Sequence[ast.AST] = node.values if isinstance(node, ast.JoinedStr) else [node]
+        parts: list[ast.AST] = [*node.values] if isinstance(node, ast.JoinedStr) else [node]
         fixed = [part.value if isinstance(part, ast.Constant) else None for part in parts]
         words = "".join(part for part in fixed if isinstance(part, str))
         if len(re.findall("[a-z]", words)) >= _FEWEST_LETTERS:
