@@ -1,6 +1,6 @@
-"""How things stand: the last runs, how old each dataset is, what is in quarantine and what is being loaded now.
+"""The state of the pipeline: the latest runs, the age of each dataset, quarantine, and files being loaded.
 
-Nothing here writes. The judgement, from facts that were read before, is `judge`, and knows no database.
+This module only reads. `judge` decides what is wrong, from facts that were read before.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,9 +23,9 @@ State = Literal["ok", "warning", "critical", "unknown"]
 Code = Literal["nothing_has_ended", "run_died", "last_run_failed", "step_failed", "stale"]
 
 _LATEST_RUNS = 5
-# the latest among them that says something of the pipeline
-_RUNS_LOOKED_AT = 50
-_USAGE = UsageError.exit_code
+# some of these are usage errors, which say nothing about the pipeline
+_RUNS_READ = 50
+_USAGE_ERROR = UsageError.exit_code
 _WEIGHTS: dict[State, int] = {"ok": 0, "warning": 1, "unknown": 2, "critical": 3}
 _queries = db.queries("health")
 
@@ -36,14 +36,14 @@ class DatasetFreshness:
 
     Arguments:
         name: the name of the dataset.
-        files: how many are loaded.
-        rows: how many rows they have in raw.
+        files: the number of loaded files.
+        rows: the number of their rows in the raw table.
         last_file: the file that was loaded last.
-        last_loaded_at: when that was.
-        latest_date: the latest day in the data, the future left out; None where that is not known.
-        age_seconds: since `last_loaded_at`.
-        stale_after_seconds: how old it may be; None for any age.
-        is_stale: whether it is older.
+        last_loaded_at: the time of that load.
+        latest_date: the latest day in the data that is not in the future; None if unknown.
+        age_seconds: the time since `last_loaded_at`.
+        stale_after_seconds: the age at which the dataset is stale; None if it never is.
+        is_stale: whether it is stale.
 
     """
 
@@ -60,15 +60,15 @@ class DatasetFreshness:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as it should be.
+    """A problem of the pipeline.
 
     Arguments:
-        state: how bad it is.
-        code: what it is, for machines.
-        message: one line, for people.
-        run_id: the run it is about, if about one.
-        dataset: the dataset it is about, if about one.
-        hint: what to do about it.
+        state: its severity.
+        code: its kind, for programs.
+        message: one line of text.
+        run_id: the run that it concerns, if any.
+        dataset: the dataset that it concerns, if any.
+        hint: what to do.
 
     """
 
@@ -82,17 +82,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class Status:
-    """How things stand.
+    """The state of the pipeline.
 
     Arguments:
-        checked_at: when it was looked at.
-        problems: the worst first; none where all is well.
-        last_success_at: when a run last ended well.
-        runs: the latest, newest first.
-        datasets: by name.
-        files: number of files in each state of the manifest.
-        quarantine: what is in it of files that are loaded, by dataset, reason and column.
-        claims: the files that are being loaded at this moment.
+        checked_at: the time of the check.
+        problems: the problems, worst first.
+        last_success_at: the end of the last successful run.
+        runs: the latest runs, newest first.
+        datasets: the datasets, by name.
+        files: the number of files in each state of the manifest.
+        quarantine: the rejected rows of loaded files, by dataset, reason and column.
+        claims: the files that are being loaded now.
 
     """
 
@@ -107,12 +107,12 @@ class Status:
 
     @property
     def state(self) -> State:
-        """The worst of the problems."""
+        """The severity of the worst problem."""
         return max((problem.state for problem in self.problems), key=_WEIGHTS.__getitem__, default="ok")
 
     @property
     def is_healthy(self) -> bool:
-        """Whether nobody has to get up: a warning waits for the morning."""
+        """Whether nothing needs attention at once. A warning can wait."""
         return self.state in {"ok", "warning"}
 
 
@@ -123,7 +123,7 @@ class StepFailure:
     Arguments:
         step: ingest or dbt_build.
         run_id: the run.
-        finished_at: when.
+        finished_at: the end of the attempt.
         error_summary: one redacted line.
 
     """
@@ -135,47 +135,49 @@ class StepFailure:
 
 
 def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) -> Status:
-    """Read how things stand.
+    """Read the state of the pipeline.
 
     Arguments:
-        engine: the database; the login role must be allowed to read ops, which wearables_monitor is.
-        settings: the schema, how old data may be, and the role that may read raw.
-        with_dates: look for the latest day in the data too, which reads the raw tables.
+        engine: the database. The login role must be able to read ops, as wearables_monitor is.
+        settings: the schema, the allowed ages, and the role that may read raw.
+        with_dates: whether to find the latest day of each dataset, which reads the raw tables.
 
     Raises:
-        PipelineError: there are no records at all.
+        PipelineError: nothing has been run on this database.
 
     """
     now = datetime.now(UTC)
     with db.session(engine) as connection:
-        runs = history.runs(connection, limit=_RUNS_LOOKED_AT)
+        runs = history.runs(connection, limit=_RUNS_READ)
         rows = list(_queries.datasets(connection, target_schema=settings.schema))
         latest = _latest_in_marts(connection) if with_dates else {}
-        failures = [StepFailure(*row) for row in _queries.last_failures(connection)]
+        failures = [StepFailure(**row._asdict()) for row in _queries.last_failures(connection)]
         status = Status(
             checked_at=now,
             problems=[],
             last_success_at=_queries.last_success(connection),
             runs=runs[:_LATEST_RUNS],
             datasets=[],
-            files=dict(_queries.file_counts(connection, target_schema=settings.schema)),
-            quarantine=[RejectedCount(*row) for row in _queries.quarantine(connection, target_schema=settings.schema)],
+            files={row.status: row.files for row in _queries.file_counts(connection, target_schema=settings.schema)},
+            quarantine=[
+                RejectedCount(**row._asdict()) for row in _queries.quarantine(connection, target_schema=settings.schema)
+            ],
             claims=claims(connection),
         )
     if with_dates:
-        latest |= _latest_in_raw(engine, settings, [row[0] for row in rows])
+        latest |= _latest_in_raw(engine, settings, [row.name for row in rows])
     status.datasets.extend(_datasets(rows, latest, settings.stale_after, now))
     status.problems.extend(judge(runs, failures, status.datasets, now))
     return status
 
 
 def freshness(connection: db.Connection, settings: Settings, now: datetime) -> list[DatasetFreshness]:
-    """Return how fresh each dataset is, by its files; nobody looks into them.
+    """Return how fresh each dataset is, from the manifest alone.
 
     Arguments:
-        connection: may read ops.
-        settings: the schema, and how old data may be.
-        now: the time.
+        connection: a connection that may read ops.
+        settings: the schema, and the allowed ages.
+        now: the current time.
 
     """
     rows = list(_queries.datasets(connection, target_schema=settings.schema))
@@ -185,22 +187,22 @@ def freshness(connection: db.Connection, settings: Settings, now: datetime) -> l
 def judge(
     runs: Sequence[Run], failures: Iterable[StepFailure], datasets: Iterable[DatasetFreshness], now: datetime
 ) -> list[Problem]:
-    """Return what is wrong, the worst first.
+    """Return the problems, worst first.
 
     Arguments:
-        runs: the latest, newest first.
-        failures: steps whose latest attempt failed.
-        datasets: how fresh each is.
-        now: the time.
+        runs: the latest runs, newest first.
+        failures: the steps whose latest attempt failed.
+        datasets: how fresh each dataset is.
+        now: the current time.
 
     """
     problems: list[Problem] = []
-    # that a command was called wrongly says nothing of the pipeline
-    ended = [run for run in runs if run.status != "running" and run.exit_code != _USAGE]
+    # a usage error says nothing about the pipeline
+    ended = [run for run in runs if run.status != "running" and run.exit_code != _USAGE_ERROR]
     if not ended:
-        problems.append(Problem("unknown", "nothing_has_ended", "no run has ended yet"))
+        problems.append(Problem("unknown", "nothing_has_ended", "no run has finished yet"))
     elif (last := ended[0]).status != "success":
-        problems.append(_of_run(last, now))
+        problems.append(_run_problem(last, now))
     problems += [
         Problem(
             "critical",
@@ -220,15 +222,15 @@ def judge(
     return sorted(problems, key=lambda problem: -_WEIGHTS[problem.state])
 
 
-def _of_run(run: Run, now: datetime) -> Problem:
+def _run_problem(run: Run, now: datetime) -> Problem:
     name = f"run {run.short_id}" + (f" ({run.command})" if run.command else "")
     if run.status == "dead":
         return Problem(
             "critical",
             "run_died",
-            f"{name} died: begun {_ago(now, run.started_at)} ago, and its process is gone",
+            f"{name} died: it started {_ago(now, run.started_at)} ago, and its process is gone",
             run_id=run.run_id,
-            hint="See the log of its container or host (out of memory, evicted?), then run again.",
+            hint="Check the log of its container or host (out of memory? evicted?), then run again.",
         )
     return Problem(
         "critical",
@@ -240,16 +242,16 @@ def _of_run(run: Run, now: datetime) -> Problem:
 
 
 def stale_message(dataset: DatasetFreshness) -> str:
-    """Return one line about a dataset that is stale.
+    """Return one line about a stale dataset.
 
     Arguments:
-        dataset: for how long, and how long it may be.
+        dataset: the dataset.
 
     """
     allowed = f"{(dataset.stale_after_seconds or 0) / 3600:g} h allowed"
     if dataset.last_loaded_at is None:
-        return f"{dataset.name}: no file has ever come ({allowed})"
-    return f"{dataset.name}: no file for {(dataset.age_seconds or 0) / 3600:.0f} h ({allowed})"
+        return f"{dataset.name}: no file was ever loaded ({allowed})"
+    return f"{dataset.name}: no new file for {(dataset.age_seconds or 0) / 3600:.0f} h ({allowed})"
 
 
 def _ago(now: datetime, then: datetime) -> str:
@@ -257,39 +259,42 @@ def _ago(now: datetime, then: datetime) -> str:
 
 
 def _datasets(
-    rows: list[tuple[Any, ...]], latest: dict[str, date | None], limits: Freshness, now: datetime
+    rows: Iterable[Any], latest: dict[str, date | None], limits: Freshness, now: datetime
 ) -> list[DatasetFreshness]:
-    expected = {dataset for dataset in limits.by_dataset if limits.hours_of(dataset)}
-    absent = [(dataset, 0, 0, None, None) for dataset in expected - {row[0] for row in rows}]
-    made = []
-    for dataset, files, count, last_file, last_loaded_at in sorted([*rows, *absent]):
-        seconds = (now - last_loaded_at).total_seconds() if last_loaded_at else None
-        hours = limits.hours_of(dataset)
-        made.append(
-            DatasetFreshness(
-                dataset,
-                files,
-                count,
-                last_file,
-                last_loaded_at,
-                latest.get(dataset),
-                seconds,
-                hours * 3600 if hours else None,
-                is_stale=bool(hours) and (seconds is None or seconds > (hours or 0) * 3600),
-            )
-        )
-    return made
+    loaded = {row.name: row for row in rows}
+    expected = {name for name in limits.by_dataset if limits.hours_of(name)}
+    return [
+        _freshness(name, loaded.get(name), latest.get(name), limits, now)
+        for name in sorted(loaded | dict.fromkeys(expected))
+    ]
+
+
+def _freshness(name: str, row: Any, latest_date: date | None, limits: Freshness, now: datetime) -> DatasetFreshness:
+    """Return how fresh a dataset is; its row is None if no file of it was ever loaded."""
+    loaded_at = row.last_loaded_at if row else None
+    seconds = (now - loaded_at).total_seconds() if loaded_at else None
+    hours = limits.hours_of(name)
+    return DatasetFreshness(
+        name,
+        files=row.files if row else 0,
+        rows=row.rows_loaded if row else 0,
+        last_file=row.last_file if row else None,
+        last_loaded_at=loaded_at,
+        latest_date=latest_date,
+        age_seconds=seconds,
+        stale_after_seconds=hours * 3600 if hours else None,
+        is_stale=bool(hours) and (seconds is None or seconds > (hours or 0) * 3600),
+    )
 
 
 def _latest_in_marts(connection: db.Connection) -> dict[str, date | None]:
     if not _queries.may_read(connection, relation="marts.fct_user_day"):
         return {}
-    activity, sleep = _queries.latest_in_marts(connection)
-    return {"daily_activity": activity, "sleep": sleep}
+    return dict(_queries.latest_in_marts(connection)._asdict())
 
 
 def _latest_in_raw(engine: Engine, settings: Settings, datasets: list[str]) -> dict[str, date | None]:
-    """Return the latest day of each dataset, as far as the role may see it and the server tells it in time."""
+    """Return the latest day of each dataset that the role may read and the server answers for in time."""
     latest = {}
     try:
         with db.session(engine, role=settings.loader_role) as connection:
@@ -297,19 +302,19 @@ def _latest_in_raw(engine: Engine, settings: Settings, datasets: list[str]) -> d
                 if name in datasets and _queries.may_read(connection, relation=f'"{settings.schema}"."{name}"'):
                     with connection.cursor() as cursor:
                         cursor.execute(
-                            SQL("select max({day})::date from {table} where {day} < now() + '1 day'").format(
+                            SQL("select max({day})::date as day from {table} where {day} < now() + '1 day'").format(
                                 day=Identifier(day), table=Identifier(settings.schema, name)
                             )
                         )
                         latest[name] = cursor.fetchone()[0]  # type: ignore[index]
     except PipelineError:
-        # a large table and little time, or a role that is not ours to take: the marts' days do
+        # the query timed out, or the role cannot be set: the days of the marts have to do
         pass
     return latest
 
 
 def _day_columns() -> Iterator[tuple[str, str]]:
-    """Yield each dataset that knows days, and the column that says which."""
+    """Yield each dataset with a timestamp column, and that column."""
     for dataset in declared():
         days = [column.name for column in dataset.columns if column.type == "timestamp"]
         if days:

@@ -1,4 +1,4 @@
-"""What was: the runs, one run with all that is on record of it, and the files of the manifest. Nothing here writes."""
+"""Read the records: runs, everything about one run, and the files of the manifest."""
 
 import re
 from collections.abc import Iterable
@@ -13,26 +13,26 @@ RunState = Literal["running", "dead", "success", "failure"]
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 _LISTED_RUNS = 5
-_CHARACTERS_OF_A_RUN_ID = re.compile(r"[0-9a-f-]+")
+_RUN_ID_PREFIX = re.compile(r"[0-9a-f-]+")
 _GLOB = str.maketrans({"*": "%", "?": "_", "%": r"\%", "_": r"\_", "\\": r"\\"})
 _queries = db.queries("history")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run, as it is on record.
+    """A recorded run.
 
     Arguments:
-        run_id: its name.
-        command: what was called; None where it never came so far as to say so.
-        status: `dead` says running on record, and its process is gone.
-        started_at: when.
-        finished_at: when; None for one that is running or dead.
-        seconds: how long it took, or has taken so far.
-        exit_code: of its process; None for one that is running, and for one that was killed.
+        run_id: its id.
+        command: the command; None if the run ended before recording it.
+        status: its status; `dead` if it is recorded as running but its process is gone.
+        started_at: the start.
+        finished_at: the end; None for a running or dead run.
+        seconds: the duration, so far for a running run.
+        exit_code: the exit code; None for a running or killed run.
         error_summary: one redacted line.
-        hint: what mends it.
-        application_version: whose run it was.
+        hint: what to do about the error.
+        application_version: the version of the pipeline.
 
     """
 
@@ -49,26 +49,26 @@ class Run:
 
     @property
     def short_id(self) -> str:
-        """As much of the name as tells it from others, as a rule."""
+        """The first 8 digits, which are almost always unique."""
         return self.run_id[:8]
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A step of a run, or an attempt at it.
+    """An attempt at a step of a run.
 
     Arguments:
         step: its name.
-        attempt: from 1.
+        attempt: the number of the attempt, from 1.
         status: running, dead, success, failure or skipped.
-        started_at: when.
-        seconds: how long it took.
+        started_at: the start.
+        seconds: the duration.
         rows_in: rows read.
         rows_out: rows written.
         rows_rejected: rows put into quarantine.
-        sqlstate: PostgreSQL's code for its failure.
+        sqlstate: PostgreSQL's error code.
         error_summary: one redacted line.
-        detail: what else it has told.
+        detail: further figures of the step.
 
     """
 
@@ -92,15 +92,15 @@ class FileRecord:
     Arguments:
         filename: its name in the landing zone.
         dataset: its dataset.
-        status: loaded, replaced, duplicate, refused or retracted: what it is now.
-        ingested_at: when it was taken up.
-        rows_read: its records.
-        rows_loaded: those in the raw table.
-        rows_rejected: those in quarantine.
+        status: its present state: loaded, replaced, duplicate, refused or retracted.
+        ingested_at: the time of the load.
+        rows_read: the number of its records.
+        rows_loaded: the number of its rows in the raw table.
+        rows_rejected: the number of its rows in quarantine.
         size_bytes: its size.
-        checksum: SHA-256 of its bytes.
+        checksum: SHA-256 of its bytes, in hexadecimal.
         reason: why it was refused or retracted.
-        run_id: the run that did the last of this.
+        run_id: the run that changed its state last.
 
     """
 
@@ -119,14 +119,14 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class RejectedCount:
-    """Rows of a run that went to quarantine for one reason, as far as they are there still.
+    """Rows that are in quarantine for one reason.
 
     Arguments:
         dataset: their dataset.
-        reason: the fault.
-        column: where it is, if in a column.
-        rows: how many.
-        files: of how many files.
+        reason: the reason.
+        column: the column, if the reason concerns one.
+        rows: the number of rows.
+        files: the number of files that they come from.
 
     """
 
@@ -139,7 +139,7 @@ class RejectedCount:
 
 @dataclass(frozen=True)
 class NodeRecord:
-    """What became of a model or a test of dbt.
+    """The result of a dbt model or test.
 
     Arguments:
         node: its name.
@@ -147,7 +147,7 @@ class NodeRecord:
         status: success, error, pass, warn, fail or skipped.
         failures: for a test, the rows that failed it.
         rows_affected: for a model, the rows written.
-        seconds: how long it took.
+        seconds: the duration.
         message: one redacted line.
 
     """
@@ -163,14 +163,14 @@ class NodeRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """All that is on record of a run.
+    """Everything recorded about a run.
 
     Arguments:
         run: the run.
-        steps: in order.
-        files: those that it was the last to take up, refused ones first.
-        rejected: rows that it put into quarantine, by reason.
-        nodes: what dbt did, the slowest first.
+        steps: its steps, in order.
+        files: the files whose state it was the last to change, refused ones first.
+        rejected: the rows that it rejected and that are still in quarantine, by reason.
+        nodes: the dbt models and tests, slowest first.
 
     """
 
@@ -189,25 +189,25 @@ def runs(
     since: datetime | None = None,
     prefix: str = "",
 ) -> list[Run]:
-    """Return runs, the newest first.
+    """Return runs, newest first.
 
     Arguments:
         connection: an autocommit session of a role that may read ops.
-        limit: how many.
-        is_failed: only those that failed or died.
-        since: only those begun since then.
-        prefix: only those whose name begins so.
+        limit: the maximum number.
+        is_failed: only runs that failed or died.
+        since: only runs started since this time.
+        prefix: only runs whose id begins with this.
 
     Raises:
-        PipelineError: there are no records at all.
+        PipelineError: nothing has been run on this database.
 
     """
     if not _queries.runs_exist(connection):
-        raise PipelineError("nothing has been run on this database yet", hint="Run: python -m ingestion run")
+        raise PipelineError("nothing has been run on this database", hint="Run: python -m ingestion run")
 
     def read() -> list[Run]:
         return [
-            Run(*row)
+            Run(**row._asdict())
             for row in _queries.runs(
                 connection,
                 prefix=prefix,
@@ -220,29 +220,31 @@ def runs(
 
     found = read()
     dead = {run.run_id for run in found if run.status == "dead"}
-    # one that ended between the look at its row and the look at its lock has said so by now
-    if dead and dead != {run_id for (run_id,) in _queries.still_running(connection, run_ids=list(dead))}:
+    # a run may have ended after its row was read and before its lock was; its row says so by now
+    if dead and dead != {row.run_id for row in _queries.still_running(connection, run_ids=list(dead))}:
         found = read()
     return found
 
 
 def find_run(connection: db.Connection, name: str) -> Run:
-    """Return the run that a person means.
+    """Return the run that a user names.
 
     Arguments:
         connection: as in `runs`.
-        name: what its run_id begins with, or `last`.
+        name: the beginning of its run_id, or `last`.
 
     Raises:
-        UsageError: no run has such a name, or several have.
+        UsageError: no run matches, or several do.
 
     """
     prefix = "" if name == "last" else name.lower()
-    if prefix and not _CHARACTERS_OF_A_RUN_ID.fullmatch(prefix):
-        raise UsageError(f"{name!r} is no run", hint="Give the first digits of a run_id, or last; `runs` lists them.")
+    if prefix and not _RUN_ID_PREFIX.fullmatch(prefix):
+        raise UsageError(
+            f"{name!r} is not a run_id", hint="Give the first digits of a run_id, or `last`. `runs` lists them."
+        )
     found = runs(connection, limit=_LISTED_RUNS, prefix=prefix)
     if not found:
-        raise UsageError("there is no such run", hint="`runs` lists them.")
+        raise UsageError("no run matches", hint="`runs` lists the runs.")
     if len(found) > 1 and prefix:
         raise UsageError(
             f"several runs begin with {name}: {', '.join(run.run_id for run in found)}", hint="Give more digits."
@@ -251,21 +253,21 @@ def find_run(connection: db.Connection, name: str) -> Run:
 
 
 def record_of(connection: db.Connection, run: Run) -> RunRecord:
-    """Return all that is on record of a run.
+    """Return everything recorded about a run.
 
     Arguments:
         connection: as in `runs`.
-        run: which.
+        run: the run.
 
     """
     of_run = {"run_id": run.run_id}
-    steps = (StepRecord(*row) for row in _queries.steps(connection, **of_run))
+    steps = (StepRecord(**row._asdict()) for row in _queries.steps(connection, **of_run))
     return RunRecord(
         run,
         [_as_dead(step) if run.status == "dead" else step for step in steps],
         _files(_queries.files_of_run(connection, **of_run)),
-        [RejectedCount(*row) for row in _queries.rejected_of_run(connection, **of_run)],
-        [NodeRecord(*row) for row in _queries.nodes_of_run(connection, **of_run)],
+        [RejectedCount(**row._asdict()) for row in _queries.rejected_of_run(connection, **of_run)],
+        [NodeRecord(**row._asdict()) for row in _queries.nodes_of_run(connection, **of_run)],
     )
 
 
@@ -278,19 +280,19 @@ def files(
     dataset: str | None = None,
     pattern: str | None = None,
 ) -> list[FileRecord]:
-    """Return files of the manifest, the latest first.
+    """Return files of the manifest, newest first.
 
     Arguments:
         connection: as in `runs`.
         target_schema: the schema of the raw tables.
-        limit: how many.
-        status: only those that are so now.
-        dataset: only those of a dataset.
-        pattern: only those whose name is like it, `*` and `?` standing for any; without these, those that contain it.
+        limit: the maximum number.
+        status: only files in this state.
+        dataset: only files of this dataset.
+        pattern: only files whose name matches; `*` and `?` are wildcards. Without wildcards, names that contain it.
 
     """
     if not _queries.runs_exist(connection):
-        raise PipelineError("nothing has been run on this database yet", hint="Run: python -m ingestion run")
+        raise PipelineError("nothing has been run on this database", hint="Run: python -m ingestion run")
     like = pattern and (pattern if re.search(r"[*?]", pattern) else f"*{pattern}*").translate(_GLOB)
     return _files(
         _queries.files(
@@ -299,8 +301,8 @@ def files(
     )
 
 
-def _files(rows: Iterable[tuple[Any, ...]]) -> list[FileRecord]:
-    return [FileRecord(*row) for row in rows]
+def _files(rows: Iterable[Any]) -> list[FileRecord]:
+    return [FileRecord(**row._asdict()) for row in rows]
 
 
 def _as_dead(step: StepRecord) -> StepRecord:

@@ -1,7 +1,8 @@
-"""ops.pipeline_runs and ops.pipeline_steps: a run that records itself, on a connection of its own.
+"""Record a run in ops.pipeline_runs and ops.pipeline_steps, on a connection of its own.
 
-That connection also holds two session locks. One keeps two runs apart. The other is named after the run, and the server
-frees it as soon as the process is gone, however it went: a run that says `running` and whose lock is free has died.
+This connection holds two session locks. One prevents two runs at the same time. The other is named after the run, and
+the server releases it when the process ends, for any reason. A run has died if its record says running and its lock is
+free.
 """
 
 import time
@@ -19,7 +20,7 @@ from ingestion import __version__, db, log, migrate
 from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError, StatementError, exit_code_of
 from ingestion.results import Step
 
-DIED = "the process died: no trace of how (killed, out of memory, or the machine went down)"
+DIED = "the process died without an error message (killed, out of memory, or the machine stopped)"
 
 _ONE_RUN = "run"
 _RECONNECT_SECONDS = 5.0
@@ -27,7 +28,7 @@ _queries = db.queries("runs")
 
 
 def ensure_pipeline_runs_table(engine: Engine) -> None:
-    """Make sure that ops.pipeline_runs and ops.pipeline_steps exist, by applying sql/.
+    """Create ops.pipeline_runs and ops.pipeline_steps if they do not exist, by applying sql/.
 
     Arguments:
         engine: the database.
@@ -36,33 +37,33 @@ def ensure_pipeline_runs_table(engine: Engine) -> None:
     migrate.migrate(engine)
 
 
-class Watcher(Protocol):
-    """Who is told of the steps of a run, and of earlier runs that died."""
+class StepObserver(Protocol):
+    """Receives the steps of a run, and earlier runs that died."""
 
     def run_died(self, run_id: str) -> None:
-        """An earlier run had died without a word, and has just been marked as a failure."""
+        """An earlier run died, and has now been marked as failed."""
 
     def step_started(self, step: Step) -> None:
-        """A step begins."""
+        """A step starts."""
 
     def step_ended(self, step: Step, error: BaseException | None) -> None:
-        """A step has ended, and is recorded."""
+        """A step has ended and was recorded."""
 
 
 class RunTracker:
-    """One execution of the pipeline, as a context manager that sets its final status itself.
+    """A context manager that records a run and sets its final status.
 
     Arguments:
         engine: the database.
         run_id: the run.
-        command: what was called, for the record.
+        command: the command, for the record.
         role: the role that writes the record.
-        lock_wait_seconds: how long to wait for another run to end; 0 declines at once.
-        shared: other runs that are shared too may be at work at the same time.
-        watcher: is told of each step; must not raise.
+        lock_wait_seconds: how long to wait for another run to end; 0 does not wait.
+        shared: whether other shared runs may run at the same time.
+        observer: is called for each step; must not raise.
 
     Raises:
-        BusyError: another run is at work.
+        BusyError: another run is in progress.
 
     """
 
@@ -75,7 +76,7 @@ class RunTracker:
         role: str | None = None,
         lock_wait_seconds: float = 600.0,
         shared: bool = False,
-        watcher: Watcher | None = None,
+        observer: StepObserver | None = None,
     ) -> None:
         self._engine = engine
         self._run_id = run_id
@@ -83,7 +84,7 @@ class RunTracker:
         self._role = role
         self._lock_wait_seconds = lock_wait_seconds
         self._shared = shared
-        self._watcher = watcher
+        self._observer = observer
         self._resources = ExitStack()
         self._connection: db.Connection | None = None
         self._is_ready = False
@@ -99,11 +100,11 @@ class RunTracker:
                 _ONE_RUN,
                 seconds=self._lock_wait_seconds,
                 shared=self._shared,
-                on_wait=self._say_that_it_waits,
+                on_wait=self._log_waiting,
             )
             db.try_lock(connection, lock_name(str(self._run_id)))
             if _queries.runs_exists(connection):
-                self._bury_the_dead(connection)
+                self._mark_dead_runs_failed(connection)
                 _queries.start_run(connection, run_id=str(self._run_id), started_at=self.started_at)
         except BaseException:
             self._resources.close()
@@ -118,12 +119,12 @@ class RunTracker:
 
     @contextmanager
     def step(self, name: str, attempt: int = 1, *, decides: bool = True) -> Iterator[Step]:
-        """Record and log a step: what it does happens inside the block.
+        """Record and log a step, which the block executes.
 
         Arguments:
-            name: migrate, ingest, dbt_build or report.
-            attempt: from 1.
-            decides: whether the run fails where it fails.
+            name: the name of the step.
+            attempt: the number of the attempt, from 1.
+            decides: whether the run fails if the step fails.
 
         """
         step = Step(name, attempt)
@@ -132,8 +133,8 @@ class RunTracker:
             log.event(f"{name} started", status="started", duration_ms=0, attempt=attempt)
             started = time.monotonic()
             self._save(step)
-            if self._watcher:
-                self._watcher.step_started(step)
+            if self._observer:
+                self._observer.step_started(step)
             try:
                 yield step
             except BaseException as exc:
@@ -145,8 +146,8 @@ class RunTracker:
                 log.event(
                     summary_of(exc), level=log.ERROR, status="failure", duration_ms=step.duration_ms, attempt=attempt
                 )
-                if self._watcher:
-                    self._watcher.step_ended(step, exc)
+                if self._observer:
+                    self._observer.step_ended(step, exc)
                 raise
             step.duration_ms = round((time.monotonic() - started) * 1000)
             step.status = "skipped" if step.skipped else "success"
@@ -161,11 +162,11 @@ class RunTracker:
                 rows_out=step.rows_out,
                 rows_rejected=step.rows_rejected,
             )
-            if self._watcher:
-                self._watcher.step_ended(step, None)
+            if self._observer:
+                self._observer.step_ended(step, None)
 
-    def schema_is_ready(self) -> None:
-        """Say that sql/ has been applied: from here on everything is recorded, what came before included."""
+    def record_from_here(self) -> None:
+        """Record everything from here on, and what came before. Call this once sql/ is applied."""
         self._is_ready = True
         self._write(
             lambda connection: _queries.start_run(connection, run_id=str(self._run_id), started_at=self.started_at)
@@ -175,24 +176,24 @@ class RunTracker:
             self._save(step)
 
     def error_summary(self, exc: BaseException) -> str:
-        """Return the run's one line about its failure: `step: type [SQLSTATE]: message`."""
+        """Return one line about the failure of the run: `step: type [SQLSTATE]: message`."""
         return f"{self._failed_step}: {summary_of(exc)}" if self._failed_step else summary_of(exc)
 
     def _connect(self) -> db.Connection:
         self._connection = self._resources.enter_context(db.session(self._engine, role=self._role))
         return self._connection
 
-    def _say_that_it_waits(self) -> None:
-        log.event(f"another run is at work: waiting for it, up to {self._lock_wait_seconds:g} s", level=log.WARNING)
+    def _log_waiting(self) -> None:
+        log.event(f"another run is in progress; waiting up to {self._lock_wait_seconds:g} s for it", level=log.WARNING)
 
-    def _bury_the_dead(self, connection: db.Connection) -> None:
-        for (run_id,) in list(_queries.running(connection)):
+    def _mark_dead_runs_failed(self, connection: db.Connection) -> None:
+        for run_id in [row.run_id for row in _queries.running(connection)]:
             if run_id != str(self._run_id) and db.try_lock(connection, lock_name(run_id)):
-                _queries.bury_run(connection, run_id=run_id, error_summary=DIED)
-                _queries.bury_steps(connection, run_id=run_id, error_summary=DIED)
-                log.event(f"run {run_id} had died without a word: marked as failure", level=log.WARNING)
-                if self._watcher:
-                    self._watcher.run_died(run_id)
+                _queries.mark_run_dead(connection, run_id=run_id, error_summary=DIED)
+                _queries.mark_steps_dead(connection, run_id=run_id, error_summary=DIED)
+                log.event(f"run {run_id} died; it is now marked as failed", level=log.WARNING)
+                if self._observer:
+                    self._observer.run_died(run_id)
 
     def _finish(self, exc: BaseException | None) -> None:
         self._write(
@@ -245,7 +246,7 @@ class RunTracker:
         )
 
     def _write(self, write: Callable[[db.Connection], object]) -> None:
-        """Write a record; where the connection was lost try a new one, and where there is none go on without."""
+        """Write a record. Reconnect if the connection was lost, and give up after some seconds."""
         deadline = time.monotonic() + _RECONNECT_SECONDS
         while True:
             try:
@@ -256,20 +257,20 @@ class RunTracker:
                     write(connection)
             except DatabaseUnavailableError:
                 if time.monotonic() > deadline:
-                    log.event("the run could not be recorded: the database is away", level=log.ERROR)
+                    log.event("could not record the run: no database connection", level=log.ERROR)
                     return
                 time.sleep(0.5)
             except StatementError as exc:
                 if self._is_ready:
                     raise
-                log.event(f"the run could not be recorded: {summary_of(exc)}", level=log.WARNING)
+                log.event(f"could not record the run: {summary_of(exc)}", level=log.WARNING)
                 return
             else:
                 return
 
 
 def summary_of(exc: BaseException) -> str:
-    """Return one redacted line about an error: its type, its SQLSTATE where it has one, its message."""
+    """Return one redacted line about an error: its type, its SQLSTATE if it has one, and its message."""
     sqlstate = getattr(exc, "sqlstate", None)
     name = type(exc).__name__ + (f" [{sqlstate}]" if sqlstate else "")
     message = " ".join(log.redact(str(exc)).split()) if isinstance(exc, PipelineError | Interrupted) else "see the log"
@@ -277,5 +278,5 @@ def summary_of(exc: BaseException) -> str:
 
 
 def lock_name(run_id: str) -> str:
-    """Return the name of the lock that a run holds as long as its process lives."""
+    """Return the name of the lock that a run holds while its process lives."""
     return f"run:{run_id}"

@@ -1,4 +1,4 @@
-"""The command line: parse, call, exit code. Nothing else in the package prints."""
+"""One small handler per command, and the exit code. Only this package prints."""
 
 import argparse
 import json
@@ -19,14 +19,15 @@ from sqlalchemy import Engine
 
 from ingestion import db, embedded, history, landing, log, manifest, migrate, quarantine, report
 from ingestion.alerts import open_incidents, send_test
-from ingestion.cli import status as overview
+from ingestion.cli import status as status_text
 from ingestion.cli import summary
 from ingestion.cli.arguments import parse
 from ingestion.config import Settings
 from ingestion.errors import ConfigurationError, DatabaseUnavailableError, Interrupted, PipelineError, exit_code_of
 from ingestion.health import State, read_status
 from ingestion.results import Command
-from ingestion.runner import STEPS, Order, rehearse, report_unstarted, run
+from ingestion.runner import STEPS, dry_run, report_failed_start, run
+from ingestion.steps import RunOptions
 from ingestion.storage import open_storage
 
 _PLAIN_WIDTH = 160
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Arguments:
-        argv: the arguments behind the program's name; those of the process unless given.
+        argv: the arguments without the program's name; by default, those of the process.
 
     Returns:
         The exit code; see `ingestion.errors`.
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # whoever read our output has gone; Python would complain once more while it shuts down
+        # the reader of the output is gone; without this, Python reports the broken pipe again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -62,20 +63,20 @@ def _execute(argv: Sequence[str]) -> int:
     settings = _settings(arguments)
     log.configure(settings.log_format)
     log.hide([settings.erasure_key, *settings.alerts.secrets])
-    if act := _without_database(arguments):
-        return act(arguments, settings)
+    if handler := _handler_without_database(arguments):
+        return handler(arguments, settings)
     with ExitStack() as resources:
         try:
             ready = resources.enter_context(_with_database(settings))
         except PipelineError as exc:
-            if command := _run_of(arguments):
-                report_unstarted(settings, command, exc)
+            if command := _recorded_run(arguments):
+                report_failed_start(settings, command, exc)
             raise
         return _COMMANDS[arguments.command](arguments, ready)
 
 
 def _probe(argv: Sequence[str]) -> int:
-    """Answer in one line and by no exit codes but Nagios' own, not even where the question was wrong."""
+    """Print one line, and return one of Nagios' exit codes, even if the arguments are wrong."""
     state: State = "unknown"
     try:
         return _execute(argv)
@@ -83,14 +84,14 @@ def _probe(argv: Sequence[str]) -> int:
         state, text = "critical", str(exc)
     except PipelineError as exc:
         text = str(exc)
-    except Exception as exc:  # noqa: BLE001  (a bug of ours is no answer either)
-        text = f"a bug of the probe: {type(exc).__name__}"
-    print(overview.probe_text(state, log.redact(text)))
+    except Exception as exc:  # noqa: BLE001  (a bug is reported as unknown)
+        text = f"a bug in the probe: {type(exc).__name__}"
+    print(status_text.probe_text(state, log.redact(text)))
     return _NAGIOS[state]
 
 
-def _without_database(arguments: argparse.Namespace) -> Callable[[argparse.Namespace, Settings], int] | None:
-    """Return what does the command, where that needs no database."""
+def _handler_without_database(arguments: argparse.Namespace) -> Callable[[argparse.Namespace, Settings], int] | None:
+    """Return the handler of a command that needs no database."""
     if arguments.command == "report" and arguments.serve:
         return _serve
     if arguments.command == "alert" and arguments.what == "test":
@@ -98,19 +99,19 @@ def _without_database(arguments: argparse.Namespace) -> Callable[[argparse.Names
     return _land if arguments.command == "land" else None
 
 
-def _run_of(arguments: argparse.Namespace) -> Command | None:
-    """Return the run that is asked for, or None where something is only to be shown."""
+def _recorded_run(arguments: argparse.Namespace) -> Command | None:
+    """Return the run that the command starts, or None if it only shows something."""
     if arguments.command == "rejected":
         return "replay" if arguments.what == "replay" else None
-    shows = any(getattr(arguments, name, False) for name in ("dry_run", "check", "status", "plan"))
-    if shows or getattr(arguments, "baseline", None) is not None or arguments.command not in STEPS:
+    only_shows = any(getattr(arguments, name, False) for name in ("dry_run", "check", "status", "plan"))
+    if only_shows or getattr(arguments, "baseline", None) is not None or arguments.command not in STEPS:
         return None
     command: Command = arguments.command
     return command
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    result = run(settings, arguments.command, _order(arguments))
+    result = run(settings, arguments.command, _options(arguments))
     if result.error:
         _explain(result.error_summary or str(result.error), getattr(result.error, "hint", None))
     if result.receipt:
@@ -121,8 +122,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     return result.exit_code
 
 
-def _order(arguments: argparse.Namespace) -> Order:
-    return Order(
+def _options(arguments: argparse.Namespace) -> RunOptions:
+    return RunOptions(
         force=getattr(arguments, "force", False),
         filenames=tuple(getattr(arguments, "filenames", ())),
         since=getattr(arguments, "since", None),
@@ -133,16 +134,16 @@ def _order(arguments: argparse.Namespace) -> Order:
 
 
 def _ingest(arguments: argparse.Namespace, settings: Settings) -> int:
-    if _run_of(arguments):
+    if _recorded_run(arguments):
         return _run(arguments, settings)
-    result = rehearse(settings, _order(arguments))
-    _console().print(summary.show_rehearsal(result))
+    result = dry_run(settings, _options(arguments))
+    _console().print(summary.show_dry_run(result))
     would_be_rejected = bool(result.refused or result.counts.rejected)
     return 1 if arguments.check and would_be_rejected else 0
 
 
 def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
-    if _run_of(arguments):
+    if _recorded_run(arguments):
         return _run(arguments, settings)
     engine = db.ready_engine(settings)
     if arguments.baseline is not None:
@@ -163,14 +164,14 @@ def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _status(arguments: argparse.Namespace, settings: Settings) -> int:
-    status = read_status(_asking(settings, arguments.timeout), settings, with_dates=not arguments.probe)
+    status = read_status(_impatient_engine(settings, arguments.timeout), settings, with_dates=not arguments.probe)
     if arguments.probe:
-        print(overview.probe_line(status))
+        print(status_text.probe_line(status))
         return _NAGIOS[status.state]
     if arguments.json:
         _print_json({"state": status.state, "is_healthy": status.is_healthy, **asdict(status)})
     else:
-        _console().print(overview.show_status(status))
+        _console().print(status_text.show_status(status))
     return 0 if status.is_healthy else 1
 
 
@@ -194,7 +195,7 @@ def _report(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     server = report.Server(settings, arguments.port)
-    print(f"{server.url} serves {settings.reports} to this machine; Ctrl-C ends it", flush=True)
+    print(f"Serving {settings.reports} on {server.url} for this machine. Press Ctrl-C to stop.", flush=True)
     if arguments.open:
         _open(server.url)
     server.serve()
@@ -204,7 +205,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
 def _open(url: str) -> None:
     has_screen = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     if not (has_screen and webbrowser.open(url)):
-        print("There is no screen here to open it on: copy it to where there is one, or serve it: report --serve")
+        print("This machine has no screen. Copy the report to another machine, or serve it with: report --serve")
 
 
 def _runs(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -214,13 +215,13 @@ def _runs(arguments: argparse.Namespace, settings: Settings) -> int:
             if arguments.json:
                 _print_json(asdict(record))
             else:
-                _console().print(overview.show_run(record))
+                _console().print(status_text.show_run(record))
             return 0
         found = history.runs(connection, limit=arguments.limit, is_failed=arguments.failed, since=arguments.since)
     if arguments.json:
         _print_json({"runs": [asdict(run) for run in found]})
     else:
-        _console().print(overview.show_runs(found))
+        _console().print(status_text.show_runs(found))
     return 0
 
 
@@ -237,22 +238,22 @@ def _files(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         _print_json({"files": [asdict(file) for file in found]})
     else:
-        _console().print(overview.show_files(found, arguments.limit))
+        _console().print(status_text.show_files(found, arguments.limit))
     return 0
 
 
-def _asking(settings: Settings, seconds: int) -> Engine:
-    """Return an engine for who asks once and wants an answer soon, also where the database is down."""
+def _impatient_engine(settings: Settings, seconds: int) -> Engine:
+    """Return an engine that tries once and gives up after these seconds."""
     engine = db.create_engine(replace(settings, statement_timeout_seconds=seconds), connect_seconds=max(seconds, 2))
     db.wait_until_ready(engine, 0)
     return engine
 
 
 def _print_json(document: object) -> None:
-    print(json.dumps(document, default=_in_json, indent=2, ensure_ascii=False))
+    print(json.dumps(document, default=_json_default, indent=2, ensure_ascii=False))
 
 
-def _in_json(value: object) -> str:
+def _json_default(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds")
     return str(value)
@@ -280,7 +281,9 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _test_alerts(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
     if not settings.alerts.is_on:
-        raise ConfigurationError("no alert is configured", hint="docs/alerts.md has an example of each channel.")
+        raise ConfigurationError(
+            "no alert channel is configured", hint="See docs/alerts.md for an example of each channel."
+        )
     outcomes = send_test(settings)
     for name, error in outcomes:
         print(f"{name:<20}  {f'failed: {error}' if error else 'ok'}")
@@ -311,22 +314,22 @@ def _ls(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _land(arguments: argparse.Namespace, settings: Settings) -> int:
-    # where a run with the manifest looks: the samples are no place for drops
+    # the landing zone of a run with the manifest, and not the sample data
     location = replace(settings, use_manifest=True).landing_zone
     storage = open_storage(location, timeout_seconds=settings.storage_timeout_seconds)
     today = datetime.now(UTC).date()
     for path in arguments.paths:
         landed = landing.land(storage, path, today)
-        what = "landed" if landed.is_new else "was there"
+        what = "landed" if landed.is_new else "exists"
         print(f"{what:<9}  {landed.name}" + ("" if landed.dataset else "  (no declared dataset has this name)"))
     return 0
 
 
 def _psql(arguments: argparse.Namespace, settings: Settings) -> int:
-    # the one that comes with the server knows it; one of the machine may be years older
+    # psql of the embedded server has its version; that of the machine may be older
     psql = embedded.psql() or shutil.which("psql")
     if psql is None:
-        raise ConfigurationError("there is no psql on this machine", hint="Install postgresql-client.")
+        raise ConfigurationError("psql is not installed", hint="Install postgresql-client.")
     environment = {**os.environ, **settings.known_database.environment}
     return subprocess.run([psql, *arguments.psql_arguments], env=environment, check=False).returncode
 
@@ -352,7 +355,7 @@ def _console() -> Console:
 
 @contextmanager
 def _with_database(settings: Settings) -> Iterator[Settings]:
-    """Yield the settings with a database: the configured one, else the embedded one where it is installed."""
+    """Yield the settings with a database: the configured one, or else the embedded server, if installed."""
     if settings.database is None and embedded.is_available():
         with embedded.server() as database:
             yield replace(settings, database=database)
@@ -376,4 +379,4 @@ def _explain(message: str, hint: str | None) -> None:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print(f"error: {log.redact(message)}", style="bold red", markup=False)
     if hint:
-        console.print(f"  to mend it: {log.redact(hint)}", markup=False)
+        console.print(f"  hint: {log.redact(hint)}", markup=False)

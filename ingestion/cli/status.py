@@ -1,4 +1,4 @@
-"""How things stand and what was, for a person at a terminal: `status`, `runs`, `runs show` and `files`."""
+"""What `status`, `runs`, `runs show` and `files` print."""
 
 from collections.abc import Collection, Iterable, Iterator
 
@@ -14,22 +14,26 @@ from ingestion.tables import age, facts, moment, state, table, took
 _VERDICTS = {"ok": "healthy", "warning": "healthy, with a warning", "critical": "not healthy", "unknown": "unknown"}
 _LISTED_FILES = 20
 _SLOWEST_NODES = 5
-_TROUBLED = FAILED_NODE_STATUSES | {"warn"}
-# what a run without a hint of its own is told by its exit code, as the README has it
-_NEXT = {
-    65: "docs/errors.md says what each reason means, and what to do",
+_TROUBLED_NODE_STATUSES = FAILED_NODE_STATUSES | {"warn"}
+# for failed runs without a hint of their own
+_HINTS_BY_EXIT_CODE = {
+    65: "see docs/errors.md for each reason and what to do",
     69: "start the database or the object store, and run again",
-    70: "a bug of ours: the log has its traceback; tell us",
-    75: "another run was at work: run again",
-    130: "it was interrupted: run again",
-    143: "it was stopped: run again",
+    70: "this is a bug: please report it with the traceback from the log",
+    75: "another run was in progress: run again",
+    130: "the run was interrupted: run again",
+    143: "the run was stopped: run again",
 }
-_DIED = "see the log of its container or host (out of memory, evicted?), then run again"
+_DIED = "check the log of its container or host (out of memory? evicted?), then run again"
 
 
 def show_status(status: Status) -> RenderableType:
-    """Return how things stand."""
-    parts: list[RenderableType] = [facts(*_verdict(status)), "", _runs(status.runs, told=_runs_in_problems(status))]
+    """Return the state of the pipeline."""
+    parts: list[RenderableType] = [
+        facts(*_verdict(status)),
+        "",
+        _runs(status.runs, explained=_runs_in_problems(status)),
+    ]
     datasets = table("dataset", "files", "rows", "last day", "age", "last file", keep_lines=True)
     for each in status.datasets:
         old = state("warning" if each.is_stale else "", age(each.age_seconds) or "never")
@@ -49,23 +53,23 @@ def show_status(status: Status) -> RenderableType:
 
 
 def show_runs(runs: list[Run]) -> RenderableType:
-    """Return a list of runs, with what went wrong below it."""
-    return _runs(runs) if runs else "no such runs"
+    """Return a list of runs, followed by their errors."""
+    return _runs(runs) if runs else "no runs found"
 
 
 def show_run(record: RunRecord) -> RenderableType:
-    """Return all that is on record of a run."""
+    """Return everything recorded about a run."""
     parts: list[RenderableType] = [facts(*_run_facts(record.run)), "", _steps(record.steps)]
     parts += [Text(f"{step}: {reason}") for step, reason in _reasons(record.steps)]
     if record.files:
         parts += ["", _files(record.files[:_LISTED_FILES])]
         if more := len(record.files) - _LISTED_FILES:
-            parts += [Text(f"and {more:,} more, which --json lists", style="dim")] if more > 0 else []
-    if told := _others(record.steps):
-        parts += ["", Text(told)]
+            parts += [Text(f"and {more:,} more; --json lists all", style="dim")] if more > 0 else []
+    if counts := _file_counts(record.steps):
+        parts += ["", Text(counts)]
     if record.rejected:
-        parts += ["", _rejected("put into quarantine", record.rejected)]
-    troubled = [node for node in record.nodes if node.status in _TROUBLED]
+        parts += ["", _rejected("rejected by this run", record.rejected)]
+    troubled = [node for node in record.nodes if node.status in _TROUBLED_NODE_STATUSES]
     if troubled:
         parts += ["", _nodes("failed or warned", troubled, with_message=True)]
     if slowest := [node for node in record.nodes if node.seconds][:_SLOWEST_NODES]:
@@ -74,37 +78,37 @@ def show_run(record: RunRecord) -> RenderableType:
 
 
 def show_files(files: list[FileRecord], limit: int) -> RenderableType:
-    """Return files of the manifest, and whether there may be more of them."""
+    """Return files of the manifest, with a note if there may be more."""
     if not files:
-        return "no such files on record"
-    more = Text(f"the latest {limit:,}; for more: --limit", style="dim")
+        return "no files found"
+    more = Text(f"the newest {limit:,}; use --limit for more", style="dim")
     return Group(_files(files), *([more] if len(files) == limit else []))
 
 
 def probe_line(status: Status) -> str:
-    """Return one line as Nagios reads it: the state, what is wrong, and figures."""
-    text = "; ".join(problem.message for problem in status.problems) or _all_is_well(status)
-    return f"{probe_text(status.state, text)} | {' '.join(_figures(status))}"
+    """Return one line in Nagios' format: the state, the problems, and metrics."""
+    text = "; ".join(problem.message for problem in status.problems) or _healthy_text(status)
+    return f"{probe_text(status.state, text)} | {' '.join(_metrics(status))}"
 
 
 def probe_text(state: State, text: str) -> str:
-    """Return the first part of that line.
+    """Return the first part of the line.
 
     Arguments:
-        state: the word that it begins with.
-        text: what is wrong; it may hold anything.
+        state: the state.
+        text: the problems; it may contain any character.
 
     """
-    # behind a bar there are figures, and a line end would end the text
+    # metrics follow a bar, and a line break ends the text
     return f"{state.upper()} - {' '.join(text.replace('|', '/').split())}"
 
 
-def _all_is_well(status: Status) -> str:
+def _healthy_text(status: Status) -> str:
     seconds = (status.checked_at - status.last_success_at).total_seconds() if status.last_success_at else None
-    return f"the last run ended well {age(seconds)} ago"
+    return f"the last run succeeded {age(seconds)} ago"
 
 
-def _figures(status: Status) -> Iterator[str]:
+def _metrics(status: Status) -> Iterator[str]:
     if status.last_success_at:
         yield f"last_success_age={(status.checked_at - status.last_success_at).total_seconds():.0f}s;;;0"
     yield f"quarantined_rows={sum(each.rows for each in status.quarantine)};;;0"
@@ -121,12 +125,12 @@ def _verdict(status: Status) -> Iterator[tuple[str, RenderableType]]:
     for problem in status.problems:
         yield "", state(problem.state, problem.message)
         if problem.hint:
-            yield "", Text(f"to mend it: {problem.hint}")
+            yield "", Text(f"hint: {problem.hint}")
     if status.last_success_at:
         seconds = (status.checked_at - status.last_success_at).total_seconds()
-        yield "Success", f"{moment(status.last_success_at)}, {age(seconds)} ago"
+        yield "Last success", f"{moment(status.last_success_at)}, {age(seconds)} ago"
     files = ", ".join(f"{count:,} {name}" for name, count in status.files.items())
-    yield "Files", files or "none yet"
+    yield "Files", files or "none"
     rows = sum(each.rows for each in status.quarantine)
     yield "Quarantine", f"{rows:,} rows" if rows else "empty"
 
@@ -135,14 +139,14 @@ def _runs_in_problems(status: Status) -> set[str | None]:
     return {problem.run_id for problem in status.problems}
 
 
-def _runs(runs: list[Run], told: Collection[str | None] = ()) -> RenderableType:
+def _runs(runs: list[Run], explained: Collection[str | None] = ()) -> RenderableType:
     listed = table("started", "run", "command", "status", "exit", "took", keep_lines=True)
     for run in runs:
         code = "" if run.exit_code is None else str(run.exit_code)
         listed.add_row(
             moment(run.started_at), run.short_id, run.command or "", state(run.status), code, took(run.seconds)
         )
-    wrong = [(run.short_id, run.error_summary) for run in runs if run.error_summary and run.run_id not in told]
+    wrong = [(run.short_id, run.error_summary) for run in runs if run.error_summary and run.run_id not in explained]
     if not wrong:
         return listed
     return Group(listed, "", facts(*((name, Text(summary, style="yellow")) for name, summary in wrong)))
@@ -151,7 +155,7 @@ def _runs(runs: list[Run], told: Collection[str | None] = ()) -> RenderableType:
 def _run_facts(run: Run) -> Iterator[tuple[str, RenderableType]]:
     yield "Run", run.run_id
     version = f"  (version {run.application_version})" if run.application_version else ""
-    yield "Command", f"{run.command or 'not on record'}{version}"
+    yield "Command", f"{run.command or 'unknown'}{version}"
     yield "Started", moment(run.started_at)
     lasted = f" in {took(run.seconds)}" if run.seconds is not None and run.status in {"success", "failure"} else ""
     so_far = f" for {took(run.seconds)}" if run.status == "running" else ""
@@ -160,9 +164,9 @@ def _run_facts(run: Run) -> Iterator[tuple[str, RenderableType]]:
     if run.error_summary:
         yield "Error", Text(run.error_summary, style="red")
     if run.status == "dead" or (run.status == "failure" and run.exit_code is None):
-        yield "To mend it", run.hint or _DIED
-    elif run.status == "failure" and (hint := run.hint or _NEXT.get(run.exit_code or 0)):
-        yield "To mend it", hint
+        yield "Hint", run.hint or _DIED
+    elif run.status == "failure" and (hint := run.hint or _HINTS_BY_EXIT_CODE.get(run.exit_code or 0)):
+        yield "Hint", hint
 
 
 def _steps(steps: Iterable[StepRecord]) -> Table:
@@ -176,21 +180,23 @@ def _steps(steps: Iterable[StepRecord]) -> Table:
 
 
 def _reasons(steps: Iterable[StepRecord]) -> Iterator[tuple[str, str]]:
-    """Yield why files were retracted, as the person said who did it."""
+    """Yield the reasons that were given for retracting files."""
     for step in steps:
         if reason := (step.detail or {}).get("reason"):
             yield step.step, reason
 
 
-def _others(steps: Iterable[StepRecord]) -> str:
-    """Return what is counted of the files that an ingest looked at."""
+def _file_counts(steps: Iterable[StepRecord]) -> str:
+    """Return how many files the ingest found in each state."""
     counts = [(step.detail or {}).get("files") for step in steps if step.step == "ingest"]
     last = next((count for count in reversed(counts) if isinstance(count, dict)), None)
-    return "files looked at: " + ", ".join(f"{count:,} {name}" for name, count in last.items()) if last else ""
+    return (
+        "files in the landing zone: " + ", ".join(f"{count:,} {name}" for name, count in last.items()) if last else ""
+    )
 
 
 def _files(files: Iterable[FileRecord]) -> Table:
-    listed = table("taken up", "status", "dataset", "loaded", "rejected", "file", keep_lines=True)
+    listed = table("time", "status", "dataset", "loaded", "rejected", "file", keep_lines=True)
     for file in files:
         name = Text(file.filename)
         if file.reason:

@@ -1,4 +1,4 @@
-"""What a person reads when a run or a rehearsal has ended, and when they look into the quarantine."""
+"""What a run, a dry run and the commands on quarantine and alerts print."""
 
 from collections.abc import Iterator
 
@@ -17,31 +17,31 @@ from ingestion.tables import facts, table
 
 _COUNT_EXACTLY_BELOW_ROWS = 1_000_000
 _LISTED_FILES = 10
-_REHEARSED = {"loaded": "new", "replaced": "changed"}
+_DRY_RUN_STATES = {"loaded": "new", "replaced": "changed"}
 _queries = db.queries("summary")
 
 
-def show_rehearsal(result: IngestResult) -> RenderableType:
-    """Return what a dry run found, for a terminal: a line a file, and below it what is wrong with its rows."""
-    listed = table("file", "dataset", "would be", "rows", "loaded", "rejected", "why")
+def show_dry_run(result: IngestResult) -> RenderableType:
+    """Return the result of a dry run: one line per file, with its problems."""
+    listed = table("file", "dataset", "state", "rows", "loaded", "rejected", "reason")
     for file in sorted(result.files, key=lambda file: file.filename):
         counts = file.counts
-        why = [file.reason] if file.reason else []
-        why += [f"{rows:,} {reason}" + (f" in {column}" if column else "") for reason, column, rows in file.faults]
-        why += [f"columns not declared: {shown(file.extra)}"] if file.extra else []
+        reasons = [file.reason] if file.reason else []
+        reasons += [f"{rows:,} {reason}" + (f" in {column}" if column else "") for reason, column, rows in file.faults]
+        reasons += [f"undeclared columns: {shown(file.extra)}"] if file.extra else []
         figures = [f"{figure:,}" if counts.read else "" for figure in (counts.read, counts.loaded, counts.rejected)]
-        state = _REHEARSED.get(file.status, file.status)
+        state = _DRY_RUN_STATES.get(file.status, file.status)
         style = "red" if file.status == "refused" else "yellow" if counts.rejected else ""
-        listed.add_row(file.filename, file.dataset or "", Text(state, style=style), *figures, "; ".join(why))
+        listed.add_row(file.filename, file.dataset or "", Text(state, style=style), *figures, "; ".join(reasons))
     counts = result.counts
-    total = f"{counts.read:,} rows, {counts.loaded:,} would be loaded, {counts.rejected:,} rejected; rolled back"
+    total = f"{counts.read:,} rows: {counts.loaded:,} would be loaded, {counts.rejected:,} rejected; rolled back"
     return Group(listed, "", Text(total, style="bold"))
 
 
 def show_quarantine(groups: list[quarantine.Group]) -> RenderableType:
-    """Return what is in quarantine, for a terminal."""
+    """Return the rows in quarantine, by file and reason."""
     if not groups:
-        return "nothing is in quarantine"
+        return "the quarantine is empty"
     listed = table("file", "dataset", "reason", "column", "rows", "first line", "since")
     for group in groups:
         row = (
@@ -57,9 +57,9 @@ def show_quarantine(groups: list[quarantine.Group]) -> RenderableType:
 
 
 def show_rejected(rows: list[quarantine.RejectedPlace]) -> RenderableType:
-    """Return the rejected rows of a file, for a terminal: where and why, never what."""
+    """Return the places and reasons of a file's rejected rows, without their content."""
     if not rows:
-        return "nothing of it is in quarantine"
+        return "no rows of this file are in quarantine"
     listed = table("dataset", "line", "reason", "column")
     for dataset, line, reason, column in rows:
         listed.add_row(dataset, f"{line:,}", reason, column or "")
@@ -67,25 +67,25 @@ def show_rejected(rows: list[quarantine.RejectedPlace]) -> RenderableType:
 
 
 def show_alerts(incidents: list[Incident]) -> RenderableType:
-    """Return what is wrong at present, for a terminal."""
+    """Return the open alerts."""
     if not incidents:
-        return "nothing is wrong, as far as alerts know"
-    listed = table("since", "about", "seen", "last", "told", "what")
+        return "no open alerts"
+    listed = table("since", "topic", "runs", "last seen", "notified", "problem")
     for incident in incidents:
         seen = (f"{incident.opened_at:%Y-%m-%d %H:%M}", incident.topic, f"{incident.times}")
         last = f"{incident.last_seen_at:%Y-%m-%d %H:%M}"
-        listed.add_row(*seen, last, ", ".join(incident.told) or "nobody", incident.summary)
+        listed.add_row(*seen, last, ", ".join(incident.told) or "no channel", incident.summary)
     return listed
 
 
 def show_run(console: Console, result: RunResult, engine: Engine, database: Database) -> None:
-    """Print what a run did and where to look next.
+    """Print what a run did, and where to find more.
 
     Arguments:
-        console: where to.
-        result: the run.
-        engine: the database, for the marts' row counts.
-        database: where it is.
+        console: the console to print to.
+        result: the result of the run.
+        engine: the database, for the row counts of the marts.
+        database: the database, for its description.
 
     """
     console.print()
@@ -95,7 +95,7 @@ def show_run(console: Console, result: RunResult, engine: Engine, database: Data
     try:
         _show_database(console, result, engine)
     except PipelineError as exc:
-        console.print(f"The database could not be asked for more: {exc}")
+        console.print(f"Could not read more from the database: {exc}")
     console.print()
     console.print(facts(*_next_steps(result, database)))
 
@@ -107,17 +107,23 @@ def _run_facts(result: RunResult) -> Iterator[tuple[str, RenderableType]]:
         rows = f"{counts.read:,} read, {counts.loaded:,} loaded, {counts.rejected:,} rejected"
         yield "Rows", rows + (f", {counts.blank:,} blank" if counts.blank else "")
         named = (f"{f.status}: {f.filename}: {f.reason}" for f in result.ingest.with_status("refused", "unknown"))
-        # of a file with several datasets often the same
+        # a file with several datasets often has the same reason for each
         for text in list(dict.fromkeys(named))[:_LISTED_FILES]:
             yield "", Text(text, style="yellow")
         if result.ingest.vanished:
-            yield "", Text(f"{len(result.ingest.vanished)} on record are no longer there; their rows stay", "yellow")
-    for taken_out in result.retracted:
-        what = f"{taken_out.filename} ({taken_out.dataset})"
-        yield "Retracted", f"{what}: {taken_out.rows:,} rows, and {taken_out.rows_rejected:,} from quarantine"
-    for again in result.replayed:
-        what = f"{again.filename} ({again.dataset})"
-        yield "Replayed", f"{what}: {again.loaded:,} rows loaded, {again.rejected:,} stay in quarantine"
+            yield (
+                "",
+                Text(
+                    f"{len(result.ingest.vanished)} loaded files are gone from the landing zone; their rows stay",
+                    "yellow",
+                ),
+            )
+    for retracted in result.retracted:
+        name = f"{retracted.filename} ({retracted.dataset})"
+        yield "Retracted", f"{name}: {retracted.rows:,} rows, and {retracted.rows_rejected:,} from quarantine"
+    for replayed in result.replayed:
+        name = f"{replayed.filename} ({replayed.dataset})"
+        yield "Replayed", f"{name}: {replayed.loaded:,} rows loaded, {replayed.rejected:,} still in quarantine"
     if result.receipt:
         erased = sum(result.receipt.rows.values())
         yield "Erased", f"{erased:,} rows in {len(result.receipt.rows)} tables; the receipt is on standard output"
@@ -149,15 +155,17 @@ def _show_database(console: Console, result: RunResult, engine: Engine) -> None:
         rejected = list(_queries.rejected_by_reason(connection, run_id=str(result.run_id)))
         if rejected:
             listed = table("in quarantine", "reason", "column", "rows", "first line")
-            for file, reason, column, rows, line in rejected:
-                listed.add_row(file, reason, column or "", f"{rows:,}", str(line))
+            for row in rejected:
+                listed.add_row(
+                    row.filename, row.reason, row.column_name or "", f"{row.rows_rejected:,}", str(row.first_line)
+                )
             console.print()
             console.print(listed)
         if not any(step.name == "dbt_build" and step.status != "failure" for step in result.steps):
             return
         marts = table("mart", "rows")
-        for (name,) in list(_queries.mart_names(connection)):
-            marts.add_row(f"marts.{name}", _row_count(connection, name))
+        for mart in list(_queries.mart_names(connection)):
+            marts.add_row(f"marts.{mart.name}", _row_count(connection, mart.name))
         console.print()
         console.print(marts)
         if answer := _answer(connection):
@@ -171,9 +179,8 @@ def _answer(connection: db.Connection) -> Text | None:
     counts = list(_queries.users_by_status(connection))
     if not counts:
         return None
-    as_of = counts[0][2]
-    text = Text(f"Users on {as_of}: ", style="bold")
-    return text.append(", ".join(f"{users} {status}" for status, users, _ in counts), style="not bold")
+    text = Text(f"Participants on {counts[0].as_of_date}: ", style="bold")
+    return text.append(", ".join(f"{row.users} {row.status}" for row in counts), style="not bold")
 
 
 def _row_count(connection: db.Connection, name: str) -> str:
@@ -187,9 +194,9 @@ def _row_count(connection: db.Connection, name: str) -> str:
 
 def _next_steps(result: RunResult, database: Database) -> Iterator[tuple[str, RenderableType]]:
     if any(step.name == "dbt_build" for step in result.steps):
-        yield "Read on", "docs/marts.md: the answer in one query, and how to read a deviation"
+        yield "Read on", "docs/marts.md: the answer in one query, and how to read deviations"
     if result.ingest and (result.ingest.refused or result.ingest.counts.rejected):
-        yield "Reasons", "docs/errors.md: what each means, and what to do"
+        yield "Reasons", "docs/errors.md: what each reason means, and what to do"
     if result.report:
         latest = f"{result.report.rpartition('/')[0]}/latest.html"
         yield "Report", Text(f"{latest}  (make report opens it)", overflow="fold")

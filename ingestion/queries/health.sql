@@ -1,6 +1,6 @@
 -- name: datasets(target_schema)
 select
-    source,
+    source as name,
     count(*) filter (where status = 'loaded') as files,
     coalesce(sum(row_count) filter (where status = 'loaded'), 0)::bigint as rows_loaded,
     (array_agg(source_filename order by ingested_at desc, file_id desc) filter (where status in ('loaded', 'replaced')))[1]
@@ -22,19 +22,19 @@ order by status;
 
 -- name: quarantine(target_schema)
 select
-    m.source,
+    m.source as dataset,
     r.reason,
-    r.column_name,
-    count(*) as rows_rejected,
+    r.column_name as column,
+    count(*) as rows,
     count(distinct r.file_id) as files
 from ops.rejected_rows as r
 inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
 where m.status = 'loaded' and m.target_schema = :target_schema
 group by m.source, r.reason, r.column_name
-order by rows_rejected desc, m.source, r.reason;
+order by count(*) desc, m.source, r.reason;
 
 -- name: last_failures()
--- steps whose latest attempt failed, though later runs of other commands may have gone well
+-- steps whose latest attempt failed, even if later runs of other commands succeeded
 select
     latest.step,
     latest.run_id::text,

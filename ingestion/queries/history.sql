@@ -15,12 +15,12 @@ with held as materialized (
 run as (
     select
         pipeline_runs.*,
-        -- a database that an older version has left has no hints
+        -- older versions had no hints
         to_jsonb(pipeline_runs) ->> 'hint' as next_step,
         case
             when
                 status = 'running'
-                -- a standby sees the rows of its primary, and not its locks
+                -- a standby has the rows of its primary, but not its locks
                 and not pg_is_in_recovery()
                 and hashtextextended(:run_lock || run_id::text, 0) not in (select key from held)
                 then 'dead'
@@ -33,14 +33,14 @@ run as (
 select
     run_id::text,
     command,
-    state,
+    state as status,
     started_at,
     finished_at,
     extract(epoch from coalesce(finished_at, case when state = 'running' then now() end) - started_at)::float8
         as seconds,
     exit_code,
     error_summary,
-    next_step,
+    next_step as hint,
     application_version
 from run
 where not :is_failed or state in ('failure', 'dead')
@@ -71,12 +71,12 @@ order by started_at, attempt;
 
 -- name: files_of_run(run_id)
 select
-    source_filename,
-    source,
+    source_filename as filename,
+    source as dataset,
     status,
     ingested_at,
     rows_read,
-    row_count,
+    row_count as rows_loaded,
     rows_rejected,
     size_bytes,
     checksum,
@@ -88,16 +88,16 @@ order by status = 'refused' desc, ingested_at;
 
 -- name: rejected_of_run(run_id)
 select
-    m.source,
+    m.source as dataset,
     r.reason,
-    r.column_name,
-    count(*) as rows_rejected,
+    r.column_name as column,
+    count(*) as rows,
     count(distinct r.file_id) as files
 from ops.rejected_rows as r
 inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
 where r.run_id = :run_id
 group by m.source, r.reason, r.column_name
-order by rows_rejected desc, m.source, r.reason;
+order by count(*) desc, m.source, r.reason;
 
 -- name: nodes_of_run(run_id)
 select
@@ -114,12 +114,12 @@ order by duration_ms desc, node_id;
 
 -- name: files(target_schema, status, dataset, pattern, max_files)
 select
-    source_filename,
-    source,
+    source_filename as filename,
+    source as dataset,
     status,
     ingested_at,
     rows_read,
-    row_count,
+    row_count as rows_loaded,
     rows_rejected,
     size_bytes,
     checksum,

@@ -45,12 +45,12 @@ from ops.pipeline_runs
 where status = 'running'
 order by started_at;
 
--- name: bury_run(run_id, error_summary)!
+-- name: mark_run_dead(run_id, error_summary)!
 update ops.pipeline_runs
 set finished_at = clock_timestamp(), status = 'failure', error_summary = :error_summary
 where run_id = :run_id and status = 'running';
 
--- name: bury_steps(run_id, error_summary)!
+-- name: mark_steps_dead(run_id, error_summary)!
 update ops.pipeline_steps
 set finished_at = clock_timestamp(), status = 'failure', error_summary = :error_summary
 where run_id = :run_id and status = 'running';

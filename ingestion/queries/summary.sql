@@ -1,5 +1,5 @@
 -- name: mart_names()
-select c.relname
+select c.relname as name
 from pg_class as c
 inner join pg_namespace as n on c.relnamespace = n.oid
 where n.nspname = 'marts' and c.relkind in ('r', 'v', 'm')
@@ -12,7 +12,7 @@ where c.oid = ('marts.' || quote_ident(:name))::regclass;
 
 -- name: rejected_by_reason(run_id)
 select
-    m.source_filename,
+    m.source_filename as filename,
     r.reason,
     r.column_name,
     count(*) as rows_rejected,

@@ -9,8 +9,8 @@ from ingestion import db, retraction, runner
 from ingestion.config import Settings
 from ingestion.ingest import Plan, ingest
 from ingestion.replay import replay
-from ingestion.runner import Order
 from ingestion.sources import dataset_named
+from ingestion.steps import RunOptions
 from ingestion.storage import open_storage
 from tests.apple import BODY_MASS, HEART_RATE, STEPS, archive, export, record, sleep
 from tests.drops import Landing
@@ -184,7 +184,7 @@ def test_a_part_that_was_not_loaded_keeps_the_file_where_it_is(landing: Landing,
 
 def test_its_steps_and_nights_are_in_the_marts(landing: Landing, settings: Settings) -> None:
     landing.put(NAME, archive(export(*RECORDS)))
-    result = runner.run(settings, "run", Order())
+    result = runner.run(settings, "run", RunOptions())
     assert result.exit_code == 0, result.error_summary
     assert landing.rows(
         "select activity_date::text, steps, minutes_asleep, wear_hours from marts.fct_user_day where user_id = 7"

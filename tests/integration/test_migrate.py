@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
+from psycopg2.extras import NamedTupleCursor
 from sqlalchemy import Engine
 
 from ingestion import __version__, db, migrate
@@ -50,7 +51,7 @@ def put(directory: Path) -> Put:
 @pytest.fixture
 def other(empty_database: Database) -> Iterator[db.Connection]:
     """Somebody else's session."""
-    connection = psycopg2.connect(empty_database.dsn)
+    connection = psycopg2.connect(empty_database.dsn, cursor_factory=NamedTupleCursor)
     connection.autocommit = True
     yield connection
     connection.close()

@@ -12,7 +12,7 @@ import pytest
 from ingestion import db, manifest, retraction, runner
 from ingestion.config import Settings
 from ingestion.run_tracker import RunTracker
-from ingestion.runner import Order
+from ingestion.steps import RunOptions
 from ingestion.storage import open_storage
 from tests.datasets import SLEEP
 from tests.drops import SLEEP_HEADER, Invoke, Landing, activity, sleep
@@ -59,7 +59,7 @@ def test_reload_loads_a_retracted_file(landing: Landing, settings: Settings, inv
     landing.put("other/sleep.csv", sleep(3))
     landing.ingest()
     retract(landing, settings, "sleep.csv")
-    result = runner.run(settings, "reload", Order(filenames=("sleep.csv",)))
+    result = runner.run(settings, "reload", RunOptions(filenames=("sleep.csv",)))
     assert result.exit_code == 0, result.error_summary
     assert result.ingest is not None
     assert [(file.filename, file.status) for file in result.ingest.files] == [("sleep.csv", "loaded")]
@@ -75,7 +75,7 @@ def test_a_file_that_is_not_loaded_cannot_be_retracted(invoke: Invoke, capsys: p
 def test_force_loads_a_loaded_file_again(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1, 2))
     landing.ingest()
-    result = runner.run(settings, "ingest", Order(force=True))
+    result = runner.run(settings, "ingest", RunOptions(force=True))
     assert result.ingest is not None
     assert [file.status for file in result.ingest.files] == ["replaced"]
     assert landing.users() == [1, 2]
@@ -84,7 +84,7 @@ def test_force_loads_a_loaded_file_again(landing: Landing, settings: Settings) -
 
 def test_reload_of_a_missing_file_is_a_usage_error(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1))
-    result = runner.run(settings, "reload", Order(filenames=("nowhere.csv",)))
+    result = runner.run(settings, "reload", RunOptions(filenames=("nowhere.csv",)))
     assert result.exit_code == 64
     assert "nowhere.csv" in (result.error_summary or "")
 
@@ -281,7 +281,7 @@ def test_retract_vanished_retracts_vanished_files(landing: Landing, settings: Se
     landing.put("other/sleep.csv", sleep(2))
     landing.ingest()
     (landing.root / "other/sleep.csv").unlink()
-    result = runner.run(settings, "ingest", Order(retract_vanished=True))
+    result = runner.run(settings, "ingest", RunOptions(retract_vanished=True))
     assert [file.filename for file in result.retracted] == ["other/sleep.csv"]
     assert landing.users() == [1]
     landing.check()
@@ -324,7 +324,7 @@ def test_an_ingest_waits_for_the_claim_of_a_dead_worker(landing: Landing, settin
 def test_since_may_ignore_every_file(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.ingest()
-    assert runner.run(settings, "ingest", Order(since=datetime(2100, 1, 1, tzinfo=UTC))).exit_code == 0
+    assert runner.run(settings, "ingest", RunOptions(since=datetime(2100, 1, 1, tzinfo=UTC))).exit_code == 0
 
 
 def test_archive_moves_loaded_files(landing: Landing, settings: Settings) -> None:
@@ -377,7 +377,7 @@ def test_a_participant_named_only_by_the_path_is_erased_from_quarantine(landing:
     assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
     assert landing.users() == [5]
     landing.check()
-    runner.run(replace(settings, erasure_key=KEY), "ingest", Order(force=True))
+    runner.run(replace(settings, erasure_key=KEY), "ingest", RunOptions(force=True))
     assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
     assert landing.users() == [5]
     landing.check()

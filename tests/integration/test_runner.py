@@ -232,7 +232,7 @@ def test_a_killed_run_is_found_by_the_next_one(settings: Settings, landing: Path
 
 def test_a_living_run_is_not_taken_for_a_dead_one(engine: Engine, settings: Settings, rows: Rows) -> None:
     with RunTracker(engine, uuid4(), "ingest") as tracker:
-        tracker.schema_is_ready()
+        tracker.record_from_here()
         assert runner.run(replace(settings, on_concurrent_run="decline"), "ingest").exit_code == 75
         assert rows("select status from ops.pipeline_runs") == [("running",)]
 
@@ -241,7 +241,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(
     engine: Engine, settings: Settings, landing: Path, logged: Callable[[], list[dict[str, object]]]
 ) -> None:
     with RunTracker(engine, uuid4(), "ingest") as first:
-        first.schema_is_ready()
+        first.record_from_here()
         ended = threading.Event()
 
         def end_when_the_second_waits() -> None:
@@ -261,7 +261,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(
 
 def _enter_and_leave(engine: Engine) -> None:
     with RunTracker(engine, uuid4(), "ingest") as tracker:
-        tracker.schema_is_ready()
+        tracker.record_from_here()
 
 
 def test_a_lost_connection_ends_the_run_as_69_and_is_recorded(

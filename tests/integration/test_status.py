@@ -204,7 +204,7 @@ def test_a_run_that_ends_between_two_looks_is_not_taken_for_dead(
 ) -> None:
     run_id = uuid4()
     with RunTracker(landing.engine, run_id, "ingest") as tracker:
-        tracker.schema_is_ready()
+        tracker.record_from_here()
     # as it looked before it wrote its end and freed its lock
     landing.rows("update ops.pipeline_runs set status = 'running', finished_at = null returning 1")
 
@@ -412,7 +412,7 @@ def test_who_may_only_watch_sees_how_things_stand(monitor: Settings, used: Landi
         assert [file.status for file in record.files] == ["refused"]
         assert len(history.files(connection, "raw", limit=5)) == 2
     with RunTracker(used.engine, uuid4(), "ingest") as tracker:
-        tracker.schema_is_ready()
+        tracker.record_from_here()
         assert health.read_status(engine, monitor).runs[0].status == "running"
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from ingestion import db, runner
 from ingestion.config import ROOT, Settings
 from ingestion.results import RunResult, Step
+from ingestion.steps import RunOptions
 from tests.integration.conftest import Rows
 
 HEADER = (
@@ -79,7 +80,7 @@ def test_dbt_runs_only_where_something_has_changed(settings: Settings, rows: Row
 def test_force_builds_what_has_not_changed(settings: Settings) -> None:
     drop(settings, "daily_activity.csv", range(1, 3))
     assert runner.run(settings).exit_code == 0
-    assert not build_of(runner.run(settings, "run", runner.Order(force=True))).skipped
+    assert not build_of(runner.run(settings, "run", RunOptions(force=True))).skipped
 
 
 def test_changed_models_are_built_anew(settings: Settings, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:

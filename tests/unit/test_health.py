@@ -55,7 +55,7 @@ def test_the_worst_comes_first_and_says_what_mends_it() -> None:
     problems = judge([FAILED], [], [STALE, FRESH], NOW)
     assert [(problem.state, problem.message, problem.hint) for problem in problems] == [
         ("critical", "run 0b0b0b0b (run) failed 2 h ago: ingest: away", "Start it."),
-        ("warning", "sleep: no file for 50 h (36 h allowed)", None),
+        ("warning", "sleep: no new file for 50 h (36 h allowed)", None),
     ]
 
 
@@ -83,7 +83,7 @@ def test_the_worst_problem_is_the_state(
 
 def test_a_probe_says_one_line_with_figures() -> None:
     assert overview.probe_line(status(runs=[GOOD], datasets=[STALE, FRESH])) == (
-        "WARNING - sleep: no file for 50 h (36 h allowed) |"
+        "WARNING - sleep: no new file for 50 h (36 h allowed) |"
         " last_success_age=7200s;;;0 quarantined_rows=15;;;0 files_loading=0;;;0"
         " sleep_age=180000s;129600;;0 sleep_rows=10;;;0 weight_age=180000s;;;0 weight_rows=10;;;0"
     )

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from ingestion import db, report, runner, transform
 from ingestion.config import Settings
 from ingestion.errors import PipelineError, UsageError
+from ingestion.steps import RunOptions
 from ingestion.storage import open_shelf
 from tests.integration.conftest import Rows
 from tests.integration.report.conftest import Study
@@ -121,7 +122,7 @@ def test_erasing_somebody_removes_the_reports_that_show_them(settings: Settings)
     drop(settings, "daily_activity_2016-04-29.csv", *some_days(USERS[0], range(29, 30)))
     runner.run(settings)
     assert len(reports(settings)) == 3
-    result = runner.run(settings, "erase", runner.Order(user_id=USERS[1]))
+    result = runner.run(settings, "erase", RunOptions(user_id=USERS[1]))
     assert result.exit_code == 0, result.error_summary
     assert reports(settings) == ["latest.html", Path(str(result.report)).name]
     assert len(figures(Path(str(result.report)))["people"]["name"]) == 1
