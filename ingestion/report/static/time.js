@@ -12,7 +12,7 @@ function showTime(section) {
   const ratio = el("div.chart.low", { role: "img", "aria-label": ratioText() });
   const retentionPlot = el("div.chart.low", { role: "img", "aria-label": retentionText() });
   section.append(
-    el("p.note", null, "Participants who join late hide the losses among all. The fixed cohort has only those who began in the first week, and includes those who left."),
+    el("p.note", null, "Participants who join late can hide the loss of others. The fixed cohort has only those who began in the first week, and includes those who left."),
     legend(),
     el(
       "div.pair",
