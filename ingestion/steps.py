@@ -174,7 +174,7 @@ class Steps:
             step,
             outcome=outcome,
             built_from=built[-1] if built else None,
-            alone=self._result.receipt is not None,
+            remove_earlier=self._result.receipt is not None,
         )
         self._result.report = published.location if published else None
         if published and not step.skipped:

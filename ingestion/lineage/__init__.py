@@ -1,6 +1,6 @@
-"""OpenLineage: which files became which tables, and which tables became which, where its own settings ask for it.
+"""OpenLineage: the lineage from files to raw tables to marts.
 
-Without them none of it is imported.
+The library is imported only if its own settings ask for it.
 """
 
 from ingestion import log
@@ -11,10 +11,10 @@ __all__ = ["observers_of"]
 
 
 def observers_of(settings: Settings) -> list[Observer]:
-    """Return who tells OpenLineage of a run: nobody, unless it is wanted.
+    """Return the observer that reports a run to OpenLineage, or none if lineage is off.
 
     Arguments:
-        settings: of the run.
+        settings: the settings of the run.
 
     """
     if not settings.lineage.is_wanted:
@@ -24,6 +24,6 @@ def observers_of(settings: Settings) -> list[Observer]:
         from ingestion.lineage.reporter import Reporter  # noqa: PLC0415  (the library takes half a second)
 
         return [Reporter(settings)]
-    except Exception as exc:  # noqa: BLE001  (what the library cannot read is no reason not to load files)
+    except Exception as exc:  # noqa: BLE001  (a bad setting of the library must not stop a run)
         log.event(f"no lineage: {type(exc).__name__}: {exc}", level=log.WARNING)
         return []

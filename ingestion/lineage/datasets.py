@@ -1,4 +1,4 @@
-"""Datasets as OpenLineage names and describes them: what ingest writes and what dbt reads must have one name."""
+"""Name and describe datasets for OpenLineage. A table has the same name for ingest and for dbt."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from ingestion.config import Settings
 from ingestion.results import FileResult, NodeResult
 from ingestion.sources import dataset_named, without_user_id
 
-# more files than these are told of as their folders, and more folders as the landing zone: a catalogue is for people
+# with more files, events name the folders; with more folders, the landing zone: people read a catalogue
 _MOST_INPUTS = 100
 
 
@@ -28,7 +28,7 @@ class Datasets:
     """The files and the tables of a run.
 
     Arguments:
-        settings: of the run.
+        settings: the settings of the run.
 
     """
 
@@ -42,20 +42,20 @@ class Datasets:
         self._schema = settings.schema
 
     def files(self, files: Sequence[FileResult]) -> list[InputDataset]:
-        """Return what an ingest has read, with what was wrong with its rows.
+        """Return the files that ingest read, with the reasons for rejected rows.
 
         Arguments:
-            files: of one dataset.
+            files: files of one dataset.
 
         """
         return [self._files(path, group) for path, group in _grouped(files).items()]
 
     def loaded(self, dataset: str, files: Sequence[FileResult]) -> OutputDataset:
-        """Return the table that an ingest has written.
+        """Return the table that ingest wrote.
 
         Arguments:
-            dataset: whose table it is.
-            files: what was loaded into it.
+            dataset: the dataset of the table.
+            files: the files loaded into it.
 
         """
         columns = {column.name: column.type for column in dataset_named(dataset).columns}
@@ -63,11 +63,11 @@ class Datasets:
         return self._written(f"{self._schema}.{dataset}", columns, "TABLE", rows)
 
     def read(self, node: NodeResult) -> list[InputDataset]:
-        """Return what a model reads."""
+        """Return the tables that a model reads."""
         return [InputDataset(*self._table(relation)) for relation in node.reads]
 
     def built(self, node: NodeResult) -> list[OutputDataset]:
-        """Return what a model has made."""
+        """Return the table or view that a model built."""
         if node.relation is None:
             return []
         is_view = node.materialized == "view"
@@ -75,16 +75,16 @@ class Datasets:
         return [self._written(node.relation, node.columns, "VIEW" if is_view else "TABLE", rows)]
 
     def tested(self, nodes: Sequence[NodeResult]) -> list[InputDataset]:
-        """Return what tests looked at, and what they found.
+        """Return the tables that dbt's tests checked, with the results.
 
         Arguments:
-            nodes: tests among others.
+            nodes: the nodes of a build, tests and others.
 
         """
         assertions = defaultdict(list)
         for node in nodes:
             if node.resource_type == "test" and node.started_at:
-                # a test of the project's own is about all that it reads
+                # a test that is not attached to a model is about every table that it reads
                 for relation in [node.tested] if node.tested else node.reads:
                     assertions[relation].append(_assertion(node))
         return [
@@ -98,7 +98,7 @@ class Datasets:
         return naming.get_namespace(), naming.get_name()
 
     def _place(self, path: str) -> tuple[str, str]:
-        """Return namespace and name of a file or a folder of the landing zone; `.` is the whole of it."""
+        """Return the namespace and name of a file or folder of the landing zone; `.` is the landing zone itself."""
         scheme, _, rest = self._zone.rpartition("://")
         if scheme in {"", "file"}:
             naming = LocalFileSystem(str(Path(rest).resolve() / path))
@@ -124,7 +124,7 @@ class Datasets:
                 "inputStatistics": input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
                     rowCount=read, size=size, fileCount=len(files)
                 ),
-                # the older way to say it, which catalogues know
+                # the older facet, which catalogues support
                 "dataQualityMetrics": data_quality_metrics_input_dataset.DataQualityMetricsInputDatasetFacet(
                     columnMetrics={}, rowCount=read, bytes=size, fileCount=len(files)
                 ),
@@ -162,7 +162,7 @@ def _assertion(test: NodeResult) -> data_quality_assertions_dataset.Assertion:
 
 
 def _grouped(files: Sequence[FileResult]) -> dict[str, list[FileResult]]:
-    """Return the files by their paths, or, where these are too many, by their folders, or all as one."""
+    """Group files by path; by folder if there are too many paths; all together if there are too many folders."""
     paths = [without_user_id(file.filename) for file in files]
     folders = [str(PurePosixPath(path).parent) for path in paths]
     for names in (paths, folders):

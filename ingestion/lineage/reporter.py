@@ -1,6 +1,6 @@
-"""A run as OpenLineage has it: a run of runs, each of which reads datasets and writes others.
+"""Report a run to OpenLineage: a job for the pipeline, each step, each dataset and each model.
 
-docs/telemetry.md lists jobs and facets.
+docs/telemetry.md lists the jobs and facets.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from openlineage.client.uuid import generate_new_uuid
 from ingestion import __version__, log
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError, Interrupted
-from ingestion.lineage.courier import Courier
 from ingestion.lineage.datasets import Datasets
+from ingestion.lineage.delivery import Delivery
 from ingestion.observers import Observer
 from ingestion.results import FileResult, NodeResult, RunResult, Step
 from ingestion.run_tracker import summary_of
@@ -34,15 +34,15 @@ _READ_FILES = {"loaded", "replaced", "refused"}
 
 
 @dataclass(frozen=True)
-class _Work:
+class _JobRun:
     """One run of one job.
 
     Arguments:
-        namespace: of the job.
-        name: of the job.
-        run_id: of the run.
-        kind: of the job.
-        parent: the run that it is a part of.
+        namespace: the namespace of the job.
+        name: the name of the job.
+        run_id: the id of the run.
+        kind: the type of the job.
+        parent: the run that this run is part of.
 
     """
 
@@ -50,20 +50,20 @@ class _Work:
     name: str
     run_id: str
     kind: str
-    parent: "_Work | None" = None
+    parent: "_JobRun | None" = None
 
     @property
-    def root(self) -> "_Work":
+    def root(self) -> "_JobRun":
         return self.parent.root if self.parent else self
 
 
 @dataclass(frozen=True)
-class _News:
-    """What became of a run.
+class _Outcome:
+    """The outcome of a job's run.
 
     Arguments:
-        state: as events have it.
-        message: what went wrong, where something did.
+        state: the state for the event.
+        message: the error, if there is one.
 
     """
 
@@ -71,33 +71,33 @@ class _News:
     message: str | None = None
 
 
-_STARTED = _News(RunState.START)
-_COMPLETE = _News(RunState.COMPLETE)
+_STARTED = _Outcome(RunState.START)
+_COMPLETE = _Outcome(RunState.COMPLETE)
 
 
 class Reporter(Observer):
-    """Tells OpenLineage of a run.
+    """Reports a run to OpenLineage.
 
     Arguments:
-        settings: of the run.
+        settings: the settings of the run.
 
     """
 
     def __init__(self, settings: Settings) -> None:
         set_producer(f"urn:{_PIPELINE}:{__version__}")
         self._namespace = settings.lineage.namespace
-        self._outer = _outer(settings.lineage.parent)
+        self._outer_run = _outer_run(settings.lineage.parent)
         self._datasets = Datasets(settings)
-        self._courier = Courier()
-        self._pipeline: _Work
+        self._delivery = Delivery()
+        self._pipeline: _JobRun
         self._step: Step
-        self._step_work: _Work | None = None
+        self._step_work: _JobRun | None = None
         self._files: dict[str, list[FileResult]] = {}
         self._nodes: list[NodeResult] = []
 
     def run_started(self, run: RunResult) -> None:
-        self._pipeline = _Work(self._namespace, _PIPELINE, str(run.run_id), "PIPELINE", self._outer)
-        self._tell(self._pipeline, _STARTED, run.started_at)
+        self._pipeline = _JobRun(self._namespace, _PIPELINE, str(run.run_id), "PIPELINE", self._outer_run)
+        self._send(self._pipeline, _STARTED, run.started_at)
 
     def step_started(self, step: Step) -> None:
         self._step, self._step_work = step, None
@@ -116,56 +116,56 @@ class Reporter(Observer):
                 model = self._part(work, node.name, "MODEL", node.started_at)
                 ended_at = node.started_at + timedelta(milliseconds=node.duration_ms)
                 inputs = self._datasets.read(node)
-                self._tell(model, _STARTED, node.started_at, inputs)
+                self._send(model, _STARTED, node.started_at, inputs)
                 if node.has_failed:
-                    self._tell(model, _News(RunState.FAIL, node.message or node.status), ended_at, inputs)
+                    self._send(model, _Outcome(RunState.FAIL, node.message or node.status), ended_at, inputs)
                 else:
-                    self._tell(model, _COMPLETE, ended_at, inputs, self._datasets.built(node))
+                    self._send(model, _COMPLETE, ended_at, inputs, self._datasets.built(node))
 
     def step_ended(self, step: Step, error: BaseException | None) -> None:
         if self._step_work is None and not error:
-            # it had nothing to do; without datasets it would look as if the job had none any more
+            # the step did nothing; an event without datasets would look as if the job no longer had any
             return
         work = self._begin_step()
-        news = _news_of(error, summary_of(error) if error else None)
-        # one dataset's bad files are none of another's business; whatever else ended the step may have cut it short
-        others = _COMPLETE if isinstance(error, BadDataError) else news
+        outcome = _outcome_of(error, summary_of(error) if error else None)
+        # bad files of one dataset do not fail another; any other error may have interrupted every dataset
+        others = _COMPLETE if isinstance(error, BadDataError) else outcome
         for dataset, files in self._files.items():
             refused = next((file for file in files if file.status == "refused"), None)
-            own = _News(RunState.FAIL, f"{refused.filename}: {refused.reason}") if refused else others
-            self._tell_of_source(work, dataset, files, own)
+            own = _Outcome(RunState.FAIL, f"{refused.filename}: {refused.reason}") if refused else others
+            self._send_dataset(work, dataset, files, own)
         ended_at = step.started_at + timedelta(milliseconds=step.duration_ms or 0)
-        self._tell(work, news, ended_at, self._datasets.tested(self._nodes))
+        self._send(work, outcome, ended_at, self._datasets.tested(self._nodes))
 
-    def _tell_of_source(self, step: _Work, dataset: str, files: Sequence[FileResult], news: _News) -> None:
-        """Tell of one dataset's files: all of a step's together would look as if each table came of each file."""
+    def _send_dataset(self, step: _JobRun, dataset: str, files: Sequence[FileResult], outcome: _Outcome) -> None:
+        """Send the events of one dataset. In one event for all, every table would seem to depend on every file."""
         begun = [file.started_at or self._step.started_at for file in files]
         ended = [at + timedelta(milliseconds=file.duration_ms or 0) for at, file in zip(begun, files, strict=True)]
         work = self._part(step, dataset, "TASK", min(begun))
         inputs = self._datasets.files(files)
         loaded = [file for file in files if file.status != "refused"]
-        self._tell(work, _STARTED, min(begun), inputs)
-        self._tell(work, news, max(ended), inputs, [self._datasets.loaded(dataset, loaded)] if loaded else [])
+        self._send(work, _STARTED, min(begun), inputs)
+        self._send(work, outcome, max(ended), inputs, [self._datasets.loaded(dataset, loaded)] if loaded else [])
 
     def run_ended(self, run: RunResult) -> None:
         ended_at = run.started_at + timedelta(seconds=run.duration_seconds)
-        self._tell(self._pipeline, _news_of(run.error, run.error_summary), ended_at)
-        self._courier.finish()
+        self._send(self._pipeline, _outcome_of(run.error, run.error_summary), ended_at)
+        self._delivery.finish()
 
-    def _begin_step(self) -> _Work:
+    def _begin_step(self) -> _JobRun:
         if self._step_work is None:
             self._step_work = self._part(self._pipeline, self._step.name, "TASK", self._step.started_at)
-            self._tell(self._step_work, _STARTED, self._step.started_at)
+            self._send(self._step_work, _STARTED, self._step.started_at)
         return self._step_work
 
-    def _part(self, whole: _Work, name: str, kind: str, started_at: datetime) -> _Work:
+    def _part(self, whole: _JobRun, name: str, kind: str, started_at: datetime) -> _JobRun:
         run_id = str(generate_new_uuid(started_at))
-        return _Work(self._namespace, f"{whole.name}.{name}", run_id, kind, whole)
+        return _JobRun(self._namespace, f"{whole.name}.{name}", run_id, kind, whole)
 
-    def _tell(
+    def _send(
         self,
-        work: _Work,
-        news: _News,
+        work: _JobRun,
+        outcome: _Outcome,
         at: datetime,
         inputs: Sequence[InputDataset] = (),
         outputs: Sequence[OutputDataset] = (),
@@ -175,16 +175,16 @@ class Reporter(Observer):
         }
         if work.parent:
             run_facets["parent"] = _parent_facet(work.parent)
-        if news.message:
-            message = without_user_id(log.redact(news.message))
+        if outcome.message:
+            message = without_user_id(log.redact(outcome.message))
             run_facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(message, "PYTHON")
         integration = "DBT" if work.kind == "MODEL" else "WEARABLES_PIPELINE"
         job_facets: dict[str, JobFacet] = {
             "jobType": job_type_job.JobTypeJobFacet("BATCH", integration, jobType=work.kind)
         }
-        self._courier.send(
+        self._delivery.send(
             RunEvent(
-                eventType=news.state,
+                eventType=outcome.state,
                 eventTime=at.astimezone(UTC).isoformat(),
                 run=Run(work.run_id, run_facets),
                 job=Job(work.namespace, work.name, job_facets),
@@ -194,26 +194,26 @@ class Reporter(Observer):
         )
 
 
-def _news_of(error: BaseException | None, summary: str | None) -> _News:
+def _outcome_of(error: BaseException | None, summary: str | None) -> _Outcome:
     if error is None:
         return _COMPLETE
-    return _News(RunState.ABORT if isinstance(error, Interrupted) else RunState.FAIL, summary)
+    return _Outcome(RunState.ABORT if isinstance(error, Interrupted) else RunState.FAIL, summary)
 
 
-def _outer(parent: str | None) -> _Work | None:
-    """Return the run that an orchestrator says ours is a part of."""
+def _outer_run(parent: str | None) -> _JobRun | None:
+    """Return the run of the orchestrator that this run is part of."""
     if not parent:
         return None
     try:
         namespace, name, run_id = parent.rsplit("/", 2)
-        return _Work(namespace, name, str(UUID(run_id)), "PARENT")
+        return _JobRun(namespace, name, str(UUID(run_id)), "PARENT")
     except ValueError:
         raise ConfigurationError(
-            "OPENLINEAGE_PARENT_ID is not the name of a run", hint="Write it as namespace/job/UUID of the run."
+            "OPENLINEAGE_PARENT_ID does not name a run", hint="Set it to namespace/job/UUID of the run."
         ) from None
 
 
-def _parent_facet(parent: _Work) -> parent_run.ParentRunFacet:
+def _parent_facet(parent: _JobRun) -> parent_run.ParentRunFacet:
     root = parent.root
     return parent_run.ParentRunFacet(
         run=parent_run.Run(parent.run_id),

@@ -6,18 +6,18 @@ limit 1;
 
 -- name: run(run_id)^
 select
-    run_id::text,
+    run_id::text as id,
     command,
     started_at,
     finished_at,
     status,
-    error_summary
+    error_summary as error
 from ops.pipeline_runs
 where run_id = :run_id;
 
 -- name: steps(run_id)
 select
-    step,
+    step as name,
     attempt,
     status,
     started_at,
@@ -25,7 +25,7 @@ select
     rows_in,
     rows_out,
     rows_rejected,
-    error_summary,
+    error_summary as error,
     detail
 from ops.pipeline_steps
 where run_id = :run_id and step <> 'report'
@@ -33,18 +33,18 @@ order by started_at, attempt;
 
 -- name: recent_runs()
 select
-    run_id::text,
+    run_id::text as id,
     started_at,
     extract(epoch from finished_at - started_at)::double precision as seconds,
     status,
     command,
-    error_summary
+    error_summary as error
 from ops.pipeline_runs
 order by started_at desc
 limit 12;
 
 -- name: last_report()^
--- where the latest report went, and what it was made of
+-- where the latest report was written, and the fingerprint of its inputs
 select
     input_fingerprint,
     detail ->> 'name' as name,
@@ -55,14 +55,14 @@ order by finished_at desc
 limit 1;
 
 -- name: nodes(run_id)
--- of the run itself, else of the latest that built anything
+-- the nodes of this run; of the latest run that built any where this one built none
 select
     node_id,
-    resource_type,
+    resource_type as type,
     status,
     failures,
-    rows_affected,
-    duration_ms,
+    rows_affected as rows,
+    duration_ms as ms,
     message,
     run_id::text = :run_id as is_of_run
 from ops.dbt_node_results
@@ -71,11 +71,11 @@ where
         (select nodes.run_id from ops.dbt_node_results as nodes where nodes.run_id = :run_id limit 1),
         (select nodes.run_id from ops.dbt_node_results as nodes order by nodes.finished_at desc limit 1)
     )
-order by duration_ms desc;
+order by ms desc;
 
 -- name: files_by_status()
 select
-    source,
+    source as dataset,
     status,
     count(*) as files,
     sum(rows_read)::bigint as rows_read,
@@ -87,14 +87,14 @@ group by source, status
 order by source, status;
 
 -- name: latest_files()
--- those that were refused first: they wait for somebody
+-- refused files first: somebody has to act on them
 select
-    source_filename,
-    source,
+    source_filename as name,
+    source as dataset,
     status,
     ingested_at,
     rows_read,
-    row_count,
+    row_count as rows_loaded,
     rows_rejected,
     reason
 from ops.raw_ingest_manifest
@@ -103,12 +103,12 @@ limit 100;
 
 -- name: rejected()
 select
-    m.source,
+    m.source as dataset,
     r.reason,
     r.column_name,
     count(*) as rows_rejected,
     count(distinct r.file_id) as files,
-    min(m.source_filename) as a_file
+    min(m.source_filename) as example
 from ops.rejected_rows as r
 inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
 where m.status = 'loaded'
@@ -169,9 +169,9 @@ where checked_at = (select max(latest.checked_at) from marts.fct_data_quality as
 order by rule;
 
 -- name: days()
--- A row a person: the days as arrays of 2-byte numbers, in the order of the days. In the order of the pseudonyms, since
--- the order of the ids would give them away.
-with people as (
+-- One row per participant, with the days as arrays of 2-byte numbers in date order. The rows are sorted by pseudonym,
+-- because the order of the user ids would reveal them.
+with participant as (
 
     select
         day.user_id,
@@ -235,10 +235,10 @@ select
     mads,
     asleep,
     flags
-from people
+from participant
 order by pseudonym;
 
--- name: people(as_of_date)
+-- name: participants(as_of_date)
 select
     now.user_id,
     now.status,
@@ -277,18 +277,18 @@ inner join (
 ) as history on now.user_id = history.user_id
 where now.as_of_date = :as_of_date;
 
--- name: who(digits, pseudonym)
--- the few whose pseudonym it may be; `digits` of its hash are in it
+-- name: user_ids_of(prefix_bytes, prefix)
+-- the participants whose hash begins with a prefix; a pseudonym is the prefix of a hash
 select user_id
-from (select distinct user_id from marts.fct_user_status) as person
-where substr(sha256((select key from ops.report_key) || int8send(user_id)), 1, :digits) = :pseudonym
+from (select distinct user_id from marts.fct_user_status) as participant
+where substr(sha256((select key from ops.report_key) || int8send(user_id)), 1, :prefix_bytes) = :prefix
 order by user_id;
 
--- name: ledger()$
--- another whenever a file came, went or was judged again
+-- name: manifest_state()$
+-- changes whenever a file is loaded, replaced, retracted or replayed
 select concat_ws(' ', count(*), max(file_id), sum(row_count), sum(rows_rejected), sum(rows_erased))
 from ops.raw_ingest_manifest;
 
--- name: give_room#
+-- name: set_memory#
 set local work_mem = '64MB';
 set local jit = off;

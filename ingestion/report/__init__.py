@@ -1,6 +1,6 @@
-"""The page that a person opens after a run: who keeps up and who is letting go, the data's quality, the run itself.
+"""The report: one self-contained HTML file that shows who keeps up, the quality of the data, and the run.
 
-One HTML file that needs nothing else. `publish` is the step of a run; `Server` shows the reports there are.
+`publish` is a step of a run. `Server` serves the reports that are kept.
 """
 
 from ingestion.report.contents import Outcome

@@ -1,4 +1,4 @@
-"""What a report says, read from the marts and from ops in one snapshot."""
+"""Read the figures of a report from the marts and from schema ops, in one snapshot."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,28 +8,28 @@ from typing import Any
 
 from ingestion import __version__, db, log
 from ingestion.report import pseudonym
-from ingestion.report.days import Packer, Person, precision
+from ingestion.report.days import Packer, Participant, days_per_participant
 from ingestion.results import FAILED_NODE_STATUSES
 
-# from the best to the worst, as the page shows them; the last are those of whom nothing can be said
+# from the best to the worst, in the order of the page
 STATUSES = ("increasing", "stable", "declining", "disengaging", "lapsed", "insufficient_baseline")
-# has days, and none that is over yet
-_UNTOLD = len(STATUSES)
-_SLOWEST = 12
-_LISTED = 40
+# the number that the page uses for a participant without a complete day, who has no status yet
+_NO_STATUS = len(STATUSES)
+_MAX_MODELS = 12
+_MAX_PROBLEMS = 40
 
 _EPOCH = date(1970, 1, 1)
-# may quote the name of a file
-_FROM_OUTSIDE = {"name", "example", "error", "hint", "reason", "message"}
+# fields that can contain the name of a file, and so a user id
+_FIELDS_WITH_FILENAMES = {"name", "example", "error", "hint", "reason", "message"}
 _queries = db.queries("report")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ends that is not over yet: its report is its last step.
+    """The outcome of a run that has not ended yet: the report is its last step.
 
     Arguments:
-        error: one redacted line, or None where all went well.
+        error: the redacted error in one line; None if the run succeeds.
         hint: what to do about it.
 
     """
@@ -40,14 +40,14 @@ class Outcome:
 
 @dataclass
 class Contents:
-    """A report's figures; those of the persons are complete once `packer` has packed all blocks.
+    """The figures of a report. Those of the participants are complete after `packer` has packed all blocks.
 
     Arguments:
-        run_id: of the run it tells of.
-        started_at: when that began.
-        facts: what is known without the days.
-        packer: reads the days; None where there are no marts.
-        standing: what is known of each person today, by user id.
+        run_id: the run.
+        started_at: when the run started.
+        facts: all figures except those of single participants.
+        packer: reads the days; None if the marts do not exist.
+        statuses: the row of the query `participants` for each user id.
 
     """
 
@@ -55,96 +55,109 @@ class Contents:
     started_at: datetime
     facts: dict[str, Any]
     packer: Packer | None = None
-    standing: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    statuses: dict[int, Any] = field(default_factory=dict)
     _with_user_ids: bool = False
 
-    def everything(self) -> dict[str, Any]:
-        """Return all that the page needs beside the blocks, as JSON has it. Call it behind the last block."""
-        people = self.packer.people if self.packer else []
+    def figures(self) -> dict[str, Any]:
+        """Return all figures except the blocks, ready for JSON. Call this after the last block."""
+        participants = self.packer.participants if self.packer else []
         names = {
-            str(person.user_id): str(person.user_id) if self._with_user_ids else pseudonym.spell(person.digest)
-            for person in people
+            str(participant.user_id): str(participant.user_id)
+            if self._with_user_ids
+            else pseudonym.encode(participant.digest)
+            for participant in participants
         }
-        facts = self.facts if self._with_user_ids else _masked(self.facts, names.keys())
-        return {**facts, "people": self._people(people, names), "blocks": self.packer.sizes if self.packer else []}
+        facts = self.facts if self._with_user_ids else _without_user_ids(self.facts, names.keys())
+        return {
+            **facts,
+            "people": self._columns_of(participants, names),
+            "blocks": self.packer.block_sizes if self.packer else [],
+        }
 
-    def _people(self, people: list[Person], names: Mapping[str, str]) -> dict[str, list[Any]]:
-        nobody = (None,) * 9
-        standing = [self.standing.get(person.user_id, nobody) for person in people]
+    def _columns_of(self, participants: list[Participant], names: Mapping[str, str]) -> dict[str, list[Any]]:
+        rows = [self.statuses.get(participant.user_id) for participant in participants]
         columns: dict[str, list[Any]] = {
-            "name": [names[str(person.user_id)] for person in people],
-            "first": [_day(person.first_date) for person in people],
-            "days": [person.days for person in people],
-            "lastValid": [person.last_valid for person in people],
-            "validDays": [person.valid_days for person in people],
-            "alerts": [person.alerts for person in people],
-            "nights": [person.nights for person in people],
-            "status": [_number(row[0]) for row in standing],
-            "before": [_number(row[1]) for row in standing],
-            "since": [_day(row[7]) for row in standing],
-            "weeks": [row[8] or "" for row in standing],
+            "name": [names[str(participant.user_id)] for participant in participants],
+            "first": [_day(participant.first_packed_date) for participant in participants],
+            "days": [participant.packed_days for participant in participants],
+            "began": [_day(participant.first_date) for participant in participants],
+            "allDays": [participant.days for participant in participants],
+            "lastValid": [_day(participant.last_valid_date) for participant in participants],
+            "validDays": [participant.valid_days for participant in participants],
+            "alerts": [participant.alerts for participant in participants],
+            "nights": [participant.nights for participant in participants],
+            "status": [_status_number(row and row.status) for row in rows],
+            "before": [_status_number(row and row.status_before) for row in rows],
+            "since": [_day(row.since_date) if row else None for row in rows],
+            "weeks": [(row and row.weeks) or "" for row in rows],
         }
-        for place, name in enumerate(("recentDays", "baseDays", "recentSteps", "baseSteps", "slope"), start=2):
-            columns[name] = [_short(row[place]) for row in standing]
+        for name, column in _FIGURES.items():
+            columns[name] = [_short(getattr(row, column)) if row else None for row in rows]
         return columns
 
 
+# what the page calls the figures of a status: the column
+_FIGURES = {
+    "recentDays": "recent_valid_days",
+    "baseDays": "base_valid_days",
+    "recentSteps": "recent_median_steps",
+    "baseSteps": "base_median_steps",
+    "slope": "slope_28d",
+}
+
+
 def read(connection: db.Connection, run_id: str, outcome: Outcome | None, *, with_user_ids: bool = False) -> Contents:
-    """Read what a report of a run says. The days come later, while they are written.
+    """Read the figures of a report. The days are read later, while the page is written.
 
     Arguments:
-        connection: in a transaction that sees one snapshot, and that lasts until the report is written.
+        connection: in a transaction that sees one snapshot and lasts until the page is written.
         run_id: the run.
-        outcome: how it ends, where that is not on record yet.
-        with_user_ids: call people by their user ids.
+        outcome: the outcome of the run, if the database does not have it yet.
+        with_user_ids: show user ids instead of pseudonyms.
 
     """
-    row = _queries.run(connection, run_id=run_id)
+    run = _queries.run(connection, run_id=run_id)
     facts: dict[str, Any] = {
         "version": __version__,
         "writtenAt": datetime.now(UTC).isoformat(timespec="seconds"),
         "hasUserIds": with_user_ids,
         "statuses": STATUSES,
-        "run": _run(connection, row, outcome),
-        "runs": [
-            _named(row, ("id", "startedAt", "seconds", "status", "command", "error")) for row in _recent(connection)
-        ],
-        "files": _files(connection),
+        "run": _run(connection, run, outcome),
+        "runs": _records(_queries.recent_runs(connection)),
+        "files": {
+            "byStatus": _records(_queries.files_by_status(connection)),
+            "latest": _records(_queries.latest_files(connection)),
+            "rejected": _records(_queries.rejected(connection)),
+        },
         "hasMarts": False,
     }
-    contents = Contents(run_id, row[2], facts, _with_user_ids=with_user_ids)
+    contents = Contents(run_id, run.started_at, facts, _with_user_ids=with_user_ids)
     if _queries.marts_exist(connection):
         _read_marts(connection, contents)
     return contents
 
 
-def _recent(connection: db.Connection) -> Iterable[tuple[Any, ...]]:
-    rows: Iterable[tuple[Any, ...]] = _queries.recent_runs(connection)
-    return rows
-
-
 def _read_marts(connection: db.Connection, contents: Contents) -> None:
-    as_of, user_days, first_date, last_date = _queries.extent(connection)
-    rounding = precision(user_days)
-    now, before = _counts(connection, as_of) if as_of else ([0] * _UNTOLD, [0] * _UNTOLD)
+    extent = _queries.extent(connection)
+    as_of = extent.as_of_date
+    now, before = _counts(connection, as_of) if as_of else ([0] * _NO_STATUS, [0] * _NO_STATUS)
+    rows = _queries.participants(connection, as_of_date=as_of) if as_of else ()
+    contents.statuses = {row.user_id: row for row in rows}
+    max_days = days_per_participant(extent.user_days, len(contents.statuses))
     contents.facts |= {
         "hasMarts": True,
         "asOf": _day(as_of),
-        "firstDate": _day(first_date),
-        "lastDate": _day(last_date),
-        "userDays": user_days,
-        "rounding": rounding,
+        "firstDate": _day(extent.first_date),
+        "lastDate": _day(extent.last_date),
+        "userDays": extent.user_days,
+        "maxDays": max_days,
         "counts": now,
         "countsBefore": before,
         "cohort": _columns(connection, _queries.cohort.sql),
         "retention": _columns(connection, _queries.retention.sql),
-        "rules": [
-            _named(row, ("rule", "in", "out", "rejected", "deduplicated", "conflicts"))
-            for row in _queries.quality(connection)
-        ],
+        "rules": _records(_queries.quality(connection)),
     }
-    contents.standing = {row[0]: row[1:] for row in _queries.people(connection, as_of_date=as_of)} if as_of else {}
-    contents.packer = Packer(partial(_copy_days, connection), rounding)
+    contents.packer = Packer(partial(_copy_days, connection), max_days)
 
 
 def _copy_days(connection: db.Connection, packer: Packer) -> None:
@@ -153,51 +166,29 @@ def _copy_days(connection: db.Connection, packer: Packer) -> None:
 
 
 def _counts(connection: db.Connection, as_of: date) -> tuple[list[int], list[int]]:
-    now, before = [0] * _UNTOLD, [0] * _UNTOLD
-    for day, status, users in _queries.counts(connection, as_of_date=as_of):
-        (now if day == as_of else before)[STATUSES.index(status)] = users
+    now, before = [0] * _NO_STATUS, [0] * _NO_STATUS
+    for row in _queries.counts(connection, as_of_date=as_of):
+        (now if row.as_of_date == as_of else before)[STATUSES.index(row.status)] = row.users
     return now, before
 
 
-def _run(connection: db.Connection, row: tuple[Any, ...], outcome: Outcome | None) -> dict[str, Any]:
-    run = _named(row, ("id", "command", "startedAt", "finishedAt", "status", "error"))
+def _run(connection: db.Connection, row: Any, outcome: Outcome | None) -> dict[str, Any]:
+    run = _record(row)
     run_id = run["id"]
     if outcome:
         run |= {"status": "failure" if outcome.error else "success", "error": outcome.error, "hint": outcome.hint}
-    fields = ("name", "attempt", "status", "startedAt", "seconds", "in", "out", "rejected", "error", "detail")
-    run["steps"] = [_named(row, fields) for row in _queries.steps(connection, run_id=run_id)]
+    run["steps"] = _records(_queries.steps(connection, run_id=run_id))
     for step in run["steps"]:
-        detail = step.pop("detail") or {}
-        step["files"] = detail.get("files")
-    nodes = [
-        _named(row, ("id", "type", "status", "failures", "rows", "ms", "message", "isOfRun"))
-        for row in _queries.nodes(connection, run_id=run_id)
-    ]
+        step["files"] = (step.pop("detail") or {}).get("files")
+    nodes = _records(_queries.nodes(connection, run_id=run_id))
     for node in nodes:
-        node["name"] = node.pop("id").split(".")[2]
-    run["models"] = [node for node in nodes if node["type"] == "model"][:_SLOWEST]
+        node["name"] = node.pop("nodeId").split(".")[2]
+    run["models"] = [node for node in nodes if node["type"] == "model"][:_MAX_MODELS]
     run["built"] = sum(node["type"] == "model" and node["status"] == "success" for node in nodes)
     run["tested"] = sum(node["type"] == "test" for node in nodes)
     run["passed"] = sum(node["status"] == "pass" for node in nodes)
-    run["problems"] = [node for node in nodes if node["status"] in FAILED_NODE_STATUSES | {"warn"}][:_LISTED]
+    run["problems"] = [node for node in nodes if node["status"] in FAILED_NODE_STATUSES | {"warn"}][:_MAX_PROBLEMS]
     return run
-
-
-def _files(connection: db.Connection) -> dict[str, Any]:
-    return {
-        "byStatus": [
-            _named(row, ("dataset", "status", "files", "read", "loaded", "rejected", "latestAt"))
-            for row in _queries.files_by_status(connection)
-        ],
-        "latest": [
-            _named(row, ("name", "dataset", "status", "at", "read", "loaded", "rejected", "reason"))
-            for row in _queries.latest_files(connection)
-        ],
-        "rejected": [
-            _named(row, ("dataset", "reason", "column", "rows", "files", "example"))
-            for row in _queries.rejected(connection)
-        ],
-    }
 
 
 def _columns(connection: db.Connection, statement: str) -> dict[str, list[Any]]:
@@ -209,8 +200,18 @@ def _columns(connection: db.Connection, statement: str) -> dict[str, list[Any]]:
     return dict(zip(names, values, strict=True))
 
 
-def _named(row: Iterable[Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in zip(names, row, strict=True)}
+def _records(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    return [_record(row) for row in rows]
+
+
+def _record(row: Any) -> dict[str, Any]:
+    """Return a row as JSON has it: `rows_in` becomes `rowsIn`."""
+    return {_camel_case(name): _plain(value) for name, value in row._asdict().items()}
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _plain(value: Any) -> Any:
@@ -231,16 +232,16 @@ def _day(value: date | None) -> int | None:
     return None if value is None else (value - _EPOCH).days
 
 
-def _number(status: str | None) -> int:
-    return STATUSES.index(status) if status else _UNTOLD
+def _status_number(status: str | None) -> int:
+    return STATUSES.index(status) if status else _NO_STATUS
 
 
-def _masked(value: Any, ids: Collection[str], name: str = "") -> Any:
-    """Return the same without user ids in what comes from outside: who names files may name persons."""
+def _without_user_ids(value: Any, user_ids: Collection[str], name: str = "") -> Any:
+    """Return a value with the user ids in it masked. The name of a file can contain one."""
     if isinstance(value, str):
-        return pseudonym.without_numbers(value, ids) if name in _FROM_OUTSIDE else value
+        return pseudonym.mask_user_ids(value, user_ids) if name in _FIELDS_WITH_FILENAMES else value
     if isinstance(value, dict):
-        return {key: _masked(inner, ids, key) for key, inner in value.items()}
+        return {key: _without_user_ids(inner, user_ids, key) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(inner, ids, name) for inner in value]
+        return [_without_user_ids(inner, user_ids, name) for inner in value]
     return value

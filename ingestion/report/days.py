@@ -1,48 +1,44 @@
-"""The days of all persons, packed small: a block of some persons at a time, so that neither we nor the page hold all.
+"""Pack the days of all participants into blocks, so that neither the writer nor the page holds all days at once.
 
-A block is zlib over five planes of 2-byte numbers, one person's days behind another's: steps, usual steps, their
-spread, minutes asleep, flags. The low bytes of a plane come before its high bytes, and the usual and its spread are
-differences from day to day: both make the same content half as long. Where there are a great many days the figures are
-rounded, and the usual and its spread are logarithms, so that a file stays below 15 MB. 65535 stands for nothing.
+A block is zlib over five planes of 2-byte numbers, the days of one participant after those of another: steps, usual
+steps (median), spread (MAD), minutes asleep, flags. A plane stores its low bytes before its high bytes. Median and MAD
+are stored as differences from the day before. Both halve the size of the compressed block. 65535 means no value.
+`data.js` reads this format.
 """
 
 import base64
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-# of a block: what a page unpacks at once
-_DAYS_A_BLOCK = 16_000
-_NOTHING = 0xFFFF
-_SIGN = 0x8000
-_MINUTES = 5
-_ALERT = 8
-_WEAR = 16
-# steps, median, MAD, minutes asleep, flags
+# a page unpacks one block at a time
+_DAYS_PER_BLOCK = 16_000
+_NO_VALUE = 0xFFFF
+# int2send() sends signed numbers; the query subtracts 32768
+_SIGN_BIT = 0x8000
+_REASON_BITS = 7
+_ALERT_BIT = 8
 _PLANES = 5
-
-# up to so many user-days: to how many steps they are rounded
-_ROUNDING = {1_000_000: 1, 2_000_000: 20, 4_000_000: 50}
-_COARSEST = 100
-# of the logarithm: a twentieth of e, so that what is usual is right to 3 %
-_LOG_STEPS = 20
+# a report grows by about 5 MB per million days
+_MAX_DAYS = 4_000_000
 
 
 @dataclass(frozen=True)
-class Person:
-    """What the page knows of somebody before it unpacks their days.
+class Participant:
+    """What the page knows about a participant before it unpacks their days.
 
     Arguments:
-        user_id: who.
-        digest: the hash that their pseudonym comes from.
-        first_date: of their days.
-        days: how many.
-        last_valid: the number of the last valid day, from 0; -1 where there is none.
-        valid_days: how many are valid.
-        alerts: how many are alerts.
-        nights: how many have sleep.
+        user_id: the participant.
+        digest: the hash that the pseudonym is taken from.
+        first_date: the first of all their days.
+        days: the number of all their days.
+        packed_days: how many of the latest days are in the block.
+        last_valid_date: the last valid day; None where no day is valid.
+        valid_days: the number of valid days.
+        alerts: the number of alerts.
+        nights: the number of days with sleep.
 
     """
 
@@ -50,136 +46,122 @@ class Person:
     digest: bytes
     first_date: date
     days: int
-    last_valid: int
+    packed_days: int
+    last_valid_date: date | None
     valid_days: int
     alerts: int
     nights: int
 
+    @property
+    def first_packed_date(self) -> date:
+        """The first day in the block."""
+        return self.first_date + timedelta(days=self.days - self.packed_days)
 
-def precision(user_days: int) -> int:
-    """Return to how many steps the figures of days are rounded: 1 unless there are a great many."""
-    return next((rounding for days, rounding in _ROUNDING.items() if user_days <= days), _COARSEST)
+
+def days_per_participant(user_days: int, participants: int) -> int | None:
+    """Return how many of the latest days of each participant a report has room for; None if for all.
+
+    Arguments:
+        user_days: the number of days of all participants together.
+        participants: the number of participants.
+
+    """
+    return None if user_days <= _MAX_DAYS else max(_MAX_DAYS // max(participants, 1), 1)
 
 
 class Packer:
-    """Packs persons' days into blocks.
+    """Packs the days of participants into blocks.
 
     Arguments:
-        copy: sends what the query `days` gives to a stream, as COPY does: a cursor would not be read in parallel.
-        rounding: to how many steps figures are rounded.
+        copy: sends the result of the query `days` to a stream with COPY. PostgreSQL runs COPY in parallel, but not a
+            cursor.
+        max_days: the number of the latest days of each participant to pack; None for all.
 
     """
 
-    def __init__(self, copy: Callable[["Packer"], None], rounding: int) -> None:
+    def __init__(self, copy: Callable[["Packer"], None], max_days: int | None) -> None:
         self._copy = copy
-        self._rounding = rounding
-        self._emit: Callable[[str], object] = _drop
-        self._rest = b""
+        self._max_days = max_days
+        self._emit: Callable[[str], object] = _discard
+        self._incomplete_line = b""
         self._planes: list[list[Any]] = [[] for _ in range(_PLANES)]
-        self._size = self._days = 0
-        self.people: list[Person] = []
-        # how many persons are in each block
-        self.sizes: list[int] = []
+        self._participants_in_block = self._days_in_block = 0
+        self.participants: list[Participant] = []
+        # the number of participants in each block
+        self.block_sizes: list[int] = []
 
     def pack(self, emit: Callable[[str], object]) -> None:
-        """Read all days.
+        """Read all days and pass on each block as soon as it is complete.
 
         Arguments:
-            emit: called with each block, as base64.
+            emit: is called with each block, as base64.
 
         """
         self._emit = emit
         self._copy(self)
-        if self._size:
+        if self._participants_in_block:
             self._end_block()
 
     def write(self, data: bytes) -> None:
-        """Take what COPY sends: a line a person.
+        """Read what COPY sends: one line per participant.
 
         Arguments:
-            data: lines, or a part of one.
+            data: several lines, or a part of one.
 
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, self._incomplete_line = (self._incomplete_line + data).split(b"\n")
         for line in lines:
-            user_id, digest, first_date, count, *packed = line.split(b"\t")
-            self._add(int(user_id), _bytes(digest), date.fromisoformat(first_date.decode()), int(count), packed)
+            user_id, digest, first_date, days, *packed = line.split(b"\t")
+            self._add(int(user_id), _decode_hex(digest), date.fromisoformat(first_date.decode()), int(days), packed)
 
-    def _add(self, user_id: int, digest: bytes, first_date: date, count: int, packed: list[bytes]) -> None:
-        series = [_unpacked(_bytes(column)) for column in packed]
-        self.people.append(self._person(user_id, digest, first_date, count, series))
-        for plane, column in zip(self._planes, self._coded(series), strict=True):
-            plane.append(column)
-        self._size, self._days = self._size + 1, self._days + count
-        if self._days >= _DAYS_A_BLOCK:
-            self._end_block()
+    def _add(self, user_id: int, digest: bytes, first_date: date, days: int, packed: list[bytes]) -> None:
+        import numpy as np  # noqa: PLC0415  (importing it takes a tenth of a second, which a skipped report saves)
 
-    def _person(self, user_id: int, digest: bytes, first_date: date, count: int, series: list[Any]) -> Person:
-        *_, asleep, flags = series
-        valid = (flags % _ALERT == 0).nonzero()[0]
-        return Person(
-            user_id=user_id,
-            digest=digest,
-            first_date=first_date,
-            days=count,
-            last_valid=int(valid[-1]) if len(valid) else -1,
-            valid_days=len(valid),
-            alerts=int((flags & _ALERT != 0).sum()),
-            nights=int((asleep != _NOTHING).sum()),
+        steps, median, mad, asleep, flags = (
+            np.frombuffer(_decode_hex(column), ">u2").astype("u2") ^ _SIGN_BIT for column in packed
         )
-
-    def _coded(self, series: list[Any]) -> Iterator[Any]:
-        steps, median, mad, asleep, flags = series
-        is_exact = self._rounding == 1
-        yield _rounded(steps, self._rounding)
-        yield _differences(median) if is_exact else _logarithms(median)
-        yield _differences(mad) if is_exact else _logarithms(mad)
-        yield _rounded(asleep, 1 if is_exact else _MINUTES)
-        yield flags
+        packed_days = min(days, self._max_days or days)
+        valid_places = (flags & _REASON_BITS == 0).nonzero()[0]
+        self.participants.append(
+            Participant(
+                user_id=user_id,
+                digest=digest,
+                first_date=first_date,
+                days=days,
+                packed_days=packed_days,
+                last_valid_date=first_date + timedelta(days=int(valid_places[-1])) if len(valid_places) else None,
+                valid_days=len(valid_places),
+                alerts=int((flags & _ALERT_BIT != 0).sum()),
+                nights=int((asleep != _NO_VALUE).sum()),
+            )
+        )
+        latest = [series[-packed_days:] for series in (steps, median, mad, asleep, flags)]
+        for place in (1, 2):
+            latest[place] = np.diff(latest[place], prepend=np.uint16(0)).astype("u2")
+        for plane, series in zip(self._planes, latest, strict=True):
+            plane.append(series)
+        self._participants_in_block += 1
+        self._days_in_block += packed_days
+        if self._days_in_block >= _DAYS_PER_BLOCK:
+            self._end_block()
 
     def _end_block(self) -> None:
         import numpy as np  # noqa: PLC0415
 
-        self.sizes.append(self._size)
+        self.block_sizes.append(self._participants_in_block)
         content = bytearray()
         for plane in self._planes:
             joined = np.concatenate(plane).astype("<u2").view("u1")
             content += joined[0::2].tobytes() + joined[1::2].tobytes()
         self._emit(base64.b64encode(zlib.compress(bytes(content), 9)).decode("ascii"))
         self._planes = [[] for _ in range(_PLANES)]
-        self._size = self._days = 0
+        self._participants_in_block = self._days_in_block = 0
 
 
-def _drop(block: str) -> None:
-    """Serve until somebody wants the blocks."""
+def _discard(block: str) -> None:
+    """Stand in for `emit` until `pack` is called."""
 
 
-def _bytes(column: bytes) -> bytes:
-    """Return the bytes that COPY writes as two backslashes, an x and hexadecimal digits."""
+def _decode_hex(column: bytes) -> bytes:
+    """Return the bytes of a bytea column, which COPY writes as two backslashes, an x and hexadecimal digits."""
     return bytes.fromhex(column[3:].decode("ascii"))
-
-
-def _unpacked(column: bytes) -> Any:
-    import numpy as np  # noqa: PLC0415  (a tenth of a second, which a run without changes saves)
-
-    return np.frombuffer(column, ">u2").astype("u2") ^ _SIGN
-
-
-def _rounded(series: Any, to: int) -> Any:
-    import numpy as np  # noqa: PLC0415
-
-    return (
-        series if to == 1 else np.where(series == _NOTHING, _NOTHING, (series + np.uint32(to // 2)) // to).astype("u2")
-    )
-
-
-def _logarithms(series: Any) -> Any:
-    import numpy as np  # noqa: PLC0415
-
-    return np.where(series == _NOTHING, _NOTHING, np.round(np.log1p(series) * _LOG_STEPS)).astype("u2")
-
-
-def _differences(series: Any) -> Any:
-    import numpy as np  # noqa: PLC0415
-
-    return np.diff(series, prepend=np.uint16(0)).astype("u2")

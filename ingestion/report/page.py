@@ -1,7 +1,7 @@
-"""The file itself: a template, our styles and scripts, the chart library, and the figures, in one piece.
+"""Write the HTML file: the template, the styles, the scripts, the chart library and the figures.
 
-Its policy allows the scripts that are in it, by their hashes, and no request at all. The figures are base64, in which
-nothing can end a script or begin a tag.
+The content security policy of the page allows its own scripts, by their hashes, and no requests. The figures are
+base64, so nothing in them can end a script or begin a tag.
 """
 
 import base64
@@ -18,7 +18,7 @@ from ingestion.report.contents import STATUSES, Contents
 
 _STATIC = Path(__file__).parent / "static"
 _STYLES = ("page.css",)
-# in this order: they are parts of one script
+# parts of one script, in this order
 _SCRIPTS = (
     "data.js",
     "format.js",
@@ -38,8 +38,8 @@ def write(file: IO[str], contents: Contents) -> None:
     """Write the page, block by block.
 
     Arguments:
-        file: open for writing.
-        contents: what it says.
+        file: the file, open for writing.
+        contents: the figures.
 
     """
     parts = _parts()
@@ -55,14 +55,14 @@ def write(file: IO[str], contents: Contents) -> None:
     )
     if contents.packer:
         contents.packer.pack(lambda block: file.write(f'<script type="text/plain" class="block">{block}</script>\n'))
-    text = json.dumps(contents.everything(), ensure_ascii=False, separators=(",", ":"), default=str)
+    text = json.dumps(contents.figures(), ensure_ascii=False, separators=(",", ":"), default=str)
     figures = base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
     file.write(f'<script type="text/plain" id="figures">{figures}</script>\n')
     file.write(Template(after).substitute(charts=parts["charts"], script=parts["script"]))
 
 
 def fingerprint() -> str:
-    """Return a digest of all that is the same in every report."""
+    """Return a digest of everything that all reports have in common."""
     digest = hashlib.sha256()
     for path in sorted(_STATIC.rglob("*")):
         if path.is_file():

@@ -1,4 +1,4 @@
-"""From a database to a file on a shelf: when a report is written, under which name, and how many are kept."""
+"""Decide whether a report is written, name it, store it and remove old reports."""
 
 import hashlib
 import os
@@ -21,18 +21,18 @@ from ingestion.storage import Shelf, open_shelf
 
 LATEST = "latest.html"
 
-_OURS = re.compile(r"report_\d{4}-\d{2}-\d{2}T\d{6}\.\d{3}Z_[0-9a-f-]{36}\.html")
+_REPORT_NAME = re.compile(r"report_\d{4}-\d{2}-\d{2}T\d{6}\.\d{3}Z_[0-9a-f-]{36}\.html")
 _queries = db.queries("report")
 _run_queries = db.queries("runs")
 
 
 @dataclass(frozen=True)
 class Published:
-    """A report that can be opened.
+    """Where a report is stored.
 
     Arguments:
-        place: the directory, or the URL in a store.
-        name: the file there.
+        place: the directory, or the URL in an object store.
+        name: the name of the file.
 
     """
 
@@ -53,62 +53,63 @@ def publish(
     *,
     outcome: Outcome,
     built_from: str | None,
-    alone: bool = False,
+    remove_earlier: bool = False,
 ) -> Published | None:
-    """Write the report of a run that is about to end, unless the last one says the same.
+    """Write the report of a run that is about to end. Skip it if the last report has the same contents.
 
     Arguments:
         engine: the database.
-        settings: of the run.
+        settings: the settings of the run.
         run_id: the run.
-        step: gets the figures.
-        outcome: how the run ends.
-        built_from: the fingerprint of what the marts are made of.
-        alone: remove all earlier reports, which show somebody who is no longer to be seen.
+        step: receives the outcome of this step.
+        outcome: the outcome of the run.
+        built_from: the fingerprint of the inputs of the marts.
+        remove_earlier: remove all earlier reports, because they show an erased participant.
 
     Returns:
-        Where it is; None where none are wanted.
+        Where the report is stored; None if the settings ask for no report.
 
     Raises:
-        PipelineError: it could not be read, or not be written.
+        PipelineError: the figures cannot be read or the file cannot be written.
 
     """
     if not settings.reports_kept:
         step.skipped = "PIPELINE_REPORTS_KEPT is 0"
         return None
     if settings.report_dir is None and not os.access(ROOT, os.W_OK):
-        step.skipped = "there is nowhere to keep it: PIPELINE_REPORT_DIR is not set"
+        step.skipped = "no directory can be written to: set PIPELINE_REPORT_DIR"
         return None
     shelf = _shelf(settings)
     with db.session(engine) as connection:
-        ledger = str(_queries.ledger(connection))
+        manifest_state = str(_queries.manifest_state(connection))
         last = _queries.last_report(connection)
-    parts = (built_from, ledger, outcome.error, str(settings.report_user_ids), page.fingerprint(), __version__)
+    parts = (built_from, manifest_state, outcome.error, str(settings.report_user_ids), page.fingerprint(), __version__)
     step.input_fingerprint = hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()
-    if last and not alone and last[0] == step.input_fingerprint and last[2] == shelf.place and shelf.holds(last[1]):
-        step.skipped = f"{last[1]} says the same"
-        step.detail = {"name": last[1], "place": shelf.place}
-        return Published(shelf.place, last[1])
+    is_unchanged = last and last.input_fingerprint == step.input_fingerprint and last.place == shelf.place
+    if is_unchanged and not remove_earlier and shelf.holds(last.name):
+        step.skipped = f"{last.name} has the same contents"
+        step.detail = {"name": last.name, "place": shelf.place}
+        return Published(shelf.place, last.name)
     published, size = _publish(engine, settings, shelf, str(run_id), outcome)
-    _keep(shelf, published.name, 1 if alone else settings.reports_kept)
+    _remove_old(shelf, published.name, 1 if remove_earlier else settings.reports_kept)
     step.detail = {"name": published.name, "place": shelf.place, "bytes": size}
     return published
 
 
 def publish_latest(engine: Engine, settings: Settings) -> Published:
-    """Write the report of the latest run where reports are kept.
+    """Write the report of the latest run to the place where reports are kept.
 
     Arguments:
         engine: the database.
-        settings: say where.
+        settings: the settings.
 
     Raises:
-        PipelineError: there was no run, or it could not be written.
+        PipelineError: there is no run yet, or the file cannot be written.
 
     """
     shelf = _shelf(settings)
     published, _ = _publish(engine, settings, shelf, _latest_run(engine), None)
-    _keep(shelf, published.name, max(settings.reports_kept, 1))
+    _remove_old(shelf, published.name, max(settings.reports_kept, 1))
     return published
 
 
@@ -117,12 +118,12 @@ def write_latest(engine: Engine, settings: Settings, path: Path) -> None:
 
     Arguments:
         engine: the database.
-        settings: say whether it has user ids.
+        settings: the settings.
         path: the file.
 
     Raises:
         UsageError: the file cannot be written.
-        PipelineError: there was no run.
+        PipelineError: there is no run yet.
 
     """
     run_id = _latest_run(engine)
@@ -132,36 +133,39 @@ def write_latest(engine: Engine, settings: Settings, path: Path) -> None:
             _write(engine, settings, run_id, None, part)
             part.replace(path)
     except OSError as exc:
-        raise UsageError(f"{path} cannot be written ({exc.strerror})", hint="Name another file.") from exc
+        raise UsageError(
+            f"{path} cannot be written ({exc.strerror})", hint="Choose another file with --output."
+        ) from exc
 
 
 def who(engine: Engine, text: str) -> list[int]:
-    """Return the user ids behind a pseudonym: one, or, once in ten thousand millions, more.
+    """Return the user ids that a pseudonym stands for. There is almost always exactly one.
 
     Arguments:
-        engine: the database, as a role that may read the marts.
+        engine: the database, with a role that can read the marts and `ops.report_key`.
         text: the pseudonym.
 
     Raises:
-        UsageError: it is no pseudonym, or nobody's.
+        UsageError: the text is not a pseudonym, or no participant has it.
 
     """
-    digest = pseudonym.read(text)
+    prefix = pseudonym.decode(text)
     with db.session(engine) as connection:
-        found = [row[0] for row in _queries.who(connection, digits=pseudonym.DIGITS, pseudonym=digest)]
-    if not found:
+        rows = _queries.user_ids_of(connection, prefix_bytes=pseudonym.PREFIX_BYTES, prefix=prefix)
+        user_ids = [row.user_id for row in rows]
+    if not user_ids:
         raise UsageError(
-            "nobody in this database has that pseudonym",
-            hint="Is it the database that the report was made from? A person who was erased is not found either.",
+            "no participant in this database has this pseudonym",
+            hint="Use the database that the report was made from. Erased participants cannot be found either.",
         )
-    return found
+    return user_ids
 
 
 def open_reports(settings: Settings) -> Shelf:
-    """Return where reports are kept.
+    """Return the place where reports are kept.
 
     Arguments:
-        settings: say where.
+        settings: the settings.
 
     """
     return _shelf(settings)
@@ -175,7 +179,7 @@ def _latest_run(engine: Engine) -> str:
     with db.session(engine) as connection:
         run_id = _queries.latest_run(connection) if _run_queries.runs_exists(connection) else None
     if run_id is None:
-        raise PipelineError("nothing has been run on this database yet", hint="Run: python -m ingestion run")
+        raise PipelineError("this database has no run yet", hint="Run: python -m ingestion run")
     return str(run_id)
 
 
@@ -185,7 +189,7 @@ def _publish(
     with tempfile.TemporaryDirectory(prefix="report-") as folder:
         path = Path(folder, LATEST)
         contents = _write(engine, settings, run_id, outcome, path)
-        # so that their order is that of the runs
+        # names sort in the order of the runs
         moment = contents.started_at.astimezone(UTC).isoformat(timespec="milliseconds").replace(":", "")[:-5]
         name = f"report_{moment}Z_{run_id}.html"
         shelf.put(name, path)
@@ -195,16 +199,16 @@ def _publish(
 
 def _write(engine: Engine, settings: Settings, run_id: str, outcome: Outcome | None, path: Path) -> Contents:
     with db.session(engine, autocommit=False) as connection:
-        # all its figures are of one moment
+        # all figures are from the same moment
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        _queries.give_room(connection)
+        _queries.set_memory(connection)
         contents = read(connection, run_id, outcome, with_user_ids=settings.report_user_ids)
         with path.open("w", encoding="utf-8", newline="\n") as file:
             page.write(file, contents)
     return contents
 
 
-def _keep(shelf: Shelf, newest: str, number: int) -> None:
-    ours = [name for name in shelf.names() if _OURS.fullmatch(name) and name != newest]
-    for name in ours[: max(len(ours) - (number - 1), 0)]:
+def _remove_old(shelf: Shelf, newest: str, keep: int) -> None:
+    older = [name for name in shelf.names() if _REPORT_NAME.fullmatch(name) and name != newest]
+    for name in older[: max(len(older) - (keep - 1), 0)]:
         shelf.remove(name)

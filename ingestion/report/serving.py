@@ -1,4 +1,4 @@
-"""Reports over HTTP, for this machine only."""
+"""Serve reports over HTTP to this machine only."""
 
 import html
 import re
@@ -13,19 +13,19 @@ from ingestion.storage import Shelf
 
 _HOST = "127.0.0.1"
 _REPORT = re.compile(r"/([\w.-]+\.html)")
-# a page of elsewhere that has its own name point here is not answered
+# rejects DNS rebinding: a page of another site whose name resolves to this machine
 _LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 
 
 class Server:
-    """Serves the reports that are kept.
+    """An HTTP server for the reports that are kept.
 
     Arguments:
-        settings: say where they are.
-        port: 0 for one that is free.
+        settings: the settings.
+        port: the port; 0 for any free port.
 
     Raises:
-        UsageError: the port is taken.
+        UsageError: the port cannot be used.
 
     """
 
@@ -34,22 +34,22 @@ class Server:
             self._server = ThreadingHTTPServer((_HOST, port), partial(_Handler, open_reports(settings)))
         except (OSError, OverflowError) as exc:
             raise UsageError(
-                f"port {port} cannot be used ({getattr(exc, 'strerror', 'there is no such port')})",
-                hint="Name another: --port; 0 takes a free one.",
+                f"port {port} cannot be used ({getattr(exc, 'strerror', 'not a valid port')})",
+                hint="Choose another port with --port. 0 picks a free one.",
             ) from exc
 
     @property
     def url(self) -> str:
-        """Where it serves."""
+        """The URL of the list of reports."""
         return f"http://{_HOST}:{self._server.server_port}/"
 
     def serve(self) -> None:
-        """Answer until `stop` is called or the process is interrupted."""
+        """Answer requests until `stop` is called or the process is interrupted."""
         with self._server:
             self._server.serve_forever()
 
     def stop(self) -> None:
-        """Make `serve` return."""
+        """End `serve`."""
         self._server.shutdown()
 
 
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Stay silent: the terminal has the address, and that will do."""
+        """Log nothing: the terminal already shows the address."""
 
     def _answer(self, content: bytes) -> None:
         self.send_response(HTTPStatus.OK)
@@ -98,5 +98,5 @@ class _Handler(BaseHTTPRequestHandler):
         return (
             '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
             '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>Reports</title>'
-            f"<h1>Reports</h1><ul>{items or '<li>none yet: python -m ingestion report</li>'}</ul></html>"
+            f"<h1>Reports</h1><ul>{items or '<li>No reports yet. Run: python -m ingestion report</li>'}</ul></html>"
         ).encode()

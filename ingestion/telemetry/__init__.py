@@ -1,6 +1,6 @@
-"""OpenTelemetry: traces and metrics of a run, where its standard variables ask for them.
+"""OpenTelemetry: traces and metrics of a run.
 
-Without them none of it is imported.
+The libraries are imported only if the standard variables ask for them.
 """
 
 from ingestion import log
@@ -11,10 +11,10 @@ __all__ = ["observers_of"]
 
 
 def observers_of(wanted: Telemetry) -> list[Observer]:
-    """Return who tells OpenTelemetry of a run: nobody, unless it is wanted.
+    """Return the observer that reports a run to OpenTelemetry, or none if telemetry is off.
 
     Arguments:
-        wanted: what is.
+        wanted: the signals to send.
 
     """
     if not wanted.is_wanted:
@@ -24,6 +24,6 @@ def observers_of(wanted: Telemetry) -> list[Observer]:
         from ingestion.telemetry.reporter import Reporter  # noqa: PLC0415  (the libraries take a fifth of a second)
 
         return [Reporter(wanted)]
-    except Exception as exc:  # noqa: BLE001  (a variable that the libraries cannot read is no reason not to load files)
+    except Exception as exc:  # noqa: BLE001  (a bad setting of the libraries must not stop a run)
         log.event(f"no telemetry: {type(exc).__name__}: {exc}", level=log.WARNING)
         return []

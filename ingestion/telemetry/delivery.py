@@ -1,4 +1,4 @@
-"""How telemetry leaves the process: by which exporters, in how much time, and with how little noise."""
+"""Set up the exporters, and send telemetry with a time limit and at most one warning."""
 
 import threading
 import time
@@ -23,20 +23,20 @@ _OTLP = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
 class Delivery:
-    """What spans and measurements are given to, set up by the standard variables.
+    """The providers of spans and measurements, configured by the standard variables.
 
-    Nothing of it is global: other libraries in the process do not begin to report because we do.
+    They are not global, so other libraries in the process do not start to report.
 
     Arguments:
-        wanted: which signals.
+        wanted: the signals to send.
 
     Raises:
-        Exception: a variable has a value that the libraries cannot read.
+        Exception: the libraries cannot read the value of a variable.
 
     """
 
     def __init__(self, wanted: Telemetry) -> None:
-        self._say = log.hear_once("opentelemetry", "telemetry is not delivered")
+        self._warn = log.hear_once("opentelemetry", "telemetry is not delivered")
         self._providers: list[TracerProvider | MeterProvider] = []
         resource = _resource()
         self.tracers: AnyTracerProvider = NoOpTracerProvider()
@@ -57,8 +57,8 @@ class Delivery:
             self.meters = meters
 
     def finish(self) -> None:
-        """Send what is left, and wait for it no longer than a few seconds."""
-        # the libraries' own time limits hold between two attempts, not inside of one
+        """Send what is left, and wait at most a few seconds."""
+        # the time limits of the libraries apply between two attempts, not within one
         threads = [threading.Thread(target=self._shut_down, args=(each,), daemon=True) for each in self._providers]
         for thread in threads:
             thread.start()
@@ -66,13 +66,13 @@ class Delivery:
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
         if any(thread.is_alive() for thread in threads):
-            self._say(f"telemetry was not taken within {_FLUSH_SECONDS:g} s, and the rest of it is lost")
+            self._warn(f"the collector did not accept telemetry within {_FLUSH_SECONDS:g} s; the rest is lost")
 
     def _shut_down(self, provider: TracerProvider | MeterProvider) -> None:
         try:
             provider.shutdown()
-        except Exception as exc:  # noqa: BLE001  (it is lost, and the run goes on)
-            self._say(f"telemetry was not delivered: {type(exc).__name__}: {exc}")
+        except Exception as exc:  # noqa: BLE001  (the telemetry is lost, and the run continues)
+            self._warn(f"telemetry was not delivered: {type(exc).__name__}: {exc}")
 
     def _exporters(self, signal: str, wanted: Signal) -> list[Any]:
         exporters = []
@@ -82,7 +82,7 @@ class Delivery:
             if not points:
                 asked = f"otlp by {wanted.protocol}" if name == "otlp" else name
                 hint = (
-                    "Set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, which collectors take at port 4318."
+                    "Set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, which collectors accept at port 4318."
                     if name == "otlp"
                     else f"Set OTEL_{signal.upper()}_EXPORTER to otlp, console or none."
                 )

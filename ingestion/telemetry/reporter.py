@@ -1,6 +1,6 @@
-"""A run as OpenTelemetry has it: a trace of run, steps, files and dbt's nodes, and metrics of what went through.
+"""Report a run to OpenTelemetry: a trace of the run, its steps, files and dbt nodes, and metrics.
 
-docs/telemetry.md lists names, attributes and units.
+docs/telemetry.md lists the names, attributes and units.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from ingestion.sources import without_user_id
 from ingestion.telemetry.delivery import Delivery
 
 _SCOPE = "ingestion"
-# what was worked on; a landing zone holds thousands of files that are merely known
+# a landing zone can contain thousands of files that are skipped
 _TRACED_FILES = {"loaded", "replaced", "duplicate", "refused"}
 _TRACED_NODES = {"model", "test", "operation"}
 _SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -30,10 +30,10 @@ _Attributes = Mapping[str, AttributeValue | None]
 
 
 class Reporter(Observer):
-    """Tells OpenTelemetry of a run.
+    """Reports a run to OpenTelemetry.
 
     Arguments:
-        wanted: which signals.
+        wanted: the signals to send.
 
     """
 
@@ -46,20 +46,16 @@ class Reporter(Observer):
         self._run: Span
         self._step: Span
         meter = self._delivery.meters.get_meter(_SCOPE, __version__)
-        self._runs = meter.create_counter("pipeline.runs", "{run}", "Runs, by how they ended.")
+        self._runs = meter.create_counter("pipeline.runs", "{run}", "Runs, by outcome.")
         self._run_seconds = meter.create_histogram(
-            "pipeline.run.duration", "s", "How long runs take.", explicit_bucket_boundaries_advisory=_SECONDS
+            "pipeline.run.duration", "s", "Duration of runs.", explicit_bucket_boundaries_advisory=_SECONDS
         )
         self._step_seconds = meter.create_histogram(
-            "pipeline.step.duration", "s", "How long steps take.", explicit_bucket_boundaries_advisory=_SECONDS
+            "pipeline.step.duration", "s", "Duration of steps.", explicit_bucket_boundaries_advisory=_SECONDS
         )
-        self._files = meter.create_counter(
-            "pipeline.files", "{file}", "Files of the landing zone, by what became of them."
-        )
-        self._rows = meter.create_counter("pipeline.rows", "{row}", "Rows that were read, by what became of them.")
-        self._nodes = meter.create_counter(
-            "pipeline.dbt.nodes", "{node}", "Models and tests of dbt, by how they ended."
-        )
+        self._files = meter.create_counter("pipeline.files", "{file}", "Files of the landing zone, by outcome.")
+        self._rows = meter.create_counter("pipeline.rows", "{row}", "Rows read, by outcome.")
+        self._nodes = meter.create_counter("pipeline.dbt.nodes", "{node}", "Models and tests of dbt, by outcome.")
 
     def run_started(self, run: RunResult) -> None:
         self._run = self._start(
@@ -68,7 +64,7 @@ class Reporter(Observer):
             run.started_at,
             {"pipeline.run.id": str(run.run_id), "pipeline.command": run.command},
         )
-        self._logged = _logged(self._run)
+        self._logged = _bind_log_to(self._run)
 
     def run_died(self, run_id: str) -> None:
         self._run.add_event("pipeline.run.died", {"pipeline.run.id": run_id})
@@ -77,12 +73,12 @@ class Reporter(Observer):
     def step_started(self, step: Step) -> None:
         attributes: _Attributes = {"pipeline.step.name": step.name, "pipeline.step.attempt": step.attempt}
         self._step = self._start(f"step {step.name}", set_span_in_context(self._run), step.started_at, attributes)
-        self._step_logged = _logged(self._step)
+        self._step_logged = _bind_log_to(self._step)
 
     def step_ended(self, step: Step, error: BaseException | None) -> None:
         self._step_logged.close()
         self._step.set_attributes(
-            _known(
+            _without_none(
                 {
                     "pipeline.outcome": step.status,
                     "pipeline.step.skipped": step.skipped,
@@ -165,17 +161,21 @@ class Reporter(Observer):
         self._delivery.finish()
 
     def _start(self, name: str, parent: Context, started_at: datetime, attributes: _Attributes) -> Span:
-        return self._tracer.start_span(name, parent, attributes=_known(attributes), start_time=_nanoseconds(started_at))
+        return self._tracer.start_span(
+            name, parent, attributes=_without_none(attributes), start_time=_nanoseconds(started_at)
+        )
 
 
-def _known(attributes: _Attributes) -> dict[str, AttributeValue]:
+def _without_none(attributes: _Attributes) -> dict[str, AttributeValue]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _fail(span: Span, error: BaseException, summary: str) -> None:
-    """Record an error by our own redacted line about it: its text as it is, and its traceback, may quote the data."""
+    """Record an error as its redacted line in the log. Its own text and traceback can quote data."""
     summary = without_user_id(summary)
-    span.set_attributes(_known({**_error_type(error), "db.response.status_code": getattr(error, "sqlstate", None)}))
+    span.set_attributes(
+        _without_none({**_error_type(error), "db.response.status_code": getattr(error, "sqlstate", None)})
+    )
     span.add_event("exception", {"exception.type": type(error).__name__, "exception.message": summary})
     span.set_status(Status(StatusCode.ERROR, summary))
 
@@ -184,8 +184,8 @@ def _error_type(error: BaseException | None) -> dict[str, str]:
     return {"error.type": type(error).__name__} if error else {}
 
 
-def _logged(span: Span) -> ExitStack:
-    """Name the span in each line of the log until that is closed."""
+def _bind_log_to(span: Span) -> ExitStack:
+    """Add the ids of the span to each line of the log until the result is closed."""
     names = ExitStack()
     context = span.get_span_context()
     if context.is_valid:

@@ -1,4 +1,4 @@
-"""What OpenLineage is told of a run, by a server that listens; and that one that does not changes nothing."""
+"""The events that a run sends to OpenLineage. A catalogue that fails changes nothing."""
 
 import importlib
 import inspect
@@ -216,7 +216,7 @@ def test_a_run_that_is_interrupted_is_aborted(configured: Configured, monkeypatc
 def test_a_server_that_fails_costs_seconds_and_nothing_else(
     configured: Configured, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr("ingestion.lineage.courier._STALLED_SECONDS", 1.0)
+    monkeypatch.setattr("ingestion.lineage.delivery._STALLED_SECONDS", 1.0)
     lines = StringIO()
     log.configure("json", lines)
     with serve(Service(ANSWERS[kind])) as catalogue:
@@ -233,7 +233,7 @@ def test_a_server_that_fails_costs_seconds_and_nothing_else(
 def test_a_server_that_is_slow_is_waited_for_while_events_arrive(
     configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingestion.lineage.courier._STALLED_SECONDS", 0.5)
+    monkeypatch.setattr("ingestion.lineage.delivery._STALLED_SECONDS", 0.5)
     with serve(Service(Answer(after=0.2))) as catalogue:
         settings = configured(OPENLINEAGE_URL=catalogue.url)
         Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
@@ -259,7 +259,7 @@ def test_settings_that_say_nowhere_are_a_warning(configured: Configured, tmp_pat
     config = tmp_path / "openlineage.yml"
     config.write_text("facets: {environment_variables: [HOME]}")
     assert runner.run(configured(OPENLINEAGE_CONFIG=str(config)), "migrate").exit_code == 0
-    assert "no lineage: ConfigurationError: nothing says where events go" in lines.getvalue()
+    assert "no lineage: ConfigurationError: no setting says where to send events" in lines.getvalue()
 
 
 def test_many_files_are_told_of_as_folders_and_many_folders_as_the_landing_zone(settings: Settings) -> None:

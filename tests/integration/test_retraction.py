@@ -167,7 +167,7 @@ def test_a_dry_run_shows_what_would_happen_and_changes_nothing(
     assert "changed" in lines["sleep.csv"]
     assert "new" in lines["daily_activity.csv"]
     assert "duplicate" in lines["twin/daily_activity.csv"]
-    assert "1 not_castable in sleep_day; columns not declared: Mood" in lines["sleep_2.csv"]
+    assert "1 not_castable in sleep_day; undeclared columns: Mood" in lines["sleep_2.csv"]
     assert "refused" in lines["sleep_3.csv"]
     assert "unknown" in lines["stress.csv"]
     assert landing.users() == [1, 2]
@@ -268,7 +268,7 @@ def test_rejected_rows_are_replayed_after_a_corrected_declaration(
     corrected = replace(SLEEP, columns=columns)
     monkeypatch.setattr("ingestion.replay.dataset_named", {"sleep": corrected}.__getitem__)
     assert invoke("rejected", "replay", "sleep.csv") == 0
-    assert "1 rows loaded, 1 stay in quarantine" in capsys.readouterr().err
+    assert "1 rows loaded, 1 still in quarantine" in capsys.readouterr().err
     assert landing.users() == [1, 2, 5]
     assert landing.rows("select line_number, reason from ops.rejected_rows") == [(5, "not_castable")]
     assert landing.rows("select count(*) from staging.stg_fitbit__sleep") == [(3,)]

@@ -161,7 +161,7 @@ def test_a_bug_is_recorded_and_exits_70(
     def broken(*_arguments: object, **_options: object) -> None:
         raise ZeroDivisionError("1503960366 slept 327 minutes")
 
-    monkeypatch.setattr("ingestion.runner.ingest", broken)
+    monkeypatch.setattr("ingestion.steps.ingest", broken)
     result = runner.run(settings, "ingest")
     assert result.exit_code == 70
     assert rows("select status, error_summary from ops.pipeline_runs") == [
@@ -181,7 +181,7 @@ def test_a_deadlock_is_tried_again(
             raise StatementError("deadlock detected", sqlstate="40P01")
         return ingest(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("ingestion.runner.ingest", deadlocks_once)
+    monkeypatch.setattr("ingestion.steps.ingest", deadlocks_once)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     assert runner.run(settings, "ingest").exit_code == 0
     assert rows("select attempt, status, sqlstate from ops.pipeline_steps where step = 'ingest' order by attempt") == [

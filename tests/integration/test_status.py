@@ -114,7 +114,7 @@ def test_all_is_well(landing: Landing, settings: Settings, invoke: Invoke, capsy
     assert (found["state"], found["problems"], found["claims"]) == ("ok", [], [])
     (dataset,) = found["datasets"]
     assert (dataset["rows"], dataset["last_file"], dataset["latest_date"]) == (1, "sleep.csv", "2016-04-12")
-    assert answer(invoke, capsys, "status", "--probe").startswith("OK - the last run ended well 0 s ago | ")
+    assert answer(invoke, capsys, "status", "--probe").startswith("OK - the last run succeeded 0 s ago | ")
     assert "healthy" in answer(invoke, capsys, "status")
 
 
@@ -142,8 +142,8 @@ def test_a_dataset_that_has_not_come_is_a_warning(
         ("stale", "sleep"),
         ("stale", "weight"),
     ]
-    assert "sleep: no file for 40 h (36 h allowed)" in answer(invoke, capsys, "status", "--probe", code=1)
-    assert "weight: no file has ever come" in answer(invoke, capsys, "status")
+    assert "sleep: no new file for 40 h (36 h allowed)" in answer(invoke, capsys, "status", "--probe", code=1)
+    assert "weight: no file was ever loaded" in answer(invoke, capsys, "status")
 
 
 def test_a_killed_run_is_told_for_dead(landing: Landing, settings: Settings, invoke: Invoke, capsys: Capture) -> None:
@@ -159,7 +159,7 @@ def test_a_killed_run_is_told_for_dead(landing: Landing, settings: Settings, inv
     assert found["claims"] == []
     shown = answer(invoke, capsys, "runs", "show", "--json")
     assert [step["status"] for step in shown["steps"]] == ["skipped", "dead"]
-    assert "To mend it" in answer(invoke, capsys, "runs", "show", "last")
+    assert "Hint" in answer(invoke, capsys, "runs", "show", "last")
     assert len(answer(invoke, capsys, "runs", "--failed", "--json")["runs"]) == 1
     # its note is swept up by the next one
     assert landing.rows("select count(*) from ops.file_claims") == [(1,)]
@@ -223,7 +223,7 @@ def test_nothing_has_been_applied(
 ) -> None:
     monkeypatch.setenv("PGDATABASE", empty_database.parameters["dbname"])
     assert invoke("status") == 1
-    assert "nothing has been run on this database yet" in capsys.readouterr().err
+    assert "nothing has been run on this database" in capsys.readouterr().err
     for command in ("runs", "files"):
         assert invoke(command) == 1
     assert answer(invoke, capsys, "status", "--probe", code=3).startswith("UNKNOWN - nothing has been run")
@@ -259,7 +259,7 @@ def test_a_probe_that_is_called_wrongly_is_unknown(invoke: Invoke, capsys: Captu
 
 def test_a_probe_with_a_bug_is_unknown(invoke: Invoke, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.cli.commands.read_status", lambda *_arguments, **_options: 1 / 0)
-    assert answer(invoke, capsys, "status", "--probe", code=3) == "UNKNOWN - a bug of the probe: ZeroDivisionError\n"
+    assert answer(invoke, capsys, "status", "--probe", code=3) == "UNKNOWN - a bug in the probe: ZeroDivisionError\n"
 
 
 def test_a_database_that_is_down_is_not_waited_for(
@@ -299,7 +299,7 @@ def test_a_run_is_shown_by_the_first_digits_of_its_name(used: Landing, invoke: I
     assert (shown["run"]["exit_code"], shown["steps"][-1]["status"]) == (65, "failure")
 
 
-@pytest.mark.parametrize(("name", "reason"), [("zebra", "is no run"), ("%", "is no run"), ("0" * 20, "no such run")])
+@pytest.mark.parametrize(("name", "reason"), [("zebra", "is not a run_id"), ("%", "is not a run_id"), ("0" * 20, "no run matches")])
 def test_a_run_that_is_not_there(name: str, reason: str, used: Landing) -> None:
     with db.session(used.engine) as connection, pytest.raises(UsageError, match=reason):
         history.find_run(connection, name)
@@ -355,7 +355,7 @@ def test_files_are_listed_and_chosen(used: Landing, settings: Settings, invoke: 
     assert names("2026?01/*") == [odd]
     assert names("%b") == [odd]
     assert names("a_b") == []
-    assert "for more: --limit" in answer(invoke, capsys, "files", "--limit", "1")
+    assert "use --limit for more" in answer(invoke, capsys, "files", "--limit", "1")
     assert "no such files" in answer(invoke, capsys, "files", "nothing")
 
 

@@ -1,4 +1,4 @@
-// The answer first: how many keep up and how many are letting go, beside a week before.
+// The answer: how many participants keep up and how many do not, compared with a week before.
 
 function showAnswer(section) {
   const { counts, countsBefore, asOf } = R;
@@ -27,32 +27,32 @@ function freshness() {
 
 function headline(counts, total) {
   const [increasing, stable, declining, disengaging, lapsed, unknown] = counts;
-  const told = total - unknown;
+  const compared = total - unknown;
   const keeping = increasing + stable;
-  const letting = declining + disengaging + lapsed;
+  const fading = declining + disengaging + lapsed;
   const title = el("h1.headline", { id: "answer-title" });
-  if (!told) title.append(`${plural(total, "person", "people")}, and not yet a baseline to compare them with`);
+  if (!compared) title.append(`${plural(total, "participant")}, none with a baseline yet`);
   else
     title.append(
-      el("span", null, el("em.good", null, number.format(keeping)), ` of ${plural(told, "person", "people")} ${keeping === 1 ? "keeps" : "keep"} up,`),
+      el("span", null, el("em.good", null, number.format(keeping)), ` of ${plural(compared, "participant")} ${keeping === 1 ? "keeps" : "keep"} up,`),
       " ",
-      el("span", null, el(letting ? "em.bad" : "em.good", null, letting ? number.format(letting) : "nobody"), letting > 1 ? " are letting go" : " is letting go"),
+      el("span", null, el(fading ? "em.bad" : "em.good", null, fading ? number.format(fading) : "none"), fading === 1 ? " does not" : fading ? " do not" : " is falling behind"),
     );
   return title;
 }
 
 function lead(counts, before, hadBefore) {
   const [, , declining, disengaging, lapsed] = counts;
-  const letting = declining + disengaging + lapsed;
+  const fading = declining + disengaging + lapsed;
   const parts = [
-    declining && `${number.format(declining)} ${declining === 1 ? "moves" : "move"} clearly less than was usual for them`,
-    disengaging && `${number.format(disengaging)} ${disengaging === 1 ? "wears" : "wear"} the device half the days or fewer`,
+    declining && `${number.format(declining)} ${declining === 1 ? "takes" : "take"} clearly fewer steps than usual`,
+    disengaging && `${number.format(disengaging)} ${disengaging === 1 ? "wears" : "wear"} the device on half the days or fewer`,
     lapsed && `${number.format(lapsed)} ${lapsed === 1 ? "has" : "have"} not worn it for two weeks`,
   ].filter(Boolean);
   let text = parts.length ? `${parts.join(", ")}. ` : "";
   if (hadBefore) {
     const then = before[2] + before[3] + before[4];
-    text += letting === then ? "As many as a week before. " : `A week before it was ${number.format(then)}. `;
+    text += fading === then ? "The total is the same as a week before. " : `A week before, the total was ${number.format(then)}. `;
   }
   return text;
 }
@@ -61,8 +61,8 @@ function unknownNote(unknown) {
   if (!unknown) return null;
   let gone = 0;
   for (let person = 0; person < R.size; person++) if (isGone(person)) gone++;
-  const both = [gone && `${number.format(gone)} gone for some five weeks or more`, unknown > gone && `${number.format(unknown - gone)} new or back after long`];
-  return el("p.note", null, `Beside them ${number.format(unknown)} cannot be compared: ${both.filter(Boolean).join(", ")}.`);
+  const both = [gone && `${number.format(gone)} away for about five weeks or more`, unknown > gone && `${number.format(unknown - gone)} new or recently back`];
+  return el("p.note", null, `${number.format(unknown)} more cannot be compared: ${both.filter(Boolean).join(", ")}.`);
 }
 
 function shareBar(counts, total) {
@@ -84,7 +84,7 @@ function tile(status, users, total, before) {
     null,
     el(
       "button.tile",
-      { type: "button", "data-status": key, onclick: () => filterPeople({ status }), title: `Show them below: ${says}` },
+      { type: "button", "data-status": key, onclick: () => filterPeople({ status }), title: `Show these participants: ${says}` },
       el("span.tile-name", null, statusMark(status), name),
       el("span.tile-count", { "data-count": key }, number.format(users)),
       el("span.tile-share", null, `${percent(users, total)}`, changed && el("span.tile-change", { "data-change": key }, ` · ${changed}`)),
@@ -93,7 +93,7 @@ function tile(status, users, total, before) {
   );
 }
 
-// Who is told something else than a week ago, the most worrying first.
+// Participants whose status changed within a week, the most worrying first.
 function moves() {
   const { status, before } = R.people;
   const groups = new Map();
@@ -109,7 +109,7 @@ function moves() {
   return el(
     "div.moves",
     null,
-    el("h2.small-title", null, `${plural(changed, "person", "people")} changed since ${shortDay(R.asOf - 7)}`),
+    el("h2.small-title", null, `${plural(changed, "participant")} changed status since ${shortDay(R.asOf - 7)}`),
     el(
       "ul",
       null,
@@ -143,8 +143,8 @@ function runBanner() {
     { role: "alert" },
     el("strong", null, "This run failed. "),
     el("span.banner-error", null, run.error ?? "See the log."),
-    run.hint && el("p", null, "To mend it: ", run.hint),
-    R.hasMarts && el("p", null, "What follows is what the tables hold all the same. ", el("a", { href: "#run" }, "What happened")),
+    run.hint && el("p", null, "What to do: ", run.hint),
+    R.hasMarts && el("p", null, "The figures below come from the tables as they are now. ", el("a", { href: "#run" }, "Show what happened")),
   );
 }
 
@@ -157,8 +157,8 @@ function emptyAnswer() {
       "p.lead",
       null,
       R.hasMarts
-        ? "The tables are there and hold no day that is over. The answer needs some weeks of daily activity."
-        : "The tables that hold the answer have not been built. What was loaded, and why not more, is below.",
+        ? "The tables exist but have no complete day. The answer needs some weeks of daily activity."
+        : "The tables behind this page have not been built yet. See below which files were loaded and which were not.",
     ),
   );
 }

@@ -1,4 +1,4 @@
-// What all charts have in common: the page's colours, and drawing again when those or the width change.
+// Shared by all charts: the colours of the page, and redrawing when the theme or the width changes.
 
 const drawn = new Map(); // element -> { chart, options }
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -22,11 +22,11 @@ function colours() {
   };
 }
 
-// a chart is drawn when it is about to be seen: the answer does not wait for it
+// draws a chart when it is about to scroll into view, so that the answer appears first
 const seen = new IntersectionObserver((entries) => entries.forEach((entry) => entry.isIntersecting && begin(entry.target)), { rootMargin: "600px" });
 addEventListener("beforeprint", () => drawn.forEach((_, element) => begin(element)));
 
-// options: a function of the colours and the width, so that a change of theme or size draws it anew
+// options: a function of the colours and the width, called again when either changes
 function draw(element, options) {
   drawn.set(element, { options });
   seen.observe(element);
@@ -101,7 +101,7 @@ function tooltip(c, lines, extra) {
     textStyle: { color: c.ink, fontSize: 12.5 },
     extraCssText: "border-radius:10px;box-shadow:0 8px 28px rgb(0 0 0 / .16)",
     axisPointer: { type: "line", lineStyle: { color: c.muted, width: 1, type: "solid" } },
-    // an element, not text: nothing in it is read as HTML
+    // an element, so that nothing in it is parsed as HTML
     formatter: (points) => lines(Array.isArray(points) ? points : [points]),
     ...extra,
   };

@@ -1,4 +1,4 @@
-// Numbers, dates and elements as people read them.
+// Formats numbers and dates, and makes elements.
 
 const number = new Intl.NumberFormat("en-GB");
 const one = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
@@ -34,7 +34,7 @@ function ago(iso, now = Date.now()) {
   return `${plural(Math.floor(hoursAgo / 24), "day")} ago`;
 }
 
-// el("p.note", { id: "x" }, "text", child): nothing from outside is ever read as HTML
+// el("p.note", { id: "x" }, "text", child): text from outside is never parsed as HTML
 function el(selector, attributes, ...children) {
   const [tag, ...classes] = selector.split(".");
   const element = document.createElement(tag);
@@ -52,7 +52,7 @@ function statusMark(status) {
   return el("span.mark", { "data-status": STATUS[status].key, "aria-hidden": "true" }, STATUS[status].glyph);
 }
 
-// A table that people can read and machines can too: headers, right-aligned figures, a caption.
+// A table with a caption, column headers and right-aligned figures.
 function table(caption, headers, rows, { figures = [], hidden = true } = {}) {
   const isFigure = (index) => (figures.includes(index) ? "figure" : null);
   return el(
@@ -68,9 +68,9 @@ function table(caption, headers, rows, { figures = [], hidden = true } = {}) {
   );
 }
 
-// The same figures as a table, folded away below a chart. The rows are made when somebody looks.
+// The figures of a chart as a table, folded. The rows are made when it is opened.
 function asTable(caption, headers, rows, options) {
-  const details = el("details.as-table", null, el("summary", null, "As a table"));
+  const details = el("details.as-table", null, el("summary", null, "Show as table"));
   details.addEventListener("toggle", () => {
     if (details.open && details.children.length === 1) details.append(table(caption, headers, rows(), options));
   });

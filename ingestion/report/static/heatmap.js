@@ -1,14 +1,13 @@
-// A person's days as a strip: how much beside their own usual, worn or not, there or not.
+// The days of a participant as a strip of cells: steps compared with usual, device worn or not, record or none.
 
-
-// 0 to 5, or -1: from a quarter of what is usual to half as much again
+// 0 (below 40 % of usual) to 5 (145 % or more); -1 if there is nothing to compare with
 function heatStep(steps, usual) {
   if (!usual) return -1;
   const ratio = steps / usual;
   return ratio < 0.4 ? 0 : ratio < 0.65 ? 1 : ratio < 0.9 ? 2 : ratio < 1.15 ? 3 : ratio < 1.45 ? 4 : 5;
 }
 
-// What to compare a day with before there is a baseline: the median of the person's own valid days.
+// Before there is a baseline, a day is compared with the median of all the participant's valid days.
 function ownMedian(days) {
   if (days.own === undefined) {
     const valid = days.steps.filter((_, i) => reasonOf(days.flags[i]) === 0).sort();
@@ -37,7 +36,7 @@ function drawStrip(canvas, person, from, to, c) {
     const known = i >= 0 && i < days.steps.length;
     const reason = known ? reasonOf(days.flags[i]) : 1;
     if (reason === 1) {
-      // before the first day there is nothing to miss
+      // days before the first one stay empty
       if (i >= 0) {
         context.fillStyle = c.gap;
         context.fillRect(x + cell / 2 - Math.min(1.5, cell / 3), height / 2 - 1, Math.min(3, cell / 1.5), 2);
@@ -46,7 +45,7 @@ function drawStrip(canvas, person, from, to, c) {
       context.fillStyle = c.idle;
       context.fillRect(x, height * 0.38, cell - gap, height * 0.24);
     } else {
-      const usual = days.median[i] === NOTHING ? own : days.median[i];
+      const usual = days.median[i] === NO_VALUE ? own : days.median[i];
       context.fillStyle = c.heat[Math.max(heatStep(days.steps[i], usual), 0)];
       context.fillRect(x, 1, Math.max(cell - gap, 0.6), height - 2);
     }
@@ -74,7 +73,7 @@ function drawMonths(canvas, from, to, c) {
     const isFirst = when_.getUTCDate() === 1;
     if (!isFirst && date !== from) continue;
     const x = (date - from) * cell;
-    // the beginning of a month that is nearly over has no room for its name
+    // a month with few days left has no room for its name
     if (!isFirst && 31 - when_.getUTCDate() < 34 / cell) continue;
     context.fillRect(x, 14, 1, 5);
     if (x > free) {
@@ -91,8 +90,8 @@ function heatLegend() {
   return el(
     "ul.legend.heat-legend",
     { "aria-label": "How to read a row" },
-    el("li", null, "less", el("span.ramp", { "aria-hidden": "true" }, [0, 1, 2, 3, 4, 5].map((step) => el("i", { "data-heat": String(step) }))), "more than is usual for them"),
-    el("li", null, el("i.key-idle", { "aria-hidden": "true" }), "hardly worn, or does not count"),
+    el("li", null, "less", el("span.ramp", { "aria-hidden": "true" }, [0, 1, 2, 3, 4, 5].map((step) => el("i", { "data-heat": String(step) }))), "more steps than usual"),
+    el("li", null, el("i.key-idle", { "aria-hidden": "true" }), "not a valid day, such as too few steps"),
     el("li", null, el("i.key-gap", { "aria-hidden": "true" }), "no record"),
     el("li", null, el("i.key-alert", { "aria-hidden": "true" }), "alert"),
   );

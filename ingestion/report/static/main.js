@@ -1,6 +1,6 @@
-// Which page is shown: the address says it, so the back button works, and a person can be linked to.
+// Shows the overview or a participant, as the address says, so that the back button and links work.
 
-let current = null; // the person who is shown, null for the overview
+let current = null; // the participant shown; null for the overview
 let overviewScroll = 0;
 
 async function start() {
@@ -9,7 +9,7 @@ async function start() {
   try {
     await loadFigures();
   } catch (error) {
-    loading.textContent = "This browser cannot unpack the figures: it is older than 2023. Open the page in a newer one.";
+    loading.textContent = "This browser is too old to open the report. Use a browser from 2023 or later.";
     throw error;
   }
   loading.remove();
@@ -61,7 +61,7 @@ function route() {
   const section = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
   if (section && section.id !== "people") section.scrollIntoView();
   else scrollTo(0, overviewScroll);
-  // back to the row they came from
+  // back to the row of that participant
   const place = view.list.indexOf(was);
   if (place >= 0) focusRow(place);
 }
@@ -72,7 +72,7 @@ function switchTheme() {
   try {
     localStorage.setItem("report-theme", root.dataset.theme);
   } catch {
-    // kept for as long as the page is open
+    // then the choice lasts as long as the page is open
   }
   recolour();
 }
@@ -84,25 +84,25 @@ function recolour() {
 
 function showFoot(foot) {
   const who = R.hasUserIds
-    ? "People go by their user ids here: keep this file as you keep the data."
-    : "People go by pseudonyms, the same in every report. Pseudonyms are not anonymity: keep this file as you keep the data.";
+    ? "This report shows user ids. Protect this file as you protect the data."
+    : "Each participant has a pseudonym, the same in every report. Pseudonyms are not anonymous: protect this file as you protect the data.";
   foot.append(
     el(
       "details.how",
       null,
-      el("summary", null, "How to read this, and what it cannot tell"),
+      el("summary", null, "How to read this report, and its limits"),
       el(
         "ul",
         null,
-        el("li", null, "A day counts when it has a record, is over, and has 100 to 45,000 steps. Cut-offs can be set; these are the usual ones."),
-        el("li", null, "Everybody is compared with themselves: two weeks with the four weeks before; a day with the valid days among the 28 before it."),
-        el("li", null, "Declining: the device is worn and the median of steps is below 80 % of what it was. Disengaging and lapsed speak of the device: whoever leaves it in a drawer may walk more than ever."),
-        el("li", null, "An alert is the second unusually low day in a row: a robust z of −2 or less. It is neither a symptom nor a sign of health."),
-        el("li", null, "Weekdays and seasons are in the figures. Shares of few people are shares of few people."),
+        el("li", null, "A day is valid if it has a record, is complete, and has 100 to 45,000 steps. These limits are the defaults and can be changed."),
+        el("li", null, "Participants are compared with themselves: the latest two weeks with the four weeks before, and a day with the valid days among the 28 days before it."),
+        el("li", null, "Declining means that the device is worn and the median of steps is below 80 % of the median before. Disengaging and lapsed are about wearing the device: a participant who leaves it in a drawer may walk as much as before."),
+        el("li", null, "An alert is the second unusually low day in a row (a robust z-score of −2 or less). It is not a medical finding."),
+        el("li", null, "The figures are not adjusted for weekdays or seasons. With few participants, shares vary a lot by chance."),
       ),
     ),
     el("p", null, who),
-    el("p", null, `Written ${when(R.writtenAt)} by wearables-pipeline ${R.version}. This page sends nothing and asks for nothing. Charts: Apache ECharts.`),
+    el("p", null, `Written ${when(R.writtenAt)} by wearables-pipeline ${R.version}. This page makes no network requests. Charts: Apache ECharts.`),
   );
 }
 

@@ -1,51 +1,51 @@
-// Everybody, a row each: filter, search, sort; only the rows in view exist, so that ten thousand are no more than ten.
+// The list of participants: filter, search, sort. Only the rows in view exist, so that a long list is as fast as a short one.
 
-const WORRY = [5, 4, 1, 0, 2, 3, 6]; // the place of each status when the most worrying come first
+const WORRY = [5, 4, 1, 0, 2, 3, 6]; // the rank of each status when the most worrying come first
 const RANGES = [[42, "6 weeks"], [91, "13 weeks"], [182, "26 weeks"], [371, "1 year"], [0, "All days"]];
 const SORTS = {
   worry: "Most worrying first",
   ratio: "Lowest activity first",
-  wear: "Least worn first",
-  since: "Latest change first",
+  wear: "Fewest days worn first",
+  since: "Latest change of status first",
   alerts: "Most alerts first",
   name: "By name",
 };
 
 const view = { statuses: new Set(), before: null, text: "", sort: "worry", range: 91, list: [], focus: 0 };
-let rows; // the scrolling part of the list, once there is one
+let rows; // the elements of the list
 
 function showPeople(section) {
-  section.append(el("h2", { id: "people-title" }, "People"));
+  section.append(el("h2", { id: "people-title" }, "Participants"));
   if (!R.size) {
-    section.append(el("p.note", null, "There is nobody to show yet."));
+    section.append(el("p.note", null, "There are no participants yet."));
     return;
   }
   view.range = innerWidth < 640 ? 91 : R.lastDate - R.firstDate > 190 ? 182 : 0;
   const search = el("input", { type: "search", id: "search", placeholder: R.hasUserIds ? "User id" : "Pseudonym, such as K7QM", autocomplete: "off", spellcheck: "false", oninput: (event) => setView({ text: event.target.value }) });
   rows = {
     scroller: el("div.rows", { onscroll: () => requestAnimationFrame(renderRows), onkeydown: moveByKeys }),
-    space: el("ul.rows-space", { "aria-label": "People" }),
+    space: el("ul.rows-space", { "aria-label": "Participants" }),
     months: el("canvas.months", { "aria-hidden": "true" }),
     said: el("p.note", { id: "shown", role: "status" }),
     made: new Map(),
   };
   rows.scroller.append(rows.space);
   section.append(
-    el("p.note", null, "A row is a person, a cell is a day. Each person is compared with what is usual for them alone. Open a row for steps, usual range, alerts and sleep."),
+    el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own usual activity. Open a row for steps, usual range, alerts and sleep."),
     el("div.chips", { role: "group", "aria-label": "Show only" }, STATUS.map((status, i) => chip(i)).filter(Boolean)),
     el(
       "div.controls",
       null,
       el("label", null, el("span", null, "Find"), search),
-      el("label", null, el("span", null, "Order"), choice("sort", Object.entries(SORTS), view.sort, (value) => setView({ sort: value }))),
+      el("label", null, el("span", null, "Sort"), choice("sort", Object.entries(SORTS), view.sort, (value) => setView({ sort: value }))),
       el("label", null, el("span", null, "Days"), choice("range", RANGES.map(([value, text]) => [String(value), text]), String(view.range), (value) => setView({ range: Number(value) }))),
-      el("button.plain", { type: "button", id: "clear", onclick: clearFilters }, "Show everybody"),
+      el("button.plain", { type: "button", id: "clear", onclick: clearFilters }, "Show all"),
     ),
     heatLegend(),
     el(
       "div.list",
       null,
-      el("div.row.row-head", { "aria-hidden": "true" }, el("span.row-who", null, "Person"), rows.months, el("span.row-wear", null, "Worn"), el("span.row-ratio", null, "Of usual")),
+      el("div.row.row-head", { "aria-hidden": "true" }, el("span.row-who", null, "Participant"), rows.months, el("span.row-wear", null, "Worn"), el("span.row-ratio", null, "Of usual")),
       rows.scroller,
     ),
     rows.said,
@@ -75,7 +75,7 @@ function clearFilters() {
   setView({ statuses: new Set(), before: null, text: "" });
 }
 
-// From a tile or a change of the answer: show those, and go there.
+// Shows the participants behind a tile or a change of status.
 function filterPeople({ status, before = null }) {
   document.getElementById("search").value = "";
   setView({ statuses: new Set([status]), before, text: "" });
@@ -103,7 +103,7 @@ function setView(change) {
   }
   document.getElementById("clear").hidden = list.length === R.size;
   const changed = view.before == null ? "" : `, ${STATUS[view.before].name.toLowerCase()} a week before`;
-  rows.said.textContent = list.length === R.size ? `${plural(R.size, "person", "people")}.` : `${number.format(list.length)} of ${plural(R.size, "person", "people")}${changed}.`;
+  rows.said.textContent = list.length === R.size ? `${plural(R.size, "participant")}.` : `${number.format(list.length)} of ${plural(R.size, "participant")}${changed}.`;
   rows.scroller.scrollTop = 0;
   renderRows(true);
 }
@@ -158,7 +158,7 @@ function renderRows(anew = false) {
     if (!row) {
       row = personRow(view.list[place], place, height);
       made.set(place, row);
-      // in the order of the list, for whoever reads or tabs through it
+      // in list order, for screen readers and the Tab key
       if (after) after.after(row);
       else space.prepend(row);
       paint(row, from, to, c);
@@ -166,7 +166,7 @@ function renderRows(anew = false) {
     after = row;
   }
   if (hadFocus) made.get(view.focus)?.firstChild.focus({ preventScroll: true });
-  if (!view.list.length && !space.children.length) space.append(el("li.nobody", null, "Nobody fits. Show everybody again with the button above."));
+  if (!view.list.length && !space.children.length) space.append(el("li.nobody", null, "No participant matches. Select Show all to clear the filters."));
   else if (view.list.length) space.querySelector(".nobody")?.remove();
 }
 
@@ -188,7 +188,7 @@ function personRow(person, place, height) {
   );
 }
 
-const gone = (person) => (R.people.status[person] !== 5 ? "" : isGone(person) ? " · gone" : " · new");
+const gone = (person) => (R.people.status[person] !== 5 ? "" : isGone(person) ? " · away" : " · new");
 
 function paint(row, from, to, c) {
   const canvas = row.querySelector("canvas");

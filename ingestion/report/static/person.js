@@ -1,19 +1,19 @@
-// One person: how they stand and since when, steps beside their usual range, alerts, sleep.
+// The page of one participant: status, steps with the usual range, alerts, sleep.
 
-const SPREAD = 2 / 0.6745; // times the MAD: where the robust z is 2, and a day is unusual
+const SPREAD = 2 / 0.6745; // times the MAD: a robust z of 2, from which on a day is unusual
 
 function showPerson(article, person) {
   const days = daysOf(person, () => current === person && showPerson(article, person));
   const { name, status, since, weeks } = R.people;
   const own = STATUS[status[person]];
   article.replaceChildren(
-    el("p.crumbs", null, el("a", { href: "#people", id: "back" }, "← Everybody"), neighbours(person)),
+    el("p.crumbs", null, el("a", { href: "#people", id: "back" }, "← All participants"), neighbours(person)),
     el("h1.person-title", { id: "person-title", tabindex: "-1" }, name[person]),
     el("p.badge", { "data-status": own.key }, statusMark(status[person]), el("b", null, own.name), gone(person), since[person] != null && el("span", null, ` since ${day(since[person])}`)),
-    el("p.lead", null, standing(person)),
+    el("p.lead", null, statusText(person)),
   );
   if (!days) {
-    article.append(el("p.note", { role: "status" }, "Unpacking the days …"));
+    article.append(el("p.note", { role: "status" }, "Loading the days …"));
     return;
   }
   const steps = el(R.people.nights[person] ? "div.chart.tall" : "div.chart.middle", { role: "img", "aria-label": stepsText(person, days) });
@@ -23,19 +23,19 @@ function showPerson(article, person) {
     el(
       "div.card",
       null,
-      el("div.card-head", null, el("div", null, el("h2", null, "Steps and sleep"), el("p.subtitle", null, "the band is what is usual: median of the four weeks before, and two robust z's to either side")), rangeButtons(person)),
+      el("div.card-head", null, el("div", null, el("h2", null, "Steps and sleep"), el("p.subtitle", null, "The band is the usual range: the median of the four weeks before, plus and minus two robust standard deviations.")), rangeButtons(person)),
       steps,
       el(
         "ul.legend",
         null,
-        el("li", null, el("i.key-dot", { "aria-hidden": "true" }), "a day that counts"),
-        el("li", null, el("i.key-hollow", { "aria-hidden": "true" }), "does not count"),
+        el("li", null, el("i.key-dot", { "aria-hidden": "true" }), "valid day"),
+        el("li", null, el("i.key-hollow", { "aria-hidden": "true" }), "not a valid day"),
         el("li", null, el("i.key-band", { "aria-hidden": "true" }), "usual range"),
         el("li", null, el("i.key-ring", { "aria-hidden": "true" }), "alert"),
         R.people.nights[person] ? el("li", null, el("i.key-sleep", { "aria-hidden": "true" }), "asleep") : null,
       ),
-      R.rounding > 1 && el("p.note", null, `In a report of this many people steps are rounded to ${R.rounding}, the usual range to 3 %, sleep to 5 minutes.`),
-      asTable(`Days of ${name[person]}`, ["Day", "Steps", "Usual", "Counts", "Alert", "Asleep"], () => dayRows(person, days), { figures: [1, 2, 5] }),
+      R.people.days[person] < R.people.allDays[person] && el("p.note", null, `This study is large, so the report shows only the latest ${plural(R.people.days[person], "day")} of each participant. The figures above cover all days.`),
+      asTable(`Days of ${name[person]}`, ["Day", "Steps", "Usual", "Valid", "Alert", "Asleep"], () => dayRows(person, days), { figures: [1, 2, 5] }),
     ),
   );
   draw(steps, (c, width) => personChart(c, width, person, days));
@@ -48,54 +48,54 @@ function neighbours(person) {
   return el("span.neighbours", null, link(view.list[place - 1], "↑ Before", "previous"), ` ${number.format(place + 1)} of ${number.format(view.list.length)} `, link(view.list[place + 1], "Next ↓", "next"));
 }
 
-function standing(person) {
+function statusText(person) {
   const { status, recentDays, recentSteps, baseSteps } = R.people;
   const ratio = ratioOf(person);
-  const moved = ratio == null ? "" : `a median of ${count(recentSteps[person])} steps a day, ${share(100 * ratio)} of the ${count(baseSteps[person])} of the four weeks before`;
+  const moved = ratio == null ? "" : `a median of ${count(recentSteps[person])} steps a day, ${share(100 * ratio)} of the ${count(baseSteps[person])} in the four weeks before`;
   const last = lastValidDay(person);
   switch (STATUS[status[person]].key) {
     case "declining":
-      return `Wears the device and moves less: ${moved}.`;
+      return `Wears the device and takes fewer steps than usual: ${moved}.`;
     case "increasing":
-      return `Moves more than was usual: ${moved}.`;
+      return `Takes more steps than usual: ${moved}.`;
     case "stable":
       return `As usual: ${moved}.`;
     case "disengaging":
-      return `Wears the device less: ${recentDays[person]} of the last 14 days. On those, ${moved}.`;
+      return `Wears the device less: on ${recentDays[person]} of the last 14 days. On these days, ${moved}.`;
     case "lapsed":
       return `Has not worn the device since ${day(last)}.`;
     case "insufficient_baseline":
-      return isGone(person) ? `Gone: the last day that counts was ${day(last)}, too long ago to compare with anything.` : "New, or back after long: there are not yet enough days to compare with.";
+      return isGone(person) ? `Away: the last valid day was ${day(last)}, too long ago for a comparison.` : "New, or back after a long time: there are not enough days for a comparison yet.";
     default:
-      return "There is no day yet that is over.";
+      return "There is no complete day yet.";
   }
 }
 
 function facts(person) {
-  const { recentDays, recentSteps, baseSteps, slope, validDays, days, alerts, nights, first } = R.people;
+  const { recentDays, recentSteps, baseSteps, slope, validDays, allDays, alerts, nights, began } = R.people;
   const ratio = ratioOf(person);
   const fact = (title, value, more) => el("div", null, el("dt", null, title), el("dd", null, value, more && el("small", null, more)));
   return el(
     "dl.facts",
     null,
-    fact("Worn", recentDays[person] == null ? "–" : `${recentDays[person]} / 14`, "latest days"),
-    fact("Steps a day", count(recentSteps[person]), `was ${count(baseSteps[person])}`),
-    fact("Of usual", ratio == null ? "–" : share(100 * ratio), "median of two weeks"),
-    fact("Trend", slope[person] == null ? "–" : `${slope[person] > 0 ? "+" : "−"}${one.format(Math.abs(slope[person]))}`, "steps a day, each day"),
-    fact("Alerts", number.format(alerts[person]), "in all"),
-    fact("Days that count", number.format(validDays[person]), `of ${number.format(days[person])} since ${shortDay(first[person])}`),
+    fact("Worn", recentDays[person] == null ? "–" : `${recentDays[person]} / 14`, "of the latest days"),
+    fact("Steps a day", count(recentSteps[person]), `usual: ${count(baseSteps[person])}`),
+    fact("Of usual", ratio == null ? "–" : share(100 * ratio), "median of the latest two weeks"),
+    fact("Trend", slope[person] == null ? "–" : `${slope[person] > 0 ? "+" : "−"}${one.format(Math.abs(slope[person]))}`, "steps a day per day, over 28 days"),
+    fact("Alerts", number.format(alerts[person]), "in total"),
+    fact("Valid days", number.format(validDays[person]), `of ${number.format(allDays[person])} since ${shortDay(began[person])}`),
     nights[person] ? fact("Nights", number.format(nights[person]), "with sleep") : null,
   );
 }
 
-// What was told of them at the end of each week.
+// The status at the end of each week.
 function ribbon(person) {
   const letters = [...R.people.weeks[person]];
   const ends = R.cohort.as_of_date.slice(-letters.length);
   return el(
     "figure.ribbon",
     null,
-    el("figcaption", null, `Status week by week, ${shortDay(ends[0])} to ${day(ends.at(-1))}`),
+    el("figcaption", null, `Status by week, ${shortDay(ends[0])} to ${day(ends.at(-1))}`),
     el(
       "ol",
       null,
@@ -142,16 +142,16 @@ function personChart(c, width, person, days) {
   const lower = [], width_ = [], median = [], counted = [], other = [], alerts = [], sleep = [];
   for (let i = Math.max(from - first, 0); i < days.steps.length; i++) {
     const [steps, usual, mad, flags] = [days.steps[i], days.median[i], days.mad[i], days.flags[i]];
-    const hasUsual = usual !== NOTHING;
+    const hasUsual = usual !== NO_VALUE;
     const low = hasUsual ? Math.max(usual - SPREAD * mad, 0) : null;
     lower.push([at(i), low]);
     width_.push([at(i), hasUsual ? usual + SPREAD * mad - low : null]);
     median.push([at(i), hasUsual ? usual : null]);
     const counts = reasonOf(flags) === 0;
     counted.push([at(i), counts ? steps : null]);
-    if (!counts && steps !== NOTHING) other.push([at(i), steps]);
+    if (!counts && steps !== NO_VALUE) other.push([at(i), steps]);
     if (isAlert(flags)) alerts.push([at(i), steps]);
-    sleep.push([at(i), days.asleep[i] === NOTHING ? null : days.asleep[i] / 60]);
+    sleep.push([at(i), days.asleep[i] === NO_VALUE ? null : days.asleep[i] / 60]);
   }
   const isDense = (last - from) / width > 0.35;
   const bare = { type: "line", symbol: "none", silent: true, emphasis: { disabled: true }, connectNulls: false };
@@ -171,7 +171,7 @@ function personChart(c, width, person, days) {
       { ...bare, name: "band", stack: "band", lineStyle: { opacity: 0 }, areaStyle: { color: c.band, opacity: 1 }, data: width_ },
       { ...bare, name: "usual", lineStyle: { width: 1.5, color: c.accent, type: [5, 4] }, data: median },
       { type: "line", name: "steps", symbol: "circle", symbolSize: isDense ? 3.5 : 6, lineStyle: { width: 1, color: c.muted, opacity: 0.55 }, itemStyle: { color: c.ink }, emphasis: { disabled: true }, connectNulls: false, data: counted },
-      { type: "scatter", name: "does not count", symbolSize: isDense ? 4 : 6, itemStyle: { color: c.surface, borderColor: c.muted, borderWidth: 1.2 }, emphasis: { disabled: true }, data: other },
+      { type: "scatter", name: "not a valid day", symbolSize: isDense ? 4 : 6, itemStyle: { color: c.surface, borderColor: c.muted, borderWidth: 1.2 }, emphasis: { disabled: true }, data: other },
       { type: "scatter", name: "alert", symbolSize: isDense ? 9 : 14, itemStyle: { color: "transparent", borderColor: c.alert, borderWidth: 2.5 }, emphasis: { disabled: true }, data: alerts },
       hasSleep && { type: "bar", name: "asleep", xAxisIndex: 1, yAxisIndex: 1, barMaxWidth: 8, itemStyle: { color: c.sleep, borderRadius: [2, 2, 0, 0] }, emphasis: { disabled: true }, data: sleep },
     ].filter(Boolean),
@@ -182,12 +182,12 @@ function dayTip(c, person, days, i) {
   const date = R.people.first[person] + i;
   if (i < 0 || i >= days.steps.length) return tipLines(weekday.format(date * DAY), [[c.gap, "no record", ""]]);
   const flags = days.flags[i];
-  const lines = [[c.ink, "Steps", days.steps[i] === NOTHING ? "–" : count(days.steps[i])]];
-  if (days.median[i] !== NOTHING) lines.push([c.accent, "Usual", count(days.median[i])]);
-  if (days.asleep[i] !== NOTHING) lines.push([c.sleep, "Asleep", hours(days.asleep[i])]);
+  const lines = [[c.ink, "Steps", days.steps[i] === NO_VALUE ? "–" : count(days.steps[i])]];
+  if (days.median[i] !== NO_VALUE) lines.push([c.accent, "Usual", count(days.median[i])]);
+  if (days.asleep[i] !== NO_VALUE) lines.push([c.sleep, "Asleep", hours(days.asleep[i])]);
   if (wearHours(flags) >= 0) lines.push([c.muted, "Hours with steps", wearHours(flags)]);
-  if (reasonOf(flags)) lines.push([c.idle, "Does not count", REASONS[reasonOf(flags)]]);
-  if (isAlert(flags)) lines.push([c.alert, "Alert", "unusually low again"]);
+  if (reasonOf(flags)) lines.push([c.idle, "Not valid", REASONS[reasonOf(flags)]]);
+  if (isAlert(flags)) lines.push([c.alert, "Alert", "second unusually low day in a row"]);
   return tipLines(weekday.format(date * DAY), lines);
 }
 
@@ -197,11 +197,11 @@ function dayRows(person, days) {
     const flags = days.flags[i];
     rows_.push([
       day(R.people.first[person] + i),
-      days.steps[i] === NOTHING ? "–" : count(days.steps[i]),
-      days.median[i] === NOTHING ? "–" : count(days.median[i]),
+      days.steps[i] === NO_VALUE ? "–" : count(days.steps[i]),
+      days.median[i] === NO_VALUE ? "–" : count(days.median[i]),
       reasonOf(flags) ? REASONS[reasonOf(flags)] : "yes",
       isAlert(flags) ? "alert" : "",
-      days.asleep[i] === NOTHING ? "–" : hours(days.asleep[i]),
+      days.asleep[i] === NO_VALUE ? "–" : hours(days.asleep[i]),
     ]);
   }
   return rows_;

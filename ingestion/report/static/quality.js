@@ -1,15 +1,15 @@
-// What came in, what was kept out and why, and how old it is.
+// Files, rows in quarantine, and the age of the data.
 
 const REASON_TEXT = {
   not_castable: "not a number or a date",
   out_of_range: "out of range",
-  missing_key: "no user id or no date",
+  missing_key: "no participant id or no date",
   too_few_fields: "too few fields",
   too_many_fields: "too many fields",
   undecodable: "not UTF-8",
-  nul_byte: "a NUL byte",
-  unclosed_quote: "a quote that never closes",
-  stray_carriage_return: "a stray carriage return",
+  nul_byte: "NUL byte",
+  unclosed_quote: "unclosed quote",
+  stray_carriage_return: "stray carriage return",
   not_json: "not JSON",
 };
 const words = (text) => String(text ?? "").replaceAll("_", " ");
@@ -17,8 +17,8 @@ const words = (text) => String(text ?? "").replaceAll("_", " ");
 function showData(section) {
   const { byStatus, latest, rejected } = R.files;
   const sum = (field, status) => byStatus.filter((row) => !status || row.status === status).reduce((total, row) => total + row[field], 0);
-  const loaded = sum("loaded", "loaded");
-  const kept = sum("rejected", "loaded");
+  const loaded = sum("rowsLoaded", "loaded");
+  const quarantined = sum("rowsRejected", "loaded");
   const refused = sum("files", "refused");
   section.append(
     el("h2", { id: "data-title" }, "Data"),
@@ -28,8 +28,8 @@ function showData(section) {
       datum("Files loaded", count(sum("files", "loaded"))),
       datum("Files refused", count(refused), null, refused ? "bad" : ""),
       datum("Rows loaded", count(loaded)),
-      datum("Rows in quarantine", count(kept), loaded + kept ? percent(kept, loaded + kept) : null, kept ? "warn" : ""),
-      datum("Days known up to", R.asOf == null ? "–" : day(R.asOf), R.asOf == null ? null : freshness()),
+      datum("Rows in quarantine", count(quarantined), loaded + quarantined ? percent(quarantined, loaded + quarantined) : null, quarantined ? "warn" : ""),
+      datum("Latest complete day", R.asOf == null ? "–" : day(R.asOf), R.asOf == null ? null : freshness()),
       datum("Latest file", latestAt() ? ago(latestAt()) : "–", latestAt() ? when(latestAt()) : null),
     ),
   );
@@ -51,18 +51,18 @@ function datasetsCard() {
   const of = (dataset, status, field) => byStatus.filter((row) => row.dataset === dataset && row.status === status).reduce((total, row) => total + row[field], 0);
   const lines = datasets.map((dataset) => {
     const latest = byStatus.filter((row) => row.dataset === dataset && row.status === "loaded").map((row) => row.latestAt).sort().at(-1);
-    return [words(dataset), count(of(dataset, "loaded", "files")), count(of(dataset, "refused", "files")), count(of(dataset, "loaded", "loaded")), latest ? ago(latest) : "–"];
+    return [words(dataset), count(of(dataset, "loaded", "files")), count(of(dataset, "refused", "files")), count(of(dataset, "loaded", "rowsLoaded")), latest ? ago(latest) : "–"];
   });
-  if (!lines.length) return card("Datasets", "no file has come yet");
-  return card("Datasets", "what is loaded now, and when its latest file came", table("Datasets", ["Dataset", "Files", "Refused", "Rows", "Latest file"], lines, { figures: [1, 2, 3] }));
+  if (!lines.length) return card("Datasets", "no files yet");
+  return card("Datasets", "what is loaded now, and when the latest file was loaded", table("Datasets", ["Dataset", "Files", "Refused", "Rows", "Latest file"], lines, { figures: [1, 2, 3] }));
 }
 
 function rejectedCard() {
   const { rejected } = R.files;
-  const most = Math.max(...rejected.map((row) => row.rows));
+  const most = Math.max(...rejected.map((row) => row.rowsRejected));
   return card(
     "Rows in quarantine, by reason",
-    "kept out of all figures above; `rejected list` and `rejected show` say where they are",
+    "no figure above includes these rows; the commands `rejected list` and `rejected show` list them",
     el(
       "ul.bars",
       null,
@@ -70,9 +70,9 @@ function rejectedCard() {
         el(
           "li",
           null,
-          el("span.bar-name", null, `${REASON_TEXT[row.reason] ?? words(row.reason)}${row.column ? ` in ${words(row.column)}` : ""}`, el("small", null, ` ${words(row.dataset)}, ${plural(row.files, "file")}, such as ${row.example}`)),
-          el("span.bar", { "aria-hidden": "true" }, el("i", { style: `width:${Math.max((100 * row.rows) / most, 0.5)}%` })),
-          el("b", null, count(row.rows)),
+          el("span.bar-name", null, `${REASON_TEXT[row.reason] ?? words(row.reason)}${row.columnName ? ` in ${words(row.columnName)}` : ""}`, el("small", null, ` ${words(row.dataset)}, ${plural(row.files, "file")}, such as ${row.example}`)),
+          el("span.bar", { "aria-hidden": "true" }, el("i", { style: `width:${Math.max((100 * row.rowsRejected) / most, 0.5)}%` })),
+          el("b", null, count(row.rowsRejected)),
         ),
       ),
     ),
@@ -82,12 +82,12 @@ function rejectedCard() {
 function rulesCard() {
   const lines = R.rules.map((row) => {
     const [dataset, rule] = row.rule.split(".");
-    return [el("span.rule", null, `${words(dataset)}: ${words(rule)}`), count(row.in), count(row.out), count(row.rejected), count(row.deduplicated), count(row.conflicts)];
+    return [el("span.rule", null, `${words(dataset)}: ${words(rule)}`), count(row.rowsIn), count(row.rowsOut), count(row.rowsRejected), count(row.rowsDeduplicated), count(row.overlapConflicts)];
   });
   return card(
-    "Where rows went",
-    "each line adds up: in = on + kept out + doubled. Conflicts are days on which overlapping exports differ; the later export wins",
-    table("Where rows went, by rule", ["Rule", "In", "On", "Kept out", "Doubled", "Conflicts"], lines, { figures: [1, 2, 3, 4, 5] }),
+    "Rows by rule",
+    "rows in = rows out + rejected + duplicates. Conflicts are days on which overlapping exports differ; the later export is used",
+    table("Rows by rule", ["Rule", "In", "Out", "Rejected", "Duplicates", "Conflicts"], lines, { figures: [1, 2, 3, 4, 5] }),
   );
 }
 
@@ -95,13 +95,13 @@ function filesCard() {
   const lines = R.files.latest.map((file) => [
     el("span.file", null, file.name),
     el("span.state", { "data-state": file.status }, file.status),
-    el("time", { datetime: file.at }, when(file.at)),
-    count(file.loaded),
-    count(file.rejected),
+    el("time", { datetime: file.ingestedAt }, when(file.ingestedAt)),
+    count(file.rowsLoaded),
+    count(file.rowsRejected),
     file.reason ? el("span.why", null, file.reason) : "",
   ]);
-  const note = R.files.latest.length >= 100 ? "the latest 100, refused ones first" : "refused ones first, then the latest";
-  const element = card("Files", note, table("Files", ["File", "State", "When", "Rows", "Rejected", "Why"], lines, { figures: [3, 4] }));
+  const note = R.files.latest.length >= 100 ? "the latest 100, refused files first" : "refused files first, then the latest";
+  const element = card("Files", note, table("Files", ["File", "Status", "Time", "Rows", "Rejected", "Reason"], lines, { figures: [3, 4] }));
   element.classList.add("wide");
   return element;
 }

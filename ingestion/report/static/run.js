@@ -1,4 +1,4 @@
-// The run: its steps, the slowest models, what failed, and the runs before it.
+// The run: its steps, the slowest models, failures, and earlier runs.
 
 function showRun(section) {
   const { run, runs } = R;
@@ -10,7 +10,7 @@ function showRun(section) {
   );
   if (run.status === "failure" && run.error) section.append(el("p.run-error", null, run.error));
   const cards = [
-    card("Steps", `${seconds(total)} in all, before this report`, el("ul.bars", null, run.steps.map((step) => stepBar(step, run.steps)))),
+    card("Steps", `${seconds(total)} in total, without this report`, el("ul.bars", null, run.steps.map((step) => stepBar(step, run.steps)))),
     run.models.length ? modelsCard() : null,
     run.problems.length ? problemsCard() : null,
     runs.length > 1 ? runsCard() : null,
@@ -20,17 +20,17 @@ function showRun(section) {
 
 function stepBar(step, steps) {
   const most = Math.max(...steps.map((each) => each.seconds ?? 0), 0.001);
-  const told = [
+  const details = [
     step.attempt > 1 && `attempt ${step.attempt}`,
-    step.in != null && `${count(step.in)} rows in`,
-    step.out != null && `${count(step.out)} out`,
-    step.rejected ? `${count(step.rejected)} rejected` : null,
+    step.rowsIn != null && `${count(step.rowsIn)} rows in`,
+    step.rowsOut != null && `${count(step.rowsOut)} out`,
+    step.rowsRejected ? `${count(step.rowsRejected)} rejected` : null,
     step.files && Object.entries(step.files).map(([state, files]) => `${count(files)} ${state}`).join(", "),
   ].filter(Boolean);
   return el(
     "li",
     null,
-    el("span.bar-name", null, words(step.name), " ", step.status !== "success" && el("span.state", { "data-state": step.status }, step.status), el("small", null, ` ${told.join(", ")}`), step.error && el("small.bar-error", null, step.error)),
+    el("span.bar-name", null, words(step.name), " ", step.status !== "success" && el("span.state", { "data-state": step.status }, step.status), el("small", null, ` ${details.join(", ")}`), step.error && el("small.bar-error", null, step.error)),
     el("span.bar", { "aria-hidden": "true" }, el("i", { style: `width:${Math.max((100 * (step.seconds ?? 0)) / most, 0.5)}%` })),
     el("b", null, seconds(step.seconds)),
   );
@@ -39,10 +39,10 @@ function stepBar(step, steps) {
 function modelsCard() {
   const { models, built, tested, passed } = R.run;
   const most = Math.max(...models.map((model) => model.ms), 1);
-  const whose = models[0].isOfRun ? "" : "of the latest build: this run built none. ";
+  const note = models[0].isOfRun ? "" : "from the latest build, because this run built none. ";
   return card(
     "Slowest models",
-    `${whose}${plural(built, "model")} built, ${count(passed)} of ${plural(tested, "test")} passed`,
+    `${note}${plural(built, "model")} built, ${count(passed)} of ${plural(tested, "test")} passed`,
     el(
       "ul.bars",
       null,
@@ -61,7 +61,7 @@ function modelsCard() {
 
 function problemsCard() {
   const lines = R.run.problems.map((node) => [el("code", null, node.name), el("span.state", { "data-state": node.status }, node.status), node.failures == null ? "–" : count(node.failures), node.message ? el("span.why", null, node.message) : ""]);
-  const element = card("Tests and models that failed or warned", "rows that failed a test are in the schema dbt_test_failures", table("Failures and warnings", ["Node", "State", "Rows", "Message"], lines, { figures: [2] }));
+  const element = card("Failed tests and models, and warnings", "the schema dbt_test_failures has the rows that failed a test", table("Failures and warnings", ["Node", "Status", "Rows", "Message"], lines, { figures: [2] }));
   element.classList.add("wide");
   return element;
 }
@@ -69,9 +69,9 @@ function problemsCard() {
 function runsCard() {
   const lines = R.runs.map((run) => {
     const status = run.id === R.run.id ? R.run.status : run.status;
-    return [el("time", { datetime: run.startedAt }, when(run.startedAt)), el("span.state", { "data-state": status }, status), run.command ?? "", run.id === R.run.id ? "this one" : seconds(run.seconds), run.error ? el("span.why", null, run.error) : ""];
+    return [el("time", { datetime: run.startedAt }, when(run.startedAt)), el("span.state", { "data-state": status }, status), run.command ?? "", run.id === R.run.id ? "this run" : seconds(run.seconds), run.error ? el("span.why", null, run.error) : ""];
   });
-  const element = card("Runs before", "the latest first", table("Runs", ["Started", "State", "Command", "Took", "Error"], lines));
+  const element = card("Earlier runs", "the latest first", table("Runs", ["Started", "Status", "Command", "Duration", "Error"], lines));
   element.classList.add("wide");
   return element;
 }

@@ -1,4 +1,4 @@
-// Before anything is drawn, and when the system's theme changes: the theme that was chosen the last time, else the system's.
+// Sets the theme before anything is drawn: the one chosen last time, otherwise the one of the system.
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 
 function followTheme() {
@@ -6,7 +6,7 @@ function followTheme() {
   try {
     chosen = localStorage.getItem("report-theme");
   } catch {
-    // a browser may keep nothing for files
+    // a browser may forbid storage for files
   }
   const isDark = chosen === "light" || chosen === "dark" ? chosen === "dark" : systemIsDark.matches;
   document.documentElement.dataset.theme = isDark ? "dark" : "light";

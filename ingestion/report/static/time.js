@@ -1,4 +1,4 @@
-// The cohort over time, everyone beside those who were there from the first week.
+// The weeks: all participants compared with the fixed cohort.
 
 function showTime(section) {
   const { cohort, retention } = R;
@@ -7,26 +7,26 @@ function showTime(section) {
     section.append(el("p.note", null, "There is no week to show yet."));
     return;
   }
-  const everyone = el("div.chart", { role: "img", "aria-label": sharesText("", "Everyone") });
+  const everyone = el("div.chart", { role: "img", "aria-label": sharesText("", "All participants") });
   const fixed = el("div.chart", { role: "img", "aria-label": sharesText("cohort_", "The fixed cohort") });
   const ratio = el("div.chart.low", { role: "img", "aria-label": ratioText() });
-  const stay = el("div.chart.low", { role: "img", "aria-label": stayText() });
+  const retentionPlot = el("div.chart.low", { role: "img", "aria-label": retentionText() });
   section.append(
-    el("p.note", null, "Who joins late makes everyone look better than they fare. The fixed cohort is whoever began in the first week; it keeps those who left."),
+    el("p.note", null, "Participants who join late can hide the loss of others. The fixed cohort has only those who began in the first week, and includes those who left."),
     legend(),
     el(
       "div.pair",
       null,
-      card("Everyone", `${plural(cohort.users.at(-1), "person", "people")} in the latest week`, everyone, sharesTable("", "Everyone")),
-      card("The fixed cohort", `the ${plural(cohort.cohort_users.at(-1), "person", "people")} of the first week`, fixed, sharesTable("cohort_", "Fixed cohort")),
-      card("Activity beside what was usual", "median of everybody's steps of two weeks, as a share of the four weeks before", ratio, lineKey(), ratioTable()),
-      card("Who is still there", "with at least one valid day in their n-th week", stay, stayTable()),
+      card("All participants", `${plural(cohort.users.at(-1), "participant")} in the latest week`, everyone, sharesTable("", "All participants")),
+      card("The fixed cohort", `${plural(cohort.cohort_users.at(-1), "participant")} who began in the first week`, fixed, sharesTable("cohort_", "Fixed cohort")),
+      card("Activity compared with usual", "median over participants: steps of the latest two weeks as a share of the four weeks before", ratio, lineKey(), ratioTable()),
+      card("Retention", "participants with at least one valid day in each week since they began", retentionPlot, retentionTable()),
     ),
   );
   draw(everyone, (c) => sharesChart(c, ""));
   draw(fixed, (c) => sharesChart(c, "cohort_"));
   draw(ratio, ratioChart);
-  draw(stay, stayChart);
+  draw(retentionPlot, retentionChart);
 }
 
 function card(title, subtitle, ...content) {
@@ -47,7 +47,7 @@ function sharesText(prefix, who) {
 
 function sharesChart(c, prefix) {
   const weeks = R.cohort.week_start_date;
-  // from the bottom: the best, so that trouble hangs from the top
+  // the best status is at the bottom
   return {
     grid: { left: 44, right: 12, top: 10, bottom: 28 },
     tooltip: tooltip(c, (points) => {
@@ -63,7 +63,7 @@ function sharesChart(c, prefix) {
       name: STATUS[status].name,
       stack: "shares",
       symbol: "none",
-      // a single week is a point, and a point has no area
+      // a single week has no area, so it gets a symbol
       ...(weeks.length === 1 ? { symbol: "circle", symbolSize: 9 } : {}),
       lineStyle: { width: 1, color: c.surface },
       itemStyle: { color: c.status[status] },
@@ -79,13 +79,13 @@ function sharesTable(prefix, who) {
     R.cohort.week_start_date
       .map((week, i) => [day(week), count(R.cohort[`${prefix}users`][i]), ...[0, 1, 2, 3, 4, 5].map((s) => share(shareOf(prefix, s, i)))])
       .reverse();
-  return asTable(`${who}: share of each status by week`, ["Week of", "People", ...STATUS.slice(0, 6).map((s) => s.name)], rows, { figures: [1, 2, 3, 4, 5, 6, 7] });
+  return asTable(`${who}: share of each status by week`, ["Week of", "Participants", ...STATUS.slice(0, 6).map((s) => s.name)], rows, { figures: [1, 2, 3, 4, 5, 6, 7] });
 }
 
 function ratioText() {
   const { median_ratio: all, cohort_median_ratio: fixed } = R.cohort;
-  const say = (value) => (value == null ? "not known" : share(100 * value));
-  return `Median activity as a share of the usual. In the latest week: everyone ${say(all.at(-1))}, the fixed cohort ${say(fixed.at(-1))}.`;
+  const say = (value) => (value == null ? "unknown" : share(100 * value));
+  return `Median activity as a share of usual. In the latest week: all participants ${say(all.at(-1))}, the fixed cohort ${say(fixed.at(-1))}.`;
 }
 
 function ratioChart(c) {
@@ -109,7 +109,7 @@ function ratioChart(c) {
     tooltip: tooltip(c, (points) => {
       const i = points[0].dataIndex;
       const say = (value) => (value == null ? "–" : share(100 * value));
-      return tipLines(`Week of ${day(weeks[i])}`, [[c.accent, "Everyone", say(all[i])], [c.muted, "Fixed cohort", say(fixed[i])]]);
+      return tipLines(`Week of ${day(weeks[i])}`, [[c.accent, "All participants", say(all[i])], [c.muted, "Fixed cohort", say(fixed[i])]]);
     }),
     xAxis: timeAxis(c, { min: weeks[0] * DAY, max: weeks.at(-1) * DAY }),
     yAxis: valueAxis(c, {
@@ -119,7 +119,7 @@ function ratioChart(c) {
     }),
     series: [
       {
-        ...line("Everyone", all, c.accent, "solid"),
+        ...line("All participants", all, c.accent, "solid"),
         markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: c.muted, type: "solid", width: 1 }, data: [{ yAxis: 100 }] },
       },
       line("Cohort", fixed, c.muted, [5, 4]),
@@ -128,21 +128,21 @@ function ratioChart(c) {
 }
 
 function lineKey() {
-  return el("ul.legend", null, el("li", null, el("i.key-line", { "aria-hidden": "true" }), "everyone"), el("li", null, el("i.key-line.dashed", { "aria-hidden": "true" }), "fixed cohort"));
+  return el("ul.legend", null, el("li", null, el("i.key-line", { "aria-hidden": "true" }), "all participants"), el("li", null, el("i.key-line.dashed", { "aria-hidden": "true" }), "fixed cohort"));
 }
 
 function ratioTable() {
   const say = (value) => (value == null ? "–" : share(100 * value));
   const rows = () => R.cohort.week_start_date.map((week, i) => [day(week), say(R.cohort.median_ratio[i]), say(R.cohort.cohort_median_ratio[i])]).reverse();
-  return asTable("Activity beside what was usual, by week", ["Week of", "Everyone", "Fixed cohort"], rows, { figures: [1, 2] });
+  return asTable("Activity compared with usual, by week", ["Week of", "All participants", "Fixed cohort"], rows, { figures: [1, 2] });
 }
 
-function stayText() {
+function retentionText() {
   const { tenure_week: weeks, pct_retained: kept } = R.retention;
-  return weeks.length ? `Share of people still there by week since they began. In week ${weeks.at(-1)}: ${share(kept.at(-1))}.` : "No week is over yet.";
+  return weeks.length ? `Share of participants retained by week since they began. In week ${weeks.at(-1)}: ${share(kept.at(-1))}.` : "No week is complete yet.";
 }
 
-function stayChart(c) {
+function retentionChart(c) {
   const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = R.retention;
   return {
     grid: { left: 48, right: 20, top: 14, bottom: 28 },
@@ -167,8 +167,8 @@ function stayChart(c) {
   };
 }
 
-function stayTable() {
+function retentionTable() {
   const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = R.retention;
   const rows = () => weeks.map((week, i) => [count(week), count(users[i]), count(there[i]), share(kept[i])]);
-  return asTable("Who is still there, by week since they began", ["Week", "People", "Still there", "Share"], rows, { figures: [0, 1, 2, 3] });
+  return asTable("Retention by week since the start", ["Week", "Participants", "Retained", "Share"], rows, { figures: [0, 1, 2, 3] });
 }

@@ -1,4 +1,4 @@
-"""A study with its marts, built once, and a browser that may go nowhere."""
+"""A study with marts, built once, and a browser that allows no requests."""
 
 import os
 import shutil
@@ -16,20 +16,20 @@ from tests import optional
 from tests.conftest import create_database, drop_database, execute
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# names that a careless page would run
+# names that run as a script in a page that does not escape them
 NASTY = "<script>document.title='run'<", "script>", "<img src=x onerror=document.title='run'>"
 SLEEP = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed\n"
 
 
 @dataclass(frozen=True)
 class Study:
-    """The sample data and some nasty files, run: first with a refused file, then without.
+    """Two runs on the sample data and some hostile files: the first with a refused file, the second without.
 
     Arguments:
-        database: with marts.
-        settings: of the runs.
+        database: the database, with marts.
+        settings: the settings of the runs.
         failed: the report of the first run.
-        report: that of the second.
+        report: the report of the second run.
 
     """
 
@@ -58,7 +58,15 @@ def study(server: Database, template: Database, tmp_path_factory: pytest.TempPat
     refused = nasty / "daily_activity.csv"
     refused.write_text("Id,<b>Nothing</b>\n1,2\n")
     database = create_database(server, f"study_{os.getpid()}", f"template {template.parameters['dbname']}")
-    settings = Settings(database=database, data_dir=str(landing), use_manifest=True, report_dir=str(folder / "reports"))
+    settings = Settings(
+        database=database,
+        data_dir=str(landing),
+        use_manifest=True,
+        report_dir=str(folder / "reports"),
+        # another worker may build at the same time
+        dbt_target_dir=folder / "target",
+        dbt_log_dir=folder / "logs",
+    )
     failed = runner.run(settings)
     assert failed.exit_code == 65, failed.error_summary
     refused.unlink()
@@ -70,7 +78,7 @@ def study(server: Database, template: Database, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 def changed(study: Study, server: Database, tmp_path: Path) -> Iterator[Callable[[str], tuple[Database, Path]]]:
-    """Make a copy of the study's database, change it by a statement, and write its report."""
+    """Return a function that copies the database, changes the copy with a statement, and writes its report."""
     made: list[Database] = []
 
     def change(statement: str) -> tuple[Database, Path]:
@@ -107,7 +115,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Open]:
-    """Open a report; in the end nothing has gone wrong in it, and nothing was asked of anybody."""
+    """Return a function that opens a report. At the end, check for errors and requests."""
     pages: list[tuple[Any, list[str]]] = []
 
     def open_(path: Path, fragment: str = "", **options: Any) -> Page:

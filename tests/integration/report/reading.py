@@ -1,4 +1,4 @@
-"""What a report holds, unpacked without a browser."""
+"""Read the figures of a report without a browser."""
 
 import base64
 import json
@@ -10,5 +10,5 @@ from typing import Any
 
 def figures(path: Path) -> dict[str, Any]:
     (packed,) = re.findall(r'<script type="text/plain" id="figures">([^<]*)</script>', path.read_text(encoding="utf-8"))
-    told: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
-    return told
+    read: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return read

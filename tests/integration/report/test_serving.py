@@ -1,4 +1,4 @@
-"""The command `report`: writes, finds people, and serves to this machine alone."""
+"""The command `report`: it writes, resolves pseudonyms, and serves to this machine only."""
 
 import http.client
 import threading
@@ -17,7 +17,7 @@ from tests.integration.report.reading import figures
 
 @pytest.fixture
 def configured(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of somebody who works on the study."""
+    """Set the environment variables that select the database and reports of the study."""
     parameters = study.settings.known_database
     for name, value in parameters.environment.items():
         monkeypatch.setenv(name, value)
@@ -49,7 +49,7 @@ def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
     return answer.status, content
 
 
-def test_reports_are_served_and_nothing_else(study: Study) -> None:
+def test_only_reports_are_served(study: Study) -> None:
     secret = Path(study.settings.reports, "secret.txt")
     secret.write_text("not a report")
     with serving(study) as port:
@@ -66,12 +66,12 @@ def test_reports_are_served_and_nothing_else(study: Study) -> None:
             "/.html/x",
         ):
             assert get(port, path)[0] == 404, path
-        assert get(port, "/", host="evil.example")[0] == 421, "a page of elsewhere gets nothing through the browser"
+        assert get(port, "/", host="evil.example")[0] == 421, "DNS rebinding is rejected"
         assert get(port, "/", host=f"localhost:{port}")[0] == 200
     secret.unlink()
 
 
-def test_a_port_that_is_taken_is_said_to_be(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_an_error(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(study) as port:
         assert main(["report", "--serve", "--port", str(port)]) == 64
     assert f"port {port} cannot be used" in capsys.readouterr().err
@@ -79,7 +79,7 @@ def test_a_port_that_is_taken_is_said_to_be(study: Study, capsys: pytest.Capture
 
 
 @pytest.mark.usefixtures("configured")
-def test_the_command_writes_where_it_is_told(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_to_the_given_file(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "here.html"
     assert main(["report", "--output", str(path)]) == 0
     assert capsys.readouterr().out == f"{path}\n"
@@ -93,21 +93,21 @@ def test_the_command_writes_where_it_is_told(study: Study, tmp_path: Path, capsy
 
 
 @pytest.mark.usefixtures("configured")
-def test_where_there_is_no_screen_the_command_says_so(
+def test_the_command_says_that_there_is_no_screen(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     assert main(["report", "--open"]) == 0
     said = capsys.readouterr().out
-    assert said.splitlines()[0] == str(study.report), "that of the latest run, in its place"
+    assert said.splitlines()[0] == str(study.report), "the report of the latest run"
     assert "no screen" in said
 
 
 @pytest.mark.usefixtures("configured")
-def test_a_database_without_a_run_is_told(
+def test_a_database_without_a_run_is_an_error(
     template: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PGDATABASE", template.parameters["dbname"])
     assert main(["report"]) == 1
-    assert "nothing has been run" in capsys.readouterr().err
+    assert "has no run yet" in capsys.readouterr().err

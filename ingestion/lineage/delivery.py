@@ -1,4 +1,4 @@
-"""How events leave the process: in order, behind the run's back, and with a limit to the wait for them at its end."""
+"""Send events in a background thread, in order, with a limit to the wait at the end of a run."""
 
 import queue
 import re
@@ -17,66 +17,66 @@ from ingestion.errors import ConfigurationError
 _STALLED_SECONDS = 3.0
 _FINISH_SECONDS = 10.0
 _SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
-# the remote's URL, which it would read from .git/config, may have a token in it
+# the client would read the URL of the remote from .git/config, which can contain a token
 _CONFIG = {"facets": {"source_code_location": {"disabled": True}}}
 
 
-class Courier:
-    """Takes events and returns at once; a thread hands them to the client.
+class Delivery:
+    """Accepts events without waiting; a thread passes them to the client.
 
     Raises:
-        ConfigurationError: nothing says where they go.
-        Exception: the client does not understand its settings.
+        ConfigurationError: no setting says where to send events.
+        Exception: the client cannot read its settings.
 
     """
 
     def __init__(self) -> None:
-        self._say = log.hear_once("openlineage", "lineage is not delivered")
-        # the client puts settings of its own into the environment, which dbt and others would get to see
+        self._warn = log.hear_once("openlineage", "lineage is not delivered")
+        # the client adds settings to the environment, which dbt and other child processes would inherit
         with exported({}):
             self._client = OpenLineageClient(config=_CONFIG)
         transport = self._client.config.transport or {}
         if self._client.transport.kind == "console" and transport.get("type") != "console":
             raise ConfigurationError(
-                "nothing says where events go", hint="Set OPENLINEAGE_URL, or a transport in openlineage.yml."
+                "no setting says where to send events", hint="Set OPENLINEAGE_URL, or a transport in openlineage.yml."
             )
         log.hide(_secrets_in(transport))
         self._events: queue.SimpleQueue[RunEvent | None] = queue.SimpleQueue()
-        self._carried = 0
-        self._thread = threading.Thread(target=self._carry, name="lineage", daemon=True)
+        self._sent = 0
+        self._thread = threading.Thread(target=self._send_all, name="lineage", daemon=True)
         self._thread.start()
 
     def send(self, event: RunEvent) -> None:
-        """Hand over an event.
+        """Queue an event.
 
         Arguments:
-            event: not to be changed any more.
+            event: the event, which must not change afterwards.
 
         """
         self._events.put(event)
 
     def finish(self) -> None:
-        """Wait for what is on its way, as long as some of it arrives, and not for long."""
+        """Wait a few seconds for the queued events, as long as some of them are delivered."""
         self._events.put(None)
         began = moved_at = time.monotonic()
-        carried = self._carried
+        sent = self._sent
         while self._thread.is_alive():
             self._thread.join(0.05)
             now = time.monotonic()
-            if carried != self._carried:
-                carried, moved_at = self._carried, now
+            if sent != self._sent:
+                sent, moved_at = self._sent, now
             if now - moved_at > _STALLED_SECONDS or now - began > _FINISH_SECONDS:
                 to = getattr(self._client.transport, "url", self._client.transport.kind)
-                self._say(f"lineage was not taken by {to} within {now - began:.0f} s, and the rest of it is lost")
+                self._warn(f"{to} did not accept lineage within {now - began:.0f} s; the remaining events are lost")
                 return
 
-    def _carry(self) -> None:
+    def _send_all(self) -> None:
         while event := self._events.get():
             try:
                 self._client.emit(event)
             except Exception as exc:  # noqa: BLE001  (each transport fails in ways of its own)
-                self._say(f"lineage is not delivered: {type(exc).__name__}: {exc}")
-            self._carried += 1
+                self._warn(f"lineage is not delivered: {type(exc).__name__}: {exc}")
+            self._sent += 1
         self._client.close(_STALLED_SECONDS)
 
 
