@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 
+from ingestion.alerts.channels.slack import SlackSettings
 from ingestion.config import Database, Settings, Signal
 from ingestion.errors import ConfigurationError
 
@@ -139,7 +140,7 @@ def test_addresses_of_alerts_are_secrets() -> None:
     }
     settings = Settings.from_environment(urls)
     assert SECRET not in repr(settings)
-    assert len(settings.alerts.slack_urls) == 2
+    assert [len(channel.urls) for channel in settings.alerts.channels if isinstance(channel, SlackSettings)] == [2]
     secrets = set(settings.alerts.secrets)
     assert {f"/hooks/{SECRET}-1", f"/hooks/{SECRET}-2", f"/{SECRET}-3", f"{SECRET}/4"} <= secrets
     # what is in every text would take every text apart
