@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,6 +91,20 @@ def test_a_failure_and_its_end_are_sent_once(settings: Settings, landing: Landin
     landing.put("sleep.csv", BAD)
     runner.run(settings, "ingest")
     assert kinds_and_topics(hook) == [("failure", "failure/ingest")]
+
+
+def test_the_example_of_the_docs_is_a_real_alert(settings: Settings, landing: Landing, hook: Service) -> None:
+    landing.put("sleep.csv", sleep(1, 2).replace(b"TotalMinutesAsleep", b"Asleep"))
+    landing.put("sleep_2.csv", sleep(3, 4))
+    run = runner.run(settings, "ingest")
+    (alert,) = [request.json for request in hook.requests]
+    page = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    shown = json.loads(example)
+    # what differs from run to run
+    alert |= {"since": shown["since"], "duration_seconds": shown["duration_seconds"], "run_id": shown["run_id"]}
+    alert["more"] = alert["more"].replace(str(run.run_id), shown["run_id"])
+    assert alert == shown
 
 
 def test_a_new_cause_is_sent_and_a_cause_that_is_gone_is_not(
