@@ -18,6 +18,7 @@ from ingestion.alerts.channel import FinishedRun
 from ingestion.alerts.channels import channels_of
 from ingestion.alerts.channels.github import GitHubSettings
 from ingestion.alerts.channels.mail import MailSettings
+from ingestion.alerts.channels.ntfy import NtfySettings
 from ingestion.alerts.channels.ping import PingSettings
 from ingestion.alerts.channels.pushgateway import PushgatewaySettings
 from ingestion.alerts.channels.slack import SlackSettings
@@ -408,6 +409,42 @@ def run_of(*, failed: bool = False) -> RunResult:
     return run
 
 
+class TestNtfy:
+    def settings(self, service: Service, token: str | None = None) -> AlertSettings:
+        return replace(QUICK, channels=(NtfySettings(f"{service.url}/base/planted-topic", token),))
+
+    def test_a_topic_gets_title_text_priority_tags_and_link(self, service: Service) -> None:
+        settings = self.settings(service, "tk_planted")
+        assert deliver(settings) == [None]
+        assert deliver(settings, OVER) == [None]
+        request, over = service.requests
+        assert (request.method, request.path) == ("POST", "/base/")
+        assert request.headers["authorization"] == "Bearer tk_planted"
+        assert request.json == {
+            "topic": "planted-topic",
+            "title": "study: run failed",
+            "message": ALERT.text,
+            "priority": 4,
+            "tags": ["rotating_light"],
+            "click": ALERT.link,
+        }
+        assert (over.json["priority"], over.json["tags"]) == (3, ["white_check_mark"])
+
+    def test_a_public_topic_needs_no_token(self, service: Service) -> None:
+        assert deliver(self.settings(service), replace(ALERT, link=None)) == [None]
+        assert "authorization" not in service.requests[0].headers
+        assert "click" not in service.requests[0].json
+
+    def test_a_long_text_stays_a_message(self, service: Service) -> None:
+        deliver(self.settings(service), replace(ALERT, summary="ä" * 5000))
+        assert len(service.requests[0].json["message"].encode()) == 4096
+
+    def test_a_refused_token_is_an_error_without_the_topic(self) -> None:
+        with serve(Service(Answer(403, "forbidden: planted-topic"))) as service:
+            (error,) = deliver(self.settings(service))
+        assert error == "127.0.0.1 answered 403: forbidden: ***"
+
+
 class TestPing:
     def test_start_success_and_failure_carry_the_id_of_the_run(self, service: Service) -> None:
         settings = replace(QUICK, channels=(PingSettings(f"{service.url}/ping/5bf66975-planted"),))
@@ -531,6 +568,7 @@ def test_every_channel_sends_a_test(tmp_path: Path, context: ssl.SSLContext) -> 
                 AnyWebhookSettings((hooks.url + "/hook",)),
                 MailSettings(f"smtp://127.0.0.1:{mail.port}?tls=none", ("ops@example.org",)),
                 GitHubSettings(github.repository, github.token, github.url),
+                NtfySettings(hooks.url + "/topic"),
                 PingSettings(hooks.url + "/ping"),
                 TextfileSettings(tmp_path / "pipeline.prom"),
                 PushgatewaySettings(hooks.url + "/push"),
@@ -540,6 +578,7 @@ def test_every_channel_sends_a_test(tmp_path: Path, context: ssl.SSLContext) -> 
     assert [error for _, error in outcomes] == [None] * len(settings.channels)
     # /log leaves the check unchanged
     assert sorted(request.path for request in hooks.requests) == [
+        "/",
         "/hook",
         "/ping/log",
         "/push/metrics/job/wearables-pipeline/command/alert_test",

@@ -11,6 +11,7 @@ CHANNELS = (
     "slack.Slack",
     "teams.Teams",
     "webhook.Webhook",
+    "ntfy.Ntfy",
     "mail.Mail",
     "github.GitHub",
     "ping.Ping",
