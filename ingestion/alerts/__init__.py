@@ -4,7 +4,7 @@ No alert changes a run: a message that cannot be sent is logged. A channel is on
 its registry.
 """
 
-from ingestion.alerts.incidents import Incident
+from ingestion.alerts.incidents import Incident, open_incidents
 from ingestion.config import Settings
 from ingestion.observers import Observer
 
@@ -39,15 +39,3 @@ def send_test(settings: Settings) -> list[tuple[str, str | None]]:
     from ingestion.alerts.observer import send_test  # noqa: PLC0415
 
     return send_test(settings.alerts)
-
-
-def open_incidents(settings: Settings) -> list[Incident]:
-    """Return what is wrong at present.
-
-    Arguments:
-        settings: the database.
-
-    """
-    from ingestion.alerts.incidents import open_incidents  # noqa: PLC0415
-
-    return open_incidents(settings)

@@ -322,6 +322,19 @@ class TestMail:
             (error,) = deliver(self.settings("smtp", server.port, smtp_url=f"smtp://127.0.0.1:{server.port}?tls=none"))
         assert error == "127.0.0.1 answered 554: looks like spam"
 
+    @pytest.mark.parametrize(
+        ("refused", "message"),
+        [
+            ({"eve@example.org"}, "127.0.0.1 refused 1 of 2 recipients"),
+            ({"eve@example.org", "ops@example.org"}, "127.0.0.1 refused all 2 recipients"),
+        ],
+    )
+    def test_refused_recipients_are_counted(self, refused: set[str], message: str) -> None:
+        with serve_mail() as server:
+            server.refused_recipients = refused
+            url = f"smtp://127.0.0.1:{server.port}?tls=none"
+            assert deliver(self.settings("smtp", server.port, smtp_url=url)) == [message]
+
     def test_a_silent_server_times_out(self) -> None:
         with serve(Service()) as silent:
             port = int(silent.url.rpartition(":")[2])
