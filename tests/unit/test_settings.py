@@ -11,7 +11,9 @@ from ingestion.config.declarations import declared
 from ingestion.config.setting import Setting, read_into, secrets_in
 from scripts.settings import blocks, written
 
-_NAME = re.compile(r"(?:PIPELINE|DB|DBT|DATABASE|OTEL|OPENLINEAGE|AWS|AZURE)_[A-Z_]*[A-Z]_*|PG[A-Z]+|TRACE[A-Z]+")
+_NAME = re.compile(
+    r"(?:PIPELINE|DB|DBT|DATABASE|OTEL|OPENLINEAGE|AWS|AZURE|GOOGLE)_[A-Z_]*[A-Z]_*|PG[A-Z]+|TRACE[A-Z]+"
+)
 SECRETS = [each for each in declared() if each.is_secret]
 
 
