@@ -1,8 +1,8 @@
-"""The one path on which text is redacted: what a secret is, however it is written, and what quotes the data.
+"""Redaction of text: removes secrets, however they are written, and what PostgreSQL quotes of the data.
 
-Secrets are looked for in a folded form of the text, in which all ways to write a character are one: escaped for a URL
-(once or more often), for JSON, for HTML or by Python, and broken over lines. Text and secret are folded alike, so that
-no list of encodings has to be complete. Base64 is looked for by the part of it that does not depend on what stands
+The search works on a folded form of the text, in which every way of writing a character is the same: escaped for a URL
+(once or several times), for JSON, for HTML or by Python, or broken over lines. Text and secret are folded alike, so
+that no list of encodings has to be complete. In base64, the search uses the part that does not depend on the text
 before and after the secret, as in `user:password`.
 """
 
@@ -16,9 +16,9 @@ from urllib.parse import quote, quote_plus
 HIDDEN = "***"
 
 _LONG = 6
-# a line of a key is a secret by itself
+# a line of a private key is a secret by itself
 _LINE = 16
-# this much of base64 is no coincidence
+# a shorter piece of base64 could match by coincidence
 _CORE = 6
 
 _secrets: frozenset[str] = frozenset()
@@ -26,8 +26,8 @@ _literals: tuple[str, ...] = ()
 _needles: tuple[str, ...] = ()
 _short: re.Pattern[str] | None = None
 
-# one way to write a character, or what a terminal puts between two where a line is full
-_WRITTEN = re.compile(
+# one way to write a character, or what a terminal inserts when it breaks a line
+_ESCAPES = re.compile(
     r"(?P<url>(?:%(?:25)*[0-9A-Fa-f]{2})+)"
     r"|(?P<unicode>(?:\\+u[0-9A-Fa-f]{4})+)"
     r"|(?P<bytes>(?:\\+x[0-9A-Fa-f]{2})+)"
@@ -42,11 +42,11 @@ _NAME = (
     r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|account[_-]?key|access[_-]?key(?:[_-]?id)?"
     r"|private[_-]?key|shared[_-]?access[_-]?(?:key|signature)|credentials?|signature)"
 )
-# what gives a secret away by what stands before it, or by its looks: words without which a pattern need not be tried,
-# the pattern, and what is left of its match
+# unregistered secrets, found by the text before them or by their form: words without which the pattern cannot match,
+# the pattern, and what replaces a match
 _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (("://",), re.compile(r"(?<=://)([^\s:/@]*):\S+@"), rf"\1:{HIDDEN}@"),
-    # headers: to the end of the line, or of the quotes around them
+    # headers, up to the end of the line or the closing quote
     (
         ("authorization", "cookie", "x-"),
         re.compile(
@@ -57,7 +57,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ),
     (("bearer",), re.compile(r"(?i)\b(bearer)\s+[\w.~+/-]{8,}=*"), rf"\1 {HIDDEN}"),
     (("basic",), re.compile(r"(?i)\b(basic)\s+(?=\S*[0-9=+/])[\w+/-]{8,}=*"), rf"\1 {HIDDEN}"),
-    # parameters of a query that sign it, or open a door
+    # parameters of a URL that sign it or give access
     (
         ("?", "&", ";"),
         re.compile(
@@ -65,7 +65,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         ),
         rf"\1{HIDDEN}",
     ),
-    # settings and connection strings, and the same in JSON and in Python
+    # settings and connection strings, also in JSON and in Python
     (
         ("=",),
         re.compile(rf"(?i)({_NAME}\s*=\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s;&,)\"']+)"),
@@ -87,7 +87,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ),
 )
 
-# PostgreSQL quotes values of the data behind these words; where it does not speak English, behind a colon
+# PostgreSQL quotes values of the data after these words; in other languages than English, after a colon
 _VALUE = re.compile(
     r'(?i)((?:invalid input syntax for [\w ]+|out of range[\w ]*|value[\w ]*):|\bvalue) ?"(?:.*"|[^"]*")'
     r"|(:)\s?[»„«“](?:.*[»“«”]|[^»“«”]*[»“«”])"
@@ -97,11 +97,11 @@ _FIELDS = (
     *("STATEMENT", "ANWEISUNG", "INSTRUCTION", "SENTENCIA", "QUERY", "ANFRAGE", "REQUÊTE", "CONSULTA"),
 )
 _LINES = ("LINE", "ZEILE", "LIGNE", "LÍNEA", "RIGA", "LINHA")
-# the server writes LINE in capitals; `line 3: the header lacks ...` is our own reason for a file
+# the server writes LINE in capitals; `line 3: the header lacks ...` is our own message
 _FIELD = rf"(?:{'|'.join(_FIELDS)}|(?-i:{'|'.join(_LINES)}) \d+) ?:"
 _FIELD_WORDS = tuple(word.lower() for word in (*_FIELDS, *_LINES))
 _QUOTES = ('"', "»", "„", "«", "“")
-# a value may hold line ends: what follows is hidden up to something that cannot be a part of it
+# a value may contain line breaks: everything up to a line that cannot be part of it is hidden
 _ROW = re.compile(
     rf"(?ims)^([ \t]*)({_FIELD}).*?"
     rf"(?=^[ \t]*(?:{_FIELD}|HINT:|TIPP:|compiled code at\b|The above exception\b|During handling\b)|\Z)"
@@ -109,10 +109,10 @@ _ROW = re.compile(
 
 
 def redact(text: str) -> str:
-    """Return the text without secrets, and without what PostgreSQL quotes of the data.
+    """Return the text without secrets and without values of the data that PostgreSQL quotes.
 
     Arguments:
-        text: anything that is about to be shown, stored or sent.
+        text: a text to show, store or send.
 
     """
     text = _without_secrets(text)
@@ -128,10 +128,10 @@ def redact(text: str) -> str:
 
 
 def hide(secrets: Iterable[str | None]) -> None:
-    """Register secrets that `redact` takes out, however they are written.
+    """Register secrets for `redact` to remove.
 
     Arguments:
-        secrets: the values; None and empty ones are passed over.
+        secrets: the values; None and blank values are ignored.
 
     """
     global _secrets, _literals, _needles, _short  # noqa: PLW0603  (one process, one set of secrets)
@@ -140,17 +140,17 @@ def hide(secrets: Iterable[str | None]) -> None:
         return
     lines = {line.strip() for secret in given for line in secret.splitlines() if len(line.strip()) >= _LINE}
     _secrets = _secrets.union(given, lines)
-    long = {secret for secret in _secrets if len(_bytes_of(secret)) >= _LONG}
-    # what stands before or after a secret may change how it is folded, and nothing about its plain forms
+    long = {secret for secret in _secrets if len(_utf8(secret)) >= _LONG}
+    # the text around a secret may change how it is folded, but not its literal forms
     _literals = _longest_first(form for secret in long for form in _forms(secret))
     _needles = _longest_first(
         needle
         for secret in long
-        # a secret may look like something escaped, and where it is escaped itself, that is undone once
-        for needle in (_folded(secret), _bytes_of(secret), *_base64_cores(secret))
+        # a secret may look escaped itself; then folding the text undoes only the outer escape
+        for needle in (_folded(secret), _utf8(secret), *_base64_cores(secret))
         if len(needle) >= _LONG
     )
-    # one of a few letters is part of many words, and they are none of its business
+    # a short secret is hidden as a whole word only: it may be part of many words
     short = _longest_first(form for secret in _secrets - long for form in _forms(secret))
     _short = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, short))})(?!\w)") if short else None
 
@@ -166,12 +166,12 @@ def _without_secrets(text: str) -> str:
     if _needles:
         folded = _folded(text)
         if any(needle in folded for needle in _needles):
-            text = _cut_out(text)
+            text = _replace_folded(text)
     return _short.sub(HIDDEN, text) if _short else text
 
 
-def _cut_out(text: str) -> str:
-    """Replace what means a secret, however long it is in the text."""
+def _replace_folded(text: str) -> str:
+    """Replace every piece of text that folds to a secret."""
     folded, spans = _folded_with_spans(text)
     found = sorted(
         (spans[place][0], spans[place + len(needle) - 1][1]) for needle in _needles for place in _places(folded, needle)
@@ -192,44 +192,44 @@ def _places(folded: str, needle: str) -> Iterator[int]:
 
 
 def _folded(text: str) -> str:
-    return _WRITTEN.sub(_meant, text) if _UNUSUAL.search(text) else "".join(text.split())
+    return _ESCAPES.sub(_decoded, text) if _UNUSUAL.search(text) else "".join(text.split())
 
 
 def _folded_with_spans(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return the folded text, and for each of its characters the span of the text that it comes from."""
+    """Return the folded text and, for each of its characters, the span of the text it comes from."""
     parts: list[str] = []
     spans: list[tuple[int, int]] = []
     end = 0
-    for match in _WRITTEN.finditer(text):
-        meant = _meant(match)
-        parts += [text[end : match.start()], meant]
+    for match in _ESCAPES.finditer(text):
+        characters = _decoded(match)
+        parts += [text[end : match.start()], characters]
         spans += ((place, place + 1) for place in range(end, match.start()))
-        spans += [match.span()] * len(meant)
+        spans += [match.span()] * len(characters)
         end = match.end()
     spans += ((place, place + 1) for place in range(end, len(text)))
     return "".join([*parts, text[end:]]), spans
 
 
-def _meant(match: re.Match[str]) -> str:
-    """Return what is meant by a way to write something: its bytes in UTF-8, as characters; nothing for a blank."""
-    written = match[0]
+def _decoded(match: re.Match[str]) -> str:
+    """Return the characters that a match stands for, one for each byte of their UTF-8; none for a blank."""
+    text = match[0]
     if match["nothing"]:
         return ""
     if match["html"]:
-        meant = html.unescape(written)
+        characters = html.unescape(text)
     elif match["unicode"]:
-        meant = bytes.fromhex("".join(re.findall(r"u(.{4})", written))).decode("utf-16-be", "surrogatepass")
+        characters = bytes.fromhex("".join(re.findall(r"u(.{4})", text))).decode("utf-16-be", "surrogatepass")
     elif match["other"]:
-        meant = written
+        characters = text
     else:
-        meant = bytes.fromhex("".join(re.findall(r"(?:%(?:25)*|x)([0-9A-Fa-f]{2})", written))).decode(
+        characters = bytes.fromhex("".join(re.findall(r"(?:%(?:25)*|x)([0-9A-Fa-f]{2})", text))).decode(
             errors="surrogateescape"
         )
-    return _bytes_of(meant)
+    return _utf8(characters)
 
 
-def _bytes_of(text: str) -> str:
-    """Return what is left of a text without blanks, each byte of its UTF-8 a character; one that is none stays."""
+def _utf8(text: str) -> str:
+    """Return a text without blanks, with one character for each byte of its UTF-8."""
     return "".join(
         chr(ord(each) - 0xDC00) if "\udc80" <= each <= "\udcff" else each.encode(errors="replace").decode("latin-1")
         for each in text
@@ -238,7 +238,7 @@ def _bytes_of(text: str) -> str:
 
 
 def _base64_cores(secret: str) -> Iterator[str]:
-    """Yield the middle of a secret's base64, the same whatever stands around it, for each way it may fall."""
+    """Yield the part of a secret's base64 that does not depend on its neighbours, for each of the three alignments."""
     raw = secret.encode(errors="replace")
     for offset in range(3):
         for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
@@ -249,7 +249,7 @@ def _base64_cores(secret: str) -> Iterator[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield the usual ways to write a secret."""
+    """Yield the literal forms of a secret: plain, in a URL, and in JSON."""
     quoted = quote(secret, safe="", errors="replace")
     yield from (secret, quoted, quote_plus(secret, errors="replace"))
     yield re.sub(r"%..", lambda match: match[0].lower(), quoted)

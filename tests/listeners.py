@@ -1,4 +1,4 @@
-"""Servers on loopback that alerts are sent to: they take what the real ones take, and refuse what those refuse."""
+"""Local servers that receive alerts; they accept and refuse the same requests as the real services."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ PASSWORD = "hush-hush/p@ss"
 
 @dataclass
 class Request:
-    """What came in."""
+    """A request that was received."""
 
     method: str
     path: str
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What goes out, after a while."""
+    """A response, sent after a delay."""
 
     status: int = 200
     body: Any = "ok"
@@ -51,7 +51,7 @@ class Answer:
 
 
 class Service:
-    """Answers everything as it is told, in turn, and the last way for ever; subclasses answer as a service does."""
+    """Sends the given answers in turn and repeats the last one; subclasses answer like a real service."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers) or [Answer()]
@@ -93,12 +93,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone, or that refuses our certificate, is what some tests are about."""
+        """Ignore clients that disconnect or reject our certificate: some tests do that on purpose."""
 
 
 @contextmanager
 def serve(service: Service, context: ssl.SSLContext | None = None) -> Iterator[Service]:
-    """Run a service on a port of its own, with TLS where there is a context."""
+    """Run a service on a free port, with TLS if there is a context."""
     with _Server(("127.0.0.1", 0), partial(_Handler, service)) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -160,7 +160,7 @@ class GitHubService(Service):
         if not fields.get("title"):
             return Answer(422, {"message": "Validation Failed"})
         number = len(self.issues) + 1
-        # as GitHub does: from whom may not set labels they are dropped, and nothing is said
+        # like GitHub: labels of a user who may not set them are dropped silently
         labels = [{"name": name} for name in fields.get("labels", [])] if self._may_label else []
         issue = {"number": number, "title": fields["title"], "body": fields.get("body"), "state": "open"}
         self.issues.append({**issue, "labels": labels})
@@ -169,7 +169,7 @@ class GitHubService(Service):
 
 
 class PushgatewayService(Service):
-    """Groups of metrics, as a Pushgateway keeps them."""
+    """The groups of metrics of a Pushgateway."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ class PushgatewayService(Service):
 
 
 class MailService:
-    """A mail server that keeps what it gets."""
+    """A mail server that stores what it receives."""
 
     def __init__(self) -> None:
         self.mails: list[Message] = []
@@ -203,8 +203,15 @@ class MailService:
         self.logins: list[str] = []
         self.port = 0
         self.refuses = ""
+        self.refused_recipients: set[str] = set()
 
-    # names and signatures are the library's
+    # the library defines the names and signatures
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
+        if address in self.refused_recipients:
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         if self.refuses:
             return self.refuses
@@ -224,7 +231,7 @@ class MailService:
 def serve_mail(
     context: ssl.SSLContext | None = None, *, implicit: bool = False, asks: bool = False
 ) -> Iterator[MailService]:
-    """Run a mail server: with implicit TLS, with STARTTLS where there is a context only, or in the clear."""
+    """Run a mail server: with implicit TLS, with STARTTLS if there is only a context, or unencrypted."""
     service, loop, is_ready = MailService(), asyncio.new_event_loop(), threading.Event()
 
     def protocol() -> SMTP:
@@ -237,7 +244,7 @@ def serve_mail(
             require_starttls=starttls is not None,
             authenticator=service.authenticate if asks else None,
             auth_required=asks,
-            # it knows of no encryption but STARTTLS
+            # the library counts only STARTTLS as encryption
             auth_require_tls=not implicit,
         )
 

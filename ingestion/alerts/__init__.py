@@ -1,10 +1,10 @@
-"""Somebody is told when a run fails, dies or works again, when data stops coming, and when too much of it is rejected.
+"""Alerts: messages when a run fails, dies or recovers, when data stops arriving, and when many rows are rejected.
 
-Nothing here changes a run: what cannot be sent is logged. A new channel is one class, and its place in
-`channels.CHANNELS`.
+No alert changes a run: a message that cannot be sent is logged. A channel is one module in channels/ and one line in
+its registry.
 """
 
-from ingestion.alerts.incident import Incident
+from ingestion.alerts.incidents import Incident, open_incidents
 from ingestion.config import Settings
 from ingestion.observers import Observer
 
@@ -12,15 +12,16 @@ __all__ = ["Incident", "alerts_for", "open_incidents", "send_test"]
 
 
 def alerts_for(settings: Settings) -> list[Observer]:
-    """Return who sends a run's alerts: nobody where no channel is configured.
+    """Return the observer that sends a run's alerts; none if no channel is configured.
 
     Arguments:
-        settings: of the run.
+        settings: the settings of the run.
 
     """
     if not settings.alerts.is_on:
         return []
-    from ingestion.alerts.observer import Alerts  # noqa: PLC0415  (HTTP and its kind, which a run without need not load)
+    # a run without alerts does not load the libraries of the channels
+    from ingestion.alerts.observer import Alerts  # noqa: PLC0415
 
     return [Alerts(settings)]
 
@@ -29,24 +30,12 @@ def send_test(settings: Settings) -> list[tuple[str, str | None]]:
     """Send a test by each channel.
 
     Arguments:
-        settings: with the channels.
+        settings: the channels.
 
     Returns:
-        For each channel its name, and why it failed or None.
+        The name of each channel, and why it failed or None.
 
     """
     from ingestion.alerts.observer import send_test  # noqa: PLC0415
 
     return send_test(settings.alerts)
-
-
-def open_incidents(settings: Settings) -> list[Incident]:
-    """Return what is wrong at present.
-
-    Arguments:
-        settings: with a database.
-
-    """
-    from ingestion.alerts.ledger import open_incidents  # noqa: PLC0415
-
-    return open_incidents(settings)

@@ -1,4 +1,4 @@
-"""What is told: an alert as a person reads it, and as a machine does."""
+"""One alert, as text for people and as JSON for machines."""
 
 import hashlib
 import re
@@ -11,8 +11,8 @@ from ingestion import log
 
 Kind = Literal["failure", "died", "recovery", "stale", "quarantine", "test"]
 
-_LONGEST = 700
-# a drop's path may name the person
+_MAX_LINE = 700
+# the path of a file may name the participant
 _USER_ID = re.compile(r"(?i)(user_id=)\d+")
 
 
@@ -21,18 +21,18 @@ class Alert:
     """One message.
 
     Arguments:
-        kind: the occasion.
-        pipeline: which pipeline.
-        topic: what it is about; all that is told of one thing has the same, its end too.
+        kind: what happened.
+        pipeline: the name of the pipeline.
+        topic: what the alert is about. All alerts about one thing have the same topic, including that of its end.
         title: one line.
-        summary: what is wrong, one line.
+        summary: what is wrong, in one line.
         hint: what to do.
-        facts: names and values, for a person.
+        facts: names and values, for people.
         more: a command that shows more.
         link: a page that shows more.
-        is_over: it is the end of what was told before.
+        is_over: whether the alert reports the end of something.
         since: when it began.
-        data: for a machine.
+        data: additional fields of the JSON.
 
     """
 
@@ -51,12 +51,12 @@ class Alert:
 
     @property
     def thread(self) -> str:
-        """What the topic has in common with others of it, without its words."""
+        """A hash that all alerts of this topic share, without the words of the topic."""
         return hashlib.sha256(f"{self.pipeline}\0{self.topic}".encode()).hexdigest()[:16]
 
     @property
     def text(self) -> str:
-        """The whole of it but the title, in plain lines."""
+        """The alert without its title, as plain lines."""
         width = max((len(name) for name, _ in self.facts), default=0)
         parts = [
             self.summary,
@@ -69,7 +69,7 @@ class Alert:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The whole of it, for a machine."""
+        """The alert for machines."""
         return {
             "kind": self.kind,
             "pipeline": self.pipeline,
@@ -86,16 +86,21 @@ class Alert:
 
 
 def safe(text: str) -> str:
-    """Return one line that may leave the house: no secret, no data, no user id.
+    """Return a text as one line without secrets, data and user ids.
 
     Arguments:
-        text: anything.
+        text: any text.
 
     """
     line = _USER_ID.sub(r"\1***", " ".join(log.redact(text).split()))
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+    return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]} ..."
 
 
-def moment(when: datetime) -> str:
-    """Return a time as people read it, in UTC."""
+def utc(when: datetime) -> str:
+    """Return a time in UTC, for people.
+
+    Arguments:
+        when: the time, with its zone.
+
+    """
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M UTC}"

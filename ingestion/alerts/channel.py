@@ -1,47 +1,28 @@
-"""What a channel is, and how one says that it could not send."""
+"""The interface of a channel."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from functools import cached_property
+from typing import ClassVar, Generic, Self, TypeVar
 
 from ingestion.alerts.alert import Alert
-from ingestion.config import AlertSettings
+from ingestion.alerts.http import Http
+from ingestion.config.alerts import AlertSettings, ChannelSettings
 from ingestion.health import DatasetFreshness
 from ingestion.results import RunResult
 
-
-class ChannelError(Exception):
-    """It could not be sent, and trying again would end the same way.
-
-    Arguments:
-        message: one line, without the address: that may be a secret.
-
-    """
-
-
-class TemporaryError(ChannelError):
-    """It could not be sent now.
-
-    Arguments:
-        message: one line, without the address.
-        retry_after: seconds that the other side wants us to wait.
-
-    """
-
-    def __init__(self, message: str, retry_after: float = 0.0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+S = TypeVar("S", bound=ChannelSettings)
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a run ended.
+class FinishedRun:
+    """A run that has ended.
 
     Arguments:
-        run: what it did.
+        run: its result.
         log_tail: its last log lines, redacted.
-        datasets: how fresh each is, where the database could say.
-        ended_topics: what its success is the end of.
+        datasets: how fresh each dataset is; empty if the database is unavailable.
+        ended_topics: the topics that the success of this run closes.
 
     """
 
@@ -51,50 +32,50 @@ class Ending:
     ended_topics: tuple[str, ...] = ()
 
 
-class Channel:
-    """One way to somebody. Each method sends, and returns once the other side has taken it.
+class Channel(Generic[S]):
+    """Sends alerts to one place.
 
-    All may raise `ChannelError`, and `TemporaryError` where another attempt makes sense; a method may be called again
-    after it has failed half-way.
+    Each method returns once the other side has accepted the message. It raises `ChannelError` if that is impossible,
+    and `TemporaryError` if another attempt may succeed. A method may be called again after it has failed half-way.
 
     Arguments:
-        settings: with what the channel needs.
-        name: for the log, and for the record of who was told.
+        settings: the channel's own settings.
+        common: the settings that all channels share.
+        name: the channel's name in the log and in ops.alerts.
 
     """
 
-    # who gets alerts: each of them once. The others are told of each run, and judge for themselves
-    gets_alerts: ClassVar[bool] = True
+    # docs/alerts.md has a section of this title, made of the docstring of the channel's module
+    title: ClassVar[str]
+    kind: ClassVar[str]
+    settings_type: ClassVar[type[ChannelSettings]]
+    # the others follow every run and decide by themselves what is wrong
+    receives_alerts: ClassVar[bool] = True
 
-    def __init__(self, settings: AlertSettings, name: str) -> None:
-        self._settings = settings
+    def __init__(self, settings: S, common: AlertSettings, name: str) -> None:
+        self.settings = settings
+        self.common = common
         self.name = name
 
     @classmethod
-    def configured(cls, settings: AlertSettings) -> Iterator[Self]:
-        """Yield one for each place that the settings name."""
-        raise NotImplementedError
+    def from_settings(cls, settings: S, common: AlertSettings) -> Iterator[Self]:
+        """Yield one channel for each place that the settings name."""
+        yield cls(settings, common, cls.kind)
 
-    def tell(self, alert: Alert) -> None:
+    @cached_property
+    def http(self) -> Http:
+        """Sends HTTP requests within the limits of the settings."""
+        return Http(self.common)
+
+    def send(self, alert: Alert) -> None:
         """Send an alert."""
 
-    def started(self, run: RunResult) -> None:
-        """Say that a run has begun."""
+    def run_started(self, run: RunResult) -> None:
+        """Report that a run has started."""
 
-    def ended(self, ending: Ending) -> None:
-        """Say that a run has ended, well or badly."""
+    def run_ended(self, finished: FinishedRun) -> None:
+        """Report that a run has ended, successfully or not."""
 
-    def test(self, alert: Alert) -> None:
-        """Send an alert that is only a test."""
-        self.tell(alert)
-
-
-def numbered(name: str, count: int) -> list[str]:
-    """Return names for several places of one kind.
-
-    Arguments:
-        name: of the kind.
-        count: how many there are.
-
-    """
-    return [name, *(f"{name}_{number}" for number in range(2, count + 1))][:count]
+    def send_test(self, alert: Alert) -> None:
+        """Send a test alert."""
+        self.send(alert)

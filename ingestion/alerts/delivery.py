@@ -1,41 +1,45 @@
-"""Sending: each channel in a thread of its own, with bounded attempts, and all of them together in bounded time."""
+"""Sends in the background: one thread a channel, with a limit on the attempts and on the time of all together."""
 
 import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_exponential_jitter
 
 from ingestion import log
-from ingestion.alerts.channel import Channel, ChannelError, TemporaryError
+from ingestion.alerts.channel import Channel
+from ingestion.alerts.errors import ChannelError, TemporaryError
 from ingestion.config import AlertSettings
+
+_Queue = queue.SimpleQueue["Delivery | None"]
 
 
 @dataclass
 class Delivery:
-    """Something that a channel is to send.
+    """A message on its way.
 
     Arguments:
-        channel: which.
-        what: for the log.
-        send: does it.
-        error: why it failed; None where it was sent.
-        is_done: whether that is known.
+        channel: the channel that sends it.
+        what: the message's name in the log.
+        send: sends it.
+        error: why sending failed; None if it succeeded.
+        is_done: whether the outcome is known.
 
     """
 
-    channel: Channel
+    channel: Channel[Any]
     what: str
     send: Callable[[], None]
     error: str | None = None
     is_done: bool = False
 
 
-class Post:
-    """Takes deliveries, and sees to them in the background.
+class Outbox:
+    """Accepts messages and sends them in the background.
 
     Arguments:
         settings: the limits.
@@ -44,44 +48,46 @@ class Post:
 
     def __init__(self, settings: AlertSettings) -> None:
         self._settings = settings
-        self._lines: dict[Channel, queue.SimpleQueue[Delivery | None]] = {}
+        self._queues: dict[Channel[Any], _Queue] = {}
         self._threads: list[threading.Thread] = []
         self._deliveries: list[Delivery] = []
 
-    def add(self, channel: Channel, what: str, send: Callable[[], None]) -> Delivery:
-        """Have something sent; what one channel sends keeps its order.
+    def add(self, channel: Channel[Any], what: str, send: Callable[[], None]) -> Delivery:
+        """Send a message in the background. The messages of one channel keep their order.
 
         Arguments:
-            channel: by which.
-            what: for the log.
-            send: does it; may raise.
+            channel: the channel that sends it.
+            what: the message's name in the log.
+            send: sends it; may raise.
 
         """
-        if channel not in self._lines:
-            line: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
-            self._lines[channel] = line
-            # a daemon: one that hangs does not keep the process
-            thread = threading.Thread(target=self._work_off, args=(line,), name=f"alerts {channel.name}", daemon=True)
+        if channel not in self._queues:
+            pending: _Queue = queue.SimpleQueue()
+            self._queues[channel] = pending
+            # a daemon thread that hangs does not keep the process alive
+            thread = threading.Thread(
+                target=self._send_all, args=(pending,), name=f"alerts {channel.name}", daemon=True
+            )
             self._threads.append(thread)
             thread.start()
         delivery = Delivery(channel, what, send)
         self._deliveries.append(delivery)
-        self._lines[channel].put(delivery)
+        self._queues[channel].put(delivery)
         return delivery
 
     def wait(self, seconds: float) -> list[Delivery]:
-        """Wait until all is sent, or the time is over; what is not sent by then has failed.
+        """Wait until every message is sent. A message that is not sent in time has failed.
 
         Arguments:
-            seconds: how long.
+            seconds: the longest to wait.
 
         Returns:
-            All that there was to send.
+            All messages.
 
         """
         deadline = time.monotonic() + seconds
-        for line in self._lines.values():
-            line.put(None)
+        for pending in self._queues.values():
+            pending.put(None)
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         for delivery in self._deliveries:
@@ -92,17 +98,17 @@ class Post:
                 log.event(f"{name} could not send {what}: {delivery.error}", level=log.WARNING)
         return self._deliveries
 
-    def _work_off(self, line: "queue.SimpleQueue[Delivery | None]") -> None:
-        while delivery := line.get():
+    def _send_all(self, pending: _Queue) -> None:
+        while delivery := pending.get():
             try:
-                self._attempts()(delivery.send)
+                self._retrying()(delivery.send)
             except ChannelError as exc:
                 delivery.error = str(exc)
-            except Exception as exc:  # noqa: BLE001  (a bug of a channel is no reason for the next one to be silent)
+            except Exception as exc:  # noqa: BLE001  (a bug in one message must not stop the next)
                 delivery.error = f"{type(exc).__name__} (a bug: please report it)"
             delivery.is_done = True
 
-    def _attempts(self) -> Retrying:
+    def _retrying(self) -> Retrying:
         settings = self._settings
         least = settings.timeout_seconds / 10
         backoff = wait_exponential_jitter(multiplier=least, max=settings.timeout_seconds, jitter=least)

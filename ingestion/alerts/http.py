@@ -1,4 +1,4 @@
-"""One HTTP request: verified certificates, a timeout, the environment's proxies, and no address in an error."""
+"""HTTP requests with verified certificates, a timeout, the environment's proxies, and no URL in an error."""
 
 import ssl
 from functools import cache
@@ -10,19 +10,19 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ingestion import __version__, log
-from ingestion.alerts.channel import ChannelError, TemporaryError
+from ingestion.alerts.errors import ChannelError, TemporaryError
 from ingestion.config import AlertSettings
 
-_TRY_AGAIN = {408, 425, 429}
+_TEMPORARY = {408, 425, 429}
 _SERVER_ERROR = 500
-_SHOWN = 200
+_MAX_ANSWER = 200
 
 
 def tls(settings: AlertSettings) -> ssl.SSLContext:
-    """Return a context that trusts the system's authorities, and those of the settings.
+    """Return a context that trusts the system's certificate authorities and those of the settings.
 
     Arguments:
-        settings: with a file of authorities, or without.
+        settings: the settings of alerts.
 
     """
     return _context(settings.ca_file)
@@ -35,7 +35,7 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca_file)
         except OSError as exc:
-            raise ChannelError(f"{ca_file} cannot be read, or holds no certificates") from exc
+            raise ChannelError(f"{ca_file} is unreadable or holds no certificates") from exc
     return context
 
 
@@ -43,7 +43,7 @@ class Http:
     """Sends requests.
 
     Arguments:
-        settings: timeout and authorities.
+        settings: the timeout and the certificate authorities.
 
     """
 
@@ -63,15 +63,15 @@ class Http:
         """Send one request.
 
         Arguments:
-            method: POST and so on.
-            url: with user and password where the other side wants them.
-            json: for the body.
+            method: POST, GET and so on.
+            url: the address, with user and password if the server requires them.
+            json: the body, to be sent as JSON.
             data: the body as bytes.
-            headers: more of them.
-            params: for the URL's query.
+            headers: additional headers.
+            params: parameters of the query.
 
         Raises:
-            ChannelError: it was not taken.
+            ChannelError: the server did not accept it.
 
         """
         host = urlsplit(url).hostname
@@ -86,37 +86,37 @@ class Http:
                     params=params,
                     headers={"User-Agent": f"wearables-pipeline/{__version__}", **(headers or {})},
                     timeout=self._settings.timeout_seconds,
-                    # a POST that is led elsewhere becomes a GET, and is lost
+                    # a redirected POST becomes a GET, and its body is lost
                     allow_redirects=False,
                 )
             except requests.exceptions.SSLError as exc:
-                raise ChannelError(f"no TLS with {host}: {_reason(exc)}") from exc
+                raise ChannelError(f"TLS with {host} failed: {_reason(exc)}") from exc
             except requests.Timeout as exc:
-                raise TemporaryError(f"{host} gave no answer within {self._settings.timeout_seconds:g} s") from exc
+                raise TemporaryError(f"{host} did not answer within {self._settings.timeout_seconds:g} s") from exc
             except requests.ConnectionError as exc:
-                raise TemporaryError(f"no connection to {host}: {_reason(exc)}") from exc
+                raise TemporaryError(f"cannot connect to {host}: {_reason(exc)}") from exc
             except requests.RequestException as exc:
                 raise ChannelError(f"{host}: {type(exc).__name__}") from exc
         if response.is_redirect or not response.ok:
-            _refuse(host, response)
+            _raise(host, response)
         return response
 
 
-def _refuse(host: str | None, response: requests.Response) -> None:
-    said = log.redact(" ".join(response.text[:_SHOWN].split()))
-    message = f"{host} answered {response.status_code}" + (f": {said}" if said else "")
-    if response.status_code in _TRY_AGAIN or response.status_code >= _SERVER_ERROR:
+def _raise(host: str | None, response: requests.Response) -> None:
+    answer = log.redact(" ".join(response.text[:_MAX_ANSWER].split()))
+    message = f"{host} answered {response.status_code}" + (f": {answer}" if answer else "")
+    if response.status_code in _TEMPORARY or response.status_code >= _SERVER_ERROR:
         seconds = response.headers.get("Retry-After", "")
         raise TemporaryError(message, float(seconds) if seconds.isdecimal() else 0.0)
     raise ChannelError(message)
 
 
 def _reason(exc: BaseException) -> str:
-    """Return what the system said; the libraries' own words quote the address."""
+    """Return the message of the system; those of the libraries quote the URL."""
     seen: list[BaseException] = [exc]
     for each in seen:
         if isinstance(each, ssl.SSLCertVerificationError):
-            return f"its certificate is refused: {each.verify_message}"
+            return f"its certificate is not trusted: {each.verify_message}"
         if isinstance(each, OSError) and each.strerror and not isinstance(each, requests.RequestException):
             return each.strerror
         inner = [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]

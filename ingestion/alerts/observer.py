@@ -1,4 +1,4 @@
-"""Watches a run, and tells the channels what its signs mean."""
+"""Watches a run, records what it has found, and notifies the channels."""
 
 import logging
 from collections import deque
@@ -10,41 +10,43 @@ from functools import cached_property, partial
 from sqlalchemy import Engine
 
 from ingestion import db, health, log
-from ingestion.alerts import occasions
+from ingestion.alerts import incidents, occasions
 from ingestion.alerts.alert import safe
-from ingestion.alerts.channel import Channel, Ending
+from ingestion.alerts.channel import FinishedRun
 from ingestion.alerts.channels import channels_of
-from ingestion.alerts.delivery import Delivery, Post
-from ingestion.alerts.ledger import DatabaseLedger, FileLedger, Ledger, NoLedger, Rules, Standing, state_file
-from ingestion.alerts.occasions import Sign
+from ingestion.alerts.delivery import Delivery, Outbox
+from ingestion.alerts.incidents import Incidents, Notification, Rules
+from ingestion.alerts.occasions import Occasion
+from ingestion.alerts.outage import OutageFile
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError
 from ingestion.health import DatasetFreshness
 from ingestion.observers import Observer
 from ingestion.results import RunResult, Step
 
-# Kubernetes gives a run that it ends 30 seconds, and Docker 10
+# Kubernetes gives a run that it stops 30 seconds, Docker 10
 _SECONDS_WHEN_INTERRUPTED = 5.0
 _LOG_LINES = 50
 _queries = db.queries("alerts")
 
+Notifications = list[tuple[Occasion, Notification]]
+
 
 @dataclass(frozen=True)
-class _Claim:
-    """A channel counts as told of a standing until its delivery turns out to have failed."""
+class _Sent:
+    """A message to a channel that ops.alerts already counts as notified."""
 
-    standing: Standing
+    notification: Notification
     is_over: bool
     channel: str
     delivery: Delivery
-    ledger: Ledger
 
 
 class Alerts(Observer):
     """Sends the alerts of one run.
 
     Arguments:
-        settings: of the run, with at least one channel.
+        settings: the settings of the run, with at least one channel.
 
     """
 
@@ -53,13 +55,13 @@ class Alerts(Observer):
         self._alerts = settings.alerts
         log.hide(self._alerts.secrets)
         self._channels = channels_of(self._alerts)
-        self._post = Post(self._alerts)
-        self._file = FileLedger(state_file(settings))
+        self._outbox = Outbox(self._alerts)
+        self._outage = OutageFile(settings)
         self._rules = Rules(
-            tuple(channel.name for channel in self._channels if channel.gets_alerts),
+            tuple(channel.name for channel in self._channels if channel.receives_alerts),
             timedelta(hours=self._alerts.remind_after_hours),
         )
-        self._claims: list[_Claim] = []
+        self._sent: list[_Sent] = []
         self._tail = _Tail()
         self._run = RunResult("run")
         self._is_started = False
@@ -70,88 +72,99 @@ class Alerts(Observer):
         log.logger.addHandler(self._tail)
 
     def step_started(self, step: Step) -> None:  # noqa: ARG002
-        # not before: a run that waits for another, or gives way to it, has not begun
+        # not before: a run that waits for another, or declines, has not started
         if not self._is_started:
             self._is_started = True
             for channel in self._channels:
-                self._post.add(channel, "the start", partial(channel.started, self._run))
+                self._outbox.add(channel, "the start", partial(channel.run_started, self._run))
 
     def run_died(self, run_id: str) -> None:
-        """Tell of it at once: this run may die of the same."""
+        """Notify at once: this run may die of the same cause."""
         with db.session(self._engine, role=self._settings.loader_role) as connection:
-            command, started_at = _queries.command_of(connection, run_id=run_id)
-        self._tell([occasions.death(command or "run", started_at)], run_id)
+            run = _queries.command_of(connection, run_id=run_id)
+        self._notify([occasions.death(run.command or "run", run.started_at)], run_id)
 
     def run_ended(self, run: RunResult) -> None:
         log.logger.removeHandler(self._tail)
         datasets = self._datasets()
-        self._tell(self._signs(run, datasets), str(run.run_id))
-        if not occasions.gave_way(run, self._settings):
+        self._notify(self._occasions(run, datasets), str(run.run_id))
+        if not occasions.has_declined(run, self._settings):
             ended = occasions.ended_topics(run) if run.error is None else ()
             topics = tuple(topic for topic in ended if topic not in self._still_open)
-            ending = Ending(run, tuple(self._tail.lines), datasets, topics)
+            finished = FinishedRun(run, tuple(self._tail.lines), datasets, topics)
             for channel in self._channels:
-                self._post.add(channel, "the end", partial(channel.ended, ending))
+                self._outbox.add(channel, "the end", partial(channel.run_ended, finished))
         seconds = self._alerts.total_seconds
         if isinstance(run.error, Interrupted):
             seconds = min(seconds, _SECONDS_WHEN_INTERRUPTED)
-        self._post.wait(seconds)
-        self._take_back()
+        self._outbox.wait(seconds)
+        self._undo_failed()
 
-    def _signs(self, run: RunResult, datasets: list[DatasetFreshness]) -> list[Sign]:
-        signs: list[Sign] = []
+    def _occasions(self, run: RunResult, datasets: list[DatasetFreshness]) -> list[Occasion]:
+        found: list[Occasion] = []
         if run.error is None:
-            signs += [occasions.recovery(topic) for topic in occasions.ended_topics(run)]
-        elif occasions.is_told(run, self._settings):
-            signs.append(occasions.failure(run))
-        return [*signs, *occasions.staleness(datasets), *occasions.quarantine(run, self._alerts)]
+            found += [occasions.recovery(topic) for topic in occasions.ended_topics(run)]
+        elif occasions.is_reported(run, self._settings):
+            found.append(occasions.failure(run))
+        return [*found, *occasions.staleness(datasets), *occasions.quarantine(run, self._alerts)]
 
-    def _tell(self, signs: Iterable[Sign], run_id: str) -> None:
-        signs = list(signs)
-        ledger, told = self._remember(signs, run_id)
-        for sign, standing in told:
-            alert = occasions.alert_of(sign, standing, self._run, self._alerts, run_id)
+    def _notify(self, found: Iterable[Occasion], run_id: str) -> None:
+        for occasion, notification in self._record(list(found), run_id):
+            alert = occasions.alert_of(occasion, notification, self._run, self._alerts, run_id)
             for channel in self._channels:
-                if channel.name in standing.due:
-                    delivery = self._post.add(channel, f"an alert ({alert.kind})", partial(channel.tell, alert))
-                    self._claims.append(_Claim(standing, alert.is_over, channel.name, delivery, ledger))
+                if channel.name in notification.channels:
+                    delivery = self._outbox.add(channel, f"an alert ({alert.kind})", partial(channel.send, alert))
+                    self._sent.append(_Sent(notification, alert.is_over, channel.name, delivery))
 
-    def _remember(self, signs: list[Sign], run_id: str) -> tuple[Ledger, list[tuple[Sign, Standing]]]:
-        """Write the signs down where that is possible, and return where, and what is to be told."""
-        ledgers: list[Ledger] = [self._file]
+    def _record(self, found: list[Occasion], run_id: str) -> Notifications:
+        """Record the occasions, and return those to notify channels of."""
         if self._has_database:
-            ledgers.insert(0, DatabaseLedger(self._engine, self._settings.loader_role, self._file))
-        for ledger in ledgers:
             try:
-                return ledger, self._write_down(ledger, signs, run_id)
-            except (PipelineError, OSError) as exc:
-                log.event(f"{type(ledger).__name__} cannot keep who is told: {exc}", level=log.WARNING)
-        nothing = NoLedger()
-        return nothing, self._write_down(nothing, signs, run_id)
+                with incidents.updated(self._engine, self._settings.loader_role, self._rules) as current:
+                    notifications = self._update(current, found, run_id)
+            except PipelineError as exc:
+                log.event(f"cannot record in ops.alerts who is notified: {exc}", level=log.WARNING)
+            else:
+                return notifications + self._end_of_outage(found, notifications)
+        return self._during_outage(found)
 
-    def _write_down(self, ledger: Ledger, signs: list[Sign], run_id: str) -> list[tuple[Sign, Standing]]:
-        told: list[tuple[Sign, Standing]] = []
-        with ledger.book(self._rules) as book:
-            for sign in signs:
-                if sign.causes:
-                    standing: Standing | None = book.report(
-                        sign.topic, sign.causes, sign.summary, run_id=run_id, seen_at=sign.seen_at
-                    )
-                else:
-                    standing = book.end(sign.topic, self._run.started_at)
-                    if book.is_open(sign.topic):
-                        self._still_open.add(sign.topic)
-                if standing and standing.due:
-                    told.append((sign, standing))
-        return told
+    def _update(self, current: Incidents, found: list[Occasion], run_id: str) -> Notifications:
+        notifications: Notifications = []
+        for occasion in found:
+            notification: Notification | None
+            if occasion.causes:
+                notification = current.report(
+                    occasion.topic, occasion.causes, occasion.summary, run_id=run_id, seen_at=occasion.seen_at
+                )
+            else:
+                notification = current.close(occasion.topic, self._run.started_at)
+                if current.is_open(occasion.topic):
+                    self._still_open.add(occasion.topic)
+            if notification and notification.channels:
+                notifications.append((occasion, notification))
+        return notifications
 
-    def _take_back(self) -> None:
-        failed = [claim for claim in self._claims if claim.delivery.error]
-        for ledger in {id(claim.ledger): claim.ledger for claim in failed}.values():
-            with ledger.book(self._rules) as book:
-                for claim in failed:
-                    if claim.ledger is ledger:
-                        book.take_back(claim.standing, claim.channel, is_over=claim.is_over)
+    def _during_outage(self, found: list[Occasion]) -> Notifications:
+        failed = [occasion for occasion in found if occasion.causes]
+        if not failed or not self._outage.allows(failed[0].topic, failed[0].summary):
+            return []
+        now = datetime.now(UTC)
+        return [(each, Notification(each.topic, now, 1, self._rules.channels, each.summary)) for each in failed]
+
+    def _end_of_outage(self, found: list[Occasion], notifications: Notifications) -> Notifications:
+        outage = self._outage.end({occasion.topic for occasion in found})
+        notified = {occasion.topic for occasion, _ in notifications}
+        if outage is None or outage.topic in notified:
+            return []
+        ended = Notification(outage.topic, outage.since, 1, self._rules.channels, outage.summary)
+        return [(each, ended) for each in found if each.topic == outage.topic and not each.causes]
+
+    def _undo_failed(self) -> None:
+        failed = [sent for sent in self._sent if sent.delivery.error and sent.notification.before]
+        if failed:
+            with incidents.updated(self._engine, self._settings.loader_role, self._rules) as current:
+                for sent in failed:
+                    current.undo(sent.notification, sent.channel, is_over=sent.is_over)
 
     def _datasets(self) -> list[DatasetFreshness]:
         if not self._has_database:
@@ -172,7 +185,7 @@ class Alerts(Observer):
 
 
 class _Tail(logging.Handler):
-    """The last lines of the log, fit to be sent."""
+    """Keeps the last lines of the log, redacted."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -188,15 +201,14 @@ def send_test(settings: AlertSettings) -> list[tuple[str, str | None]]:
     """Send a test by each channel.
 
     Arguments:
-        settings: with the channels.
+        settings: the channels.
 
     Returns:
-        For each channel its name, and why it failed or None.
+        The name of each channel, and why it failed or None.
 
     """
     log.hide(settings.secrets)
-    post, alert = Post(settings), occasions.test_alert(settings)
-    channels: list[Channel] = channels_of(settings)
-    for channel in channels:
-        post.add(channel, "a test", partial(channel.test, alert))
-    return [(delivery.channel.name, delivery.error) for delivery in post.wait(settings.total_seconds)]
+    outbox, alert = Outbox(settings), occasions.test_alert(settings)
+    for channel in channels_of(settings):
+        outbox.add(channel, "a test", partial(channel.send_test, alert))
+    return [(delivery.channel.name, delivery.error) for delivery in outbox.wait(settings.total_seconds)]

@@ -1,4 +1,4 @@
-"""When something is told, and in which words: failure, death, recovery, data that stopped coming, quarantine."""
+"""The occasions of alerts, and their texts: failure, death, recovery, stale data, quarantine."""
 
 import signal
 from collections.abc import Iterable, Iterator
@@ -7,15 +7,15 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from ingestion.alerts.alert import Alert, Kind, moment, safe
-from ingestion.alerts.ledger import Standing
+from ingestion.alerts.alert import Alert, Kind, safe, utc
+from ingestion.alerts.incidents import Notification
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import BusyError, Interrupted
 from ingestion.health import DatasetFreshness, stale_message
 from ingestion.results import FAILED_NODE_STATUSES, Counts, RunResult
 
-# each does the steps of these too, so that its success is theirs
-_COVERS = {
+# the success of a command is also that of the commands whose steps it contains
+_CONTAINS = {
     "run": ("run", "migrate", "ingest", "transform"),
     "reload": ("reload", "migrate"),
     "retract": ("retract", "migrate"),
@@ -26,21 +26,21 @@ _COVERS = {
     "migrate": ("migrate",),
 }
 
-_MOST_CAUSES = 200
+_MAX_CAUSES = 200
 _DIED = "died"
-_MORE = {"stale": "status", "quarantine": "rejected list"}
+_COMMANDS = {"stale": "status", "quarantine": "rejected list"}
 
 
 @dataclass(frozen=True)
-class Sign:
-    """A run has seen that something is wrong, or is well again.
+class Occasion:
+    """A run has found something wrong, or well again.
 
     Arguments:
-        kind: the occasion.
+        kind: the kind of the alert.
         topic: what it is about.
-        causes: what tells it from others of the topic; none where it is well.
-        summary: one line that may leave the house.
-        title: of the alert, without the pipeline's name.
+        causes: what distinguishes it from other occasions of the topic; empty if all is well.
+        summary: one redacted line.
+        title: the title of the alert, without the pipeline's name.
         hint: what to do.
         seen_at: when; None for now.
 
@@ -55,56 +55,56 @@ class Sign:
     seen_at: datetime | None = None
 
 
-def is_told(run: RunResult, settings: Settings) -> bool:
-    """Tell whether the outcome of a run is news to anybody.
+def is_reported(run: RunResult, settings: Settings) -> bool:
+    """Whether the failure of a run causes an alert.
 
-    Whoever pressed Ctrl-C knows. A run that was to give way to another, and did, is no failure.
+    It does not if a person pressed Ctrl-C, or if the run declined because another is at work.
 
     Arguments:
-        run: that has ended.
-        settings: of the run.
+        run: a failed run.
+        settings: the settings of the run.
 
     """
     by_hand = isinstance(run.error, Interrupted) and run.error.exit_code == 128 + signal.SIGINT
-    return not by_hand and not gave_way(run, settings)
+    return not by_hand and not has_declined(run, settings)
 
 
-def gave_way(run: RunResult, settings: Settings) -> bool:
-    """Tell whether a run has declined, as it was to.
+def has_declined(run: RunResult, settings: Settings) -> bool:
+    """Whether a run has declined because another is at work, as its settings ask.
 
     Arguments:
-        run: that has ended.
-        settings: of the run.
+        run: a run that has ended.
+        settings: the settings of the run.
 
     """
     return isinstance(run.error, BusyError) and settings.on_concurrent_run == "decline"
 
 
 def ended_topics(run: RunResult) -> tuple[str, ...]:
-    """Return what the success of a run is the end of.
+    """Return the topics that the success of a run closes.
 
     Arguments:
-        run: that has succeeded.
+        run: a run that has succeeded.
 
     """
-    return tuple(f"failure/{command}" for command in _COVERS[run.command])
+    return tuple(f"failure/{command}" for command in _CONTAINS[run.command])
 
 
-def failure(run: RunResult) -> Sign:
-    """Return what a failed run is the sign of.
+def failure(run: RunResult) -> Occasion:
+    """Return the failure of a run.
 
     Arguments:
-        run: that has failed.
+        run: a failed run.
 
     """
     step = next((step.name for step in reversed(run.steps) if step.status == "failure"), "start")
     error = run.error
     sqlstate = getattr(error, "sqlstate", None)
     kind = "/".join(filter(None, (step, type(error).__name__, sqlstate)))
-    items = sorted({safe(item) for item in _failed_items(run)})[:_MOST_CAUSES]
+    items = sorted({safe(item) for item in _failed_items(run)})[:_MAX_CAUSES]
     causes = tuple(f"{kind}: {item}" for item in items) or (kind,)
     hint = getattr(error, "hint", None)
-    return Sign(
+    return Occasion(
         "failure",
         f"failure/{run.command}",
         causes,
@@ -120,86 +120,86 @@ def _failed_items(run: RunResult) -> Iterator[str]:
     yield from (node.name for node in run.nodes if node.status in FAILED_NODE_STATUSES)
 
 
-def death(command: str, started_at: datetime) -> Sign:
-    """Return what a run that died is the sign of.
+def death(command: str, started_at: datetime) -> Occasion:
+    """Return the death of a run.
 
     Arguments:
-        command: of that run.
-        started_at: its start, after which any run may show that all is well.
+        command: the command of that run.
+        started_at: its start; any run that starts later may close the incident.
 
     """
-    return Sign(
+    return Occasion(
         "died",
         f"failure/{command}",
         (_DIED,),
-        "the process died: no trace of how (killed, out of memory, or the machine went down)",
+        "the process died without an error message: it was killed, ran out of memory, or the machine went down",
         f"a {command} died",
-        "Look for the out-of-memory killer and for restarts of the machine or the container at that time.",
+        "Look for an out-of-memory kill, and for a restart of the machine or the container at that time.",
         started_at,
     )
 
 
-def staleness(datasets: Iterable[DatasetFreshness]) -> Iterator[Sign]:
-    """Yield for each dataset that may not be without a new file for ever whether its data has stopped coming.
+def staleness(datasets: Iterable[DatasetFreshness]) -> Iterator[Occasion]:
+    """Yield, for each dataset with a limit, whether its data has stopped arriving.
 
     Arguments:
-        datasets: how fresh each is.
+        datasets: how fresh each dataset is.
 
     """
     for dataset in datasets:
         topic = f"stale/{dataset.name}"
         if dataset.is_stale:
-            yield Sign(
+            yield Occasion(
                 "stale",
                 topic,
                 ("no new file",),
                 stale_message(dataset),
-                f"no new data of {dataset.name}",
-                "Ask whoever delivers the files; PIPELINE_STALE_AFTER_HOURS says how long is too long.",
+                f"no new {dataset.name} data",
+                "Ask the supplier of the files. PIPELINE_STALE_AFTER_HOURS sets the limit.",
             )
         elif dataset.stale_after_seconds is not None:
-            yield Sign("stale", topic, (), "", f"{dataset.name} is coming again")
+            yield Occasion("stale", topic, (), "", f"{dataset.name} data is arriving again")
 
 
-def quarantine(run: RunResult, settings: AlertSettings) -> Iterator[Sign]:
-    """Yield for each file that a run has read, and for the run, whether too many rows were rejected.
+def quarantine(run: RunResult, settings: AlertSettings) -> Iterator[Occasion]:
+    """Yield, for each file that a run has read and for the run, whether too many rows were rejected.
 
     Arguments:
-        run: that has ended.
-        settings: with the thresholds.
+        run: a run that has ended.
+        settings: the thresholds.
 
     """
-    # a file may have several datasets, and is well when all are
-    still = {file.filename for file in run.replayed if file.rejected}
-    mended = {file.filename for file in run.replayed} | {file.filename for file in run.retracted}
-    yield from (_below(f"quarantine/{safe(name)}", safe(name)) for name in sorted(mended - still))
+    # a file may have several datasets; all must be free of rejected rows
+    rejected = {file.filename for file in run.replayed if file.rejected}
+    replayed = {file.filename for file in run.replayed} | {file.filename for file in run.retracted}
+    yield from (_below(f"quarantine/{safe(name)}", safe(name)) for name in sorted(replayed - rejected))
     if run.ingest is None or (settings.quarantine_rows is None and settings.quarantine_percent is None):
         return
     read = [file for file in run.ingest.files if file.counts.read]
     for name, files in groupby(sorted(read, key=lambda file: file.filename), key=lambda file: file.filename):
         worst = max((file.counts for file in files), key=lambda counts: (_is_above(counts, settings), counts.rejected))
         yield _quarantined(f"quarantine/{safe(name)}", safe(name), worst, settings)
-    # many files with a little each
+    # many files with a few rejected rows each
     if read and not any(_is_above(file.counts, settings) for file in read):
         yield _quarantined(f"quarantine of {run.command}", "all files of the run", run.ingest.counts, settings)
 
 
-def _quarantined(topic: str, what: str, counts: Counts, settings: AlertSettings) -> Sign:
+def _quarantined(topic: str, what: str, counts: Counts, settings: AlertSettings) -> Occasion:
     if not _is_above(counts, settings):
         return _below(topic, what)
     percent = 100 * counts.rejected / counts.read
-    return Sign(
+    return Occasion(
         "quarantine",
         topic,
         ("above the threshold",),
         f"{what}: {counts.rejected:,} of {counts.read:,} rows rejected ({percent:.1f} %)",
-        f"too many rows in quarantine: {what}",
-        "See the reasons: python -m ingestion rejected list; docs/errors.md says what each means.",
+        f"too many rejected rows: {what}",
+        "List the reasons with `python -m ingestion rejected list`; docs/errors.md explains each.",
     )
 
 
-def _below(topic: str, what: str) -> Sign:
-    return Sign("quarantine", topic, (), "", f"quarantine of {what} is below the threshold again")
+def _below(topic: str, what: str) -> Occasion:
+    return Occasion("quarantine", topic, (), "", f"rejected rows below the threshold again: {what}")
 
 
 def _is_above(counts: Counts, settings: AlertSettings) -> bool:
@@ -210,63 +210,65 @@ def _is_above(counts: Counts, settings: AlertSettings) -> bool:
     )
 
 
-def alert_of(sign: Sign, standing: Standing, run: RunResult, settings: AlertSettings, run_id: str) -> Alert:
-    """Return what is told of a sign.
+def alert_of(
+    occasion: Occasion, notification: Notification, run: RunResult, settings: AlertSettings, run_id: str
+) -> Alert:
+    """Return what is told of a occasion.
 
     Arguments:
-        sign: what was seen.
-        standing: since when, and how often.
+        occasion: what a run has found.
+        notification: since when, and how often.
         run: that has seen it.
         settings: name and link.
         run_id: the run that a reader looks at.
 
     """
-    is_over = not sign.causes
-    facts = [("Since", moment(standing.since))]
-    if standing.times > 1:
-        facts.append(("Seen", f"{standing.times} times"))
-    # a run that died has left no figures
-    facts += _facts_of(run, run_id) if sign.kind != _DIED else [("Run", run_id)]
-    again = " again" if standing.times > 1 and sign.kind == "failure" and not is_over else ""
+    is_over = not occasion.causes
+    facts = [("Since", utc(notification.since))]
+    if notification.times > 1:
+        facts.append(("Seen", f"{notification.times} times"))
+    # a run that died has left no counts
+    facts += _facts_of(run, run_id) if occasion.kind != _DIED else [("Run", run_id)]
+    again = " again" if notification.times > 1 and occasion.kind == "failure" and not is_over else ""
     return Alert(
-        kind="recovery" if is_over else sign.kind,
+        kind="recovery" if is_over else occasion.kind,
         pipeline=settings.name,
-        topic=sign.topic,
-        title=f"{settings.name}: {sign.title}{again}",
-        summary=f"It was: {standing.summary}" if is_over else sign.summary,
-        hint=None if is_over else sign.hint,
+        topic=occasion.topic,
+        title=f"{settings.name}: {occasion.title}{again}",
+        summary=f"It was: {notification.summary}" if is_over else occasion.summary,
+        hint=None if is_over else occasion.hint,
         facts=tuple(facts),
-        more=f"python -m ingestion {_MORE.get(sign.kind, f'runs show {run_id}')}",
+        more=f"python -m ingestion {_COMMANDS.get(occasion.kind, f'runs show {run_id}')}",
         link=settings.link,
         is_over=is_over,
-        since=standing.since,
-        data=_data(standing, run, run_id, sign),
+        since=notification.since,
+        data=_data(notification, run, run_id, occasion),
     )
 
 
-def recovery(topic: str) -> Sign:
-    """Return the sign that what had failed works again.
+def recovery(topic: str) -> Occasion:
+    """Return the end of a failure.
 
     Arguments:
-        topic: of the failure.
+        topic: the topic of the failure.
 
     """
-    return Sign("recovery", topic, (), "", f"{topic.partition('/')[2]} works again")
+    return Occasion("recovery", topic, (), "", f"{topic.partition('/')[2]} works again")
 
 
 def test_alert(settings: AlertSettings) -> Alert:
-    """Return an alert that is only a test.
+    """Return the alert of `alert test`.
 
     Arguments:
-        settings: name and link.
+        settings: the name of the pipeline, and a link.
 
     """
     return Alert(
         kind="test",
         pipeline=settings.name,
         topic="test",
-        title=f"{settings.name}: a test of its alerts",
-        summary="Nothing is wrong: somebody has called `python -m ingestion alert test`.",
+        title=f"{settings.name}: test alert",
+        summary="Nothing is wrong: this is `python -m ingestion alert test`.",
         link=settings.link,
     )
 
@@ -286,9 +288,9 @@ def _facts_of(run: RunResult, run_id: str) -> list[tuple[str, str]]:
     return facts
 
 
-def _data(standing: Standing, run: RunResult, run_id: str, sign: Sign) -> dict[str, Any]:
-    data: dict[str, Any] = {"run_id": run_id, "times": standing.times, "causes": list(sign.causes)}
-    if sign.kind == _DIED:
+def _data(notification: Notification, run: RunResult, run_id: str, occasion: Occasion) -> dict[str, Any]:
+    data: dict[str, Any] = {"run_id": run_id, "times": notification.times, "causes": list(occasion.causes)}
+    if occasion.kind == _DIED:
         return data
     data |= {"command": run.command, "exit_code": run.exit_code, "duration_seconds": round(run.duration_seconds, 3)}
     if run.ingest:

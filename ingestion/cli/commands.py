@@ -62,7 +62,7 @@ def _execute(argv: Sequence[str]) -> int:
     arguments = parse(argv)
     settings = _settings(arguments)
     log.configure(settings.log_format)
-    log.hide([settings.erasure_key, *settings.alerts.secrets])
+    log.hide(settings.secrets)
     if handler := _handler_without_database(arguments):
         return handler(arguments, settings)
     with ExitStack() as resources:

@@ -1,8 +1,9 @@
-"""Settings, read once from the environment at the edge and frozen from there on."""
+"""Settings, read once from the environment and frozen from then on."""
 
 from ingestion.config.alerts import AlertSettings
 from ingestion.config.database import Database
-from ingestion.config.environment import Freshness, exported
+from ingestion.config.environment import exported
+from ingestion.config.kinds import Freshness
 from ingestion.config.settings import ROOT, Settings
 from ingestion.config.telemetry import Lineage, Signal, Telemetry
 

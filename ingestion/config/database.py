@@ -1,4 +1,4 @@
-"""Where the database is, by a URL, by libpq's variables or by five of our own."""
+"""Where the database is: a URL, libpq's variables, or five of our own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,24 +7,39 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
+from ingestion.config.kinds import VERBATIM
+from ingestion.config.setting import Setting
 from ingestion.errors import ConfigurationError
 
-_LEGACY = {
-    "host": "DB_HOST",
-    "port": "DB_PORT",
-    "dbname": "DB_NAME",
-    "user": "DB_USER",
-    "password": "DB_PASSWORD",
+URL = Setting(
+    "DATABASE_URL",
+    VERBATIM,
+    "the database as a URL; libpq's variables supply what the URL leaves out",
+    is_secret=True,
+    on_schedule=True,
+)
+PGHOST = Setting("PGHOST", VERBATIM, "the server's host, as libpq reads it", on_schedule=True)
+PGHOSTADDR = Setting("PGHOSTADDR", VERBATIM, "the server's IP address", reader="the pipeline, libpq")
+PGSERVICE = Setting("PGSERVICE", VERBATIM, "an entry of libpq's service file", reader="the pipeline, libpq")
+# the parameters of libpq by the variable that sets them
+LIBPQ = {
+    "host": PGHOST,
+    "port": Setting("PGPORT", VERBATIM, "the server's port", default_text="libpq's", on_schedule=True),
+    "dbname": Setting("PGDATABASE", VERBATIM, "the name of the database", default_text="libpq's", on_schedule=True),
+    "user": Setting("PGUSER", VERBATIM, "the login role", default_text="libpq's", on_schedule=True, may_be_a_file=True),
+    "password": Setting("PGPASSWORD", VERBATIM, "its password", is_secret=True, on_schedule=True),
+    "sslmode": Setting(
+        "PGSSLMODE", VERBATIM, "whether and how to encrypt the connection", default_text="libpq's", on_schedule=True
+    ),
 }
-_LIBPQ = {
-    "host": "PGHOST",
-    "port": "PGPORT",
-    "dbname": "PGDATABASE",
-    "user": "PGUSER",
-    "password": "PGPASSWORD",
-    "sslmode": "PGSSLMODE",
+LEGACY = {
+    "host": Setting("DB_HOST", VERBATIM, "the server's host, if neither `DATABASE_URL` nor a variable of libpq is set"),
+    "port": Setting("DB_PORT", VERBATIM, "the server's port", default_text="libpq's"),
+    "dbname": Setting("DB_NAME", VERBATIM, "the name of the database", default_text="libpq's"),
+    "user": Setting("DB_USER", VERBATIM, "the login role", default_text="libpq's", may_be_a_file=True),
+    "password": Setting("DB_PASSWORD", VERBATIM, "its password", is_secret=True),
 }
-_LIBPQ_CHOOSES_A_SERVER = ("PGHOST", "PGHOSTADDR", "PGSERVICE")
+SETTINGS = (URL, PGHOST, PGHOSTADDR, PGSERVICE, *list(LIBPQ.values())[1:], *LEGACY.values())
 
 
 @dataclass(frozen=True)
@@ -32,9 +47,9 @@ class Database:
     """Where the database is.
 
     Arguments:
-        parameters: libpq's connection parameters. What is absent here, libpq takes from its own environment
+        parameters: libpq's connection parameters. libpq takes what is missing here from its own variables
             (PGSSLROOTCERT, PGPASSFILE and the others).
-        described_by: the setting it came from, for messages.
+        described_by: the variable it came from, for messages.
 
     """
 
@@ -53,26 +68,26 @@ class Database:
 
     @property
     def place(self) -> str:
-        """Host, port and name, fit to be shown."""
+        """Host, port and name, without secrets."""
         p = self.parameters
         host, name = p.get("host", "localhost"), p.get("dbname", p.get("user", ""))
         return f"{name} at {host}" if host.startswith("/") else f"{host}:{p.get('port', '5432')}/{name}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The same place as libpq's variables, for psql and for dbt's profile."""
-        return {name: self.parameters[key] for key, name in _LIBPQ.items() if key in self.parameters}
+        """The parameters as libpq's variables, for psql and for dbt's profile."""
+        return {variable.name: self.parameters[key] for key, variable in LIBPQ.items() if key in self.parameters}
 
     @property
     def url(self) -> str:
-        """The same place as a URL without its password, fit to be shown."""
+        """The database as a URL without its password."""
         p = self.parameters
         user = quote(p.get("user", ""), safe="")
         return f"postgresql://{user}@{quote(p.get('host', ''), safe='')}:{p.get('port', '5432')}/{p.get('dbname', '')}"
 
 
 def read_database(environ: Mapping[str, str]) -> Database | None:
-    """Return the database that the variables name, or None where they name none.
+    """Return the database that the variables name, or None if they name none.
 
     Arguments:
         environ: the environment's variables.
@@ -81,22 +96,22 @@ def read_database(environ: Mapping[str, str]) -> Database | None:
         ConfigurationError: DATABASE_URL is not a URL.
 
     """
-    url = environ.get("DATABASE_URL")
+    url = URL.read(environ)
     if url:
         try:
             parameters = parse_dsn(url.replace("postgresql+psycopg2://", "postgresql://", 1))
         except psycopg2.ProgrammingError:
             raise ConfigurationError(
-                "DATABASE_URL is not a PostgreSQL URL",
-                hint="Write it as postgresql://user:password@host:5432/database, special characters percent-encoded.",
+                f"{URL.name} is not a PostgreSQL URL",
+                hint="Write it as postgresql://user:password@host:5432/database; percent-encode special characters.",
             ) from None
-        return Database({**_from(environ, _LIBPQ), **parameters}, "DATABASE_URL")
-    if any(environ.get(name) for name in _LIBPQ_CHOOSES_A_SERVER):
-        return Database(_from(environ, _LIBPQ), "PGHOST")
-    if environ.get("DB_HOST"):
-        return Database(_from(environ, _LEGACY), "DB_HOST")
+        return Database({**_read(LIBPQ, environ), **parameters}, URL.name)
+    if any(variable.read(environ) for variable in (PGHOST, PGHOSTADDR, PGSERVICE)):
+        return Database(_read(LIBPQ, environ), PGHOST.name)
+    if LEGACY["host"].read(environ):
+        return Database(_read(LEGACY, environ), LEGACY["host"].name)
     return None
 
 
-def _from(environ: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
-    return {key: environ[name] for key, name in names.items() if environ.get(name)}
+def _read(variables: Mapping[str, Setting], environ: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, variable in variables.items() if (value := variable.read(environ))}

@@ -1,14 +1,15 @@
-"""All settings together."""
+"""All settings of the pipeline."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ingestion.config.alerts import AlertSettings, read_alerts
 from ingestion.config.database import Database, read_database
-from ingestion.config.environment import Freshness, Reader
+from ingestion.config.kinds import FLAG, FRESHNESS, PATH, SECONDS, VERBATIM, Freshness, choice, count
+from ingestion.config.setting import read_into, secrets_in, setting
 from ingestion.config.telemetry import Lineage, Telemetry, read_lineage, read_telemetry
 from ingestion.errors import ConfigurationError
 
@@ -17,69 +18,146 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the pipeline takes from its environment; the README's table explains each.
+    """All that the pipeline takes from its environment.
 
     Arguments:
-        database: None where no server is configured; the embedded one serves then.
-        data_dir: the landing zone, or None for the mode's default.
-        use_manifest: consult the manifest: load each file once. Otherwise a run replaces the tables' rows.
-        schema: the schema of the raw tables.
-        archive: move files that are loaded into `.archive/` of the landing zone; otherwise they are left.
-        min_age_seconds: files written more lately may still be growing, and are left for the next run.
-        workers: how many files are loaded at the same time.
-        erasure_key: the secret under which erased persons are remembered, so that they do not come back.
-        log_format: `auto` writes readable lines to a terminal and JSON to anything else.
-        storage_timeout_seconds: how long an object store may fail, without progress, before it counts as down.
-        db_wait_seconds: how long to wait for a database that is still starting.
-        on_concurrent_run: what a run does when another is at work.
-        lock_wait_seconds: how long it waits for it.
-        statement_timeout_seconds: the longest a statement may take; 0 for no limit.
-        lock_timeout_seconds: the longest a statement may wait for a lock.
-        owner_role: the role that a migration runs as; None for the login role.
-        loader_role: the role that ingest and the run records use; None for the login role.
-        transformer_role: the role that dbt uses; None for the login role.
-        dbt_vars: values for the cut-offs of dbt/dbt_project.yml, as a YAML or JSON mapping.
-        dbt_target_dir: where dbt writes what it compiles.
-        dbt_log_dir: where dbt writes its own log.
-        dbt_docs_dir: where its documentation goes; None for dbt_target_dir.
-        stale_after: how long a dataset may be without a new file.
-        termination_log: a file that gets the error summary of a failed run, as Kubernetes wants it.
-        report_dir: where reports are kept: a directory or a place in an object store; None for reports/ of the clone.
-        reports_kept: how many; 0 writes none.
-        report_user_ids: call people in reports by their user ids.
-        alerts: who is told of what.
-        telemetry: what is wanted of OpenTelemetry.
-        lineage: what is wanted of OpenLineage.
+        database: the server, or None for the embedded one.
+        alerts: where to send alerts, and when.
+        telemetry: what OpenTelemetry is to collect.
+        lineage: what OpenLineage is to send.
 
     """
 
     database: Database | None = None
-    data_dir: str | None = None
-    use_manifest: bool = False
-    schema: str = "raw"
-    archive: bool = False
-    min_age_seconds: float = 0.0
-    workers: int = 1
-    erasure_key: str | None = field(default=None, repr=False)
-    log_format: Literal["auto", "json", "text"] = "auto"
-    storage_timeout_seconds: float = 60.0
-    db_wait_seconds: float = 30.0
-    on_concurrent_run: Literal["wait", "decline"] = "wait"
-    lock_wait_seconds: float = 600.0
-    statement_timeout_seconds: float = 3600.0
-    lock_timeout_seconds: float = 60.0
-    owner_role: str | None = None
-    loader_role: str | None = None
-    transformer_role: str | None = None
-    dbt_vars: str | None = None
-    dbt_target_dir: Path | None = None
-    dbt_log_dir: Path | None = None
-    dbt_docs_dir: Path | None = None
-    stale_after: Freshness = field(default_factory=Freshness)
-    termination_log: Path | None = None
-    report_dir: str | None = None
-    reports_kept: int = 10
-    report_user_ids: bool = False
+    data_dir: str | None = setting(
+        "PIPELINE_DATA_DIR",
+        VERBATIM,
+        "the landing zone: a directory, `s3://`, `gs://` or `az://` ([landing-zone.md](landing-zone.md))",
+        default_text="`data_lake/` with the manifest, `sample_data/` without",
+        on_schedule=True,
+    )
+    use_manifest: bool = setting(
+        "PIPELINE_USE_MANIFEST",
+        FLAG,
+        "`1`: load the content of each file once; `0`: a run replaces what the tables hold",
+        default=False,
+    )
+    schema: str = setting("PIPELINE_SCHEMA", VERBATIM, "the schema of the raw tables", default="raw")
+    archive: bool = setting(
+        "PIPELINE_ARCHIVE",
+        FLAG,
+        "`1`: move loaded files into `.archive/` of the landing zone, which must be a directory; `0`: leave them",
+        default=False,
+    )
+    min_age_seconds: float = setting(
+        "PIPELINE_MIN_AGE_SECONDS",
+        SECONDS,
+        "leave files that were written more recently for the next run: they may still grow",
+        default=0.0,
+    )
+    workers: int = setting("PIPELINE_WORKERS", count(), "how many files to load at the same time", default=1)
+    erasure_key: str | None = setting(
+        "PIPELINE_ERASURE_KEY",
+        VERBATIM,
+        "the key under which erased participants are remembered, so that no later file brings them back",
+        is_secret=True,
+        on_schedule=True,
+    )
+    log_format: Literal["auto", "json", "text"] = setting(
+        "PIPELINE_LOG_FORMAT",
+        choice("auto", "json", "text"),
+        "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere",
+        default="auto",
+    )
+    storage_timeout_seconds: float = setting(
+        "PIPELINE_STORAGE_TIMEOUT_SECONDS",
+        SECONDS,
+        "how long an object store may fail without progress before it counts as down",
+        default=60.0,
+    )
+    db_wait_seconds: float = setting(
+        "PIPELINE_DB_WAIT_SECONDS", SECONDS, "how long to wait for a database that is still starting", default=30.0
+    )
+    on_concurrent_run: Literal["wait", "decline"] = setting(
+        "PIPELINE_ON_CONCURRENT_RUN",
+        choice("wait", "decline"),
+        "`wait` for another run to end, or `decline` with exit code 75",
+        default="wait",
+    )
+    lock_wait_seconds: float = setting(
+        "PIPELINE_LOCK_WAIT_SECONDS", SECONDS, "how long to wait for another run", default=600.0
+    )
+    statement_timeout_seconds: float = setting(
+        "PIPELINE_STATEMENT_TIMEOUT_SECONDS",
+        SECONDS,
+        "the longest that a statement may take; `0` for no limit",
+        default=3600.0,
+    )
+    lock_timeout_seconds: float = setting(
+        "PIPELINE_LOCK_TIMEOUT_SECONDS", SECONDS, "the longest that a statement may wait for a lock", default=60.0
+    )
+    owner_role: str | None = setting(
+        "PIPELINE_OWNER_ROLE", VERBATIM, "the role that applies migrations", default_text="the login role"
+    )
+    loader_role: str | None = setting(
+        "PIPELINE_LOADER_ROLE",
+        VERBATIM,
+        "the role that ingests and writes the records of runs",
+        default_text="the login role",
+    )
+    transformer_role: str | None = setting(
+        "PIPELINE_TRANSFORMER_ROLE", VERBATIM, "the role that dbt uses", default_text="the login role"
+    )
+    dbt_vars: str | None = setting(
+        "PIPELINE_DBT_VARS",
+        VERBATIM,
+        "values for the thresholds of `dbt/dbt_project.yml`, as YAML or JSON: `{min_steps: 200}`",
+    )
+    dbt_target_dir: Path | None = setting(
+        "DBT_TARGET_PATH",
+        PATH,
+        "where dbt writes its artifacts",
+        default_text="inside `dbt/`, or a temporary folder if that is read-only",
+    )
+    dbt_log_dir: Path | None = setting(
+        "DBT_LOG_PATH",
+        PATH,
+        "where dbt writes its log",
+        default_text="inside `dbt/`, or a temporary folder if that is read-only",
+    )
+    dbt_docs_dir: Path | None = setting(
+        "PIPELINE_DBT_DOCS_DIR",
+        PATH,
+        "where each build leaves dbt's documentation of the models, `index.html`; not written to a temporary folder",
+        default_text="`DBT_TARGET_PATH`",
+    )
+    stale_after: Freshness = setting(
+        "PIPELINE_STALE_AFTER_HOURS",
+        FRESHNESS,
+        "how long a dataset may go without a new file: `36`, or `36, weight=200, sleep=0` by dataset; `0` for no limit",
+        default=Freshness(),
+        default_text="`0`",
+        on_schedule=True,
+    )
+    termination_log: Path | None = setting(
+        "PIPELINE_TERMINATION_LOG", PATH, "a file that gets the error summary of a failed run"
+    )
+    report_dir: str | None = setting(
+        "PIPELINE_REPORT_DIR",
+        VERBATIM,
+        "where to keep [reports](report.md): a directory, `s3://`, `gs://` or `az://`",
+        default_text="`reports/` of the clone",
+        on_schedule=True,
+    )
+    reports_kept: int = setting(
+        "PIPELINE_REPORTS_KEPT", count(0), "how many reports to keep; `0` writes none", default=10
+    )
+    report_user_ids: bool = setting(
+        "PIPELINE_REPORT_USER_IDS",
+        FLAG,
+        "`1`: reports name participants by their user ids; `0`: by pseudonyms",
+        default=False,
+    )
     alerts: AlertSettings = field(default_factory=AlertSettings)
     telemetry: Telemetry = field(default_factory=Telemetry)
     lineage: Lineage = field(default_factory=Lineage)
@@ -92,42 +170,27 @@ class Settings:
             environ: the environment's variables.
 
         Raises:
-            ConfigurationError: a value is not of its setting's form; the message names the variable.
+            ConfigurationError: a value is invalid; the message names the variable.
 
         """
-        env = Reader(environ)
-        return cls(
+        return read_into(
+            cls,
+            environ,
             database=read_database(environ),
-            data_dir=environ.get("PIPELINE_DATA_DIR") or None,
-            use_manifest=env.flag("PIPELINE_USE_MANIFEST"),
-            schema=environ.get("PIPELINE_SCHEMA") or cls.schema,
-            archive=env.flag("PIPELINE_ARCHIVE"),
-            min_age_seconds=env.seconds("PIPELINE_MIN_AGE_SECONDS", cls.min_age_seconds),
-            workers=env.count("PIPELINE_WORKERS", cls.workers),
-            erasure_key=environ.get("PIPELINE_ERASURE_KEY") or None,
-            log_format=env.choice("PIPELINE_LOG_FORMAT", "auto", "json", "text"),
-            storage_timeout_seconds=env.seconds("PIPELINE_STORAGE_TIMEOUT_SECONDS", cls.storage_timeout_seconds),
-            db_wait_seconds=env.seconds("PIPELINE_DB_WAIT_SECONDS", cls.db_wait_seconds),
-            on_concurrent_run=env.choice("PIPELINE_ON_CONCURRENT_RUN", "wait", "decline"),
-            lock_wait_seconds=env.seconds("PIPELINE_LOCK_WAIT_SECONDS", cls.lock_wait_seconds),
-            statement_timeout_seconds=env.seconds("PIPELINE_STATEMENT_TIMEOUT_SECONDS", cls.statement_timeout_seconds),
-            lock_timeout_seconds=env.seconds("PIPELINE_LOCK_TIMEOUT_SECONDS", cls.lock_timeout_seconds),
-            owner_role=environ.get("PIPELINE_OWNER_ROLE") or None,
-            loader_role=environ.get("PIPELINE_LOADER_ROLE") or None,
-            transformer_role=environ.get("PIPELINE_TRANSFORMER_ROLE") or None,
-            dbt_vars=environ.get("PIPELINE_DBT_VARS") or None,
-            dbt_target_dir=env.path("DBT_TARGET_PATH"),
-            dbt_log_dir=env.path("DBT_LOG_PATH"),
-            dbt_docs_dir=env.path("PIPELINE_DBT_DOCS_DIR"),
-            stale_after=env.freshness("PIPELINE_STALE_AFTER_HOURS"),
-            termination_log=env.path("PIPELINE_TERMINATION_LOG"),
-            report_dir=environ.get("PIPELINE_REPORT_DIR") or None,
-            reports_kept=env.count("PIPELINE_REPORTS_KEPT", cls.reports_kept, least=0),
-            report_user_ids=env.flag("PIPELINE_REPORT_USER_IDS"),
-            alerts=read_alerts(env),
+            alerts=read_alerts(environ),
             telemetry=read_telemetry(environ),
             lineage=read_lineage(environ),
         )
+
+    @property
+    def secrets(self) -> Iterator[str]:
+        """All that must not be shown."""
+        yield from secrets_in(self)
+        if self.database and self.database.secret:
+            yield self.database.secret
+        yield from self.alerts.secrets
+        yield from self.telemetry.secrets
+        yield from self.lineage.secrets
 
     @property
     def known_database(self) -> Database:

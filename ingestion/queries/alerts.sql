@@ -1,5 +1,5 @@
 -- name: lock(name)^
--- runs that end at the same time tell a thing once
+-- of runs that end at the same time, only one notifies the channels
 select pg_advisory_xact_lock(hashtextextended(:name, 0));
 
 -- name: set_limits()^
@@ -8,7 +8,7 @@ select
     set_config('lock_timeout', '5s', true) as lock_timeout;
 
 -- name: current_alerts()
--- what is open, and what has ended lately enough that its end is still news
+-- what is open, and what was closed recently: its end may still have to be sent
 select
     alert_id,
     topic,

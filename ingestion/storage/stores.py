@@ -20,6 +20,7 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from ingestion import log
+from ingestion.config.libraries import STORAGE_SETTINGS
 from ingestion.errors import ConfigurationError
 from ingestion.storage.faults import Place
 from ingestion.storage.objects import Connection
@@ -28,23 +29,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
 _FAMILIES = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
-_SECRETS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_STORAGE_ACCESS_KEY",
-    "AZURE_STORAGE_ACCOUNT_KEY",
-    "AZURE_STORAGE_CLIENT_SECRET",
-    "AZURE_STORAGE_CONNECTION_STRING",
-    "AZURE_STORAGE_KEY",
-    "AZURE_STORAGE_MASTER_KEY",
-    "AZURE_STORAGE_SAS_KEY",
-    "AZURE_STORAGE_SAS_TOKEN",
-    "AZURE_STORAGE_TOKEN",
-    "GOOGLE_BEARER_TOKEN",
-    "GOOGLE_SERVICE_ACCOUNT_KEY",
-)
+_SECRETS = tuple(each.name for each in STORAGE_SETTINGS if each.is_secret)
 _CONNECT_SECONDS = 5
 _LONGEST_SILENCE_SECONDS = 20.0
 _COMMAND_SECONDS = 30

@@ -50,7 +50,7 @@ def test_a_failure_and_its_recovery_are_each_sent_once(pipeline: Pipeline, hook:
         file.chmod(0o444)
         result = small.run("ingest", environment=environment, options=options)
         assert result.returncode == code, result.output
-        assert "cannot keep who is told" not in result.output
+        assert "cannot record in ops.alerts" not in result.output
         assert "planted" not in result.output
         file.unlink()
     sent = [json.loads(line) for line in docker("logs", hook).splitlines()[1:]]

@@ -1,7 +1,8 @@
-"""Real runs, and who is told of them: once, of what is new, and of its end; the run ends as it would have without."""
+"""Alerts of real runs: each channel gets what is new once, and its end; the run ends as it would without alerts."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,8 +18,15 @@ from typing import Any
 import pytest
 
 from ingestion import db, embedded, runner
-from ingestion.alerts import observer
-from ingestion.alerts.ledger import DatabaseLedger, FileLedger, Rules
+from ingestion.alerts import incidents, observer
+from ingestion.alerts.channels.github import GitHubSettings
+from ingestion.alerts.channels.mail import MailSettings
+from ingestion.alerts.channels.ping import PingSettings
+from ingestion.alerts.channels.slack import SlackSettings
+from ingestion.alerts.channels.teams import TeamsSettings
+from ingestion.alerts.channels.textfile import TextfileSettings
+from ingestion.alerts.channels.webhook import AnyWebhookSettings
+from ingestion.alerts.incidents import Rules
 from ingestion.cli import main
 from ingestion.config import ROOT, AlertSettings, Database, Freshness, Settings
 from ingestion.errors import DatabaseUnavailableError, Interrupted
@@ -38,11 +46,11 @@ def hook() -> Iterator[Service]:
 @pytest.fixture
 def alerts(hook: Service, tmp_path: Path) -> AlertSettings:
     return AlertSettings(
-        webhook_urls=(f"{hook.url}/hook",),
+        channels=(AnyWebhookSettings((f"{hook.url}/hook",)),),
         timeout_seconds=0.5,
         attempts=2,
         total_seconds=2.0,
-        state_file=tmp_path / "state" / "alerts.json",
+        state_file=tmp_path / "state" / "alerts",
     )
 
 
@@ -51,14 +59,14 @@ def settings(settings: Settings, alerts: AlertSettings) -> Settings:
     return replace(settings, alerts=alerts, lock_wait_seconds=0.2)
 
 
-def told(hook: Service) -> list[tuple[str, str]]:
-    """Kind and topic of what was told since the last call."""
+def kinds_and_topics(hook: Service) -> list[tuple[str, str]]:
+    """The kind and topic of each alert sent since the last call."""
     bodies = [request.json for request in hook.requests]
     hook.requests.clear()
     return [(body["kind"], body["topic"]) for body in bodies]
 
 
-def test_a_failure_is_told_once_and_so_is_its_end(settings: Settings, landing: Landing, hook: Service) -> None:
+def test_a_failure_and_its_end_are_sent_once(settings: Settings, landing: Landing, hook: Service) -> None:
     landing.put("sleep.csv", BAD)
     first = runner.run(settings, "ingest")
     (body,) = [request.json for request in hook.requests]
@@ -67,10 +75,10 @@ def test_a_failure_is_told_once_and_so_is_its_end(settings: Settings, landing: L
     assert body["hint"]
     assert body["more"] == f"python -m ingestion runs show {first.run_id}"
     assert (body["command"], body["exit_code"], body["files"]) == ("ingest", 65, {"refused": 1})
-    assert told(hook) == [("failure", "failure/ingest")]
+    assert kinds_and_topics(hook) == [("failure", "failure/ingest")]
     for _ in range(3):
         assert runner.run(settings, "ingest").exit_code == 65
-    assert told(hook) == []
+    assert kinds_and_topics(hook) == []
     assert landing.rows("select times, summary like 'ingest: %', closed_at from ops.alerts") == [(4, True, None)]
     landing.put("sleep.csv", sleep(1))
     assert runner.run(settings, "ingest").exit_code == 0
@@ -79,36 +87,52 @@ def test_a_failure_is_told_once_and_so_is_its_end(settings: Settings, landing: L
     assert body["summary"].startswith("It was: ingest: FilesRefusedError")
     hook.requests.clear()
     assert runner.run(settings, "ingest").exit_code == 0
-    assert told(hook) == []
+    assert kinds_and_topics(hook) == []
     landing.put("sleep.csv", BAD)
     runner.run(settings, "ingest")
-    assert told(hook) == [("failure", "failure/ingest")]
+    assert kinds_and_topics(hook) == [("failure", "failure/ingest")]
 
 
-def test_what_is_new_is_told_and_what_is_gone_is_not(settings: Settings, landing: Landing, hook: Service) -> None:
+def test_the_example_of_the_docs_is_a_real_alert(settings: Settings, landing: Landing, hook: Service) -> None:
+    landing.put("sleep.csv", sleep(1, 2).replace(b"TotalMinutesAsleep", b"Asleep"))
+    landing.put("sleep_2.csv", sleep(3, 4))
+    run = runner.run(settings, "ingest")
+    (alert,) = [request.json for request in hook.requests]
+    page = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    shown = json.loads(example)
+    # what differs from run to run
+    alert |= {"since": shown["since"], "duration_seconds": shown["duration_seconds"], "run_id": shown["run_id"]}
+    alert["more"] = alert["more"].replace(str(run.run_id), shown["run_id"])
+    assert alert == shown
+
+
+def test_a_new_cause_is_sent_and_a_cause_that_is_gone_is_not(
+    settings: Settings, landing: Landing, hook: Service
+) -> None:
     landing.put("sleep.csv", BAD)
     runner.run(settings, "ingest")
     landing.put("sleep_2.csv", BAD)
     runner.run(settings, "ingest")
-    assert told(hook) == [("failure", "failure/ingest")] * 2
+    assert kinds_and_topics(hook) == [("failure", "failure/ingest")] * 2
     landing.put("sleep.csv", sleep(1))
     runner.run(settings, "ingest")
-    # another error of the same command is news
+    # another error of the same command is a new cause
     runner.run(replace(settings, data_dir=str(landing.root / "nowhere")), "ingest")
-    assert told(hook) == [("failure", "failure/ingest")]
+    assert kinds_and_topics(hook) == [("failure", "failure/ingest")]
 
 
-def test_a_run_ends_what_its_parts_have_begun(settings: Settings, landing: Landing, hook: Service) -> None:
+def test_a_run_closes_the_failures_of_its_parts(settings: Settings, landing: Landing, hook: Service) -> None:
     runner.run(replace(settings, data_dir=str(landing.root / "nowhere")), "ingest")
-    told(hook)
+    kinds_and_topics(hook)
     runner.run(settings, "migrate")
-    assert told(hook) == []
+    assert kinds_and_topics(hook) == []
     landing.put("sleep.csv", sleep(1))
     assert runner.run(settings, "ingest").exit_code == 0
-    assert told(hook) == [("recovery", "failure/ingest")]
+    assert kinds_and_topics(hook) == [("recovery", "failure/ingest")]
 
 
-def test_a_reminder_after_a_while(settings: Settings, landing: Landing, hook: Service) -> None:
+def test_a_lasting_failure_is_sent_again(settings: Settings, landing: Landing, hook: Service) -> None:
     landing.put("sleep.csv", BAD)
     runner.run(settings, "ingest")
     landing.rows("update ops.alerts set told = jsonb_build_object('webhook', now() - interval '25 hours') returning 1")
@@ -118,14 +142,17 @@ def test_a_reminder_after_a_while(settings: Settings, landing: Landing, hook: Se
     assert (body["title"], body["times"]) == ("wearables-pipeline: ingest failed again", 2)
     hook.requests.clear()
     runner.run(settings, "ingest")
-    assert told(hook) == []
+    assert kinds_and_topics(hook) == []
 
 
-def test_a_channel_that_failed_is_told_by_the_next_run_and_the_others_are_not_told_again(
+def test_the_next_run_repeats_the_alert_for_a_failed_channel_only(
     settings: Settings, alerts: AlertSettings, landing: Landing, hook: Service
 ) -> None:
     with serve(Service(Answer(503), Answer(503), Answer())) as broken:
-        settings = replace(settings, alerts=replace(alerts, slack_urls=(broken.url,), timeout_seconds=0.1))
+        settings = replace(
+            settings,
+            alerts=replace(alerts, channels=(SlackSettings((broken.url,)), *alerts.channels), timeout_seconds=0.1),
+        )
         landing.put("sleep.csv", BAD)
         assert runner.run(settings, "ingest").exit_code == 65
         assert len(broken.requests) == 2
@@ -133,16 +160,16 @@ def test_a_channel_that_failed_is_told_by_the_next_run_and_the_others_are_not_to
         for _ in range(2):
             runner.run(settings, "ingest")
         assert len(broken.requests) == 3
-        # its end too, to each that was told of its beginning
+        # the end is sent to each channel that got the beginning
         broken.answers = [Answer(503), Answer(503), Answer()]
         landing.put("sleep.csv", sleep(1))
         for _ in range(3):
             runner.run(settings, "ingest")
         assert len(broken.requests) == 6
-    assert told(hook) == [("failure", "failure/ingest"), ("recovery", "failure/ingest")]
+    assert kinds_and_topics(hook) == [("failure", "failure/ingest"), ("recovery", "failure/ingest")]
 
 
-def test_several_channels_and_one_that_is_broken(  # noqa: PLR0917
+def test_several_channels_of_which_one_is_broken(  # noqa: PLR0917
     settings: Settings,
     alerts: AlertSettings,
     landing: Landing,
@@ -156,14 +183,14 @@ def test_several_channels_and_one_that_is_broken(  # noqa: PLR0917
         assert isinstance(github, GitHubService)
         everything = replace(
             alerts,
-            teams_urls=("http://127.0.0.1:1/planted-teams-secret",),
-            smtp_url=f"smtp://127.0.0.1:{mail.port}?tls=none",
-            email_to=("ops@example.org",),
-            github_repository=github.repository,
-            github_token=github.token,
-            github_api_url=github.url,
-            ping_url=f"{hook.url}/ping",
-            prometheus_textfile=tmp_path / "pipeline.prom",
+            channels=(
+                TeamsSettings(("http://127.0.0.1:1/planted-teams-secret",)),
+                *alerts.channels,
+                MailSettings(f"smtp://127.0.0.1:{mail.port}?tls=none", ("ops@example.org",)),
+                GitHubSettings(github.repository, github.token, github.url),
+                PingSettings(f"{hook.url}/ping"),
+                TextfileSettings(tmp_path / "pipeline.prom"),
+            ),
         )
         settings = replace(settings, alerts=everything)
         landing.put("sleep.csv", BAD)
@@ -175,7 +202,7 @@ def test_several_channels_and_one_that_is_broken(  # noqa: PLR0917
         log_tail = hook.requests[-1].body.decode() + hook.requests[-2].body.decode()
         assert "ingest    sleep.csv: refused" in log_tail
         assert 'last_run_success{command="ingest"} 0.0' in (tmp_path / "pipeline.prom").read_text()
-        assert "teams could not send an alert (failure): no connection to 127.0.0.1: Connection refused" in caplog.text
+        assert "teams could not send an alert (failure): cannot connect to 127.0.0.1: Connection refused" in caplog.text
         assert "planted" not in caplog.text
         landing.put("sleep.csv", sleep(1))
         assert runner.run(settings, "ingest").exit_code == 0
@@ -185,9 +212,7 @@ def test_several_channels_and_one_that_is_broken(  # noqa: PLR0917
         assert 'last_file_timestamp_seconds{dataset="sleep"}' in (tmp_path / "pipeline.prom").read_text()
 
 
-def test_a_run_that_died_is_told_by_the_next_one_of_any_command(
-    settings: Settings, landing: Landing, hook: Service
-) -> None:
+def test_the_next_run_of_any_command_reports_a_dead_run(settings: Settings, landing: Landing, hook: Service) -> None:
     def dies(run_id: str) -> None:
         landing.rows(
             "insert into ops.pipeline_runs (run_id, started_at, status, command)"
@@ -207,15 +232,15 @@ def test_a_run_that_died_is_told_by_the_next_one_of_any_command(
     hook.requests.clear()
     landing.put("sleep.csv", sleep(1))
     runner.run(settings, "ingest")
-    assert told(hook) == [("recovery", "failure/ingest")]
+    assert kinds_and_topics(hook) == [("recovery", "failure/ingest")]
 
 
-def test_data_that_stopped_coming(settings: Settings, landing: Landing, hook: Service) -> None:
+def test_a_stale_dataset_is_reported(settings: Settings, landing: Landing, hook: Service) -> None:
     settings = replace(settings, stale_after=Freshness(hours=36, by_dataset={"weight": 0}))
     landing.put("sleep.csv", sleep(1))
     landing.put("weight.csv", b"Id,Date,WeightKg\n1,5/2/2016 11:59:59 PM,52.6\n")
     runner.run(settings, "ingest")
-    assert told(hook) == []
+    assert kinds_and_topics(hook) == []
     landing.rows("update ops.raw_ingest_manifest set ingested_at = now() - interval '37 hours' returning 1")
     for _ in range(2):
         assert runner.run(settings, "ingest").exit_code == 0
@@ -225,16 +250,16 @@ def test_data_that_stopped_coming(settings: Settings, landing: Landing, hook: Se
     hook.requests.clear()
     landing.put("sleep_2.csv", sleep(2))
     runner.run(settings, "ingest")
-    assert told(hook) == [("recovery", "stale/sleep")]
+    assert kinds_and_topics(hook) == [("recovery", "stale/sleep")]
 
 
-def test_a_dataset_that_is_expected_and_never_came(settings: Settings, hook: Service) -> None:
+def test_an_expected_dataset_without_any_file_is_reported(settings: Settings, hook: Service) -> None:
     runner.run(replace(settings, stale_after=Freshness(by_dataset={"weight": 200})), "migrate")
-    assert told(hook) == [("stale", "stale/weight")]
+    assert kinds_and_topics(hook) == [("stale", "stale/weight")]
 
 
 @pytest.mark.parametrize("threshold", [{"quarantine_percent": 30}, {"quarantine_rows": 1}])
-def test_quarantine_above_a_threshold(
+def test_rejected_rows_above_a_threshold_are_reported(
     settings: Settings, alerts: AlertSettings, landing: Landing, hook: Service, threshold: dict[str, Any]
 ) -> None:
     settings = replace(settings, alerts=replace(alerts, **threshold))
@@ -247,23 +272,23 @@ def test_quarantine_above_a_threshold(
     assert "planted" not in json.dumps(body)
     hook.requests.clear()
     runner.run(settings, "ingest")
-    assert told(hook) == []
+    assert kinds_and_topics(hook) == []
     landing.put("sleep.csv", sleep(1, 2))
     runner.run(settings, "ingest")
-    assert told(hook) == [("recovery", "quarantine/sleep.csv")]
+    assert kinds_and_topics(hook) == [("recovery", "quarantine/sleep.csv")]
 
 
-def test_a_little_of_many_files_is_above_it_together(
+def test_few_rejected_rows_of_many_files_are_added_up(
     settings: Settings, alerts: AlertSettings, landing: Landing, hook: Service
 ) -> None:
     settings = replace(settings, alerts=replace(alerts, quarantine_rows=3))
     for number in range(3):
         landing.put(f"sleep_{number}.csv", sleep(number + 1, number + 2) + b"x\n")
     runner.run(settings, "ingest")
-    assert told(hook) == [("quarantine", "quarantine of ingest")]
+    assert kinds_and_topics(hook) == [("quarantine", "quarantine of ingest")]
 
 
-def test_while_the_database_is_away_it_is_told_once_all_the_same(
+def test_without_the_database_one_alert_an_hour_is_sent(
     settings: Settings, landing: Landing, hook: Service, tmp_path: Path
 ) -> None:
     away = Database({"host": str(tmp_path), "dbname": "x", "user": "x"}, "DATABASE_URL")
@@ -274,48 +299,35 @@ def test_while_the_database_is_away_it_is_told_once_all_the_same(
     hook.requests.clear()
     landing.put("sleep.csv", sleep(1))
     assert runner.run(settings, "ingest").exit_code == 0
-    assert told(hook) == [("recovery", "failure/ingest")]
-    assert landing.rows("select times, closed_at is not null from ops.alerts") == [(3, True)]
+    assert kinds_and_topics(hook) == [("recovery", "failure/ingest")]
     assert settings.alerts.state_file
     assert not settings.alerts.state_file.exists()
 
 
-def test_without_any_memory_it_is_told_again_rather_than_not_at_all(
+def test_without_a_writable_file_every_run_sends_an_alert(
     settings: Settings, alerts: AlertSettings, hook: Service, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
     away = Database({"host": str(tmp_path), "dbname": "x", "user": "x"}, "DATABASE_URL")
-    settings = replace(settings, alerts=replace(alerts, state_file=tmp_path / "file" / "alerts.json"), database=away)
+    settings = replace(settings, alerts=replace(alerts, state_file=tmp_path / "file" / "alerts"), database=away)
     for _ in range(2):
         assert runner.run(replace(settings, db_wait_seconds=0), "ingest").exit_code == 69
-    assert told(hook) == [("failure", "failure/ingest")] * 2
+    assert kinds_and_topics(hook) == [("failure", "failure/ingest")] * 2
 
 
-@pytest.mark.parametrize("content", ["", "{", '["x"]', '[{"a": 1}]'])
-def test_a_state_file_that_is_broken_is_begun_anew(
-    settings: Settings, landing: Landing, hook: Service, content: str
-) -> None:
-    assert settings.alerts.state_file
-    settings.alerts.state_file.parent.mkdir()
-    settings.alerts.state_file.write_text(content)
-    landing.put("sleep.csv", BAD)
-    runner.run(settings, "ingest")
-    assert told(hook) == [("failure", "failure/ingest")]
-
-
-def test_before_ops_alerts_exists_it_is_told_too(
+def test_alerts_work_before_ops_alerts_exists(
     settings: Settings, empty_database: Database, hook: Service, landing: Landing
 ) -> None:
     settings = replace(settings, database=empty_database, owner_role="nobody_at_all")
     assert runner.run(settings, "ingest").exit_code == 78
-    assert told(hook) == [("failure", "failure/ingest")]
+    assert kinds_and_topics(hook) == [("failure", "failure/ingest")]
     settings = replace(settings, owner_role=None)
     landing.put("sleep.csv", sleep(1))
     assert runner.run(settings, "ingest").exit_code == 0
-    assert told(hook) == [("recovery", "failure/ingest")]
+    assert kinds_and_topics(hook) == [("recovery", "failure/ingest")]
 
 
-def test_a_run_that_could_not_even_begin(
+def test_a_run_that_cannot_start_is_reported(
     hook: Service, alerts: AlertSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def does_not_start() -> Any:
@@ -329,23 +341,23 @@ def test_a_run_that_could_not_even_begin(
     monkeypatch.setenv("PIPELINE_TERMINATION_LOG", str(tmp_path / "termination-log"))
     assert main(["status"]) == 69
     assert main(["ingest", "--dry-run"]) == 69
-    assert told(hook) == []
+    assert kinds_and_topics(hook) == []
     assert main(["run"]) == 69
-    assert told(hook) == [("failure", "failure/run")]
+    assert kinds_and_topics(hook) == [("failure", "failure/run")]
     assert "does not start" in (tmp_path / "termination-log").read_text()
 
 
-def test_to_give_way_is_no_failure(settings: Settings, hook: Service) -> None:
+def test_declining_is_not_reported(settings: Settings, hook: Service) -> None:
     with db.session(db.create_engine(settings)) as connection:
         assert db.try_lock(connection, "run")
         assert runner.run(replace(settings, on_concurrent_run="decline"), "migrate").exit_code == 75
-        assert told(hook) == []
-        # whoever waits in vain has something to say
+        assert kinds_and_topics(hook) == []
+        # a run that waited in vain has failed
         assert runner.run(settings, "migrate").exit_code == 75
-        assert told(hook) == [("failure", "failure/migrate")]
+        assert kinds_and_topics(hook) == [("failure", "failure/migrate")]
 
 
-def test_no_person_is_named(settings: Settings, landing: Landing, hook: Service) -> None:
+def test_alerts_name_no_participant(settings: Settings, landing: Landing, hook: Service) -> None:
     landing.put("user_id=1503960366/sleep.csv", BAD)
     assert runner.run(settings, "ingest").exit_code == 65
     assert b"user_id=***/sleep.csv" in hook.requests[0].body
@@ -353,21 +365,20 @@ def test_no_person_is_named(settings: Settings, landing: Landing, hook: Service)
     assert landing.rows("select count(*) from ops.alerts as a where a::text like '%1503960366%'") == [(0,)]
 
 
-def test_runs_that_end_at_the_same_time_tell_a_thing_once(settings: Settings, tmp_path: Path) -> None:
+def test_runs_that_end_at_the_same_time_send_one_alert(settings: Settings) -> None:
     engine, rules = db.create_engine(settings), Rules(("webhook",), timedelta(hours=24))
-    due: list[tuple[str, ...]] = []
+    notified: list[tuple[str, ...]] = []
 
-    def report(number: int) -> None:
-        ledger = DatabaseLedger(engine, None, FileLedger(tmp_path / f"{number}.json"))
-        with ledger.book(rules) as book:
-            due.append(book.report("failure/ingest", ("bad",), "bad", run_id=None).due)
+    def report() -> None:
+        with incidents.updated(engine, None, rules) as current:
+            notified.append(current.report("failure/ingest", ("bad",), "bad", run_id=None).channels)
 
-    threads = [threading.Thread(target=report, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=report) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(due) == [()] * 7 + [("webhook",)]
+    assert sorted(notified) == [()] * 7 + [("webhook",)]
 
 
 def environment(settings: Settings, hook: Service, tmp_path: Path) -> dict[str, str]:
@@ -388,7 +399,7 @@ def test_an_interrupted_run(  # noqa: PLR0917
     landing.put("sleep.csv", sleep(1))
     arguments = [sys.executable, "-m", "ingestion", "ingest", "--use-manifest", "--data-dir", str(landing.root)]
     with db.session(db.create_engine(settings)) as connection:
-        # it waits for us
+        # the run waits for the lock
         assert db.try_lock(connection, "run")
         with subprocess.Popen(
             arguments, cwd=ROOT, env=environment(settings, hook, tmp_path), stdout=subprocess.PIPE, text=True
@@ -399,15 +410,21 @@ def test_an_interrupted_run(  # noqa: PLR0917
                     break
             child.send_signal(signum)
             assert child.wait(10) == code
-    assert told(hook) == [("failure", "failure/ingest")] * expected
+    assert kinds_and_topics(hook) == [("failure", "failure/ingest")] * expected
 
 
-def test_whoever_sent_a_signal_does_not_wait_for_long(
+def test_an_interrupted_run_limits_the_time_of_alerts(
     settings: Settings, alerts: AlertSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(observer, "_SECONDS_WHEN_INTERRUPTED", 0.1)
     with serve(Service(Answer(after=5.0))) as slow:
-        patient = replace(alerts, webhook_urls=(slow.url,), timeout_seconds=4.0, attempts=1, total_seconds=4.0)
+        patient = replace(
+            alerts,
+            channels=(AnyWebhookSettings((slow.url,)),),
+            timeout_seconds=4.0,
+            attempts=1,
+            total_seconds=4.0,
+        )
         watcher = observer.Alerts(replace(settings, alerts=patient))
         started = time.monotonic()
         watcher.run_ended(RunResult("ingest", error=Interrupted(signal.SIGTERM)))
@@ -415,7 +432,7 @@ def test_whoever_sent_a_signal_does_not_wait_for_long(
     assert len(slow.requests) == 1
 
 
-def test_a_signal_while_alerts_are_sent_ends_them_and_changes_nothing(
+def test_a_signal_stops_the_alerts_and_keeps_the_result_of_the_run(
     settings: Settings, landing: Landing, tmp_path: Path
 ) -> None:
     landing.put("sleep.csv", BAD)
@@ -454,11 +471,11 @@ def test_a_channel_that_hangs_does_not_keep_the_process(settings: Settings, tmp_
     assert "webhook               failed: not sent within 0.2 s" in done.stdout
 
 
-def test_without_a_channel_nothing_of_it_is_loaded() -> None:
+def test_a_run_without_channels_loads_no_channel() -> None:
     code = (
         "import sys, ingestion.__main__; from ingestion import runner; from ingestion.config import Settings;"
         "print(runner.observers_for(Settings()),"
-        " [name for name in sys.modules if name == 'ingestion.alerts.ledger'"
+        " [name for name in sys.modules if name.startswith('ingestion.alerts.channels')"
         " or name in ('requests', 'smtplib', 'tenacity', 'prometheus_client')])"
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -487,7 +504,7 @@ def test_alert_test_and_alert_list(  # noqa: PLR0917
     monkeypatch.setenv("PIPELINE_ALERT_TIMEOUT_SECONDS", "0.1")
     assert main(["alert", "test"]) == 1
     shown = capsys.readouterr().out
-    assert "slack                 failed: no connection to 127.0.0.1: Connection refused" in shown
+    assert "slack                 failed: cannot connect to 127.0.0.1: Connection refused" in shown
     assert "planted" not in shown
     for name in ("PIPELINE_ALERT_SLACK_URL", "PIPELINE_ALERT_WEBHOOK_URL"):
         monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""What a run is the sign of: one cause for each thing that is wrong, so that only what is new is told."""
+"""The occasions of alerts: one cause for each thing that is wrong, so that only new causes notify a channel."""
 
 import signal
 from dataclasses import replace
@@ -30,15 +30,15 @@ def test_each_dbt_node_and_each_refused_file_is_a_cause() -> None:
     )
 
 
-def test_a_failure_is_known_by_step_error_and_sqlstate() -> None:
+def test_the_cause_of_a_failure_is_its_step_error_and_sqlstate() -> None:
     run = failed(StatementError("out of space", sqlstate="53100", hint="Make room."))
     run.error_summary = "ingest: StatementError [53100]: out of space"
-    sign = occasions.failure(run)
-    assert sign.causes == ("ingest/StatementError/53100",)
-    assert (sign.topic, sign.hint) == ("failure/run", "Make room.")
+    occasion = occasions.failure(run)
+    assert occasion.causes == ("ingest/StatementError/53100",)
+    assert (occasion.topic, occasion.hint) == ("failure/run", "Make room.")
 
 
-def test_causes_are_bounded() -> None:
+def test_the_number_of_causes_is_limited() -> None:
     run = failed(PipelineError("bad"))
     run.ingest = IngestResult([FileResult(f"sleep_{n}.csv", "sleep", "refused") for n in range(5000)])
     assert len(occasions.failure(run).causes) == 200
@@ -54,20 +54,23 @@ def test_causes_are_bounded() -> None:
         (BusyError("another"), "decline", False),
     ],
 )
-def test_what_is_told(error: BaseException, policy: str, *, expected: bool) -> None:
+def test_what_is_reported(error: BaseException, policy: str, *, expected: bool) -> None:
     settings = replace(Settings(), on_concurrent_run=policy)  # type: ignore[arg-type]
-    assert occasions.is_told(failed(error), settings) is expected
+    assert occasions.is_reported(failed(error), settings) is expected
 
 
-def test_a_quarantine_ends_when_its_rows_are_loaded_or_its_file_is_taken_out() -> None:
+def test_a_quarantine_ends_when_its_rows_are_loaded_or_its_file_is_retracted() -> None:
     run = RunResult("replay")
     run.replayed = [ReplayedFile("a.csv", "sleep", 3, 0), ReplayedFile("b.csv", "sleep", 1, 2)]
     run.retracted = [RetractedFile("c.csv", "sleep", 10, 1)]
-    signs = list(occasions.quarantine(run, AlertSettings()))
-    assert [(sign.topic, sign.causes) for sign in signs] == [("quarantine/a.csv", ()), ("quarantine/c.csv", ())]
+    found = list(occasions.quarantine(run, AlertSettings()))
+    assert [(occasion.topic, occasion.causes) for occasion in found] == [
+        ("quarantine/a.csv", ()),
+        ("quarantine/c.csv", ()),
+    ]
 
 
-def test_a_file_with_several_datasets_is_as_bad_as_the_worst_of_them() -> None:
+def test_a_file_with_several_datasets_counts_as_its_worst_dataset() -> None:
     run = RunResult("ingest")
     run.ingest = IngestResult(
         [
@@ -76,8 +79,8 @@ def test_a_file_with_several_datasets_is_as_bad_as_the_worst_of_them() -> None:
             FileResult("export.zip", "weight", "loaded", Counts(read=10, loaded=10)),
         ]
     )
-    (sign,) = occasions.quarantine(run, AlertSettings(quarantine_rows=None, quarantine_percent=20))
-    assert sign.summary.startswith("export.zip: 4 of 10 rows")
+    (occasion,) = occasions.quarantine(run, AlertSettings(quarantine_rows=None, quarantine_percent=20))
+    assert occasion.summary.startswith("export.zip: 4 of 10 rows")
     run = RunResult("replay")
     run.replayed = [ReplayedFile("export.zip", "heart_rate", 5, 0), ReplayedFile("export.zip", "sleep", 0, 4)]
     assert list(occasions.quarantine(run, AlertSettings())) == []

@@ -16,7 +16,6 @@ from ingestion.config import ROOT
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), ROOT / "data_lake" / "README.md"]
 
-_SETTING = re.compile(r"(?:PIPELINE|DB|DBT|DATABASE|OTEL|OPENLINEAGE)_[A-Z_]+|PG[A-Z]+|TRACE[A-Z]+")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _MOST_LINES_OF_README = 150
 _FEWEST_LETTERS = 6
@@ -34,17 +33,6 @@ def rows(page: str, first_header: str) -> list[list[str]]:
 
 def in_backticks(text: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", text))
-
-
-def test_the_table_of_settings_is_what_config_reads() -> None:
-    read = {
-        node.value
-        for path in (ROOT / "ingestion" / "config").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SETTING.fullmatch(node.value)
-    }
-    documented = [name for row in rows("settings.md", "variable") for name in in_backticks(row[0])]
-    assert sorted(documented) == sorted(read)
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:

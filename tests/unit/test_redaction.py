@@ -88,7 +88,7 @@ def left_of(encoded: str) -> str:
 @pytest.mark.parametrize("name", ENCODINGS)
 @_patient
 @given(secret=secrets)
-def test_a_secret_does_not_come_through_in_any_encoding(name: str, secret: str) -> None:
+def test_a_secret_is_hidden_in_every_encoding(name: str, secret: str) -> None:
     forget()
     redaction.hide([secret])
     encoded = ENCODINGS[name](secret)
@@ -104,7 +104,7 @@ def test_a_secret_does_not_come_through_in_any_encoding(name: str, secret: str) 
 @pytest.mark.parametrize("name", BASE64)
 @_patient
 @given(secret=secrets)
-def test_nor_in_base64_whatever_stands_around_it(name: str, secret: str) -> None:
+def test_a_secret_is_hidden_in_base64_with_any_neighbours(name: str, secret: str) -> None:
     forget()
     redaction.hide([secret])
     encoded = BASE64[name](secret)
@@ -115,7 +115,7 @@ def test_nor_in_base64_whatever_stands_around_it(name: str, secret: str) -> None
 
 @_patient
 @given(secret=secrets, width=st.integers(3, 30), indent=st.sampled_from(["", "  ", "│ ", "\t"]))
-def test_nor_broken_over_lines(secret: str, width: int, indent: str) -> None:
+def test_a_secret_is_hidden_when_broken_over_lines(secret: str, width: int, indent: str) -> None:
     forget()
     redaction.hide([secret])
     broken = f" \n{indent}".join(secret[i : i + width] for i in range(0, len(secret), width))
@@ -126,7 +126,7 @@ def test_nor_broken_over_lines(secret: str, width: int, indent: str) -> None:
 
 @_patient
 @given(secret=st.text(min_size=1).filter(lambda text: text.strip() != ""))
-def test_any_secret_at_all_is_taken_out_where_it_stands_by_itself(secret: str) -> None:
+def test_any_secret_is_hidden_as_a_word_of_its_own(secret: str) -> None:
     forget()
     redaction.hide([secret])
     assert f" {secret} " not in redaction.redact(f"a {secret} b")
@@ -134,7 +134,7 @@ def test_any_secret_at_all_is_taken_out_where_it_stands_by_itself(secret: str) -
 
 @_patient
 @given(text=st.text(), secret=secrets)
-def test_what_holds_no_secret_is_not_changed_for_having_one(text: str, secret: str) -> None:
+def test_a_text_without_the_secret_is_unchanged(text: str, secret: str) -> None:
     forget()
     before = redaction.redact(text)
     redaction.hide([secret])
@@ -144,14 +144,14 @@ def test_what_holds_no_secret_is_not_changed_for_having_one(text: str, secret: s
 
 @_patient
 @given(text=st.text(st.sampled_from('%&\\+u0041"; =\nab|ö'), max_size=30))
-def test_folding_knows_where_each_character_comes_from(text: str) -> None:
+def test_folding_keeps_the_place_of_each_character(text: str) -> None:
     folded, spans = redaction._folded_with_spans(text)
     assert folded == redaction._folded(text) or not redaction._UNUSUAL.search(text)
     assert len(spans) == len(folded)
     assert all(0 <= start < stop <= len(text) for start, stop in spans)
 
 
-def test_each_line_of_a_key_is_a_secret() -> None:
+def test_each_line_of_a_private_key_is_a_secret() -> None:
     key = "-----BEGIN X-----\nMIIEvQIBADANBgkqhkiG\n9w0BAQEFAASCBKcwggSj\n-----END X-----\n"
     redaction.hide([key])
     assert "9w0BAQEFAASCBKcwggSj" not in redaction.redact("a line: 9w0BAQEFAASCBKcwggSj")
@@ -196,7 +196,7 @@ def test_each_line_of_a_key_is_a_secret() -> None:
         f"mauvais\nLIGNE 1 : select '{PLANTED}'",
     ],
 )
-def test_what_gives_a_secret_or_the_data_away_is_enough(text: str) -> None:
+def test_unregistered_secrets_and_quoted_data_are_hidden(text: str) -> None:
     shown = redaction.redact(text)
     assert PLANTED not in shown
     assert "PLANTED" not in shown
@@ -218,27 +218,27 @@ def test_what_gives_a_secret_or_the_data_away_is_enough(text: str) -> None:
         "the key: user_id, sleep_day",
     ],
 )
-def test_what_a_person_needs_is_left(text: str) -> None:
+def test_useful_texts_are_unchanged(text: str) -> None:
     redaction.hide([SECRET, PLANTED])
     assert redaction.redact(text) == text
 
 
-def test_a_short_secret_is_hidden_as_a_word_in_its_encodings_too() -> None:
+def test_a_short_secret_is_hidden_as_a_whole_word_in_its_encodings() -> None:
     redaction.hide(["p%w"])
     assert redaction.redact("p%w, p%25w, up%w") == "***, ***, up%w"
 
 
-def test_a_longer_secret_goes_before_one_that_is_a_part_of_it() -> None:
+def test_a_longer_secret_is_hidden_before_its_part() -> None:
     redaction.hide(["longsecret", "longsecretandmore"])
     assert redaction.redact("x longsecretandmore y") == "x *** y"
 
 
-def test_nothing_to_hide_hides_nothing() -> None:
+def test_blank_secrets_are_ignored() -> None:
     redaction.hide([None, "", "  "])
     assert redaction.redact("a  b") == "a  b"
 
 
-def test_the_message_of_an_error_that_nobody_foresaw_is_not_shown() -> None:
+def test_the_message_of_an_unexpected_error_is_not_shown() -> None:
     assert log.describe(ValueError(f"{PLANTED} slept")) == "ValueError: ***"
     assert log.describe(ValueError()) == "ValueError"
     assert log.describe(FileNotFoundError(2, "No such file", PLANTED)) == "FileNotFoundError: No such file"
@@ -246,7 +246,7 @@ def test_the_message_of_an_error_that_nobody_foresaw_is_not_shown() -> None:
     assert log.describe(ConfigurationError("it is not set")) == "ConfigurationError: it is not set"
 
 
-def test_a_traceback_shows_where_and_not_what() -> None:
+def test_a_traceback_shows_places_and_no_values() -> None:
     def caused() -> None:
         try:
             raise KeyError(PLANTED)
@@ -268,7 +268,7 @@ def test_a_traceback_shows_where_and_not_what() -> None:
     assert "in caused" in shown
 
 
-def test_an_error_that_is_its_own_cause_ends() -> None:
+def test_an_error_that_is_its_own_cause_is_formatted() -> None:
     error = ValueError("a")
     error.__context__ = ValueError("b")
     error.__context__.__context__ = error
