@@ -245,7 +245,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(
         ended = threading.Event()
 
         def end_when_the_second_waits() -> None:
-            wait_for(lambda: any("another run is at work" in str(line["message"]) for line in logged()))
+            wait_for(lambda: any("another run is in progress" in str(line["message"]) for line in logged()))
             ended.set()
 
         watcher = threading.Thread(target=end_when_the_second_waits)

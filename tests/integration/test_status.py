@@ -299,7 +299,9 @@ def test_a_run_is_shown_by_the_first_digits_of_its_name(used: Landing, invoke: I
     assert (shown["run"]["exit_code"], shown["steps"][-1]["status"]) == (65, "failure")
 
 
-@pytest.mark.parametrize(("name", "reason"), [("zebra", "is not a run_id"), ("%", "is not a run_id"), ("0" * 20, "no run matches")])
+@pytest.mark.parametrize(
+    ("name", "reason"), [("zebra", "is not a run_id"), ("%", "is not a run_id"), ("0" * 20, "no run matches")]
+)
 def test_a_run_that_is_not_there(name: str, reason: str, used: Landing) -> None:
     with db.session(used.engine) as connection, pytest.raises(UsageError, match=reason):
         history.find_run(connection, name)
@@ -356,7 +358,7 @@ def test_files_are_listed_and_chosen(used: Landing, settings: Settings, invoke: 
     assert names("%b") == [odd]
     assert names("a_b") == []
     assert "use --limit for more" in answer(invoke, capsys, "files", "--limit", "1")
-    assert "no such files" in answer(invoke, capsys, "files", "nothing")
+    assert "no files found" in answer(invoke, capsys, "files", "nothing")
 
 
 def test_tables_fit_a_terminal_of_80_columns(used: Landing, settings: Settings) -> None:
