@@ -9,7 +9,7 @@
     │   └── TestsFailedError               dbt tests say that the data is wrong
     ├── DatabaseUnavailableError      69   start the database, or point to the right one
     ├── StorageUnavailableError       69   bring the object store back, or point to the right one
-    ├── BusyError                     75   try again: another run is at work
+    ├── BusyError                     75   try again: another run is in progress
     └── StatementError                 1   PostgreSQL refused a statement: SQLSTATE says why
     Interrupted (KeyboardInterrupt) 130/143   SIGINT or SIGTERM ended the run
 
