@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL server for a machine without one: a pip package, its data in a folder of the clone."""
+"""The embedded PostgreSQL server: a pip package that keeps its data in the clone."""
 
 import hashlib
 import os
@@ -24,12 +24,12 @@ _DATABASE_NAME = "postgres"
 
 
 def is_available() -> bool:
-    """Tell whether the server's package is installed."""
+    """Whether the package of the server is installed."""
     return find_spec(_PACKAGE) is not None
 
 
 def psql() -> str | None:
-    """Return the path of the psql that comes with the server."""
+    """Return the path of the server's own psql, or None without the package."""
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         return None
@@ -39,36 +39,39 @@ def psql() -> str | None:
 
 @contextmanager
 def server(data_directory: Path = DATA_DIRECTORY) -> Iterator[Database]:
-    """Start the server, or join the one already running on that directory; the last one to leave stops it.
+    """Start the server, or use the one that runs on this directory. The last process to leave stops it.
 
     Arguments:
-        data_directory: made where it is missing.
+        data_directory: the folder of its data, which is created if necessary.
+
+    Raises:
+        DatabaseUnavailableError: the server does not start.
 
     """
     package = _import()
     try:
-        # a locale that is set and not installed, common over ssh, keeps initdb from starting
+        # initdb fails if LC_ALL names a locale that is not installed, which ssh often causes
         with exported({"LC_ALL": "C.UTF-8"}):
             handle = package.get_server(data_directory, cleanup_mode="stop")
     except (OSError, RuntimeError, subprocess.SubprocessError) as exc:
         raise DatabaseUnavailableError(
             f"the embedded server does not start ({type(exc).__name__})",
-            hint=f"See {data_directory / 'log'}. The folder must belong to who starts it; make reset removes it.",
+            hint=f"See {data_directory / 'log'}. The folder must belong to the current user. `make reset` deletes it.",
         ) from exc
     with handle:
         parameters = parse_dsn(handle.get_uri(database=_DATABASE_NAME))
-        _keep_others_out(Path(parameters["host"]), data_directory)
+        _restrict_access(Path(parameters["host"]), data_directory)
         yield Database(parameters, "the embedded server")
 
 
 def _import() -> Any:
-    """Import the package, and give it a folder of this user's own for its lock file and, where need be, its socket.
+    """Import the package, and give it a folder of this user for its lock file and, if necessary, its socket.
 
-    Left alone, the lock file is one in the temporary directory that belongs to the first user who came, and a shell
-    reads the path of the socket, which is in the data directory, without quotes.
+    By default, all users share a lock file that belongs to the first of them. The package also passes the path of the
+    socket, which is in the data directory, to a shell without quotes.
     """
     with warnings.catch_warnings():
-        # about XDG_RUNTIME_DIR, which is not used
+        # the warning is about XDG_RUNTIME_DIR, which is not used
         warnings.simplefilter("ignore")
         package: Any = import_module(f"{_PACKAGE}.postgres_server")
     runtime = Path(tempfile.gettempdir(), f"wearables-pipeline-{os.getuid()}")
@@ -88,8 +91,8 @@ def _socket_directory(data_directory: Path, runtime: Path) -> Path:
     return directory
 
 
-def _keep_others_out(socket_directory: Path, data_directory: Path) -> None:
-    """Close the folder of the socket, which the package opens to everybody where it is not the data directory."""
+def _restrict_access(socket_directory: Path, data_directory: Path) -> None:
+    """Restrict the folder of the socket to its owner; the package opens it to all users outside the data directory."""
     if os.geteuid() == 0 and socket_directory != data_directory.resolve():
         owner = data_directory.stat()
         os.chown(socket_directory, owner.st_uid, owner.st_gid)

@@ -1,30 +1,30 @@
-"""Every error that a person is meant to read, named by what they do next.
+"""The errors that users see, by what to do about them.
 
     PipelineError                      1   a step failed
-    ├── UsageError                    64   call it differently
-    ├── ConfigurationError            78   mend a setting, a file of sql/ or a role
-    │   └── MigrationDriftError            mend the history of sql/
-    ├── BadDataError                  65   mend the files, or the declaration of their dataset
-    │   ├── FileRefusedError               one file, with line and column where it has them
-    │   └── TestsFailedError               dbt tests say that the data is wrong
-    ├── DatabaseUnavailableError      69   start the database, or point to the right one
-    ├── StorageUnavailableError       69   bring the object store back, or point to the right one
+    ├── UsageError                    64   correct the command
+    ├── ConfigurationError            78   correct a setting, a file of sql/ or a role
+    │   └── MigrationDriftError            restore the history of sql/
+    ├── BadDataError                  65   correct the files, or the declaration of their dataset
+    │   ├── FileRefusedError               one file, with line and column if known
+    │   └── TestsFailedError               dbt tests found wrong data
+    ├── DatabaseUnavailableError      69   start the database, or correct its address
+    ├── StorageUnavailableError       69   restore the object store, or correct its address
     ├── BusyError                     75   try again: another run is in progress
-    └── StatementError                 1   PostgreSQL refused a statement: SQLSTATE says why
+    └── StatementError                 1   PostgreSQL rejected a statement; see the SQLSTATE
     Interrupted (KeyboardInterrupt) 130/143   SIGINT or SIGTERM ended the run
 
-The number is the exit code of the command (sysexits.h). Code 70 is everything else: a bug of ours.
+The number is the exit code of the command (sysexits.h). Any other error is a bug, with exit code 70.
 """
 
 import signal
 
 
 class PipelineError(Exception):
-    """A failure with a remedy.
+    """An error with a hint.
 
     Arguments:
-        message: one line: what is wrong and where. Never a row of data, never a secret.
-        hint: one line: what to do about it.
+        message: one line: what is wrong and where. It never contains a row of data or a secret.
+        hint: one line: what to do.
 
     """
 
@@ -37,23 +37,23 @@ class PipelineError(Exception):
 
 
 class UsageError(PipelineError):
-    """The command was called in a way it does not know."""
+    """The command or its options are wrong."""
 
     exit_code = 64
 
 
 class ConfigurationError(PipelineError):
-    """A setting, a file of sql/ or the database's roles are not as they must be."""
+    """A setting, a file of sql/ or a role of the database is wrong."""
 
     exit_code = 78
 
 
 class MigrationDriftError(ConfigurationError):
-    """sql/ and the ledger of what was applied do not agree."""
+    """sql/ and the applied migrations disagree."""
 
 
 class BadDataError(PipelineError):
-    """The data is at fault, not the program."""
+    """The data is wrong."""
 
     exit_code = 65
 
@@ -62,10 +62,10 @@ class FileRefusedError(BadDataError):
     """A whole file cannot be loaded.
 
     Arguments:
-        reason: what is wrong, without the file's name and without a value from it.
-        hint: what to do about it.
-        line: the physical line, from 1, where one line is at fault.
-        column: the column at fault.
+        reason: what is wrong, without the file's name and without its values.
+        hint: what to do.
+        line: the physical line, from 1, if one line is wrong.
+        column: the column, if one is wrong.
 
     """
 
@@ -85,13 +85,13 @@ class TestsFailedError(BadDataError):
 
 
 class DatabaseUnavailableError(PipelineError):
-    """No connection, or it was lost."""
+    """There is no connection to the database, or it was lost."""
 
     exit_code = 69
 
 
 class StorageUnavailableError(PipelineError):
-    """The object store could not be reached, or kept failing for longer than it may."""
+    """The object store cannot be reached, or kept failing for too long."""
 
     exit_code = 69
 
@@ -103,10 +103,10 @@ class BusyError(PipelineError):
 
 
 class StatementError(PipelineError):
-    """PostgreSQL refused a statement.
+    """PostgreSQL rejected a statement.
 
     Arguments:
-        message: what was attempted.
+        message: what is wrong.
         sqlstate: PostgreSQL's five-character code.
 
     """
@@ -130,10 +130,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 def exit_code_of(exc: BaseException) -> int:
-    """Return the exit code for an error: its own, or 70 for an error that nobody foresaw.
+    """Return the exit code of an error: its own, or 70 for an unexpected error.
 
     Arguments:
-        exc: what ended the command.
+        exc: the error that ended the command.
 
     """
     return exc.exit_code if isinstance(exc, PipelineError | Interrupted) else 70

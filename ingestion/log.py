@@ -1,4 +1,4 @@
-"""JSON lines for machines, readable lines for a terminal, and the one path on which text is redacted."""
+"""The log: JSON lines, or text on a terminal. All of it is redacted."""
 
 import logging
 import sys
@@ -23,22 +23,20 @@ __all__ = ["bound", "configure", "console", "describe", "event", "hide", "logger
 
 logger = logging.getLogger("ingestion")
 
-# the process's, not the thread's: dbt reports from threads of its own
+# of the process and not of the thread, because dbt logs from its own threads
 _context: dict[str, Any] = {}
 _console: Console | None = None
 
-# their messages speak of the code, or are ours
-_ABOUT_CODE = (
-    *(
-        PipelineError,
-        Interrupted,
-        AttributeError,
-        ImportError,
-        NameError,
-        NotImplementedError,
-        RecursionError,
-        TypeError,
-    ),
+# their messages cannot quote data
+_SAFE_ERRORS = (
+    PipelineError,
+    Interrupted,
+    AttributeError,
+    ImportError,
+    NameError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
 )
 _IS_CAUSE = "The above exception was the direct cause of the following exception:"
 _IS_CONTEXT = "During handling of the above exception, another exception occurred:"
@@ -47,20 +45,20 @@ _STYLES = {"success": "green", "failure": "bold red", "skipped": "yellow"}
 
 
 def describe(exc: BaseException) -> str:
-    """Return one redacted line about an error: its type, and its message where that cannot quote the data.
+    """Return one redacted line about an error: its type, and its message if that cannot quote data.
 
     Arguments:
-        exc: any error, foreseen or not.
+        exc: any error.
 
     """
-    message = str(exc) if isinstance(exc, _ABOUT_CODE) else exc.strerror if isinstance(exc, OSError) else None
+    message = str(exc) if isinstance(exc, _SAFE_ERRORS) else exc.strerror if isinstance(exc, OSError) else None
     if message is None and exc.args:
         message = HIDDEN
     return f"{type(exc).__name__}: {' '.join(redact(message).split())}" if message else type(exc).__name__
 
 
 def traceback_of(exc: BaseException) -> str:
-    """Return the redacted traceback of an error and of those that led to it; what may quote the data is left out.
+    """Return the redacted traceback of an error and of its causes, without messages that may quote data.
 
     Arguments:
         exc: any error.
@@ -82,7 +80,7 @@ def traceback_of(exc: BaseException) -> str:
 
 @contextmanager
 def bound(**fields: Any) -> Iterator[None]:
-    """Add fields to every line logged inside the block.
+    """Add fields to each line that the block logs.
 
     Arguments:
         fields: names and values, such as run_id and step.
@@ -101,10 +99,10 @@ def event(message: str, *, level: int = logging.INFO, status: Status | None = No
     """Log one line.
 
     Arguments:
-        message: for a person.
-        level: as in the logging module.
-        status: what became of the step, where the line says so.
-        fields: for a machine, beside what `bound` added.
+        message: the text.
+        level: a level of the logging module.
+        status: the status of the step, if the line reports one.
+        fields: further fields, in addition to those of `bound`.
 
     """
     extra = {**_context, **({"status": status} if status else {}), **fields}
@@ -112,68 +110,68 @@ def event(message: str, *, level: int = logging.INFO, status: Status | None = No
 
 
 def configure(log_format: Literal["auto", "json", "text"], stream: IO[str] | None = None) -> None:
-    """Send the log to a stream, in the form that suits its reader.
+    """Send the log to a stream.
 
     Arguments:
-        log_format: `auto` is `text` on a terminal and `json` elsewhere.
-        stream: standard output unless given.
+        log_format: the format; `auto` means `text` on a terminal and `json` elsewhere.
+        stream: the stream; standard output by default.
 
     """
-    global _console  # noqa: PLW0603  (the log is the process's)
+    global _console  # noqa: PLW0603  (the process has one log)
     stream = stream or sys.stdout
-    for_person = log_format == "text" or (log_format == "auto" and stream.isatty())
+    is_text = log_format == "text" or (log_format == "auto" and stream.isatty())
     handler: logging.Handler
-    if for_person:
+    if is_text:
         _console = Console(file=stream, soft_wrap=True, highlight=False)
-        handler = _PersonHandler(_console)
+        handler = _TextHandler(_console)
     else:
         _console = None
         handler = logging.StreamHandler(stream)
-        handler.setFormatter(_MachineFormatter())
+        handler.setFormatter(_JsonFormatter())
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
 
 
-def hear_once(library: str, about: str) -> Callable[[str], None]:
-    """Take over a library's log: its first warning is said in ours, and the others are not.
+def log_first_warning(library: str, about: str) -> Callable[[str], None]:
+    """Redirect a library's log to this one, which shows its first warning only.
 
     Arguments:
-        library: the name of its logger.
-        about: what a warning of it means to us.
+        library: the name of the library's logger.
+        about: the text before the warning.
 
     Returns:
-        Says a message of our own, unless one was said already.
+        A function that logs a warning of the caller, unless one was logged before.
 
     """
-    ear = _Ear(about)
-    theirs = logging.getLogger(library)
-    theirs.handlers[:] = [ear]
-    theirs.propagate = False
-    return ear.say
+    handler = _FirstWarning(about)
+    library_logger = logging.getLogger(library)
+    library_logger.handlers[:] = [handler]
+    library_logger.propagate = False
+    return handler.warn
 
 
-class _Ear(logging.Handler):
+class _FirstWarning(logging.Handler):
     def __init__(self, about: str) -> None:
         super().__init__(WARNING)
         self._about = about
-        self._has_spoken = False
+        self._has_warned = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.say(f"{self._about}: {record.getMessage()}")
+        self.warn(f"{self._about}: {record.getMessage()}")
 
-    def say(self, message: str) -> None:
-        if not self._has_spoken:
-            self._has_spoken = True
+    def warn(self, message: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
             event(message, level=WARNING)
 
 
 def console() -> Console | None:
-    """Return the terminal that the log goes to, or None where it goes to a machine."""
+    """Return the terminal that the log is written to, or None if it is JSON."""
     return _console
 
 
-class _MachineFormatter(JsonFormatter):
+class _JsonFormatter(JsonFormatter):
     def __init__(self) -> None:
         super().__init__(json_ensure_ascii=False)
 
@@ -185,7 +183,7 @@ class _MachineFormatter(JsonFormatter):
         log_data.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[1]:
             log_data["traceback"] = traceback_of(record.exc_info[1])
-        # before they become JSON: its escapes hide quotes and line ends from the patterns
+        # redacted before encoding, because JSON escapes hide quotes and line ends from the patterns
         log_data.update({name: _redacted(value) for name, value in log_data.items()})
 
 
@@ -199,7 +197,7 @@ def _redacted(value: Any) -> Any:
     return redact(str(value))
 
 
-class _PersonHandler(logging.Handler):
+class _TextHandler(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
@@ -208,10 +206,10 @@ class _PersonHandler(logging.Handler):
         fields = getattr(record, "fields", {})
         status: str | None = fields.get("status")
         if fields.get("step") == "run" and status in _ENDS:
-            return  # whoever called the run says it, and more
+            return  # the summary says this, and more
         step = fields.get("step", "")
         text = Text.assemble((f"{datetime.fromtimestamp(record.created).astimezone():%H:%M:%S} ", "dim"), f"{step:<10}")
-        # what went wrong is said once, at the end, by whoever called the run
+        # the summary shows the error
         message = "failed" if status == "failure" else redact(record.getMessage()).removeprefix(f"{step} ")
         text.append(message, style=_STYLES.get(status or "", _level_style(record.levelno)))
         if fields.get("duration_ms") and status != "started":

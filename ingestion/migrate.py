@@ -1,4 +1,4 @@
-"""Applying sql/: numbered files, in order, each once, each in one transaction with its row in the ledger."""
+"""Apply the migrations in sql/: in order, each once, in one transaction with its row in ops.schema_migrations."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ _queries = db.queries("migrations")
 
 @dataclass(frozen=True)
 class Migration:
-    """One file of sql/.
+    """A file of sql/.
 
     Arguments:
         file: its name.
@@ -41,7 +41,7 @@ class Migration:
 
     @property
     def number(self) -> int:
-        """Its place in the order."""
+        """Its number in the order."""
         return int(self.file[:3])
 
     @property
@@ -51,19 +51,19 @@ class Migration:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether it runs in a transaction; a first line `-- no-transaction` says that it cannot."""
+        """Whether it runs in a transaction. `-- no-transaction` in the first line means that it cannot."""
         return not _NO_TRANSACTION.match(self.text)
 
 
 @dataclass(frozen=True)
 class Applied:
-    """A row of the ledger.
+    """An applied migration, as recorded.
 
     Arguments:
-        file: the file's name.
-        checksum: of its text when it was applied.
-        applied_at: when.
-        is_baseline: recorded without having been run here.
+        file: the name of the file.
+        checksum: the checksum of its text when it was applied.
+        applied_at: the time.
+        is_baseline: whether it was recorded without running it.
 
     """
 
@@ -75,11 +75,11 @@ class Applied:
 
 @dataclass(frozen=True)
 class State:
-    """What has been applied and what is to come.
+    """The applied and the pending migrations.
 
     Arguments:
-        applied: the ledger, in order.
-        pending: the files that are not in it, in order.
+        applied: the applied ones, in order.
+        pending: the others, in order.
 
     """
 
@@ -88,16 +88,16 @@ class State:
 
 
 def read_migrations(directory: Path = SQL_DIRECTORY) -> list[Migration]:
-    """Read the files of sql/ in their order and check their names and their form.
+    """Read the migrations, and check their names and contents.
 
     Arguments:
-        directory: where they are.
+        directory: the folder of the files.
 
     Returns:
         The migrations, numbered 1, 2, 3 and so on.
 
     Raises:
-        ConfigurationError: a stray name, a gap, a number used twice, or a file that handles transactions itself.
+        ConfigurationError: a name is invalid, a number is missing or used twice, or a file controls transactions.
 
     """
     migrations = [_read(path) for path in sorted(directory.glob("*"))]
@@ -107,13 +107,13 @@ def read_migrations(directory: Path = SQL_DIRECTORY) -> list[Migration]:
         if migration.number < expected:
             twins = [m.file for m in migrations if m.number == migration.number]
             raise ConfigurationError(
-                f"sql/ uses a number twice: {' and '.join(twins)}",
+                f"two files in sql/ have the same number: {' and '.join(twins)}",
                 hint="Give the newer file the next free number.",
             )
         if migration.number > expected:
             raise ConfigurationError(
-                f"sql/ has a gap: {expected:03d} is missing before {migration.file}",
-                hint="Restore the missing file, or renumber those that were never applied.",
+                f"sql/ has no file {expected:03d}, but has {migration.file}",
+                hint="Restore the missing file, or renumber files that were never applied.",
             )
     return migrations
 
@@ -134,49 +134,48 @@ def _read(path: Path) -> Migration:
             words = statement.token_first(skip_cm=True).normalized.upper()
             if words.split()[0] in _TRANSACTION_CONTROL:
                 raise ConfigurationError(
-                    f"sql/{path.name} contains {words}: it would end the transaction that records the file",
-                    hint="Take it out: each file runs in one transaction with its row in the ledger.",
+                    f"sql/{path.name} contains {words}, which would end the transaction that records the file",
+                    hint="Remove it: each file runs in one transaction with its record.",
                 )
     elif len(statements) != 1:
         raise ConfigurationError(
-            f"sql/{path.name} says no-transaction and has {len(statements)} statements",
-            hint="Without a transaction only a single statement is all or nothing: one file each.",
+            f"sql/{path.name} is marked no-transaction and has {len(statements)} statements",
+            hint="Split it: without a transaction, only a single statement is atomic.",
         )
     return migration
 
 
 def state(connection: db.Connection, migrations: list[Migration]) -> State:
-    """Compare sql/ with the ledger.
+    """Compare sql/ with the applied migrations.
 
     Arguments:
-        connection: any.
-        migrations: from `read_migrations`.
+        connection: any connection.
+        migrations: the migrations, from `read_migrations`.
 
     Raises:
-        MigrationDriftError: an applied file was edited or is missing, or a new one is numbered below an applied one.
+        MigrationDriftError: an applied file was edited or is missing, or a new file has a number below an applied one.
 
     """
-    if not _queries.ledger_exists(connection):
+    if not _queries.migrations_exist(connection):
         return State((), tuple(migrations))
-    applied = tuple(Applied(*row) for row in _queries.applied(connection))
+    applied = tuple(Applied(**row._asdict()) for row in _queries.applied(connection))
     by_file = {migration.file: migration for migration in migrations}
     for row in applied:
         migration = by_file.pop(row.file, None)
         if migration is None:
             raise MigrationDriftError(
-                f"the database has {row.file} applied, and sql/ has no such file",
-                hint="The database is ahead of this version: run the newer one, or restore the file.",
+                f"{row.file} is applied in the database, but sql/ does not contain it",
+                hint="The database belongs to a newer version: run that version, or restore the file.",
             )
         if migration.checksum != row.checksum:
             raise MigrationDriftError(
-                f"sql/{row.file} was edited after it had been applied:"
-                f" applied {row.checksum}, on disk {migration.checksum}",
-                hint="Restore the file, and put the change into a new one with the next number.",
+                f"sql/{row.file} was edited after it was applied: applied {row.checksum}, on disk {migration.checksum}",
+                hint="Restore the file, and put the change into a new file with the next number.",
             )
     pending = tuple(by_file.values())
     if applied and pending and pending[0].file < applied[-1].file:
         raise MigrationDriftError(
-            f"sql/{pending[0].file} is new and yet numbered below {applied[-1].file}, which has been applied",
+            f"sql/{pending[0].file} is new, but its number is below that of {applied[-1].file}, which is applied",
             hint="Give it the next free number.",
         )
     return State(applied, pending)
@@ -191,24 +190,24 @@ def migrate(
     lock_wait_seconds: float = 60.0,
     on_applied: Callable[[Migration, int], None] = lambda _migration, _ms: None,
 ) -> list[str]:
-    """Apply what is pending. Any number of processes may call this at once.
+    """Apply the pending migrations. Several processes may call this at the same time.
 
     Arguments:
         engine: the database.
-        directory: the files.
-        run_id: the run, for the ledger.
-        role: the role to apply as.
-        lock_wait_seconds: how long to wait for another applier.
-        on_applied: called with each file applied and its milliseconds.
+        directory: the folder of the files.
+        run_id: the run, for the record.
+        role: the role that applies them.
+        lock_wait_seconds: how long to wait for another process that applies migrations.
+        on_applied: called with each applied migration and its duration in milliseconds.
 
     Returns:
-        The files applied by this call, in order.
+        The files that this call applied, in order.
 
     Raises:
-        ConfigurationError: sql/ is not in order; nothing was run.
-        MigrationDriftError: sql/ and the ledger disagree; nothing was run.
-        BusyError: another applier was at work all the time.
-        StatementError: a file failed; it left nothing behind, those before it stay.
+        ConfigurationError: sql/ is invalid; nothing was applied.
+        MigrationDriftError: sql/ and the database disagree; nothing was applied.
+        BusyError: another process was applying migrations for the whole time.
+        StatementError: a file failed and was rolled back; the files before it stay applied.
 
     """
     migrations = read_migrations(directory)
@@ -224,25 +223,25 @@ def migrate(
 
 
 def baseline(engine: Engine, through: int, directory: Path = SQL_DIRECTORY, *, role: str | None = None) -> list[str]:
-    """Record files as applied without running them: for a database that already has what they create.
+    """Record migrations as applied without running them, for a database that already has their objects.
 
     Arguments:
         engine: the database.
         through: the last number to record.
-        directory: the files.
-        role: the role to record as.
+        directory: the folder of the files.
+        role: the role that records them.
 
     Returns:
-        The files recorded, in order. The ledger itself is made where it is missing.
+        The recorded files, in order. Migration 001 is applied if necessary, because it creates the record.
 
     Raises:
-        UsageError: there is no file of that number.
+        UsageError: there is no file with this number.
         ConfigurationError: as for `migrate`.
 
     """
     migrations = read_migrations(directory)
     if not 1 <= through <= len(migrations):
-        raise UsageError(f"sql/ has no file {through:03d}", hint=f"Name a number from 1 to {len(migrations)}.")
+        raise UsageError(f"sql/ has no file {through:03d}", hint=f"Give a number from 1 to {len(migrations)}.")
     with db.session(engine, role=role) as connection:
         db.lock(connection, _LOCK, seconds=60)
         done = []
@@ -277,8 +276,8 @@ def _apply_in_transaction(connection: db.Connection, migration: Migration, run_i
             duration_ms = _milliseconds_since(started)
             if _queries.transaction_id(connection) != transaction_id:
                 raise ConfigurationError(
-                    f"sql/{migration.file} ended the transaction it was run in",
-                    hint="Undo by hand what it did, then take the COMMIT out of it.",
+                    f"sql/{migration.file} ended its transaction",
+                    hint="Undo its changes by hand, then remove the COMMIT from it.",
                 )
             _record(connection, migration, duration_ms, run_id)
     finally:

@@ -1,52 +1,47 @@
-"""What a run did, and who is told of it while it happens: alerts, traces, metrics, lineage.
+"""The interface of observers of a run: alerts, traces, metrics and lineage.
 
-An observer never changes a run: what it raises is logged and forgotten.
+An observer cannot change a run: its errors are logged and ignored.
 """
 
 from collections.abc import Callable, Iterable
 
 from ingestion import log
-from ingestion.results import (
-    FileResult,
-    NodeResult,
-    RunResult,
-    Step,
-)
+from ingestion.results import FileResult, NodeResult, RunResult, Step
 
 
 class Observer:
-    """Somebody who is told of a run, in the thread that runs its steps.
+    """The base class of observers. It is called in the thread that runs the steps.
 
-    Each method does nothing unless it is overridden, and may raise.
+    Each method does nothing by default, and may raise.
     """
 
     def run_started(self, run: RunResult) -> None:
-        """A run begins: nothing has been asked of the database yet."""
+        """A run starts; it has not used the database yet."""
 
     def run_died(self, run_id: str) -> None:
-        """An earlier run had died without a word, and has just been marked as a failure."""
+        """An earlier run died, and has now been marked as failed."""
 
     def step_started(self, step: Step) -> None:
-        """A step begins."""
+        """A step starts."""
 
     def step_ended(self, step: Step, error: BaseException | None) -> None:
-        """A step has ended; its error follows, where it failed."""
+        """A step has ended, with its error if it failed."""
 
     def file_ended(self, file: FileResult) -> None:
-        """A file was loaded, or left out; what it did is committed."""
+        """A file was processed, and its result is committed."""
 
     def models_built(self, nodes: list[NodeResult]) -> None:
-        """Models and their tests have been run by dbt, well or badly."""
+        """Dbt has built models and run tests, successfully or not."""
 
     def run_ended(self, run: RunResult) -> None:
-        """A run has ended, and its record in the database is complete."""
+        """A run has ended, and its record is complete."""
 
 
 class Observers(Observer):
-    """Several observers as one that never raises.
+    """Calls several observers, and never raises.
 
     Arguments:
-        observers: who they are.
+        observers: the observers.
 
     """
 
@@ -54,30 +49,30 @@ class Observers(Observer):
         self._observers = tuple(observers)
 
     def run_started(self, run: RunResult) -> None:
-        self._tell(lambda observer: observer.run_started(run))
+        self._notify(lambda observer: observer.run_started(run))
 
     def run_died(self, run_id: str) -> None:
-        self._tell(lambda observer: observer.run_died(run_id))
+        self._notify(lambda observer: observer.run_died(run_id))
 
     def step_started(self, step: Step) -> None:
-        self._tell(lambda observer: observer.step_started(step))
+        self._notify(lambda observer: observer.step_started(step))
 
     def step_ended(self, step: Step, error: BaseException | None) -> None:
-        self._tell(lambda observer: observer.step_ended(step, error))
+        self._notify(lambda observer: observer.step_ended(step, error))
 
     def file_ended(self, file: FileResult) -> None:
-        self._tell(lambda observer: observer.file_ended(file))
+        self._notify(lambda observer: observer.file_ended(file))
 
     def models_built(self, nodes: list[NodeResult]) -> None:
-        self._tell(lambda observer: observer.models_built(nodes))
+        self._notify(lambda observer: observer.models_built(nodes))
 
     def run_ended(self, run: RunResult) -> None:
-        self._tell(lambda observer: observer.run_ended(run))
+        self._notify(lambda observer: observer.run_ended(run))
 
-    def _tell(self, tell: Callable[[Observer], None]) -> None:
+    def _notify(self, call: Callable[[Observer], None]) -> None:
         for observer in self._observers:
             try:
-                tell(observer)
-            except Exception as exc:  # noqa: BLE001  (whatever it is, the run goes on)
+                call(observer)
+            except Exception as exc:  # noqa: BLE001  (no error of an observer may fail the run)
                 name = type(observer).__name__
-                log.event(f"{name} failed, and the run goes on: {log.describe(exc)}", level=log.WARNING)
+                log.event(f"{name} failed; the run continues: {log.describe(exc)}", level=log.WARNING)

@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT end a run within seconds, also while it waits for the database.
+"""End a run within seconds of SIGTERM or SIGINT, even while it waits for the database.
 
-Python runs its signal handlers between two of its own instructions, and a statement that PostgreSQL is busy with is a
-single one. So a thread, woken by the signal itself, asks the server to cancel what our connections are executing.
+Python runs signal handlers between bytecode instructions, so a handler has to wait while psycopg2 executes a statement.
+A thread that the signal wakes therefore asks the server to cancel the statements of this process.
 """
 
 import signal
@@ -19,9 +19,9 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interruptible:
-    """A block that SIGTERM and SIGINT leave with `Interrupted`. A second signal does not interrupt the clean-up.
+    """A context manager that raises `Interrupted` on SIGTERM and SIGINT. A second one does not interrupt the clean-up.
 
-    Use it in the main thread.
+    Use it in the main thread only.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Interruptible:
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Name the signal where an error came of it: a COPY that is broken off says `query canceled`, and no more."""
+        """Raise `Interrupted` in place of the error of a cancelled statement."""
         try:
             yield
         except PipelineError as exc:
@@ -64,6 +64,6 @@ class Interruptible:
     def _cancel_when_woken(self) -> None:
         while received := self._wake.recv(1):
             if received[0] in _SIGNALS:
-                log.event(f"{signal.Signals(received[0]).name} received: ending the run", level=log.WARNING)
+                log.event(f"{signal.Signals(received[0]).name} received; stopping the run", level=log.WARNING)
                 db.cancel_all()
                 return

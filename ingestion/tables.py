@@ -8,10 +8,10 @@ from rich.text import Text
 
 _FIGURES = {
     *("rows", "files", "read", "loaded", "written", "rejected", "line", "first line"),
-    *("took", "try", "exit", "age", "stale after", "failures", "for"),
+    *("took", "try", "exit", "age", "stale after", "failures", "for", "runs"),
 }
 # long text in these columns wraps; in all others it stays on its line
-_WRAPPED = {"file", "last file", "why", "reason", "node", "message", "what became of it"}
+_WRAPPED = {"file", "last file", "why", "reason", "node", "message", "problem"}
 _STYLES = {
     **dict.fromkeys(("success", "loaded", "ok", "pass"), "green"),
     **dict.fromkeys(("failure", "dead", "refused", "critical", "error", "fail"), "bold red"),

@@ -1,4 +1,4 @@
-"""The only caller of dbt: it builds models and their tests, or leaves them where nothing they read has changed."""
+"""Run dbt: build the models and run their tests, if anything that they read has changed."""
 
 import hashlib
 import json
@@ -52,16 +52,16 @@ def build(
 
     Arguments:
         engine: the database, for the records.
-        settings: where it is, for dbt's profile.
-        run_id: goes into dbt's query comments and into ops.dbt_node_results.
-        step: gets the figures.
-        force: build even where nothing has changed.
-        full_refresh: build incremental models anew from all rows.
-        on_built: called with what became of each model and test, once that is recorded; must not raise.
+        settings: the settings, for dbt's profile.
+        run_id: the run, for dbt's query comments and ops.dbt_node_results.
+        step: receives the figures.
+        force: build even if nothing has changed.
+        full_refresh: build incremental models from all rows.
+        on_built: called with the recorded result of each model and test; must not raise.
 
     Raises:
-        TestsFailedError: the models were built, and tests failed.
-        PipelineError: a model failed, or dbt itself.
+        TestsFailedError: the models were built, but tests failed.
+        PipelineError: a model or dbt itself failed.
 
     """
     with db.transaction(engine, role=settings.loader_role) as connection:
@@ -73,14 +73,16 @@ def build(
         if (
             not (force or full_refresh)
             and last
-            and last[0] == step.input_fingerprint
-            and _all_exist(connection, last[1])
+            and last.input_fingerprint == step.input_fingerprint
+            and _all_exist(connection, last.relations)
         ):
             step.skipped = "neither rows nor models have changed"
-            step.detail |= {"relations": last[1]}
+            step.detail |= {"relations": last.relations}
             return
-        # incremental tables have the shape of the models that made them
-        full_refresh = full_refresh or any(built != models for (built,) in _queries.models_built(connection))
+        # other models may have built the incremental tables in another form
+        full_refresh = full_refresh or any(
+            row.models_fingerprint != models for row in _queries.models_built(connection)
+        )
     results = _invoke(settings, run_id, step, full_refresh=full_refresh)
     failed = [result for result in results if result.has_failed]
     step.detail |= {
@@ -108,8 +110,8 @@ def _failure(failed: list[NodeResult]) -> PipelineError:
     first, more = failed[0], len(failed) - 1
     text = f"dbt {first.name}: {first.message or first.status}" + (f" (and {more} more)" if more else "")
     if all(result.resource_type == "test" for result in failed):
-        return TestsFailedError(text, hint="The failing rows are kept in the schema dbt_test_failures.")
-    return PipelineError(text, hint=f"Build it alone with: make dbt ARGS='build --select {first.name}'")
+        return TestsFailedError(text, hint="The failing rows are in the schema dbt_test_failures.")
+    return PipelineError(text, hint=f"To build only this model: make dbt ARGS='build --select {first.name}'")
 
 
 def _fingerprint_of_models() -> str:
@@ -131,7 +133,7 @@ def _all_exist(connection: db.Connection, relations: list[str]) -> bool:
 
 
 def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool) -> list[NodeResult]:
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415  (takes a second, which a run without changes saves)
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415  (importing it takes a second)
 
     with _workspace(settings) as (target, logs, documentation), _environment(settings, run_id):
         options = ["--vars", _vars(settings)]
@@ -141,16 +143,16 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
             ("--target-path", target),
             ("--log-path", logs),
             ("--log-level", "none"),
-            # dbt's own would quote the data: it is written here instead
+            # dbt's own log quotes data; _dbt_log writes a redacted one
             ("--log-level-file", "none"),
         ):
             options += [option, str(value)]
-        log.event("dbt reads the models, which takes its time")
+        log.event("dbt is parsing the models")
         with _dbt_log(logs) as write:
             outcome = dbtRunner(callbacks=[write]).invoke(["parse", *options])
             if outcome.success:
-                # read once, for the models and for their documentation
-                runner = dbtRunner(manifest=outcome.result, callbacks=[_listen, write])
+                # parsed once, for the build and for the documentation
+                runner = dbtRunner(manifest=outcome.result, callbacks=[_log_node, write])
                 build = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])]
                 outcome = runner.invoke([*build, *options])
                 if documentation and any(
@@ -169,7 +171,7 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
 
 
 def _document(runner: Any, options: list[str], target: Path, directory: Path) -> None:
-    """Write dbt's documentation of what is built as one page; where that fails the run goes on."""
+    """Write dbt's documentation as one page. A failure does not fail the run."""
     outcome = runner.invoke(["docs", "generate", "--static", "--no-compile", *options])
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
@@ -178,18 +180,18 @@ def _document(runner: Any, options: list[str], target: Path, directory: Path) ->
             raise OSError(str(outcome.exception or "see dbt.log"))
         directory.mkdir(parents=True, exist_ok=True)
         page = directory / "index.html"
-        # renamed only within its own directory, so that a reader never meets half a page
+        # renamed within its directory, so that no reader sees a part of the page
         partial = directory / ".index.html.partial"
         shutil.move(target / _STATIC_PAGE, partial)
         partial.replace(page)
     except OSError as exc:
-        log.event(f"dbt's documentation was not written: {log.redact(str(exc))}", level=log.WARNING)
+        log.event(f"could not write dbt's documentation: {log.redact(str(exc))}", level=log.WARNING)
     else:
         log.event(f"dbt's documentation is in {page}", level=log.DEBUG)
 
 
 def _relations(target: Path) -> dict[str, str]:
-    """Return `schema.name` of every model and dataset by dbt's id of it, as dbt has left it behind."""
+    """Return `schema.name` of each model and source by its dbt id, from dbt's manifest."""
     try:
         manifest = json.loads(target.joinpath("manifest.json").read_bytes())
     except OSError:
@@ -206,16 +208,17 @@ def _vars(settings: Settings) -> str:
     given = yaml.safe_load(settings.dbt_vars or "{}")
     if not isinstance(given, dict):
         raise ConfigurationError(
-            "PIPELINE_DBT_VARS is not a mapping", hint="Write it as {as_of: 2026-04-30, min_steps: 100}."
+            "PIPELINE_DBT_VARS is not a mapping", hint="Write it like {as_of: 2026-04-30, min_steps: 100}."
         )
     return json.dumps({**given, "raw_schema": settings.schema}, default=str)
 
 
 @contextmanager
 def _workspace(settings: Settings) -> Iterator[tuple[Path, Path, Path | None]]:
-    """Yield where dbt writes: as set, else inside its project, else (on a read-only root) a directory of this run's.
+    """Yield the folders of dbt's artifacts, log and documentation.
 
-    The third is for its documentation, None where it would be gone after the run.
+    They are those of the settings, or else in the dbt project, or else temporary if the project is read-only. The
+    folder of the documentation is None if it would be temporary.
     """
     own = PROJECT_DIRECTORY / "target"
     with tempfile.TemporaryDirectory(prefix="dbt-") as scratch:
@@ -230,17 +233,17 @@ def _workspace(settings: Settings) -> Iterator[tuple[Path, Path, Path | None]]:
 
 @contextmanager
 def _environment(settings: Settings, run_id: UUID) -> Iterator[None]:
-    """Give dbt's profile the settings; dbt takes them from its process's environment and from nowhere else."""
+    """Set the variables of dbt's profile, which reads the environment of the process only."""
     given = {**(settings.database.environment if settings.database else {}), "PIPELINE_RUN_ID": str(run_id)}
     if settings.transformer_role:
         given["PIPELINE_TRANSFORMER_ROLE"] = settings.transformer_role
-    # what waits for a lock or runs away ends here too
+    # dbt's statements have the same timeouts
     given["PGOPTIONS"] = (
         f"-c statement_timeout={settings.statement_timeout_seconds * 1000:.0f}ms"
         f" -c lock_timeout={settings.lock_timeout_seconds * 1000:.0f}ms -c client_connection_check_interval=2s"
     )
     if settings.transformer_role:
-        # dbt's own `role` is a SET ROLE, which any rollback takes back; this is the session's default
+        # dbt's own `role` is a SET ROLE, which a rollback undoes; this is the default of the session
         given["PGOPTIONS"] += " -c role=" + re.sub(r"([\\ ])", r"\\\1", settings.transformer_role)
     with exported(given):
         yield
@@ -281,13 +284,13 @@ def _node_result(result: Any, relations: Mapping[str, str]) -> NodeResult:
 
 
 def _shortened(lines: list[str]) -> str | None:
-    """Return the line that says what is wrong; dbt puts `Database Error in model ...` above it."""
+    """Return the line with the error; the line above it is `Database Error in model ...`."""
     return next((line.strip() for line in lines[1:] if line.strip()), lines[0] if lines else None)
 
 
 @contextmanager
 def _dbt_log(directory: Path) -> Iterator[Callable[[Any], None]]:
-    """Yield what writes dbt's account of itself to dbt.log, redacted."""
+    """Yield a callback that writes dbt's events to dbt.log, redacted."""
     directory.mkdir(parents=True, exist_ok=True)
     handler = RotatingFileHandler(directory / "dbt.log", maxBytes=_LOG_BYTES, backupCount=_LOGS_KEPT, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)-5s] %(message)s"))
@@ -305,7 +308,7 @@ def _dbt_log(directory: Path) -> Iterator[Callable[[Any], None]]:
 
 
 def _redact_results(target: Path) -> None:
-    """Redact what dbt leaves behind for other tools: the database's messages, which quote the data."""
+    """Redact the database's messages in run_results.json, which quote data."""
     path = target / "run_results.json"
     try:
         document = json.loads(path.read_bytes())
@@ -317,8 +320,8 @@ def _redact_results(target: Path) -> None:
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
-def _listen(event: Any) -> None:
-    """Pass dbt's own account of each node on to our log."""
+def _log_node(event: Any) -> None:
+    """Log the result of each node."""
     if event.info.name != "NodeFinished":
         return
     node = event.data.node_info

@@ -31,7 +31,7 @@ class Delivery:
     """
 
     def __init__(self) -> None:
-        self._warn = log.hear_once("openlineage", "lineage is not delivered")
+        self._warn = log.log_first_warning("openlineage", "lineage is not delivered")
         # the client adds settings to the environment, which dbt and other child processes would inherit
         with exported({}):
             self._client = OpenLineageClient(config=_CONFIG)

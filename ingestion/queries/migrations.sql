@@ -1,4 +1,4 @@
--- name: ledger_exists()$
+-- name: migrations_exist()$
 select to_regclass('ops.schema_migrations') is not null;
 
 -- name: applied()

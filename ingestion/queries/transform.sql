@@ -1,5 +1,5 @@
 -- name: last_build()^
--- a skipped build hands on the fingerprint and the relations of the one that it stands for
+-- a skipped build has the fingerprint and the relations of the build before it
 select
     case when status <> 'failure' then input_fingerprint end as input_fingerprint,
     coalesce(
@@ -22,7 +22,7 @@ insert into ops.dbt_node_results (
 values %s;
 
 -- name: models_built()
--- by the last build that went well, and by any that were begun since then
+-- the last successful build, and any that started since then
 select distinct detail ->> 'models_fingerprint' as models_fingerprint
 from ops.pipeline_steps
 where

@@ -36,7 +36,7 @@ class Delivery:
     """
 
     def __init__(self, wanted: Telemetry) -> None:
-        self._warn = log.hear_once("opentelemetry", "telemetry is not delivered")
+        self._warn = log.log_first_warning("opentelemetry", "telemetry is not delivered")
         self._providers: list[TracerProvider | MeterProvider] = []
         resource = _resource()
         self.tracers: AnyTracerProvider = NoOpTracerProvider()

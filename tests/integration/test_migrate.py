@@ -157,7 +157,7 @@ def test_a_missing_applied_file_is_refused(engine: Engine, directory: Path, put:
     last = put("002_raw_a.sql", "create table a (n int);")
     migrate.migrate(engine, directory)
     last.unlink()
-    with pytest.raises(MigrationDriftError, match=r"002_raw_a.sql applied, and sql/ has no such file") as caught:
+    with pytest.raises(MigrationDriftError, match=r"002_raw_a.sql is applied in the database") as caught:
         migrate.migrate(engine, directory)
     assert "newer" in (caught.value.hint or "")
 
@@ -168,7 +168,9 @@ def test_a_new_file_below_an_applied_one_is_refused(engine: Engine, directory: P
     migrate.migrate(engine, directory)
     with db.session(engine) as connection, connection.cursor() as cursor:
         cursor.execute("delete from ops.schema_migrations where file = '002_raw_a.sql'")
-    with pytest.raises(MigrationDriftError, match=r"002_raw_a.sql is new and yet numbered below 003_raw_c.sql"):
+    with pytest.raises(
+        MigrationDriftError, match=r"002_raw_a.sql is new, but its number is below that of 003_raw_c.sql"
+    ):
         migrate.migrate(engine, directory)
     assert tables(rows) == ["a", "c"]
 
@@ -176,8 +178,8 @@ def test_a_new_file_below_an_applied_one_is_refused(engine: Engine, directory: P
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("004_raw_b.sql", "select 1;", "gap: 003 is missing before 004_raw_b.sql"),
-        ("002_raw_b.sql", "select 1;", "number twice: 002_raw_a.sql and 002_raw_b.sql"),
+        ("004_raw_b.sql", "select 1;", "has no file 003, but has 004_raw_b.sql"),
+        ("002_raw_b.sql", "select 1;", "the same number: 002_raw_a.sql and 002_raw_b.sql"),
         ("003-raw.sql", "select 1;", "003-raw.sql is not named"),
         ("3_raw_b.sql", "select 1;", "3_raw_b.sql is not named"),
         ("003_Raw_b.sql", "select 1;", "003_Raw_b.sql is not named"),
@@ -253,7 +255,7 @@ def test_a_commit_that_the_parser_misses_is_caught_by_the_transaction_that_it_en
     """The parser takes a column named begin for the start of a block, and what follows for its inside."""
     put("002_raw_b.sql", "create table b (begin int); commit; create table c (n int);")
     put("003_raw_d.sql", "create table d (n int);")
-    with pytest.raises(ConfigurationError, match=r"002_raw_b.sql ended the transaction") as caught:
+    with pytest.raises(ConfigurationError, match=r"002_raw_b.sql ended its transaction") as caught:
         migrate.migrate(engine, directory)
     assert "by hand" in (caught.value.hint or "")
     assert ledger(rows) == [LEDGER], "what was not run as a whole is not recorded as applied"

@@ -120,7 +120,7 @@ def test_the_text_behind_a_hidden_value_is_left() -> None:
 @given(st.text(), st.text())
 def test_any_text_makes_one_json_line(message: str, value: str) -> None:
     record = log.logger.makeRecord("ingestion", logging.INFO, "", 0, message, (), None, extra={"fields": {"it": value}})
-    formatted = log._MachineFormatter().format(record)
+    formatted = log._JsonFormatter().format(record)
     assert "\n" not in formatted
     assert json.loads(formatted)["it"] == log.redact(value)
 
