@@ -246,7 +246,7 @@ def test_a_stale_dataset_is_reported(settings: Settings, landing: Landing, hook:
         assert runner.run(settings, "ingest").exit_code == 0
     (body,) = [request.json for request in hook.requests]
     assert (body["kind"], body["topic"]) == ("stale", "stale/sleep")
-    assert body["summary"] == "sleep: no file for 37 h (36 h allowed)"
+    assert body["summary"] == "sleep: no new file for 37 h (36 h allowed)"
     hook.requests.clear()
     landing.put("sleep_2.csv", sleep(2))
     runner.run(settings, "ingest")
