@@ -267,7 +267,7 @@ def bug(house: House) -> None:
         except KeyError as exc:
             raise ValueError(f"{USER}: {VALUE} {PASSWORD} {HOOK_PATH}") from exc
 
-    house.monkeypatch.setattr("ingestion.runner.ingest", broken)
+    house.monkeypatch.setattr("ingestion.steps.ingest", broken)
     house.run("ingest", code=70)
     house.run("ingest", "--log-format", "text", code=70)
 

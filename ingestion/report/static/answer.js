@@ -36,7 +36,7 @@ function headline(counts, total) {
     title.append(
       el("span", null, el("em.good", null, number.format(keeping)), ` of ${plural(compared, "participant")} ${keeping === 1 ? "keeps" : "keep"} up,`),
       " ",
-      el("span", null, el(fading ? "em.bad" : "em.good", null, fading ? number.format(fading) : "none"), fading === 1 ? " has fallen behind" : " have fallen behind"),
+      el("span", null, el(fading ? "em.bad" : "em.good", null, fading ? number.format(fading) : "none"), fading === 1 ? " does not" : fading ? " do not" : " is falling behind"),
     );
   return title;
 }

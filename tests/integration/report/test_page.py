@@ -211,7 +211,7 @@ def test_the_page_works_with_the_keyboard_alone(study: Study, opened: Open) -> N
     expect(page.locator("#participant-title")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Shift+Tab")
-    assert page.evaluate("document.activeElement.textContent.includes('Before')")
+    assert page.evaluate("document.activeElement.textContent.includes('Previous')")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -265,19 +265,19 @@ def test_rows_in_quarantine_are_counted_by_reason(study: Study, opened: Open) ->
     assert "many" not in study.report.read_text(encoding="utf-8").split("<script>")[0]
 
 
-EVERYTHING_GONE = """
+NO_DATA = """
 truncate marts.fct_user_day, marts.fct_user_status, marts.rpt_cohort_engagement, marts.rpt_cohort_retention,
     marts.fct_data_quality;
 truncate ops.raw_ingest_manifest, ops.rejected_rows;
 """
-ONE_DAY_OF_ONE = (
-    EVERYTHING_GONE
+ONE_INCOMPLETE_DAY = (
+    NO_DATA
     + """
 insert into marts.fct_user_day (user_id, activity_date, has_record, is_partial_day, is_valid_day, invalid_reason, steps)
 values (1, '2026-04-01', true, true, false, 'partial_day', 90000);
 """
 )
-ALL_BUT_ONE_GONE = """
+ONE_PARTICIPANT = """
 delete from marts.fct_user_day where user_id <> (select min(user_id) from marts.fct_user_status);
 delete from marts.fct_user_status where user_id <> (select min(user_id) from marts.fct_user_status);
 """
@@ -295,7 +295,7 @@ from generate_series(1, 3000) as u, generate_series(0, 1) as w;
 
 
 def test_an_empty_database_has_no_answer_yet(changed: Changed, opened: Open) -> None:
-    _, path = changed(EVERYTHING_GONE)
+    _, path = changed(NO_DATA)
     page = opened(path)
     expect(page.locator("h1")).to_have_text("No answer yet")
     expect(page.locator("#participants")).to_contain_text("no participants yet")
@@ -304,7 +304,7 @@ def test_an_empty_database_has_no_answer_yet(changed: Changed, opened: Open) -> 
 
 
 def test_one_participant_with_one_incomplete_day(changed: Changed, opened: Open) -> None:
-    _, path = changed(ONE_DAY_OF_ONE)
+    _, path = changed(ONE_INCOMPLETE_DAY)
     page = opened(path)
     expect(page.locator("h1")).to_have_text("No answer yet")
     page.locator("a.row").click()
@@ -312,7 +312,7 @@ def test_one_participant_with_one_incomplete_day(changed: Changed, opened: Open)
 
 
 def test_one_participant(changed: Changed, opened: Open) -> None:
-    _, path = changed(ALL_BUT_ONE_GONE)
+    _, path = changed(ONE_PARTICIPANT)
     page = opened(path)
     assert len(participants_shown(page)) == 1
     page.locator("a.row").click()
