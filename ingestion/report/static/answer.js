@@ -52,7 +52,7 @@ function lead(counts, before, hadBefore) {
   let text = parts.length ? `${parts.join(", ")}. ` : "";
   if (hadBefore) {
     const then = before[2] + before[3] + before[4];
-    text += fading === then ? "The total is the same as a week before. " : `A week before, the total was ${number.format(then)}. `;
+    text += fading === then ? "The number was the same a week before." : `A week before, ${number.format(then)} did not keep up.`;
   }
   return text;
 }

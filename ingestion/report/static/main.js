@@ -83,9 +83,9 @@ function recolour() {
 }
 
 function showFoot(foot) {
-  const who = report.hasUserIds
+  const privacy = report.hasUserIds
     ? "This report shows user ids. Protect this file as you protect the data."
-    : "Each participant has a pseudonym, the same in every report. Pseudonyms are not anonymous: protect this file as you protect the data.";
+    : "Each participant has a pseudonym, the same in every report. Pseudonyms do not make the data anonymous: protect this file as you protect the data.";
   foot.append(
     el(
       "details.how",
@@ -101,7 +101,7 @@ function showFoot(foot) {
         el("li", null, "The figures are not adjusted for weekdays or seasons. With few participants, shares vary a lot by chance."),
       ),
     ),
-    el("p", null, who),
+    el("p", null, privacy),
     el("p", null, `Written ${when(report.writtenAt)} by wearables-pipeline ${report.version}. This page makes no network requests. Charts: Apache ECharts.`),
   );
 }

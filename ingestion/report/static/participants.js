@@ -27,7 +27,7 @@ function showParticipants(section) {
     space: el("ul.rows-space", { "aria-label": "Participants" }),
     months: el("canvas.months", { "aria-hidden": "true" }),
     summary: el("p.note", { id: "shown", role: "status" }),
-    made: new Map(),
+    shown: new Map(),
   };
   rows.scroller.append(rows.space);
   section.append(
@@ -131,33 +131,33 @@ function shownDays() {
 }
 
 function renderRows(fromScratch = false) {
-  const { scroller, space, made, months } = rows;
+  const { scroller, space, shown, months } = rows;
   if (!scroller.clientWidth) return;
   const height = rowHeight();
   const [from, to] = shownDays();
   const c = colours();
   const hadFocus = fromScratch === true && scroller.contains(document.activeElement);
   if (fromScratch === true) {
-    made.forEach((row) => row.remove());
-    made.clear();
+    shown.forEach((row) => row.remove());
+    shown.clear();
     drawMonths(months, from, to, c);
   }
   space.style.height = `${Math.max(view.list.length * height, 1)}px`;
   space.classList.toggle("is-tall", height > 40);
   const first = Math.max(Math.floor(scroller.scrollTop / height) - 4, 0);
   const last = Math.min(Math.ceil((scroller.scrollTop + scroller.clientHeight) / height) + 4, view.list.length) - 1;
-  for (const [place, row] of made) {
+  for (const [place, row] of shown) {
     if ((place < first || place > last) && !row.contains(document.activeElement)) {
       row.remove();
-      made.delete(place);
+      shown.delete(place);
     }
   }
   let after = null;
   for (let place = first; place <= last; place++) {
-    let row = made.get(place);
+    let row = shown.get(place);
     if (!row) {
       row = participantRow(view.list[place], place, height);
-      made.set(place, row);
+      shown.set(place, row);
       // in list order, for screen readers and the Tab key
       if (after) after.after(row);
       else space.prepend(row);
@@ -165,7 +165,7 @@ function renderRows(fromScratch = false) {
     }
     after = row;
   }
-  if (hadFocus) made.get(view.focus)?.firstChild.focus({ preventScroll: true });
+  if (hadFocus) shown.get(view.focus)?.firstChild.focus({ preventScroll: true });
   if (!view.list.length && !space.children.length) space.append(el("li.nobody", null, "No participant matches. Select Show all to clear the filters."));
   else if (view.list.length) space.querySelector(".nobody")?.remove();
 }
@@ -208,13 +208,13 @@ function moveByKeys(event) {
 
 function focusRow(place) {
   const height = rowHeight();
-  const { scroller, made } = rows;
-  made.get(view.focus)?.firstChild.setAttribute("tabindex", "-1");
+  const { scroller, shown } = rows;
+  shown.get(view.focus)?.firstChild.setAttribute("tabindex", "-1");
   view.focus = place;
   if (place * height < scroller.scrollTop) scroller.scrollTop = place * height;
   if ((place + 1) * height > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = (place + 1) * height - scroller.clientHeight;
   renderRows();
-  const link = made.get(place)?.firstChild;
+  const link = shown.get(place)?.firstChild;
   link?.setAttribute("tabindex", "0");
   link?.focus({ preventScroll: true });
 }
