@@ -1,4 +1,4 @@
-"""Measures the report on the embedded server: time and memory to write it, its size, and how soon a browser shows it.
+"""Measure the report on the embedded server: time and memory to write it, its size, and the time to open it.
 
 Usage: python -m scripts.bench_report [--users 10000] [--days 365] [--keep] [--again]
 """
@@ -23,50 +23,50 @@ BUILD = ROOT / "build" / "bench_report"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
-# levels, spreads, trends and wear differ by person; a device in a drawer has days of 0, and days without a record
+# levels, spreads, trends and wear differ by participant; a device that is not worn has days of 0 steps or no record
 ACTIVITY = """
 insert into raw.daily_activity (
     user_id, activity_date, total_steps, total_distance, very_active_minutes, fairly_active_minutes,
     lightly_active_minutes, sedentary_minutes, calories
 )
 select
-    4000000000 + person, date '2025-01-01' + day, steps, steps * 0.0007, 20, 10, 200, 700, 1500 + steps / 20
-from generate_series(1, {users}) as person
+    4000000000 + participant, date '2025-01-01' + day, steps, steps * 0.0007, 20, 10, 200, 700, 1500 + steps / 20
+from generate_series(1, {users}) as participant
 cross join generate_series(0, {days} - 1) as day
 cross join lateral (
     select
         case
-            when random() < (person % 5) * 0.05 then 0
+            when random() < (participant % 5) * 0.05 then 0
             else least(
-                (3000 + person % 7000) * (1 - (person % 3) * day * 0.0005)
+                (3000 + participant % 7000) * (1 - (participant % 3) * day * 0.0005)
                 * exp(0.4 * random_normal()), 60000
             )::int
         end as steps
-    where day < {days} - 60 * (person % 10 = 0)::int and (random() > 0.03)
+    where day < {days} - 60 * (participant % 10 = 0)::int and (random() > 0.03)
 ) as measured
 """
 SLEEP = """
 insert into raw.sleep (user_id, sleep_day, total_sleep_records, total_minutes_asleep, total_time_in_bed)
-select 4000000000 + person, date '2025-01-01' + day, 1, asleep, asleep + 30
-from generate_series(2, {users}, 2) as person
+select 4000000000 + participant, date '2025-01-01' + day, 1, asleep, asleep + 30
+from generate_series(2, {users}, 2) as participant
 cross join generate_series(0, {days} - 1) as day
 cross join lateral (select 300 + 0 * day + (random() * 240)::int as asleep) as measured
 """
 
 
 def build_marts(database: Database, users: int, days: int) -> None:
-    """Load so many people and build the marts, as a run does."""
+    """Generate a study and build its marts as a run does."""
     settings = Settings(database=database, reports_kept=0)
     migrate.migrate(db.create_engine(settings))
     connection = psycopg2.connect(database.dsn)
     connection.autocommit = True
     with contextlib.closing(connection), connection.cursor() as cursor:
         cursor.execute("select setseed(0.5)")
-        for source, statement in (("daily_activity", ACTIVITY), ("sleep", SLEEP)):
+        for dataset, statement in (("daily_activity", ACTIVITY), ("sleep", SLEEP)):
             cursor.execute(
                 "insert into ops.raw_ingest_manifest (source_filename, checksum, status, source, size_bytes) "
                 "values (%s, gen_random_uuid(), 'loaded', %s, 0) returning file_id",
-                (f"{source}.csv", source),
+                (f"{dataset}.csv", dataset),
             )
             ((file_id,),) = cursor.fetchall()
             cursor.execute(f"set ingest.file_id = {file_id}")
@@ -83,7 +83,7 @@ def build_marts(database: Database, users: int, days: int) -> None:
 
 
 def write(database: Database, path: Path) -> tuple[float, int]:
-    """Write the report in a process of its own, for its peak of memory: (seconds, bytes)."""
+    """Write the report in a process of its own. Return the seconds and the peak memory in bytes."""
     environment = {**os.environ, **database.environment}
     begin = time.perf_counter()
     subprocess.run(
@@ -93,7 +93,7 @@ def write(database: Database, path: Path) -> tuple[float, int]:
 
 
 def show(path: Path) -> None:
-    """Print how soon a browser shows it, and goes on from there."""
+    """Print how fast a browser opens and filters the report."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  (a development dependency)
 
     chromium = next(found for name in CHROMIUM if (found := shutil.which(name)))
@@ -107,7 +107,7 @@ def show(path: Path) -> None:
         for name, act in {
             "filter": "document.querySelector('.chip').click()",
             "scroll": "document.querySelector('.rows').scrollTop = 1e5",
-            "person": "document.querySelector('a.row').click()",
+            "participant": "document.querySelector('a.row').click()",
             "back": "history.back()",
         }.items():
             timings[name] = page.evaluate(
@@ -120,12 +120,12 @@ def show(path: Path) -> None:
 
 
 def main() -> int:
-    """Measure and print."""
+    """Run the measurements and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=365)
-    parser.add_argument("--keep", action="store_true", help="keep the database's folder")
-    parser.add_argument("--again", action="store_true", help="measure on the folder that was kept")
+    parser.add_argument("--keep", action="store_true", help="keep the folder of the database")
+    parser.add_argument("--again", action="store_true", help="measure in the folder that was kept")
     options = parser.parse_args()
     if not options.again:
         shutil.rmtree(BUILD, ignore_errors=True)
@@ -137,8 +137,8 @@ def main() -> int:
         path = BUILD / "report.html"
         seconds, memory = write(database, path)
         print(
-            f"{options.users:,} users x {options.days} days: written in {seconds:.1f} s with a peak of "
-            f"{memory / 1e6:.0f} MB, {path.stat().st_size / 1e6:.1f} MB",
+            f"{options.users:,} participants x {options.days} days: {path.stat().st_size / 1e6:.1f} MB, written in "
+            f"{seconds:.1f} s with a peak memory of {memory / 1e6:.0f} MB",
             flush=True,
         )
         show(path)

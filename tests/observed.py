@@ -1,4 +1,4 @@
-"""A whole run that a collector of OpenTelemetry and a server of OpenLineage were told of."""
+"""A whole run that sends telemetry to a collector and lineage to a catalogue."""
 
 import json
 import os
@@ -24,13 +24,13 @@ PLANTED = (str(USER), PASSWORD, TOKEN, API_KEY, VALUE)
 TRACE, PARENT_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT_RUN = "3bb703d1-09c1-4a42-8da5-35a0b3216072"
 
-# how a server behaves that is of no use; nobody listens where it is down
+# servers that fail; for "down" no server listens
 ANSWERS = {"down": Answer(), "hangs": Answer(after=5), "500": Answer(500)}
 
 
 @dataclass(frozen=True)
-class Told:
-    """A run, what was logged of it, and what was sent of it."""
+class ObservedRun:
+    """A run, its log, and the servers that received its telemetry and lineage."""
 
     settings: Settings
     run: RunResult
@@ -40,14 +40,16 @@ class Told:
 
 
 @contextmanager
-def whole_run(database: Database, folder: Path) -> Iterator[Told]:
-    """A run on files good and bad, one of a person's own, as a part of what an orchestrator does."""
+def whole_run(database: Database, folder: Path) -> Iterator[ObservedRun]:
+    """Run on good and bad files, some in the folder of one participant, as part of an orchestrator's run."""
     landing = folder / "landing"
-    mine = landing / f"user_id={USER}"
-    mine.mkdir(parents=True)
+    folder_of_user = landing / f"user_id={USER}"
+    folder_of_user.mkdir(parents=True)
     (landing / "daily_activity.csv").write_bytes(activity(USER, 2))
-    (mine / "sleep.csv").write_bytes(sleep(USER, 2) + f"{USER},4/13/2016,1,{VALUE} {USER},346\n".encode())
-    (mine / "sleep_2.csv").write_text(SLEEP_HEADER.replace("SleepDay", "Night") + f"\n{USER},4/12/2016,1,2,3\n")
+    (folder_of_user / "sleep.csv").write_bytes(sleep(USER, 2) + f"{USER},4/13/2016,1,{VALUE} {USER},346\n".encode())
+    (folder_of_user / "sleep_2.csv").write_text(
+        SLEEP_HEADER.replace("SleepDay", "Night") + f"\n{USER},4/12/2016,1,2,3\n"
+    )
     with serve(Service()) as collector, serve(Service()) as catalogue:
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
@@ -74,4 +76,6 @@ def whole_run(database: Database, folder: Path) -> Iterator[Told]:
             before = dict(os.environ)
             run = runner.run(settings)
             assert dict(os.environ) == before
-        yield Told(settings, run, [json.loads(line) for line in lines.getvalue().splitlines()], collector, catalogue)
+        yield ObservedRun(
+            settings, run, [json.loads(line) for line in lines.getvalue().splitlines()], collector, catalogue
+        )

@@ -91,7 +91,7 @@ class Reporter(Observer):
         self._delivery = Delivery()
         self._pipeline: _JobRun
         self._step: Step
-        self._step_work: _JobRun | None = None
+        self._step_run: _JobRun | None = None
         self._files: dict[str, list[FileResult]] = {}
         self._nodes: list[NodeResult] = []
 
@@ -100,7 +100,7 @@ class Reporter(Observer):
         self._send(self._pipeline, _STARTED, run.started_at)
 
     def step_started(self, step: Step) -> None:
-        self._step, self._step_work = step, None
+        self._step, self._step_run = step, None
         self._files, self._nodes = {}, []
 
     def file_ended(self, file: FileResult) -> None:
@@ -109,11 +109,11 @@ class Reporter(Observer):
             self._files.setdefault(file.dataset, []).append(file)
 
     def models_built(self, nodes: list[NodeResult]) -> None:
-        work = self._begin_step()
+        job_run = self._begin_step()
         self._nodes = nodes
         for node in nodes:
             if node.resource_type == "model" and node.started_at:
-                model = self._part(work, node.name, "MODEL", node.started_at)
+                model = self._part(job_run, node.name, "MODEL", node.started_at)
                 ended_at = node.started_at + timedelta(milliseconds=node.duration_ms)
                 inputs = self._datasets.read(node)
                 self._send(model, _STARTED, node.started_at, inputs)
@@ -123,29 +123,29 @@ class Reporter(Observer):
                     self._send(model, _COMPLETE, ended_at, inputs, self._datasets.built(node))
 
     def step_ended(self, step: Step, error: BaseException | None) -> None:
-        if self._step_work is None and not error:
+        if self._step_run is None and not error:
             # the step did nothing; an event without datasets would look as if the job no longer had any
             return
-        work = self._begin_step()
+        job_run = self._begin_step()
         outcome = _outcome_of(error, summary_of(error) if error else None)
         # bad files of one dataset do not fail another; any other error may have interrupted every dataset
         others = _COMPLETE if isinstance(error, BadDataError) else outcome
         for dataset, files in self._files.items():
             refused = next((file for file in files if file.status == "refused"), None)
             own = _Outcome(RunState.FAIL, f"{refused.filename}: {refused.reason}") if refused else others
-            self._send_dataset(work, dataset, files, own)
+            self._send_dataset(job_run, dataset, files, own)
         ended_at = step.started_at + timedelta(milliseconds=step.duration_ms or 0)
-        self._send(work, outcome, ended_at, self._datasets.tested(self._nodes))
+        self._send(job_run, outcome, ended_at, self._datasets.tested(self._nodes))
 
     def _send_dataset(self, step: _JobRun, dataset: str, files: Sequence[FileResult], outcome: _Outcome) -> None:
         """Send the events of one dataset. In one event for all, every table would seem to depend on every file."""
         begun = [file.started_at or self._step.started_at for file in files]
         ended = [at + timedelta(milliseconds=file.duration_ms or 0) for at, file in zip(begun, files, strict=True)]
-        work = self._part(step, dataset, "TASK", min(begun))
+        job_run = self._part(step, dataset, "TASK", min(begun))
         inputs = self._datasets.files(files)
         loaded = [file for file in files if file.status != "refused"]
-        self._send(work, _STARTED, min(begun), inputs)
-        self._send(work, outcome, max(ended), inputs, [self._datasets.loaded(dataset, loaded)] if loaded else [])
+        self._send(job_run, _STARTED, min(begun), inputs)
+        self._send(job_run, outcome, max(ended), inputs, [self._datasets.loaded(dataset, loaded)] if loaded else [])
 
     def run_ended(self, run: RunResult) -> None:
         ended_at = run.started_at + timedelta(seconds=run.duration_seconds)
@@ -153,10 +153,10 @@ class Reporter(Observer):
         self._delivery.finish()
 
     def _begin_step(self) -> _JobRun:
-        if self._step_work is None:
-            self._step_work = self._part(self._pipeline, self._step.name, "TASK", self._step.started_at)
-            self._send(self._step_work, _STARTED, self._step.started_at)
-        return self._step_work
+        if self._step_run is None:
+            self._step_run = self._part(self._pipeline, self._step.name, "TASK", self._step.started_at)
+            self._send(self._step_run, _STARTED, self._step.started_at)
+        return self._step_run
 
     def _part(self, whole: _JobRun, name: str, kind: str, started_at: datetime) -> _JobRun:
         run_id = str(generate_new_uuid(started_at))
@@ -164,7 +164,7 @@ class Reporter(Observer):
 
     def _send(
         self,
-        work: _JobRun,
+        job_run: _JobRun,
         outcome: _Outcome,
         at: datetime,
         inputs: Sequence[InputDataset] = (),
@@ -173,21 +173,21 @@ class Reporter(Observer):
         run_facets: dict[str, RunFacet] = {
             "processing_engine": processing_engine_run.ProcessingEngineRunFacet(__version__, _PIPELINE)
         }
-        if work.parent:
-            run_facets["parent"] = _parent_facet(work.parent)
+        if job_run.parent:
+            run_facets["parent"] = _parent_facet(job_run.parent)
         if outcome.message:
             message = without_user_id(log.redact(outcome.message))
             run_facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(message, "PYTHON")
-        integration = "DBT" if work.kind == "MODEL" else "WEARABLES_PIPELINE"
+        integration = "DBT" if job_run.kind == "MODEL" else "WEARABLES_PIPELINE"
         job_facets: dict[str, JobFacet] = {
-            "jobType": job_type_job.JobTypeJobFacet("BATCH", integration, jobType=work.kind)
+            "jobType": job_type_job.JobTypeJobFacet("BATCH", integration, jobType=job_run.kind)
         }
         self._delivery.send(
             RunEvent(
                 eventType=outcome.state,
                 eventTime=at.astimezone(UTC).isoformat(),
-                run=Run(work.run_id, run_facets),
-                job=Job(work.namespace, work.name, job_facets),
+                run=Run(job_run.run_id, run_facets),
+                job=Job(job_run.namespace, job_run.name, job_facets),
                 inputs=list(inputs),
                 outputs=list(outputs),
             )

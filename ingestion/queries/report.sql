@@ -87,7 +87,7 @@ group by source, status
 order by source, status;
 
 -- name: latest_files()
--- refused files first: somebody has to act on them
+-- refused files first, because they need attention
 select
     source_filename as name,
     source as dataset,

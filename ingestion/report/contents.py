@@ -70,7 +70,7 @@ class Contents:
         facts = self.facts if self._with_user_ids else _without_user_ids(self.facts, names.keys())
         return {
             **facts,
-            "people": self._columns_of(participants, names),
+            "participants": self._columns_of(participants, names),
             "blocks": self.packer.block_sizes if self.packer else [],
         }
 

@@ -10,20 +10,20 @@ from ingestion.observers import Observer
 __all__ = ["observers_of"]
 
 
-def observers_of(wanted: Telemetry) -> list[Observer]:
+def observers_of(telemetry: Telemetry) -> list[Observer]:
     """Return the observer that reports a run to OpenTelemetry, or none if telemetry is off.
 
     Arguments:
-        wanted: the signals to send.
+        telemetry: the signals to send.
 
     """
-    if not wanted.is_wanted:
+    if not telemetry.is_wanted:
         return []
-    log.hide(wanted.secrets)
+    log.hide(telemetry.secrets)
     try:
         from ingestion.telemetry.reporter import Reporter  # noqa: PLC0415  (the libraries take a fifth of a second)
 
-        return [Reporter(wanted)]
+        return [Reporter(telemetry)]
     except Exception as exc:  # noqa: BLE001  (a bad setting of the libraries must not stop a run)
         log.event(f"no telemetry: {type(exc).__name__}: {exc}", level=log.WARNING)
         return []

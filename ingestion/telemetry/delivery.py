@@ -28,26 +28,26 @@ class Delivery:
     They are not global, so other libraries in the process do not start to report.
 
     Arguments:
-        wanted: the signals to send.
+        telemetry: the signals to send.
 
     Raises:
         Exception: the libraries cannot read the value of a variable.
 
     """
 
-    def __init__(self, wanted: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry) -> None:
         self._warn = log.log_first_warning("opentelemetry", "telemetry is not delivered")
         self._providers: list[TracerProvider | MeterProvider] = []
         resource = _resource()
         self.tracers: AnyTracerProvider = NoOpTracerProvider()
         self.meters: AnyMeterProvider = NoOpMeterProvider()
-        if exporters := self._exporters("traces", wanted.traces):
+        if exporters := self._exporters("traces", telemetry.traces):
             tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
             for exporter in exporters:
                 tracers.add_span_processor(BatchSpanProcessor(exporter))
             self._providers.append(tracers)
             self.tracers = tracers
-        if exporters := self._exporters("metrics", wanted.metrics):
+        if exporters := self._exporters("metrics", telemetry.metrics):
             meters = MeterProvider(
                 [PeriodicExportingMetricReader(exporter) for exporter in exporters],
                 resource=resource,
@@ -74,27 +74,27 @@ class Delivery:
         except Exception as exc:  # noqa: BLE001  (the telemetry is lost, and the run continues)
             self._warn(f"telemetry was not delivered: {type(exc).__name__}: {exc}")
 
-    def _exporters(self, signal: str, wanted: Signal) -> list[Any]:
+    def _exporters(self, kind: str, signal: Signal) -> list[Any]:
         exporters = []
-        for name in wanted.exporters:
-            found = _OTLP.get(wanted.protocol.strip().lower(), wanted.protocol) if name == "otlp" else name
-            points = entry_points(group=f"opentelemetry_{signal}_exporter", name=found)
+        for name in signal.exporters:
+            entry_point = _OTLP.get(signal.protocol.strip().lower(), signal.protocol) if name == "otlp" else name
+            points = entry_points(group=f"opentelemetry_{kind}_exporter", name=entry_point)
             if not points:
-                asked = f"otlp by {wanted.protocol}" if name == "otlp" else name
+                exporter = f"otlp by {signal.protocol}" if name == "otlp" else name
                 hint = (
                     "Set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, which collectors accept at port 4318."
                     if name == "otlp"
-                    else f"Set OTEL_{signal.upper()}_EXPORTER to otlp, console or none."
+                    else f"Set OTEL_{kind.upper()}_EXPORTER to otlp, console or none."
                 )
-                log.event(f"no {signal}: there is no exporter for {asked}", level=log.WARNING, hint=hint)
+                log.event(f"no {kind}: there is no exporter for {exporter}", level=log.WARNING, hint=hint)
                 continue
             exporters.append(next(iter(points)).load()())
         return exporters
 
 
 def _resource() -> Resource:
-    given = Resource.create()
-    own = {SERVICE_VERSION: str(given.attributes.get(SERVICE_VERSION, __version__))}
-    if str(given.attributes[SERVICE_NAME]).startswith("unknown_service"):
-        own[SERVICE_NAME] = "wearables-pipeline"
-    return given.merge(Resource(own))
+    configured = Resource.create()
+    defaults = {SERVICE_VERSION: str(configured.attributes.get(SERVICE_VERSION, __version__))}
+    if str(configured.attributes[SERVICE_NAME]).startswith("unknown_service"):
+        defaults[SERVICE_NAME] = "wearables-pipeline"
+    return configured.merge(Resource(defaults))

@@ -33,16 +33,16 @@ class Reporter(Observer):
     """Reports a run to OpenTelemetry.
 
     Arguments:
-        wanted: the signals to send.
+        telemetry: the signals to send.
 
     """
 
-    def __init__(self, wanted: Telemetry) -> None:
-        self._delivery = Delivery(wanted)
-        self._parent = TraceContextTextMapPropagator().extract(wanted.parent)
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._delivery = Delivery(telemetry)
+        self._parent = TraceContextTextMapPropagator().extract(telemetry.parent)
         self._tracer = self._delivery.tracers.get_tracer(_SCOPE, __version__)
-        self._logged = ExitStack()
-        self._step_logged = ExitStack()
+        self._run_log_fields = ExitStack()
+        self._step_log_fields = ExitStack()
         self._run: Span
         self._step: Span
         meter = self._delivery.meters.get_meter(_SCOPE, __version__)
@@ -64,7 +64,7 @@ class Reporter(Observer):
             run.started_at,
             {"pipeline.run.id": str(run.run_id), "pipeline.command": run.command},
         )
-        self._logged = _bind_log_to(self._run)
+        self._run_log_fields = _bind_log_to(self._run)
 
     def run_died(self, run_id: str) -> None:
         self._run.add_event("pipeline.run.died", {"pipeline.run.id": run_id})
@@ -73,10 +73,10 @@ class Reporter(Observer):
     def step_started(self, step: Step) -> None:
         attributes: _Attributes = {"pipeline.step.name": step.name, "pipeline.step.attempt": step.attempt}
         self._step = self._start(f"step {step.name}", set_span_in_context(self._run), step.started_at, attributes)
-        self._step_logged = _bind_log_to(self._step)
+        self._step_log_fields = _bind_log_to(self._step)
 
     def step_ended(self, step: Step, error: BaseException | None) -> None:
-        self._step_logged.close()
+        self._step_log_fields.close()
         self._step.set_attributes(
             _without_none(
                 {
@@ -149,7 +149,7 @@ class Reporter(Observer):
         span.end(_nanoseconds(started_at, node.duration_ms))
 
     def run_ended(self, run: RunResult) -> None:
-        self._logged.close()
+        self._run_log_fields.close()
         outcome = {"pipeline.command": run.command, "pipeline.outcome": "failure" if run.error else "success"}
         outcome |= _error_type(run.error)
         self._runs.add(1, outcome)

@@ -1,4 +1,4 @@
-"""What several modules look at: the rows of a test's database, and a whole run, which takes long to make."""
+"""Fixtures of several modules: the rows of a test's database, and a whole run, which is slow."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from sqlalchemy import Engine
 from ingestion import db
 from ingestion.config import Database
 from tests.conftest import create_database, drop_database
-from tests.observed import Told, whole_run
+from tests.observed import ObservedRun, whole_run
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
 def rows(engine: Engine) -> Rows:
-    """Ask the test's database."""
+    """Query the database of the test."""
 
     def rows(query: str) -> list[tuple[Any, ...]]:
         with db.session(engine) as connection, connection.cursor() as cursor:
@@ -28,9 +28,11 @@ def rows(engine: Engine) -> Rows:
 
 
 @pytest.fixture(scope="session")
-def told(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """A whole run, and what was told of it."""
-    database = create_database(server, f"told_{os.getpid()}", f"template {template.parameters['dbname']}")
-    with whole_run(database, tmp_path_factory.mktemp("told")) as told:
-        yield told
+def observed_run(
+    server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ObservedRun]:
+    """A whole run with its telemetry and lineage."""
+    database = create_database(server, f"observed_{os.getpid()}", f"template {template.parameters['dbname']}")
+    with whole_run(database, tmp_path_factory.mktemp("observed")) as observed_run:
+        yield observed_run
     drop_database(server, database)

@@ -1,4 +1,4 @@
-"""The events that a run sends to OpenLineage. A catalogue that fails changes nothing."""
+"""A catalogue receives the lineage of a run, and a catalogue that fails does not change the run."""
 
 import importlib
 import inspect
@@ -23,7 +23,7 @@ from ingestion.lineage import datasets
 from ingestion.results import Counts, FileResult
 from tests.drops import sleep
 from tests.listeners import Answer, Service, serve
-from tests.observed import ANSWERS, API_KEY, PARENT_RUN, PLANTED, Told
+from tests.observed import ANSWERS, API_KEY, PARENT_RUN, PLANTED, ObservedRun
 
 JOB = "wearables-pipeline"
 
@@ -41,7 +41,7 @@ FACETS = {
 
 @pytest.fixture
 def configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Configured:
-    """Settings with lineage, as the process's environment has it."""
+    """Return settings with lineage from these variables."""
 
     def configured(**variables: str) -> Settings:
         for name, value in variables.items():
@@ -52,7 +52,7 @@ def configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Configure
 
 
 def events_of(catalogue: Service) -> Events:
-    """The events by job and state."""
+    """Return the events by job and state."""
     events: Events = defaultdict(dict)
     for body in catalogue.bodies("/api/v1/lineage"):
         event = json.loads(body)
@@ -64,8 +64,8 @@ def names(event: Event, which: str) -> set[str]:
     return {dataset["name"] for dataset in event[which]}
 
 
-def test_each_event_is_one_that_the_client_itself_would_build(told: Told) -> None:
-    bodies = told.catalogue.bodies("/api/v1/lineage")
+def test_each_event_fits_the_classes_of_the_client(observed_run: ObservedRun) -> None:
+    bodies = observed_run.catalogue.bodies("/api/v1/lineage")
     assert len(bodies) > 50
     for body in bodies:
         event = json.loads(body)
@@ -91,8 +91,8 @@ def check_facets(*facets: dict[str, dict[str, Any]]) -> None:
         FACETS[facet.pop("_schemaURL").rpartition("/")[2]](**facet)
 
 
-def test_runs_begin_and_end_and_say_whose_part_they_are(told: Told) -> None:
-    events = events_of(told.catalogue)
+def test_each_job_starts_and_ends_and_names_its_parent(observed_run: ObservedRun) -> None:
+    events = events_of(observed_run.catalogue)
     assert {name: set(states) for name, states in events.items() if "dbt_build." not in name} == {
         JOB: {"START", "FAIL"},
         f"{JOB}.ingest": {"START", "FAIL"},
@@ -100,7 +100,7 @@ def test_runs_begin_and_end_and_say_whose_part_they_are(told: Told) -> None:
         f"{JOB}.ingest.daily_activity": {"START", "COMPLETE"},
         f"{JOB}.dbt_build": {"START", "COMPLETE"},
     }
-    assert events[JOB]["START"]["run"]["runId"] == str(told.run.run_id)
+    assert events[JOB]["START"]["run"]["runId"] == str(observed_run.run.run_id)
     for name, states in events.items():
         (run_id,) = {event["run"]["runId"] for event in states.values()}
         assert UUID(run_id)
@@ -111,25 +111,25 @@ def test_runs_begin_and_end_and_say_whose_part_they_are(told: Told) -> None:
             parent = event["run"]["facets"]["parent"]
             assert parent["root"]["run"]["runId"] == PARENT_RUN
             above = name.rpartition(".")[0]
-            expected = events_of(told.catalogue)[above]["START"]["run"]["runId"] if above else PARENT_RUN
+            expected = events_of(observed_run.catalogue)[above]["START"]["run"]["runId"] if above else PARENT_RUN
             assert parent["run"]["runId"] == expected
 
 
-def test_an_ingest_leads_from_its_files_to_its_table(told: Told) -> None:
-    event = events_of(told.catalogue)[f"{JOB}.ingest.daily_activity"]["COMPLETE"]
+def test_an_ingest_connects_files_to_their_table(observed_run: ObservedRun) -> None:
+    event = events_of(observed_run.catalogue)[f"{JOB}.ingest.daily_activity"]["COMPLETE"]
     (file,), (table,) = event["inputs"], event["outputs"]
-    assert (file["namespace"], file["name"]) == ("file", f"{told.settings.landing_zone}/daily_activity.csv")
+    assert (file["namespace"], file["name"]) == ("file", f"{observed_run.settings.landing_zone}/daily_activity.csv")
     assert file["inputFacets"]["inputStatistics"]["rowCount"] == 2
     assert file["inputFacets"]["inputStatistics"]["size"] > 100
     assert table["namespace"].startswith("postgres://")
-    assert table["name"] == f"{told.settings.known_database.parameters['dbname']}.raw.daily_activity"
+    assert table["name"] == f"{observed_run.settings.known_database.parameters['dbname']}.raw.daily_activity"
     assert table["outputFacets"]["outputStatistics"]["rowCount"] == 2
     fields = {field["name"]: field["type"] for field in table["facets"]["schema"]["fields"]}
     assert fields["user_id"] == "bigint"
 
 
-def test_rows_and_files_that_were_refused_are_told_with_the_reason(told: Told) -> None:
-    event = events_of(told.catalogue)[f"{JOB}.ingest.sleep"]["FAIL"]
+def test_rejected_rows_and_refused_files_have_a_reason(observed_run: ObservedRun) -> None:
+    event = events_of(observed_run.catalogue)[f"{JOB}.ingest.sleep"]["FAIL"]
     assert event["run"]["facets"]["errorMessage"]["message"].startswith("user_id=***/sleep_2.csv: ")
     assertions = {
         dataset["name"].rpartition("landing/")[2]: dataset["inputFacets"]["dataQualityAssertions"]["assertions"]
@@ -143,23 +143,23 @@ def test_rows_and_files_that_were_refused_are_told_with_the_reason(told: Told) -
     assert event["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == 2
 
 
-def test_what_ingest_writes_is_what_dbt_reads_all_the_way_to_the_marts(told: Told) -> None:
-    events = events_of(told.catalogue)
+def test_lineage_is_unbroken_from_files_to_marts(observed_run: ObservedRun) -> None:
+    events = events_of(observed_run.catalogue)
     written = {
         name: event for states in events.values() for event in states.values() for name in names(event, "outputs")
     }
-    database = told.settings.known_database.parameters["dbname"]
+    database = observed_run.settings.known_database.parameters["dbname"]
     reached, todo = set(), {f"{database}.marts.rpt_cohort_engagement"}
     while todo:
         table = todo.pop()
         reached.add(table)
         todo |= names(written[table], "inputs") - reached if table in written else set()
-    assert f"{told.settings.landing_zone}/daily_activity.csv" in reached
+    assert f"{observed_run.settings.landing_zone}/daily_activity.csv" in reached
     assert f"{database}.raw.sleep" in reached
 
 
-def test_models_have_columns_rows_and_what_tests_found(told: Told) -> None:
-    events = events_of(told.catalogue)
+def test_models_have_columns_rows_and_test_results(observed_run: ObservedRun) -> None:
+    events = events_of(observed_run.catalogue)
     (mart,) = events[f"{JOB}.dbt_build.fct_user_day"]["COMPLETE"]["outputs"]
     assert mart["facets"]["datasetType"]["datasetType"] == "TABLE"
     assert mart["outputFacets"]["outputStatistics"]["rowCount"] > 0
@@ -175,15 +175,15 @@ def test_models_have_columns_rows_and_what_tests_found(told: Told) -> None:
     assert ("unique_grain", True) in {(assertion["assertion"], assertion["success"]) for assertion in found}
 
 
-def test_neither_persons_nor_secrets_leave_the_house(told: Told) -> None:
-    assert {request.headers["authorization"] for request in told.catalogue.requests} == {f"Bearer {API_KEY}"}
-    for request in told.catalogue.requests:
+def test_events_contain_no_personal_data_and_no_secrets(observed_run: ObservedRun) -> None:
+    assert {request.headers["authorization"] for request in observed_run.catalogue.requests} == {f"Bearer {API_KEY}"}
+    for request in observed_run.catalogue.requests:
         for planted in PLANTED:
             assert planted.encode() not in request.body
-    assert API_KEY not in json.dumps(told.lines)
+    assert API_KEY not in json.dumps(observed_run.lines)
 
 
-def test_a_run_that_finds_nothing_new_tells_of_no_datasets(configured: Configured) -> None:
+def test_a_run_without_new_files_sends_no_datasets(configured: Configured) -> None:
     with serve(Service()) as catalogue:
         settings = configured(OPENLINEAGE_URL=catalogue.url)
         Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
@@ -197,7 +197,7 @@ def test_a_run_that_finds_nothing_new_tells_of_no_datasets(configured: Configure
     assert "parent" not in events[JOB]["START"]["run"]["facets"]
 
 
-def test_a_run_that_is_interrupted_is_aborted(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_is_aborted(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_arguments: object, **_options: object) -> None:
         raise Interrupted(15)
 
@@ -213,7 +213,7 @@ def test_a_run_that_is_interrupted_is_aborted(configured: Configured, monkeypatc
 
 
 @pytest.mark.parametrize("kind", ["down", "hangs", "500"])
-def test_a_server_that_fails_costs_seconds_and_nothing_else(
+def test_a_failing_catalogue_only_delays_the_run(
     configured: Configured, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr("ingestion.lineage.delivery._STALLED_SECONDS", 1.0)
@@ -230,7 +230,7 @@ def test_a_server_that_fails_costs_seconds_and_nothing_else(
     assert "lineage" in warning["message"]
 
 
-def test_a_server_that_is_slow_is_waited_for_while_events_arrive(
+def test_the_run_waits_for_a_slow_catalogue_while_events_arrive(
     configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingestion.lineage.delivery._STALLED_SECONDS", 0.5)
@@ -241,7 +241,7 @@ def test_a_server_that_is_slow_is_waited_for_while_events_arrive(
         assert set(events_of(catalogue)[JOB]) == {"START", "COMPLETE"}
 
 
-def test_a_file_of_settings_is_enough_and_its_secrets_are_hidden(
+def test_a_settings_file_is_enough_and_its_secrets_are_hidden(
     configured: Configured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     events, config = tmp_path / "events.json", tmp_path / "openlineage.yml"
@@ -253,7 +253,7 @@ def test_a_file_of_settings_is_enough_and_its_secrets_are_hidden(
     assert log.redact(f"{API_KEY}2") == "***"
 
 
-def test_settings_that_say_nowhere_are_a_warning(configured: Configured, tmp_path: Path) -> None:
+def test_settings_without_a_transport_are_a_warning(configured: Configured, tmp_path: Path) -> None:
     lines = StringIO()
     log.configure("json", lines)
     config = tmp_path / "openlineage.yml"
@@ -262,23 +262,23 @@ def test_settings_that_say_nowhere_are_a_warning(configured: Configured, tmp_pat
     assert "no lineage: ConfigurationError: no setting says where to send events" in lines.getvalue()
 
 
-def test_many_files_are_told_of_as_folders_and_many_folders_as_the_landing_zone(settings: Settings) -> None:
-    told = datasets.Datasets(replace(settings, data_dir="s3://bucket/drops"))
+def test_many_files_are_grouped_by_folder_and_many_folders_as_the_landing_zone(settings: Settings) -> None:
+    described = datasets.Datasets(replace(settings, data_dir="s3://bucket/drops"))
 
     def files(*names: str) -> list[FileResult]:
         return [FileResult(name, "sleep", "loaded", Counts(read=2, loaded=2), size=10) for name in names]
 
-    (one,) = told.files(files("a/sleep.csv"))
+    (one,) = described.files(files("a/sleep.csv"))
     assert (one.namespace, one.name) == ("s3://bucket", "drops/a/sleep.csv")
-    by_folder = told.files(files(*(f"{number % 2}/sleep_{number}.csv" for number in range(101))))
+    by_folder = described.files(files(*(f"{number % 2}/sleep_{number}.csv" for number in range(101))))
     assert [each.name for each in by_folder] == ["drops/0", "drops/1"]
-    (everything,) = told.files(files(*(f"{number}/sleep.csv" for number in range(101))))
+    (everything,) = described.files(files(*(f"{number}/sleep.csv" for number in range(101))))
     assert everything.name == "drops"
     assert everything.inputFacets is not None
     assert everything.inputFacets["inputStatistics"].fileCount == 101  # type: ignore[attr-defined]
 
 
-def test_a_parent_that_cannot_be_one_is_a_warning(configured: Configured) -> None:
+def test_an_invalid_parent_is_a_warning(configured: Configured) -> None:
     lines = StringIO()
     log.configure("json", lines)
     settings = configured(OPENLINEAGE_URL="http://127.0.0.1:9", OPENLINEAGE_PARENT_ID="airflow/nightly")

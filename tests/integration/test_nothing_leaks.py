@@ -1,7 +1,6 @@
-"""No secret and nothing of a person in anything that the pipeline says, stores or sends, whatever fails.
+"""No output of the pipeline contains a secret or personal data, whatever fails.
 
-`FAILURES` is what may go wrong, `OUTPUTS` is where it may be told: a line more in either is a test more, or a place
-more in each of them. Secrets and persons are planted by the fixture `house`.
+Each of `FAILURES` is a test, which searches all of `OUTPUTS`. The fixture `house` plants secrets and personal data.
 """
 
 import json
@@ -24,7 +23,7 @@ from tests.integration.test_runner import process, wait_for
 from tests.listeners import Answer, Request, Service, serve
 
 USER = 4_447_770_123_987
-# what is in rejected fields, columns that are not declared, and rows that are no rows
+# appears in rejected fields, undeclared columns and malformed rows
 NOTE = "Planted Person wrote this"
 VALUE = 918_273_645
 
@@ -42,7 +41,7 @@ SECRETS = {
 }
 SMTP_PASSWORD = "smtp:pass/planted"
 HOOK_PATH = "services/T0PLANTED/B0PLANTED/hookplanted"
-# parts by which each of them would be known
+# parts that would give each of them away, in several encodings
 TRACES = (
     *("data/base", 'pass"w', 'pass\\"w', "w%rd", "w%25rd", "erasure-key-of", "AKIAPLANTED", "secret+planted"),
     *("secret%2Bplanted", "sessionplanted", "plantedSAS", "webhook-token", "github-token", "pass/planted"),
@@ -51,7 +50,7 @@ TRACES = (
 
 
 class Echo(Service):
-    """Refuses everything, and sends back whatever it was sent, as a thoughtless proxy does."""
+    """Rejects each request and returns its contents, as a careless proxy does."""
 
     def answer(self, request: Request) -> Answer:
         headers = "".join(f"<{name}>{value}</{name}>" for name, value in request.headers.items())
@@ -60,7 +59,7 @@ class Echo(Service):
 
 @dataclass
 class House:
-    """A pipeline with secrets in its settings, persons in its data, and somebody who hears its alerts."""
+    """A pipeline with secrets in its settings, personal data in its files, and a receiver of its alerts."""
 
     landing: Landing
     settings: Settings
@@ -70,25 +69,25 @@ class House:
     folder: Path
     hook: Service
     echo: Service
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
     def run(self, *arguments: str, code: int) -> None:
-        """Run a command, and keep what it says."""
+        """Run a command and keep its output."""
         ended = self.invoke(*arguments)
         out = self.capture.readouterr()
-        self.said += [out.out, out.err]
+        self.output += [out.out, out.err]
         assert ended == code, out.err
 
     def set(self, **variables: str) -> None:
         for name, value in variables.items():
             self.monkeypatch.setenv(name, value)
 
-    def drop(self, name: str, *lines: str) -> None:
+    def add_file(self, name: str, *lines: str) -> None:
         self.landing.put(name, "".join(f"{line}\n" for line in lines).encode())
 
 
 @pytest.fixture
-def house(  # noqa: PLR0917  (it is made of all that)
+def house(  # noqa: PLR0917  (each is a fixture)
     landing: Landing,
     settings: Settings,
     invoke: Invoke,
@@ -96,9 +95,9 @@ def house(  # noqa: PLR0917  (it is made of all that)
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> Iterator[House]:
-    # each run has to find out for itself what its secrets are
+    # each run must find its secrets itself
     forget(monkeypatch)
-    # later its settings may lead elsewhere
+    # connect now, because a failure may change the settings
     landing.rows("select 1")
     with serve(Service()) as hook, serve(Echo()) as echo:
         made = House(landing, settings, invoke, monkeypatch, capfd, tmp_path, hook, echo)
@@ -125,7 +124,7 @@ def house(  # noqa: PLR0917  (it is made of all that)
         yield made
 
 
-# what may go wrong --------------------------------------------------------------------------------------------------
+# failures --------------------------------------------------------------------------------------------------
 
 SLEEP = f"{USER},4/12/2016 12:00:00 AM,1,327,346"
 ACTIVITY = f"{USER},4/12/2016,13162,25,13,328,728,1985"
@@ -138,7 +137,7 @@ def refused_connection(house: House) -> None:
 
 
 def refused_password(house: House) -> None:
-    """The server quotes the password that it refuses."""
+    """The server quotes the password that it rejects."""
     with _refusing_server() as port:
         house.set(PGHOST="127.0.0.1", PGPORT=str(port), PGSSLMODE="disable")
         house.run("run", code=78)
@@ -165,7 +164,7 @@ def unknown_option(house: House) -> None:
 
 
 def rejected_rows(house: House) -> None:
-    house.drop(
+    house.add_file(
         "sleep.csv",
         f"{SLEEP_HEADER},Remarks",
         *(f"{USER},4/{day}/2016,1,300,340,{NOTE}" for day in range(1, 25)),
@@ -186,11 +185,11 @@ def rejected_rows(house: House) -> None:
 
 
 def refused_files(house: House) -> None:
-    house.drop("sleep.csv", SLEEP_HEADER, *(f"{USER},{NOTE},1,{VALUE},1" for _ in range(9)))
-    house.drop("sleep_2.csv", SLEEP, *(f"{USER},4/1{day}/2016,1,300,{VALUE}" for day in range(9)))
-    house.drop("sleep_3.csv", SLEEP_HEADER, f"{USER},13/4/2016,1,327,346", SLEEP, SLEEP)
-    house.drop("sleep_4.csv", NOTE, f"Id,{NOTE}", f"{USER},1")
-    house.drop("sleep_5.csv", f"{SLEEP_HEADER},Id", f"{SLEEP},{USER}")
+    house.add_file("sleep.csv", SLEEP_HEADER, *(f"{USER},{NOTE},1,{VALUE},1" for _ in range(9)))
+    house.add_file("sleep_2.csv", SLEEP, *(f"{USER},4/1{day}/2016,1,300,{VALUE}" for day in range(9)))
+    house.add_file("sleep_3.csv", SLEEP_HEADER, f"{USER},13/4/2016,1,327,346", SLEEP, SLEEP)
+    house.add_file("sleep_4.csv", NOTE, f"Id,{NOTE}", f"{USER},1")
+    house.add_file("sleep_5.csv", f"{SLEEP_HEADER},Id", f"{SLEEP},{USER}")
     house.landing.put("sleep_6.csv", f"{SLEEP_HEADER},{NOTE}é\n{SLEEP},{VALUE}\n".encode("cp1252"))
     house.landing.put("sleep_7.csv", f"{SLEEP_HEADER},\0{NOTE}\n{SLEEP}\n".encode())
     house.landing.put("sleep_8.xlsx", f"{NOTE}\n{SLEEP}\n".encode())
@@ -203,27 +202,29 @@ def refused_files(house: House) -> None:
 
 
 def dry_run(house: House) -> None:
-    house.drop("sleep.csv", f"{SLEEP_HEADER},Remarks", f"{SLEEP},{NOTE}", SLEEP + ",", f"{USER},4/9/2016,1,{NOTE},1,")
+    house.add_file(
+        "sleep.csv", f"{SLEEP_HEADER},Remarks", f"{SLEEP},{NOTE}", SLEEP + ",", f"{USER},4/9/2016,1,{NOTE},1,"
+    )
     house.run("ingest", "--dry-run", code=0)
     house.run("ingest", "--check", code=1)
 
 
 def constraint(house: House) -> None:
-    """A constraint of the operator's own: PostgreSQL's detail quotes the row."""
+    """A constraint that the operator has added: the detail of PostgreSQL's error quotes the row."""
     house.landing.rows(f"alter table raw.sleep add constraint odd check (user_id <> {USER}); select 1")
-    house.drop("sleep.csv", SLEEP_HEADER, SLEEP)
+    house.add_file("sleep.csv", SLEEP_HEADER, SLEEP)
     house.run("ingest", code=1)
 
 
 def trigger(house: House) -> None:
-    """A statement that fails in the server, whose message and context quote the row."""
+    """A statement that fails in the server: its message and context quote the row."""
     house.landing.rows(
         "create function raw.grumble() returns trigger language plpgsql as $$ begin"
         " raise exception 'invalid input syntax for type integer: \"%\"', new.user_id"
         f" using errcode = 'P0001', detail = new.user_id || ' {NOTE}'; end $$;"
         " create trigger grumble before insert on raw.sleep for each row execute function raw.grumble(); select 1"
     )
-    house.drop("sleep.csv", SLEEP_HEADER, SLEEP)
+    house.add_file("sleep.csv", SLEEP_HEADER, SLEEP)
     house.run("ingest", code=1)
 
 
@@ -235,7 +236,7 @@ def migration(house: House) -> None:
         (folder / path.name).write_bytes(path.read_bytes())
     number = max(int(path.name[:3]) for path in folder.iterdir()) + 1
     (folder / f"{number:03}_raw_unique.sql").write_text("create unique index only_one on raw.sleep (user_id);\n")
-    house.drop("sleep.csv", SLEEP_HEADER, SLEEP, SLEEP.replace("4/12", "4/13"))
+    house.add_file("sleep.csv", SLEEP_HEADER, SLEEP, SLEEP.replace("4/12", "4/13"))
     house.run("ingest", code=0)
     read = partial(migrate.read_migrations, folder)
     house.monkeypatch.setattr(migrate, "read_migrations", lambda _directory=None: read())
@@ -243,7 +244,7 @@ def migration(house: House) -> None:
 
 
 def object_store(house: House) -> None:
-    """A store that refuses, and quotes the request."""
+    """An object store that rejects requests and quotes them."""
     for place in ("s3://study/drops", "az://study/drops"):
         house.set(PIPELINE_DATA_DIR=place)
         house.run("ingest", code=78)
@@ -252,13 +253,13 @@ def object_store(house: House) -> None:
     house.run("ingest", code=69)
 
 
-def odd_place(house: House) -> None:
+def unknown_scheme(house: House) -> None:
     house.set(PIPELINE_DATA_DIR="ftp://mailer:smtp%3Apass%2Fplanted@host/drops")
     house.run("ingest", code=78)
 
 
 def bug(house: House) -> None:
-    """A bug of ours, with data and secrets in its message and in those of its causes."""
+    """A bug with data and secrets in its message and in its cause."""
 
     def broken(*_arguments: object, **_options: object) -> None:
         try:
@@ -266,7 +267,7 @@ def bug(house: House) -> None:
         except KeyError as exc:
             raise ValueError(f"{USER}: {VALUE} {PASSWORD} {HOOK_PATH}") from exc
 
-    house.monkeypatch.setattr("ingestion.runner.ingest", broken)
+    house.monkeypatch.setattr("ingestion.steps.ingest", broken)
     house.run("ingest", code=70)
     house.run("ingest", "--log-format", "text", code=70)
 
@@ -274,21 +275,21 @@ def bug(house: House) -> None:
 def statement_that_takes_too_long(house: House) -> None:
     house.set(PIPELINE_LOCK_TIMEOUT_SECONDS="0.2")
     house.monkeypatch.setattr(runner, "_MAX_ATTEMPTS", 1)
-    house.drop("sleep.csv", SLEEP_HEADER, SLEEP)
+    house.add_file("sleep.csv", SLEEP_HEADER, SLEEP)
     with db.transaction(house.landing.engine) as connection, connection.cursor() as cursor:
         cursor.execute("lock table raw.sleep in access exclusive mode")
         house.run("ingest", code=1)
 
 
 def killed_run(house: House) -> None:
-    house.drop("sleep.csv", SLEEP_HEADER, SLEEP)
+    house.add_file("sleep.csv", SLEEP_HEADER, SLEEP)
     waiting = "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query ilike 'copy%'"
     with db.transaction(house.landing.engine) as connection, connection.cursor() as cursor:
         cursor.execute("lock table raw.sleep in access exclusive mode")
         with process(house.settings, "ingest", "--data-dir", house.settings.landing_zone, "--use-manifest") as child:
             wait_for(lambda: house.landing.rows(waiting) == [(True,)])
             child.kill()
-            house.said += child.communicate(timeout=10)
+            house.output += child.communicate(timeout=10)
     house.run("status", code=1)
     house.run("ingest", code=0)
 
@@ -305,24 +306,24 @@ def nothing_to_retract(house: House) -> None:
     house.run("erase", "--user-id", str(USER), code=78)
 
 
-def model(house: House) -> None:
-    """A model of dbt that fails on the data."""
+def failing_model(house: House) -> None:
+    """A dbt model that fails on the data."""
     house.landing.rows(f"create table raw.planted as select '{NOTE} {USER}'::text as note; select 1")
     house.set(PIPELINE_DBT_VARS=json.dumps({"min_steps": "(select note::integer from raw.planted)"}))
     days = (ACTIVITY.replace("4/12", f"4/{day}") for day in range(1, 25))
-    house.drop("daily_activity.csv", ACTIVITY_HEADER, *days)
+    house.add_file("daily_activity.csv", ACTIVITY_HEADER, *days)
     house.run("run", code=1)
 
 
 def failing_dbt_tests(house: House) -> None:
-    """Rows from a time that has not come yet: a test fails on them."""
+    """Rows from the future, on which a dbt test fails."""
     future = (ACTIVITY.replace("4/12/2016", f"4/{day}/2099") for day in range(1, 20))
-    house.drop("daily_activity.csv", ACTIVITY_HEADER, ACTIVITY, *future)
+    house.add_file("daily_activity.csv", ACTIVITY_HEADER, ACTIVITY, *future)
     house.run("run", code=65)
 
 
-def all_is_well(house: House) -> None:
-    """Nothing fails; then somebody is erased. What is said at the end of a good run is said, too."""
+def success(house: House) -> None:
+    """Nothing fails, and then a participant is erased: the summary of a good run is an output too."""
     house.landing.put("daily_activity.csv", activity(USER, 7))
     house.landing.put("sleep.csv", sleep(USER, 7))
     house.run("run", "--log-format", "text", code=0)
@@ -332,22 +333,22 @@ def all_is_well(house: House) -> None:
 
 FAILURES: tuple[Callable[[House], None], ...] = (
     *(refused_connection, refused_password, no_such_host, malformed_url, bad_setting, unknown_option),
-    *(rejected_rows, refused_files, dry_run, constraint, trigger, migration, object_store, odd_place, bug),
+    *(rejected_rows, refused_files, dry_run, constraint, trigger, migration, object_store, unknown_scheme, bug),
     *(statement_that_takes_too_long, killed_run, alerts_that_fail, nothing_to_retract),
-    *(model, failing_dbt_tests, all_is_well),
+    *(failing_model, failing_dbt_tests, success),
 )
 
 
-# where it may be told -----------------------------------------------------------------------------------------------
+# outputs -----------------------------------------------------------------------------------------------
 
 
 def streams(house: House) -> str:
-    """Standard output and standard error: the log, as JSON and as text, what is said at the end, and errors."""
-    return "\n".join(house.said)
+    """Standard output and standard error: the log as JSON and as text, summaries, and errors."""
+    return "\n".join(house.output)
 
 
 def records(house: House) -> str:
-    """Every table of ops; quarantine without the rows that it is there to keep."""
+    """All tables of ops, without the rows that quarantine keeps on purpose."""
     rows: list[str] = []
     for (table,) in house.landing.rows("select tablename from pg_tables where schemaname = 'ops' order by 1"):
         rows += [
@@ -356,8 +357,8 @@ def records(house: House) -> str:
     return "\n".join(rows)
 
 
-def later(house: House) -> str:
-    """What the commands that look back say."""
+def history(house: House) -> str:
+    """The output of the commands that show earlier runs."""
     house.set(PGHOST=house.settings.known_database.parameters["host"])
     house.monkeypatch.delenv("DATABASE_URL", raising=False)
     house.monkeypatch.setenv("PGPORT", house.settings.known_database.parameters.get("port", "5432"))
@@ -380,19 +381,19 @@ def written(*patterns: str) -> Callable[[House], str]:
 
 
 def alerts(house: House) -> str:
-    """What was sent to somebody who was meant to hear it: not how it was addressed."""
+    """The bodies of alerts, without the headers and addresses that deliver them."""
     return "\n".join(request.body.decode() for request in (*house.hook.requests, *house.echo.requests))
 
 
 OUTPUTS: dict[str, Callable[[House], str]] = {
     "streams": streams,
     "records": records,
-    "later": later,
+    "history": history,
     "dbt.log": written("logs/*"),
     "dbt's results": written("target/run_results.json"),
     "termination log": written("termination-log"),
     "reports": written("reports/**/*"),
-    "what alerts remember": written("alerts.json"),
+    "state of alerts": written("alerts.json"),
     "alerts": alerts,
 }
 
@@ -411,15 +412,15 @@ def test_nothing_leaks(failure: Callable[[House], None], house: House) -> None:
     assert streams(house)
 
 
-def test_what_is_planted_would_be_found() -> None:
-    """Each secret has a trace that is a part of it: a search for what is nowhere finds nothing."""
+def test_each_secret_has_a_trace() -> None:
+    """Each secret has a trace that is a part of it. Without one, the search could never find the secret."""
     for secret in (*SECRETS.values(), SMTP_PASSWORD, HOOK_PATH, str(USER), NOTE, str(VALUE)):
         assert any(trace in secret for trace in TRACES), secret
 
 
 @contextmanager
 def _refusing_server() -> Iterator[int]:
-    """Speak just enough of PostgreSQL's protocol to ask for a password and to refuse it, quoting it."""
+    """Speak enough of PostgreSQL's protocol to ask for a password, and reject it in a message that quotes it."""
 
     def message(kind: bytes, body: bytes) -> bytes:
         return kind + struct.pack("!i", len(body) + 4) + body

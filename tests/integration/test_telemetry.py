@@ -1,4 +1,4 @@
-"""The traces and metrics that a run sends to OpenTelemetry. A collector that fails changes nothing."""
+"""A collector receives the telemetry of a run, and a collector that fails does not change the run."""
 
 import json
 import os
@@ -21,13 +21,13 @@ from ingestion import log, runner
 from ingestion.config import ROOT, Settings
 from tests.drops import activity, sleep
 from tests.listeners import Service, serve
-from tests.observed import ANSWERS, PARENT_SPAN, PASSWORD, PLANTED, TOKEN, TRACE, USER, Told
+from tests.observed import ANSWERS, PARENT_SPAN, PASSWORD, PLANTED, TOKEN, TRACE, USER, ObservedRun
 
 Configured = Callable[..., Settings]
 
 
 def environment(url: str, **others: str) -> dict[str, str]:
-    """The standard variables, as somebody sets them."""
+    """Return the standard variables for a collector."""
     return {
         "OTEL_EXPORTER_OTLP_ENDPOINT": url,
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{TOKEN}",
@@ -37,7 +37,7 @@ def environment(url: str, **others: str) -> dict[str, str]:
 
 @pytest.fixture
 def configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Configured:
-    """Settings with telemetry, as the process's environment has it."""
+    """Return settings with telemetry from these variables."""
 
     def configured(variables: dict[str, str]) -> Settings:
         for name, value in variables.items():
@@ -65,8 +65,8 @@ def values(attributes: Iterator[KeyValue] | list[KeyValue]) -> dict[str, object]
     return {each.key: getattr(each.value, each.value.WhichOneof("value") or "") for each in attributes}
 
 
-def test_a_trace_is_a_tree_of_run_steps_files_and_nodes(told: Told) -> None:
-    spans = by_name(told.collector)
+def test_a_trace_is_a_tree_of_run_steps_files_and_nodes(observed_run: ObservedRun) -> None:
+    spans = by_name(observed_run.collector)
     by_id = {span.span_id: span for span in spans.values()}
     parents = {span.name: by_id[span.parent_span_id].name for span in spans.values() if span.parent_span_id in by_id}
     assert {parents[f"step {name}"] for name in ("migrate", "ingest", "dbt_build")} == {"pipeline run"}
@@ -78,47 +78,47 @@ def test_a_trace_is_a_tree_of_run_steps_files_and_nodes(told: Told) -> None:
         assert span.start_time_unix_nano <= span.end_time_unix_nano
         if name in parents:
             parent = spans[parents[name]]
-            # milliseconds are what durations are kept in
+            # durations are in whole milliseconds
             assert parent.start_time_unix_nano <= span.start_time_unix_nano
             assert span.end_time_unix_nano <= parent.end_time_unix_nano + 2_000_000, name
 
 
-def test_spans_say_what_was_done(told: Told) -> None:
-    run = values(list(by_name(told.collector)["pipeline run"].attributes))
+def test_spans_have_the_figures_of_the_run(observed_run: ObservedRun) -> None:
+    run = values(list(by_name(observed_run.collector)["pipeline run"].attributes))
     assert run == {
-        "pipeline.run.id": str(told.run.run_id),
+        "pipeline.run.id": str(observed_run.run.run_id),
         "pipeline.command": "run",
         "pipeline.outcome": "failure",
         "process.exit.code": 65,
         "error.type": "FilesRefusedError",
     }
-    loaded = values(list(by_name(told.collector)["file daily_activity"].attributes))
+    loaded = values(list(by_name(observed_run.collector)["file daily_activity"].attributes))
     assert loaded["pipeline.rows.loaded"] == 2
     assert loaded["file.path"] == "daily_activity.csv"
     assert loaded["file.size"] == len(activity(USER, 2))
-    model = values(list(by_name(told.collector)["model fct_user_day"].attributes))
+    model = values(list(by_name(observed_run.collector)["model fct_user_day"].attributes))
     assert model["db.collection.name"] == "marts.fct_user_day"
     assert model["pipeline.outcome"] == "success"
 
 
-def test_what_failed_is_an_error_with_a_reason(told: Told) -> None:
-    spans = spans_of(told.collector)
+def test_failed_spans_have_a_reason(observed_run: ObservedRun) -> None:
+    spans = spans_of(observed_run.collector)
     failed = {span.name: span.status.message for span in spans if span.status.code == Status.STATUS_CODE_ERROR}
     assert set(failed) >= {"pipeline run", "step ingest", "file sleep"}
     assert "step migrate" not in failed
     assert failed["step ingest"].startswith("FilesRefusedError: user_id=***/sleep_2.csv: ")
     assert "SleepDay" in failed["file sleep"]
-    (event,) = by_name(told.collector)["step ingest"].events
+    (event,) = by_name(observed_run.collector)["step ingest"].events
     assert values(list(event.attributes)) == {
         "exception.type": "FilesRefusedError",
         "exception.message": failed["step ingest"],
     }
 
 
-def test_metrics_count_files_rows_nodes_and_runs(told: Told) -> None:
+def test_metrics_count_files_rows_nodes_and_runs(observed_run: ObservedRun) -> None:
     points: dict[str, dict[tuple[object, ...], float]] = {}
     units = {}
-    for body in told.collector.bodies("/v1/metrics"):
+    for body in observed_run.collector.bodies("/v1/metrics"):
         for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
             for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
                 units[metric.name] = metric.unit
@@ -143,7 +143,7 @@ def test_metrics_count_files_rows_nodes_and_runs(told: Told) -> None:
     assert points["pipeline.runs"] == {("FilesRefusedError", "failure", "run"): 1}
     assert points["pipeline.dbt.nodes"][("model", "success")] > 10
     took = points["pipeline.run.duration"][("FilesRefusedError", "failure", "run")]
-    assert took == pytest.approx(told.run.duration_seconds)
+    assert took == pytest.approx(observed_run.run.duration_seconds)
     assert sum(points["pipeline.step.duration"].values()) == pytest.approx(took, rel=0.2)
     assert units == {
         "pipeline.files": "{file}",
@@ -155,33 +155,33 @@ def test_metrics_count_files_rows_nodes_and_runs(told: Told) -> None:
     }
 
 
-def test_the_resource_is_the_service_and_what_the_variables_add(told: Told) -> None:
-    body = told.collector.bodies("/v1/traces")[0]
+def test_the_resource_has_the_service_and_the_attributes_of_the_variables(observed_run: ObservedRun) -> None:
+    body = observed_run.collector.bodies("/v1/traces")[0]
     resource = values(list(ExportTraceServiceRequest.FromString(body).resource_spans[0].resource.attributes))
     assert resource["service.name"] == "wearables-pipeline"
     assert resource["deployment.environment.name"] == "test"
 
 
-def test_lines_of_the_log_name_the_trace_and_the_span(told: Told) -> None:
-    lines = [line for line in told.lines if "trace_id" in line]
+def test_log_lines_have_the_ids_of_trace_and_span(observed_run: ObservedRun) -> None:
+    lines = [line for line in observed_run.lines if "trace_id" in line]
     assert {line["trace_id"] for line in lines} == {TRACE}
     loaded = next(line for line in lines if line.get("file") == "daily_activity.csv")
-    assert loaded["span_id"] == by_name(told.collector)["step ingest"].span_id.hex()
+    assert loaded["span_id"] == by_name(observed_run.collector)["step ingest"].span_id.hex()
 
 
-def test_neither_persons_nor_secrets_leave_the_house(told: Told) -> None:
-    assert {request.headers["authorization"] for request in told.collector.requests} == {f"Bearer {TOKEN}"}
-    for request in told.collector.requests:
+def test_telemetry_contains_no_personal_data_and_no_secrets(observed_run: ObservedRun) -> None:
+    assert {request.headers["authorization"] for request in observed_run.collector.requests} == {f"Bearer {TOKEN}"}
+    for request in observed_run.collector.requests:
         for planted in PLANTED:
             assert planted.encode() not in request.body
-    assert TOKEN not in json.dumps(told.lines)
+    assert TOKEN not in json.dumps(observed_run.lines)
 
 
 @pytest.mark.parametrize(
     ("kind", "complaint"),
     [("down", "Connection refused"), ("hangs", "did not accept telemetry within"), ("500", "500")],
 )
-def test_a_collector_that_fails_costs_seconds_and_nothing_else(
+def test_a_failing_collector_only_delays_the_run(
     configured: Configured, monkeypatch: pytest.MonkeyPatch, kind: str, complaint: str
 ) -> None:
     monkeypatch.setattr("ingestion.telemetry.delivery._FLUSH_SECONDS", 1.0)
@@ -196,7 +196,7 @@ def test_a_collector_that_fails_costs_seconds_and_nothing_else(
         assert time.monotonic() - started < run.duration_seconds + 2
         assert run.exit_code == 0
     for thread in threading.enumerate():
-        # given up by the run, and about to complain
+        # the run no longer waits for this thread, which is about to log a warning
         if thread.name.startswith("Otel"):
             thread.join()
     warnings = [json.loads(line) for line in lines.getvalue().splitlines() if '"warning"' in line]
@@ -204,9 +204,7 @@ def test_a_collector_that_fails_costs_seconds_and_nothing_else(
     assert complaint in warnings[0]["message"]
 
 
-def test_a_protocol_that_is_not_there_is_said_and_the_run_goes_on(
-    configured: Configured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_protocol_that_is_not_installed_is_a_warning(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = StringIO()
     log.configure("json", lines)
     with serve(Service()) as collector:
@@ -223,7 +221,7 @@ def test_a_protocol_that_is_not_there_is_said_and_the_run_goes_on(
     assert "trace_id" not in lines.getvalue()
 
 
-def test_a_value_that_the_library_cannot_read_is_said_and_the_run_goes_on(configured: Configured) -> None:
+def test_an_invalid_variable_is_a_warning(configured: Configured) -> None:
     lines = StringIO()
     log.configure("json", lines)
     settings = configured(environment("http://127.0.0.1:9", OTEL_BSP_SCHEDULE_DELAY="-1"))
@@ -231,7 +229,7 @@ def test_a_value_that_the_library_cannot_read_is_said_and_the_run_goes_on(config
     assert "no telemetry: ValueError" in lines.getvalue()
 
 
-def test_nothing_of_it_is_imported_unless_it_is_asked_for(settings: Settings) -> None:
+def test_the_libraries_are_imported_only_if_configured(settings: Settings) -> None:
     Path(settings.landing_zone, "sleep.csv").write_bytes(sleep(1))
     code = (
         "import sys; from ingestion.cli import main; code = main(sys.argv[1:]);"
@@ -250,7 +248,7 @@ def test_nothing_of_it_is_imported_unless_it_is_asked_for(settings: Settings) ->
     assert done.stdout.splitlines()[-1] == "0 []"
 
 
-def test_a_run_that_does_not_reach_its_database_is_told_too(configured: Configured) -> None:
+def test_a_run_without_a_database_is_reported(configured: Configured) -> None:
     with serve(Service()) as collector:
         settings = configured(environment(collector.url))
         away = replace(settings.known_database, parameters={"host": "127.0.0.1", "port": "9", "password": PASSWORD})

@@ -1,16 +1,16 @@
 // The answer: how many participants keep up and how many do not, compared with a week before.
 
 function showAnswer(section) {
-  const { counts, countsBefore, asOf } = R;
+  const { counts, countsBefore, asOf } = report;
   const total = counts ? counts.reduce((a, b) => a + b, 0) : 0;
-  if (!R.hasMarts || asOf == null || total === 0) {
+  if (!report.hasMarts || asOf == null || total === 0) {
     section.append(runBanner(), emptyAnswer());
     return;
   }
   const hadBefore = countsBefore.some((users) => users > 0);
   section.append(
     ...[runBanner()].filter(Boolean),
-    el("p.kicker", null, `As of ${day(asOf)}, the latest complete day · `, el("span", { title: when(R.writtenAt) }, freshness())),
+    el("p.kicker", null, `As of ${day(asOf)}, the latest complete day · `, el("span", { title: when(report.writtenAt) }, freshness())),
     headline(counts, total),
     el("p.lead", null, lead(counts, countsBefore, hadBefore)),
     ...[unknownNote(counts[5])].filter(Boolean),
@@ -21,7 +21,7 @@ function showAnswer(section) {
 }
 
 function freshness() {
-  const behind = Math.floor(Date.now() / DAY) - R.asOf;
+  const behind = Math.floor(Date.now() / DAY) - report.asOf;
   return behind <= 1 ? "up to date" : `${plural(behind, "day")} ago`;
 }
 
@@ -52,17 +52,17 @@ function lead(counts, before, hadBefore) {
   let text = parts.length ? `${parts.join(", ")}. ` : "";
   if (hadBefore) {
     const then = before[2] + before[3] + before[4];
-    text += fading === then ? "The total is the same as a week before. " : `A week before, the total was ${number.format(then)}. `;
+    text += fading === then ? "The number was the same a week before." : `A week before, ${number.format(then)} did not keep up.`;
   }
   return text;
 }
 
 function unknownNote(unknown) {
   if (!unknown) return null;
-  let gone = 0;
-  for (let person = 0; person < R.size; person++) if (isGone(person)) gone++;
-  const both = [gone && `${number.format(gone)} away for about five weeks or more`, unknown > gone && `${number.format(unknown - gone)} new or recently back`];
-  return el("p.note", null, `${number.format(unknown)} more cannot be compared: ${both.filter(Boolean).join(", ")}.`);
+  let away = 0;
+  for (let participant = 0; participant < report.size; participant++) if (isAway(participant)) away++;
+  const groups = [away && `${number.format(away)} away for about five weeks or more`, unknown > away && `${number.format(unknown - away)} new or recently back`];
+  return el("p.note", null, `${number.format(unknown)} more cannot be compared: ${groups.filter(Boolean).join(", ")}.`);
 }
 
 function shareBar(counts, total) {
@@ -76,7 +76,7 @@ function shareBar(counts, total) {
 }
 
 function tile(status, users, total, before) {
-  const { key, name, says } = STATUS[status];
+  const { key, name, meaning } = STATUS[status];
   const change = before == null ? null : users - before;
   const changed = change == null ? "" : change === 0 ? "no change" : `${change > 0 ? "+" : "−"}${number.format(Math.abs(change))} in a week`;
   return el(
@@ -84,22 +84,22 @@ function tile(status, users, total, before) {
     null,
     el(
       "button.tile",
-      { type: "button", "data-status": key, onclick: () => filterPeople({ status }), title: `Show these participants: ${says}` },
+      { type: "button", "data-status": key, onclick: () => filterParticipants({ status }), title: `Show these participants: ${meaning}` },
       el("span.tile-name", null, statusMark(status), name),
       el("span.tile-count", { "data-count": key }, number.format(users)),
       el("span.tile-share", null, `${percent(users, total)}`, changed && el("span.tile-change", { "data-change": key }, ` · ${changed}`)),
-      el("span.tile-says", null, says),
+      el("span.tile-meaning", null, meaning),
     ),
   );
 }
 
 // Participants whose status changed within a week, the most worrying first.
 function moves() {
-  const { status, before } = R.people;
+  const { status, before } = report.participants;
   const groups = new Map();
-  for (let person = 0; person < R.size; person++) {
-    if (status[person] === before[person] || status[person] > 5 || before[person] > 5) continue;
-    const key = before[person] * 10 + status[person];
+  for (let participant = 0; participant < report.size; participant++) {
+    if (status[participant] === before[participant] || status[participant] > 5 || before[participant] > 5) continue;
+    const key = before[participant] * 10 + status[participant];
     groups.set(key, (groups.get(key) ?? 0) + 1);
   }
   if (!groups.size) return null;
@@ -109,7 +109,7 @@ function moves() {
   return el(
     "div.moves",
     null,
-    el("h2.small-title", null, `${plural(changed, "participant")} changed status since ${shortDay(R.asOf - 7)}`),
+    el("h2.small-title", null, `${plural(changed, "participant")} changed status since ${shortDay(report.asOf - 7)}`),
     el(
       "ul",
       null,
@@ -121,7 +121,7 @@ function moves() {
           null,
           el(
             "button.move",
-            { type: "button", "aria-label": label, onclick: () => filterPeople({ status: to, before: from }) },
+            { type: "button", "aria-label": label, onclick: () => filterParticipants({ status: to, before: from }) },
             el("b", null, number.format(users)),
             statusMark(from),
             el("span", null, STATUS[from].name),
@@ -136,7 +136,7 @@ function moves() {
 }
 
 function runBanner() {
-  const { run } = R;
+  const { run } = report;
   if (run.status !== "failure") return null;
   return el(
     "div.banner",
@@ -144,7 +144,7 @@ function runBanner() {
     el("strong", null, "This run failed. "),
     el("span.banner-error", null, run.error ?? "See the log."),
     run.hint && el("p", null, "What to do: ", run.hint),
-    R.hasMarts && el("p", null, "The figures below come from the tables as they are now. ", el("a", { href: "#run" }, "Show what happened")),
+    report.hasMarts && el("p", null, "The figures below come from the tables as they are now. ", el("a", { href: "#run" }, "Show what happened")),
   );
 }
 
@@ -156,7 +156,7 @@ function emptyAnswer() {
     el(
       "p.lead",
       null,
-      R.hasMarts
+      report.hasMarts
         ? "The tables exist but have no complete day. The answer needs some weeks of daily activity."
         : "The tables behind this page have not been built yet. See below which files were loaded and which were not.",
     ),

@@ -1,7 +1,7 @@
 // Shared by all charts: the colours of the page, and redrawing when the theme or the width changes.
 
 const drawn = new Map(); // element -> { chart, options }
-const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const prefersStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -23,18 +23,18 @@ function colours() {
 }
 
 // draws a chart when it is about to scroll into view, so that the answer appears first
-const seen = new IntersectionObserver((entries) => entries.forEach((entry) => entry.isIntersecting && begin(entry.target)), { rootMargin: "600px" });
+const visibility = new IntersectionObserver((entries) => entries.forEach((entry) => entry.isIntersecting && begin(entry.target)), { rootMargin: "600px" });
 addEventListener("beforeprint", () => drawn.forEach((_, element) => begin(element)));
 
 // options: a function of the colours and the width, called again when either changes
 function draw(element, options) {
   drawn.set(element, { options });
-  seen.observe(element);
+  visibility.observe(element);
 }
 
 function begin(element) {
   const entry = drawn.get(element);
-  seen.unobserve(element);
+  visibility.unobserve(element);
   if (!entry || entry.chart) return;
   entry.chart = echarts.init(element, null, { renderer: "svg" });
   new ResizeObserver(() => {
@@ -55,7 +55,7 @@ function redrawAll() {
   for (const element of drawn.keys()) {
     if (element.isConnected) redraw(element);
     else {
-      seen.unobserve(element);
+      visibility.unobserve(element);
       drawn.get(element).chart?.dispose();
       drawn.delete(element);
     }
@@ -65,7 +65,7 @@ function redrawAll() {
 function base() {
   return {
     useUTC: true,
-    animation: !still,
+    animation: !prefersStill,
     animationDuration: 350,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 },
   };

@@ -5,17 +5,17 @@ const DAY = 86400000;
 const REASONS = ["", "no record", "incomplete day", "no step count", "too few steps", "too many steps"];
 
 const STATUS = [
-  { key: "increasing", name: "Increasing", glyph: "▲", says: "more steps than usual", letter: "i" },
-  { key: "stable", name: "Stable", glyph: "●", says: "steps and wear as usual", letter: "s" },
-  { key: "declining", name: "Declining", glyph: "▼", says: "wears the device, takes fewer steps than usual", letter: "d" },
-  { key: "disengaging", name: "Disengaging", glyph: "◐", says: "wears the device on half the days or fewer", letter: "g" },
-  { key: "lapsed", name: "Lapsed", glyph: "○", says: "has not worn the device for two weeks", letter: "l" },
-  { key: "insufficient_baseline", name: "No baseline", glyph: "?", says: "new, or away too long to compare", letter: "n" },
-  { key: "untold", name: "Too new", glyph: "?", says: "has no complete day yet", letter: "-" },
+  { key: "increasing", name: "Increasing", glyph: "▲", meaning: "more steps than usual", letter: "i" },
+  { key: "stable", name: "Stable", glyph: "●", meaning: "steps and wear as usual", letter: "s" },
+  { key: "declining", name: "Declining", glyph: "▼", meaning: "wears the device, takes fewer steps than usual", letter: "d" },
+  { key: "disengaging", name: "Disengaging", glyph: "◐", meaning: "wears the device on half the days or fewer", letter: "g" },
+  { key: "lapsed", name: "Lapsed", glyph: "○", meaning: "has not worn the device for two weeks", letter: "l" },
+  { key: "insufficient_baseline", name: "No baseline", glyph: "?", meaning: "new, or away too long to compare", letter: "n" },
+  { key: "no_complete_day", name: "Too new", glyph: "?", meaning: "has no complete day yet", letter: "-" },
 ];
 const LETTERS = Object.fromEntries(STATUS.map((status, index) => [status.letter, index]));
 
-let R; // the unpacked figures
+let report; // the unpacked figures
 const blocks = []; // { first, count, promise, days }
 let blockOf; // participant -> block
 
@@ -27,11 +27,11 @@ async function unpack(base64) {
 
 async function loadFigures() {
   const bytes = await unpack(document.getElementById("figures").textContent);
-  R = JSON.parse(new TextDecoder().decode(bytes));
-  R.size = R.people.name.length;
-  blockOf = new Uint16Array(R.size);
+  report = JSON.parse(new TextDecoder().decode(bytes));
+  report.size = report.participants.name.length;
+  blockOf = new Uint16Array(report.size);
   let first = 0;
-  R.blocks.forEach((count, number) => {
+  report.blocks.forEach((count, number) => {
     blocks.push({ first, count, promise: null, days: null });
     blockOf.fill(number, first, first + count);
     first += count;
@@ -39,17 +39,17 @@ async function loadFigures() {
 }
 
 // Returns the days of one participant as typed arrays, or null while their block is being unpacked: then calls `ready`.
-function daysOf(person, ready) {
-  const block = blocks[blockOf[person]];
-  if (block.days) return block.days[person - block.first];
-  block.promise ??= openBlock(block, blockOf[person]);
+function daysOf(participant, ready) {
+  const block = blocks[blockOf[participant]];
+  if (block.days) return block.days[participant - block.first];
+  block.promise ??= openBlock(block, blockOf[participant]);
   if (ready) block.promise.then(ready);
   return null;
 }
 
 async function openBlock(block, number) {
   const bytes = await unpack(document.querySelectorAll("script.block")[number].textContent);
-  const counts = R.people.days.slice(block.first, block.first + block.count);
+  const counts = report.participants.days.slice(block.first, block.first + block.count);
   const total = counts.reduce((sum, days) => sum + days, 0);
   const planes = [0, 1, 2, 3, 4].map((plane) => {
     const values = new Uint16Array(total);
@@ -71,11 +71,11 @@ const reasonOf = (flags) => flags & 7;
 const isAlert = (flags) => (flags & 8) !== 0;
 const wearHours = (flags) => (flags >> 4) - 1; // -1: unknown
 
-function ratioOf(person) {
-  const { recentSteps, baseSteps } = R.people;
-  return recentSteps[person] && baseSteps[person] ? recentSteps[person] / baseSteps[person] : null;
+function ratioOf(participant) {
+  const { recentSteps, baseSteps } = report.participants;
+  return recentSteps[participant] && baseSteps[participant] ? recentSteps[participant] / baseSteps[participant] : null;
 }
 
 // A participant without a baseline is either new or has been away for some five weeks.
-const isGone = (person) => R.people.status[person] === 5 && !R.people.recentDays[person];
-const lastValidDay = (person) => R.people.lastValid[person];
+const isAway = (participant) => report.participants.status[participant] === 5 && !report.participants.recentDays[participant];
+const lastValidDay = (participant) => report.participants.lastValid[participant];

@@ -1,7 +1,7 @@
 // Formats numbers and dates, and makes elements.
 
 const number = new Intl.NumberFormat("en-GB");
-const one = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
+const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
 const dateFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const dayMonth = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
@@ -19,7 +19,7 @@ const when = (iso) => (iso ? moment.format(new Date(iso)) : "–");
 function seconds(value) {
   if (value == null) return "–";
   if (value < 1) return `${Math.max(1, Math.round(value * 1000))} ms`;
-  if (value < 120) return `${one.format(value)} s`;
+  if (value < 120) return `${oneDecimal.format(value)} s`;
   return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
 }
 

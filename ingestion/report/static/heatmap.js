@@ -16,17 +16,17 @@ function ownMedian(days) {
   return days.own;
 }
 
-function drawStrip(canvas, person, from, to, c) {
+function drawStrip(canvas, participant, from, to, c) {
   const width = canvas.clientWidth;
   const height = canvas.clientHeight;
-  const scale_ = Math.min(devicePixelRatio || 1, 2);
-  canvas.width = width * scale_;
-  canvas.height = height * scale_;
-  const days = daysOf(person);
+  const pixelRatio = Math.min(devicePixelRatio || 1, 2);
+  canvas.width = width * pixelRatio;
+  canvas.height = height * pixelRatio;
+  const days = daysOf(participant);
   if (!days || !width) return false;
   const context = canvas.getContext("2d");
-  context.scale(scale_, scale_);
-  const first = R.people.first[person];
+  context.scale(pixelRatio, pixelRatio);
+  const first = report.participants.first[participant];
   const cell = width / (to - from + 1);
   const gap = cell >= 4 ? 1 : cell >= 2.5 ? 0.5 : 0;
   const own = ownMedian(days);
@@ -59,25 +59,25 @@ function drawStrip(canvas, person, from, to, c) {
 
 function drawMonths(canvas, from, to, c) {
   const width = canvas.clientWidth;
-  const scale_ = Math.min(devicePixelRatio || 1, 2);
-  canvas.width = width * scale_;
-  canvas.height = canvas.clientHeight * scale_;
+  const pixelRatio = Math.min(devicePixelRatio || 1, 2);
+  canvas.width = width * pixelRatio;
+  canvas.height = canvas.clientHeight * pixelRatio;
   const context = canvas.getContext("2d");
-  context.scale(scale_, scale_);
+  context.scale(pixelRatio, pixelRatio);
   context.font = `600 11px ${getComputedStyle(document.body).fontFamily}`;
   context.fillStyle = c.muted;
   const cell = width / (to - from + 1);
   let free = -1;
   for (let date = from; date <= to; date++) {
-    const when_ = new Date(date * DAY);
-    const isFirst = when_.getUTCDate() === 1;
+    const dateAt = new Date(date * DAY);
+    const isFirst = dateAt.getUTCDate() === 1;
     if (!isFirst && date !== from) continue;
     const x = (date - from) * cell;
     // a month with few days left has no room for its name
-    if (!isFirst && 31 - when_.getUTCDate() < 34 / cell) continue;
+    if (!isFirst && 31 - dateAt.getUTCDate() < 34 / cell) continue;
     context.fillRect(x, 14, 1, 5);
     if (x > free) {
-      const text = monthName.format(date * DAY) + (when_.getUTCMonth() === 0 || date === from ? ` ${when_.getUTCFullYear()}` : "");
+      const text = monthName.format(date * DAY) + (dateAt.getUTCMonth() === 0 || date === from ? ` ${dateAt.getUTCFullYear()}` : "");
       const fits = x + context.measureText(text).width <= width;
       const label = fits ? text : monthName.format(date * DAY);
       if (x + context.measureText(label).width <= width) context.fillText(label, x, 10);

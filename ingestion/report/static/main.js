@@ -1,6 +1,6 @@
 // Shows the overview or a participant, as the address says, so that the back button and links work.
 
-let current = null; // the participant shown; null for the overview
+let shownParticipant = null; // the participant shown; null for the overview
 let overviewScroll = 0;
 
 async function start() {
@@ -20,12 +20,12 @@ async function start() {
   });
   document.getElementById("overview").hidden = false;
   showAnswer(document.getElementById("answer"));
-  showPeople(document.getElementById("people"));
+  showParticipants(document.getElementById("participants"));
   showData(document.getElementById("data"));
   showRun(document.getElementById("run"));
   showFoot(document.getElementById("foot"));
   addEventListener("hashchange", route);
-  addEventListener("scroll", () => current == null && (overviewScroll = scrollY), { passive: true });
+  addEventListener("scroll", () => shownParticipant == null && (overviewScroll = scrollY), { passive: true });
   showTime(document.getElementById("time"));
   route();
   document.documentElement.dataset.ready = "true";
@@ -33,25 +33,25 @@ async function start() {
 }
 
 function route() {
-  const match = location.hash.match(/^#\/person\/([\w-]+)$/);
-  const person = match ? R.people.name.indexOf(match[1]) : -1;
+  const match = location.hash.match(/^#\/participant\/([\w-]+)$/);
+  const participant = match ? report.participants.name.indexOf(match[1]) : -1;
   const overview = document.getElementById("overview");
-  const article = document.getElementById("person");
-  if (person >= 0) {
+  const article = document.getElementById("participant");
+  if (participant >= 0) {
     const scroll = overviewScroll;
-    current = person;
+    shownParticipant = participant;
     overview.hidden = true;
     article.hidden = false;
     overviewScroll = scroll;
-    showPerson(article, person);
-    document.title = `${R.people.name[person]} · Engagement`;
+    showParticipant(article, participant);
+    document.title = `${report.participants.name[participant]} · Engagement`;
     scrollTo(0, 0);
-    document.getElementById("person-title").focus({ preventScroll: true });
+    document.getElementById("participant-title").focus({ preventScroll: true });
     return;
   }
-  const was = current;
-  current = null;
-  document.title = R.asOf == null ? "Engagement report" : `Engagement as of ${day(R.asOf)}`;
+  const was = shownParticipant;
+  shownParticipant = null;
+  document.title = report.asOf == null ? "Engagement report" : `Engagement as of ${day(report.asOf)}`;
   if (was == null) return;
   article.hidden = true;
   article.replaceChildren();
@@ -59,7 +59,7 @@ function route() {
   redrawAll();
   renderRows(true);
   const section = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-  if (section && section.id !== "people") section.scrollIntoView();
+  if (section && section.id !== "participants") section.scrollIntoView();
   else scrollTo(0, overviewScroll);
   // back to the row of that participant
   const place = view.list.indexOf(was);
@@ -83,9 +83,9 @@ function recolour() {
 }
 
 function showFoot(foot) {
-  const who = R.hasUserIds
+  const privacy = report.hasUserIds
     ? "This report shows user ids. Protect this file as you protect the data."
-    : "Each participant has a pseudonym, the same in every report. Pseudonyms are not anonymous: protect this file as you protect the data.";
+    : "Each participant has a pseudonym, the same in every report. Pseudonyms do not make the data anonymous: protect this file as you protect the data.";
   foot.append(
     el(
       "details.how",
@@ -101,8 +101,8 @@ function showFoot(foot) {
         el("li", null, "The figures are not adjusted for weekdays or seasons. With few participants, shares vary a lot by chance."),
       ),
     ),
-    el("p", null, who),
-    el("p", null, `Written ${when(R.writtenAt)} by wearables-pipeline ${R.version}. This page makes no network requests. Charts: Apache ECharts.`),
+    el("p", null, privacy),
+    el("p", null, `Written ${when(report.writtenAt)} by wearables-pipeline ${report.version}. This page makes no network requests. Charts: Apache ECharts.`),
   );
 }
 

@@ -15,7 +15,7 @@ const REASON_TEXT = {
 const words = (text) => String(text ?? "").replaceAll("_", " ");
 
 function showData(section) {
-  const { byStatus, latest, rejected } = R.files;
+  const { byStatus, latest, rejected } = report.files;
   const sum = (field, status) => byStatus.filter((row) => !status || row.status === status).reduce((total, row) => total + row[field], 0);
   const loaded = sum("rowsLoaded", "loaded");
   const quarantined = sum("rowsRejected", "loaded");
@@ -29,11 +29,11 @@ function showData(section) {
       datum("Files refused", count(refused), null, refused ? "bad" : ""),
       datum("Rows loaded", count(loaded)),
       datum("Rows in quarantine", count(quarantined), loaded + quarantined ? percent(quarantined, loaded + quarantined) : null, quarantined ? "warn" : ""),
-      datum("Latest complete day", R.asOf == null ? "–" : day(R.asOf), R.asOf == null ? null : freshness()),
+      datum("Latest complete day", report.asOf == null ? "–" : day(report.asOf), report.asOf == null ? null : freshness()),
       datum("Latest file", latestAt() ? ago(latestAt()) : "–", latestAt() ? when(latestAt()) : null),
     ),
   );
-  const cards = [datasetsCard(), rejected.length ? rejectedCard() : null, R.rules?.length ? rulesCard() : null, latest.length ? filesCard() : null];
+  const cards = [datasetsCard(), rejected.length ? rejectedCard() : null, report.rules?.length ? rulesCard() : null, latest.length ? filesCard() : null];
   section.append(el("div.pair", null, cards.filter(Boolean)));
 }
 
@@ -42,11 +42,11 @@ function datum(title, value, more, tone) {
 }
 
 function latestAt() {
-  return R.files.byStatus.filter((row) => row.status === "loaded").map((row) => row.latestAt).sort().at(-1);
+  return report.files.byStatus.filter((row) => row.status === "loaded").map((row) => row.latestAt).sort().at(-1);
 }
 
 function datasetsCard() {
-  const { byStatus } = R.files;
+  const { byStatus } = report.files;
   const datasets = [...new Set(byStatus.map((row) => row.dataset))];
   const of = (dataset, status, field) => byStatus.filter((row) => row.dataset === dataset && row.status === status).reduce((total, row) => total + row[field], 0);
   const lines = datasets.map((dataset) => {
@@ -58,7 +58,7 @@ function datasetsCard() {
 }
 
 function rejectedCard() {
-  const { rejected } = R.files;
+  const { rejected } = report.files;
   const most = Math.max(...rejected.map((row) => row.rowsRejected));
   return card(
     "Rows in quarantine, by reason",
@@ -80,7 +80,7 @@ function rejectedCard() {
 }
 
 function rulesCard() {
-  const lines = R.rules.map((row) => {
+  const lines = report.rules.map((row) => {
     const [dataset, rule] = row.rule.split(".");
     return [el("span.rule", null, `${words(dataset)}: ${words(rule)}`), count(row.rowsIn), count(row.rowsOut), count(row.rowsRejected), count(row.rowsDeduplicated), count(row.overlapConflicts)];
   });
@@ -92,7 +92,7 @@ function rulesCard() {
 }
 
 function filesCard() {
-  const lines = R.files.latest.map((file) => [
+  const lines = report.files.latest.map((file) => [
     el("span.file", null, file.name),
     el("span.state", { "data-state": file.status }, file.status),
     el("time", { datetime: file.ingestedAt }, when(file.ingestedAt)),
@@ -100,7 +100,7 @@ function filesCard() {
     count(file.rowsRejected),
     file.reason ? el("span.why", null, file.reason) : "",
   ]);
-  const note = R.files.latest.length >= 100 ? "the latest 100, refused files first" : "refused files first, then the latest";
+  const note = report.files.latest.length >= 100 ? "the latest 100, refused files first" : "refused files first, then the latest";
   const element = card("Files", note, table("Files", ["File", "Status", "Time", "Rows", "Rejected", "Reason"], lines, { figures: [3, 4] }));
   element.classList.add("wide");
   return element;

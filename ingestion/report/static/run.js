@@ -1,7 +1,7 @@
 // The run: its steps, the slowest models, failures, and earlier runs.
 
 function showRun(section) {
-  const { run, runs } = R;
+  const { run, runs } = report;
   const verdict = { success: "succeeded", failure: "failed", running: "is still running" }[run.status] ?? run.status;
   const total = run.steps.reduce((sum, step) => sum + (step.seconds ?? 0), 0);
   section.append(
@@ -37,7 +37,7 @@ function stepBar(step, steps) {
 }
 
 function modelsCard() {
-  const { models, built, tested, passed } = R.run;
+  const { models, built, tested, passed } = report.run;
   const most = Math.max(...models.map((model) => model.ms), 1);
   const note = models[0].isOfRun ? "" : "from the latest build, because this run built none. ";
   return card(
@@ -60,16 +60,16 @@ function modelsCard() {
 }
 
 function problemsCard() {
-  const lines = R.run.problems.map((node) => [el("code", null, node.name), el("span.state", { "data-state": node.status }, node.status), node.failures == null ? "–" : count(node.failures), node.message ? el("span.why", null, node.message) : ""]);
+  const lines = report.run.problems.map((node) => [el("code", null, node.name), el("span.state", { "data-state": node.status }, node.status), node.failures == null ? "–" : count(node.failures), node.message ? el("span.why", null, node.message) : ""]);
   const element = card("Failed tests and models, and warnings", "the schema dbt_test_failures has the rows that failed a test", table("Failures and warnings", ["Node", "Status", "Rows", "Message"], lines, { figures: [2] }));
   element.classList.add("wide");
   return element;
 }
 
 function runsCard() {
-  const lines = R.runs.map((run) => {
-    const status = run.id === R.run.id ? R.run.status : run.status;
-    return [el("time", { datetime: run.startedAt }, when(run.startedAt)), el("span.state", { "data-state": status }, status), run.command ?? "", run.id === R.run.id ? "this run" : seconds(run.seconds), run.error ? el("span.why", null, run.error) : ""];
+  const lines = report.runs.map((run) => {
+    const status = run.id === report.run.id ? report.run.status : run.status;
+    return [el("time", { datetime: run.startedAt }, when(run.startedAt)), el("span.state", { "data-state": status }, status), run.command ?? "", run.id === report.run.id ? "this run" : seconds(run.seconds), run.error ? el("span.why", null, run.error) : ""];
   });
   const element = card("Earlier runs", "the latest first", table("Runs", ["Started", "Status", "Command", "Duration", "Error"], lines));
   element.classList.add("wide");

@@ -1,7 +1,7 @@
 // The weeks: all participants compared with the fixed cohort.
 
 function showTime(section) {
-  const { cohort, retention } = R;
+  const { cohort, retention } = report;
   section.append(el("h2", { id: "time-title" }, "Over time"));
   if (!cohort?.week_start_date?.length) {
     section.append(el("p.note", null, "There is no week to show yet."));
@@ -37,22 +37,22 @@ function legend() {
   return el("ul.legend", { "aria-label": "Colours" }, STATUS.slice(0, 6).map((status, i) => el("li", null, statusMark(i), status.name)));
 }
 
-const shareOf = (prefix, status, week) => R.cohort[`${prefix}pct_${STATUS[status].key}`][week] ?? 0;
+const shareOf = (prefix, status, week) => report.cohort[`${prefix}pct_${STATUS[status].key}`][week] ?? 0;
 
 function sharesText(prefix, who) {
-  const last = R.cohort.week_start_date.length - 1;
+  const last = report.cohort.week_start_date.length - 1;
   const parts = [0, 1, 2, 3, 4, 5].map((status) => `${STATUS[status].name} ${share(shareOf(prefix, status, last))}`);
   return `${who}, share of each status by week. In the latest week: ${parts.join(", ")}.`;
 }
 
 function sharesChart(c, prefix) {
-  const weeks = R.cohort.week_start_date;
+  const weeks = report.cohort.week_start_date;
   // the best status is at the bottom
   return {
     grid: { left: 44, right: 12, top: 10, bottom: 28 },
     tooltip: tooltip(c, (points) => {
       const week = points[0].dataIndex;
-      const users = R.cohort[`${prefix}users`][week];
+      const users = report.cohort[`${prefix}users`][week];
       const rows = [5, 4, 3, 2, 1, 0].map((s) => [c.status[s], STATUS[s].name, `${share(shareOf(prefix, s, week))}  ·  ${Math.round((shareOf(prefix, s, week) * users) / 100)}`]);
       return tipLines(`Week of ${day(weeks[week])}`, rows);
     }),
@@ -76,20 +76,20 @@ function sharesChart(c, prefix) {
 
 function sharesTable(prefix, who) {
   const rows = () =>
-    R.cohort.week_start_date
-      .map((week, i) => [day(week), count(R.cohort[`${prefix}users`][i]), ...[0, 1, 2, 3, 4, 5].map((s) => share(shareOf(prefix, s, i)))])
+    report.cohort.week_start_date
+      .map((week, i) => [day(week), count(report.cohort[`${prefix}users`][i]), ...[0, 1, 2, 3, 4, 5].map((s) => share(shareOf(prefix, s, i)))])
       .reverse();
   return asTable(`${who}: share of each status by week`, ["Week of", "Participants", ...STATUS.slice(0, 6).map((s) => s.name)], rows, { figures: [1, 2, 3, 4, 5, 6, 7] });
 }
 
 function ratioText() {
-  const { median_ratio: all, cohort_median_ratio: fixed } = R.cohort;
+  const { median_ratio: all, cohort_median_ratio: fixed } = report.cohort;
   const say = (value) => (value == null ? "unknown" : share(100 * value));
   return `Median activity as a share of usual. In the latest week: all participants ${say(all.at(-1))}, the fixed cohort ${say(fixed.at(-1))}.`;
 }
 
 function ratioChart(c) {
-  const weeks = R.cohort.week_start_date;
+  const weeks = report.cohort.week_start_date;
   const line = (name, values, colour, type) => ({
     type: "line",
     name,
@@ -101,8 +101,8 @@ function ratioChart(c) {
     connectNulls: false,
     data: weeks.map((week, i) => [week * DAY, values[i] == null ? null : 100 * values[i]]),
   });
-  const all = R.cohort.median_ratio;
-  const fixed = R.cohort.cohort_median_ratio;
+  const all = report.cohort.median_ratio;
+  const fixed = report.cohort.cohort_median_ratio;
   const known = [...all, ...fixed].filter((value) => value != null).map((value) => 100 * value);
   return {
     grid: { left: 48, right: 14, top: 14, bottom: 28 },
@@ -133,17 +133,17 @@ function lineKey() {
 
 function ratioTable() {
   const say = (value) => (value == null ? "–" : share(100 * value));
-  const rows = () => R.cohort.week_start_date.map((week, i) => [day(week), say(R.cohort.median_ratio[i]), say(R.cohort.cohort_median_ratio[i])]).reverse();
+  const rows = () => report.cohort.week_start_date.map((week, i) => [day(week), say(report.cohort.median_ratio[i]), say(report.cohort.cohort_median_ratio[i])]).reverse();
   return asTable("Activity compared with usual, by week", ["Week of", "All participants", "Fixed cohort"], rows, { figures: [1, 2] });
 }
 
 function retentionText() {
-  const { tenure_week: weeks, pct_retained: kept } = R.retention;
+  const { tenure_week: weeks, pct_retained: kept } = report.retention;
   return weeks.length ? `Share of participants retained by week since they began. In week ${weeks.at(-1)}: ${share(kept.at(-1))}.` : "No week is complete yet.";
 }
 
 function retentionChart(c) {
-  const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = R.retention;
+  const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = report.retention;
   return {
     grid: { left: 48, right: 20, top: 14, bottom: 28 },
     tooltip: tooltip(c, (points) => {
@@ -168,7 +168,7 @@ function retentionChart(c) {
 }
 
 function retentionTable() {
-  const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = R.retention;
+  const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = report.retention;
   const rows = () => weeks.map((week, i) => [count(week), count(users[i]), count(there[i]), share(kept[i])]);
   return asTable("Retention by week since the start", ["Week", "Participants", "Retained", "Share"], rows, { figures: [0, 1, 2, 3] });
 }

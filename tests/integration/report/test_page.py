@@ -38,7 +38,7 @@ def cells(page: Page, table: str) -> list[list[str]]:
     return rows
 
 
-def people_shown(page: Page) -> list[str]:
+def participants_shown(page: Page) -> list[str]:
     return page.locator("a.row .row-name").all_inner_texts()
 
 
@@ -90,8 +90,8 @@ def test_each_day_of_a_participant_matches_the_marts(study: Study, opened: Open)
     digest = f"encode(sha256((select key from ops.report_key) || int8send({user_id})), 'hex')"
     ((hexadecimal,),) = study.rows(f"select {digest}")
     name = pseudonym.encode(bytes.fromhex(hexadecimal))
-    page.evaluate("(name) => { location.hash = `#/person/${name}`; }", name)
-    expect(page.locator("#person-title")).to_have_text(name)
+    page.evaluate("(name) => { location.hash = `#/participant/${name}`; }", name)
+    expect(page.locator("#participant-title")).to_have_text(name)
     wanted = study.rows(
         "select day.steps, round(usual.baseline_median), day.invalid_reason is null, coalesce(usual.is_alert, false),"
         " day.minutes_asleep from marts.fct_user_day as day left join marts.fct_user_day_deviation as usual"
@@ -106,7 +106,7 @@ def test_each_day_of_a_participant_matches_the_marts(study: Study, opened: Open)
         assert (row[3] == "yes") == counts
         assert (row[4] == "alert") == is_alert
         assert row[5] == (DASH if asleep is None else f"{asleep // 60} h {asleep % 60:02} min")
-    expect(page.locator("#person .chart svg path").nth(5)).to_be_attached()
+    expect(page.locator("#participant .chart svg path").nth(5)).to_be_attached()
 
 
 def test_a_report_of_very_many_days_shows_the_latest_days_and_says_so(
@@ -117,8 +117,8 @@ def test_a_report_of_very_many_days_shows_the_latest_days_and_says_so(
     report.write_latest(db.create_engine(study.settings), study.settings, path)
     page = opened(path)
     page.locator("a.row").first.click()
-    name = page.locator("#person-title").inner_text()
-    expect(page.locator("#person")).to_contain_text("shows only the latest 20 days of each participant")
+    name = page.locator("#participant-title").inner_text()
+    expect(page.locator("#participant")).to_contain_text("shows only the latest 20 days of each participant")
     user_id = report.who(db.create_engine(study.settings), name)[0]
     wanted = study.rows(
         "select day.steps, round(usual.baseline_median) from marts.fct_user_day as day left join"
@@ -130,7 +130,7 @@ def test_a_report_of_very_many_days_shows_the_latest_days_and_says_so(
     for row, (steps, usual) in zip(shown, wanted[:20], strict=True):
         assert row[1] == (DASH if steps is None else number(steps))
         assert row[2] == (DASH if usual is None else number(usual))
-    expect(page.locator("#person dl.facts")).to_contain_text(f"of {len(wanted)} since")
+    expect(page.locator("#participant dl.facts")).to_contain_text(f"of {len(wanted)} since")
 
 
 def test_participants_can_be_filtered_searched_and_sorted(study: Study, opened: Open) -> None:
@@ -140,22 +140,22 @@ def test_participants_can_be_filtered_searched_and_sorted(study: Study, opened: 
     query = f"select count(*) from marts.fct_user_status where as_of_date = {LATEST} and status = "
     ((declining,),) = study.rows(query + "'declining'")
     assert page.locator("#shown").inner_text() == f"{declining} of 36 participants."
-    assert len(people_shown(page)) == declining
+    assert len(participants_shown(page)) == declining
     assert set(page.locator("a.row .row-status").all_inner_texts()) == {"Declining"}
     page.get_by_role("group", name="Show only").get_by_role("button", name="Declining").click()
 
     page.locator('.tile[data-status="disengaging"]').click()
     ((disengaging,),) = study.rows(query + "'disengaging'")
-    assert len(people_shown(page)) == disengaging
+    assert len(participants_shown(page)) == disengaging
     page.get_by_role("button", name="Show all").click()
 
     page.get_by_label("Sort").select_option("name")
-    first, second, *_ = people_shown(page)
+    first, second, *_ = participants_shown(page)
     assert first < second
     page.get_by_label("Find").fill(second.lower().replace("-", "")[1:6])
-    assert people_shown(page) == [second]
+    assert participants_shown(page) == [second]
     page.get_by_label("Find").fill("nobody has this")
-    assert people_shown(page) == []
+    assert participants_shown(page) == []
     expect(page.get_by_text("No participant matches.")).to_be_visible()
 
 
@@ -169,26 +169,26 @@ def test_a_click_shows_the_participants_whose_status_changed(study: Study, opene
     button = page.locator("button.move").first
     wanted = int(button.locator("b").inner_text())
     button.click()
-    assert len(people_shown(page)) == wanted
+    assert len(participants_shown(page)) == wanted
 
 
 def test_the_back_button_returns_to_the_row(study: Study, opened: Open) -> None:
     page = opened(study.report)
     page.locator("a.row").nth(3).click()
-    name = page.locator("#person-title").inner_text()
+    name = page.locator("#participant-title").inner_text()
     expect(page.locator("#overview")).to_be_hidden()
     page.locator("#next").click()
-    expect(page.locator("#person-title")).not_to_have_text(name)
+    expect(page.locator("#participant-title")).not_to_have_text(name)
     page.go_back()
-    expect(page.locator("#person-title")).to_have_text(name)
+    expect(page.locator("#participant-title")).to_have_text(name)
     page.go_back()
     expect(page.locator("#overview")).to_be_visible()
-    expect(page.locator("#person")).to_be_hidden()
+    expect(page.locator("#participant")).to_be_hidden()
     assert page.evaluate("document.activeElement.closest('a.row') !== null"), "back at the row"
 
-    linked = opened(study.report, f"#/person/{name}")
-    expect(linked.locator("#person-title")).to_have_text(name)
-    nobody = opened(study.report, "#/person/nobody%")
+    linked = opened(study.report, f"#/participant/{name}")
+    expect(linked.locator("#participant-title")).to_have_text(name)
+    nobody = opened(study.report, "#/participant/nobody%")
     expect(nobody.locator("#overview")).to_be_visible()
 
 
@@ -200,7 +200,7 @@ def test_the_page_works_with_the_keyboard_alone(study: Study, opened: Open) -> N
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.matches('a.row')"):
             break
-    names = people_shown(page)
+    names = participants_shown(page)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
@@ -208,10 +208,10 @@ def test_the_page_works_with_the_keyboard_alone(study: Study, opened: Open) -> N
     page.keyboard.press("End")
     assert page.evaluate("document.activeElement.parentElement.getAttribute('aria-posinset')") == "36"
     page.keyboard.press("Enter")
-    expect(page.locator("#person-title")).to_be_focused()
+    expect(page.locator("#participant-title")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Shift+Tab")
-    assert page.evaluate("document.activeElement.textContent.includes('Before')")
+    assert page.evaluate("document.activeElement.textContent.includes('Previous')")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -265,19 +265,19 @@ def test_rows_in_quarantine_are_counted_by_reason(study: Study, opened: Open) ->
     assert "many" not in study.report.read_text(encoding="utf-8").split("<script>")[0]
 
 
-EVERYTHING_GONE = """
+NO_DATA = """
 truncate marts.fct_user_day, marts.fct_user_status, marts.rpt_cohort_engagement, marts.rpt_cohort_retention,
     marts.fct_data_quality;
 truncate ops.raw_ingest_manifest, ops.rejected_rows;
 """
-ONE_DAY_OF_ONE = (
-    EVERYTHING_GONE
+ONE_INCOMPLETE_DAY = (
+    NO_DATA
     + """
 insert into marts.fct_user_day (user_id, activity_date, has_record, is_partial_day, is_valid_day, invalid_reason, steps)
 values (1, '2026-04-01', true, true, false, 'partial_day', 90000);
 """
 )
-ALL_BUT_ONE_GONE = """
+ONE_PARTICIPANT = """
 delete from marts.fct_user_day where user_id <> (select min(user_id) from marts.fct_user_status);
 delete from marts.fct_user_status where user_id <> (select min(user_id) from marts.fct_user_status);
 """
@@ -295,28 +295,28 @@ from generate_series(1, 3000) as u, generate_series(0, 1) as w;
 
 
 def test_an_empty_database_has_no_answer_yet(changed: Changed, opened: Open) -> None:
-    _, path = changed(EVERYTHING_GONE)
+    _, path = changed(NO_DATA)
     page = opened(path)
     expect(page.locator("h1")).to_have_text("No answer yet")
-    expect(page.locator("#people")).to_contain_text("no participants yet")
+    expect(page.locator("#participants")).to_contain_text("no participants yet")
     _, path = changed("drop schema marts cascade")
     expect(opened(path).locator("h1")).to_have_text("No answer yet")
 
 
 def test_one_participant_with_one_incomplete_day(changed: Changed, opened: Open) -> None:
-    _, path = changed(ONE_DAY_OF_ONE)
+    _, path = changed(ONE_INCOMPLETE_DAY)
     page = opened(path)
     expect(page.locator("h1")).to_have_text("No answer yet")
     page.locator("a.row").click()
-    expect(page.locator("#person")).to_contain_text("no complete day yet")
+    expect(page.locator("#participant")).to_contain_text("no complete day yet")
 
 
 def test_one_participant(changed: Changed, opened: Open) -> None:
-    _, path = changed(ALL_BUT_ONE_GONE)
+    _, path = changed(ONE_PARTICIPANT)
     page = opened(path)
-    assert len(people_shown(page)) == 1
+    assert len(participants_shown(page)) == 1
     page.locator("a.row").click()
-    expect(page.locator("#person .chart svg").first).to_be_visible()
+    expect(page.locator("#participant .chart svg").first).to_be_visible()
 
 
 def test_only_the_rows_in_view_exist(changed: Changed, opened: Open) -> None:
@@ -331,7 +331,7 @@ def test_only_the_rows_in_view_exist(changed: Changed, opened: Open) -> None:
     page.get_by_role("group", name="Show only").get_by_role("button", name="Lapsed").click()
     assert page.locator("#shown").inner_text() == "1,000 of 3,000 participants."
     page.locator("a.row").first.click()
-    expect(page.locator("#person")).to_contain_text("Has not worn the device since 19 Apr 2026")
+    expect(page.locator("#participant")).to_contain_text("Has not worn the device since 19 Apr 2026")
 
 
 def test_the_answer_is_shown_without_javascript(study: Study) -> None:

@@ -46,7 +46,7 @@ def test_a_run_ends_with_a_report_unless_nothing_has_changed(settings: Settings,
     shown = figures(Path(first.report))
     assert shown["run"]["status"] == "success"
     assert [step["name"] for step in shown["run"]["steps"]] == ["migrate", "ingest", "dbt_build"]
-    assert len(shown["people"]["name"]) == 2
+    assert len(shown["participants"]["name"]) == 2
 
     again = runner.run(settings)
     assert again.steps[-1].skipped
@@ -125,7 +125,7 @@ def test_erasing_a_participant_removes_earlier_reports(settings: Settings) -> No
     result = runner.run(settings, "erase", RunOptions(user_id=USERS[1]))
     assert result.exit_code == 0, result.error_summary
     assert reports(settings) == ["latest.html", Path(str(result.report)).name]
-    assert len(figures(Path(str(result.report)))["people"]["name"]) == 1
+    assert len(figures(Path(str(result.report)))["participants"]["name"]) == 1
 
 
 def test_a_report_needs_a_run(empty_database: object, settings: Settings, engine: Engine, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_report_has_pseudonyms_that_lead_back_to_user_ids(study: Study, tmp_pa
         shown = figures(path)
         assert not re.search("|".join(map(str, users)), str(shown)), "neither as a name nor in a file name"
         assert "sleep_***.csv" in str(shown["files"])
-    names = shown["people"]["name"]
+    names = shown["participants"]["name"]
     assert names == sorted(names), "the order of the user ids would reveal them"
     engine = db.create_engine(study.settings)
     assert {user for name in names for user in report.who(engine, name)} == users
@@ -181,9 +181,9 @@ def test_a_report_has_pseudonyms_that_lead_back_to_user_ids(study: Study, tmp_pa
 
     path = tmp_path / "report.html"
     report.write_latest(engine, study.settings, path)
-    assert figures(path)["people"]["name"] == names, "the same in every report"
+    assert figures(path)["participants"]["name"] == names, "the same in every report"
     report.write_latest(engine, replace(study.settings, report_user_ids=True), path)
-    assert set(figures(path)["people"]["name"]) == {str(user) for user in users}
+    assert set(figures(path)["participants"]["name"]) == {str(user) for user in users}
 
 
 def test_a_text_that_is_not_a_pseudonym_is_an_error(study: Study) -> None:

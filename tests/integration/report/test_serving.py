@@ -83,11 +83,11 @@ def test_the_command_writes_to_the_given_file(study: Study, tmp_path: Path, caps
     path = tmp_path / "here.html"
     assert main(["report", "--output", str(path)]) == 0
     assert capsys.readouterr().out == f"{path}\n"
-    names = figures(path)["people"]["name"]
+    names = figures(path)["participants"]["name"]
     assert main(["report", "--output", str(path), "--with-user-ids"]) == 0
     capsys.readouterr()
     assert main(["report", "who", names[0]]) == 0
-    assert capsys.readouterr().out.strip() in figures(path)["people"]["name"]
+    assert capsys.readouterr().out.strip() in figures(path)["participants"]["name"]
     assert main(["report", "who", "nobody"]) == 64
     assert main(["report", "--output", str(tmp_path / "absent" / "here.html")]) == 64
 

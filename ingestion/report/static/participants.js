@@ -1,6 +1,6 @@
 // The list of participants: filter, search, sort. Only the rows in view exist, so that a long list is as fast as a short one.
 
-const WORRY = [5, 4, 1, 0, 2, 3, 6]; // the rank of each status when the most worrying come first
+const CONCERN = [5, 4, 1, 0, 2, 3, 6]; // the rank of each status when the most worrying come first
 const RANGES = [[42, "6 weeks"], [91, "13 weeks"], [182, "26 weeks"], [371, "1 year"], [0, "All days"]];
 const SORTS = {
   worry: "Most worrying first",
@@ -14,20 +14,20 @@ const SORTS = {
 const view = { statuses: new Set(), before: null, text: "", sort: "worry", range: 91, list: [], focus: 0 };
 let rows; // the elements of the list
 
-function showPeople(section) {
-  section.append(el("h2", { id: "people-title" }, "Participants"));
-  if (!R.size) {
+function showParticipants(section) {
+  section.append(el("h2", { id: "participants-title" }, "Participants"));
+  if (!report.size) {
     section.append(el("p.note", null, "There are no participants yet."));
     return;
   }
-  view.range = innerWidth < 640 ? 91 : R.lastDate - R.firstDate > 190 ? 182 : 0;
-  const search = el("input", { type: "search", id: "search", placeholder: R.hasUserIds ? "User id" : "Pseudonym, such as K7QM", autocomplete: "off", spellcheck: "false", oninput: (event) => setView({ text: event.target.value }) });
+  view.range = innerWidth < 640 ? 91 : report.lastDate - report.firstDate > 190 ? 182 : 0;
+  const search = el("input", { type: "search", id: "search", placeholder: report.hasUserIds ? "User id" : "Pseudonym, such as K7QM", autocomplete: "off", spellcheck: "false", oninput: (event) => setView({ text: event.target.value }) });
   rows = {
     scroller: el("div.rows", { onscroll: () => requestAnimationFrame(renderRows), onkeydown: moveByKeys }),
     space: el("ul.rows-space", { "aria-label": "Participants" }),
     months: el("canvas.months", { "aria-hidden": "true" }),
-    said: el("p.note", { id: "shown", role: "status" }),
-    made: new Map(),
+    summary: el("p.note", { id: "shown", role: "status" }),
+    shown: new Map(),
   };
   rows.scroller.append(rows.space);
   section.append(
@@ -48,14 +48,14 @@ function showPeople(section) {
       el("div.row.row-head", { "aria-hidden": "true" }, el("span.row-who", null, "Participant"), rows.months, el("span.row-wear", null, "Worn"), el("span.row-ratio", null, "Of usual")),
       rows.scroller,
     ),
-    rows.said,
+    rows.summary,
   );
   new ResizeObserver(() => renderRows(true)).observe(rows.scroller);
   setView({});
 }
 
 function chip(status) {
-  const users = R.people.status.reduce((sum, each) => sum + (each === status), 0);
+  const users = report.participants.status.reduce((sum, each) => sum + (each === status), 0);
   if (!users) return null;
   return el("button.chip", { type: "button", "aria-pressed": "false", "data-status": STATUS[status].key, onclick: () => toggleStatus(status) }, statusMark(status), STATUS[status].name, el("b", null, number.format(users)));
 }
@@ -76,24 +76,24 @@ function clearFilters() {
 }
 
 // Shows the participants behind a tile or a change of status.
-function filterPeople({ status, before = null }) {
+function filterParticipants({ status, before = null }) {
   document.getElementById("search").value = "";
   setView({ statuses: new Set([status]), before, text: "" });
-  const section = document.getElementById("people");
-  section.scrollIntoView({ behavior: still ? "auto" : "smooth" });
+  const section = document.getElementById("participants");
+  section.scrollIntoView({ behavior: prefersStill ? "auto" : "smooth" });
   section.focus({ preventScroll: true });
 }
 
 function setView(change) {
   Object.assign(view, change);
   const wanted = view.text.trim().toUpperCase().replaceAll("-", "");
-  const { name, status, before } = R.people;
+  const { name, status, before } = report.participants;
   const list = [];
-  for (let person = 0; person < R.size; person++) {
-    if (view.statuses.size && !view.statuses.has(status[person])) continue;
-    if (view.before != null && before[person] !== view.before) continue;
-    if (wanted && !name[person].replaceAll("-", "").includes(wanted)) continue;
-    list.push(person);
+  for (let participant = 0; participant < report.size; participant++) {
+    if (view.statuses.size && !view.statuses.has(status[participant])) continue;
+    if (view.before != null && before[participant] !== view.before) continue;
+    if (wanted && !name[participant].replaceAll("-", "").includes(wanted)) continue;
+    list.push(participant);
   }
   view.list = list.sort(order(view.sort));
   view.focus = 0;
@@ -101,18 +101,18 @@ function setView(change) {
     const at = STATUS.findIndex((each) => each.key === button.dataset.status);
     button.setAttribute("aria-pressed", String(view.statuses.has(at)));
   }
-  document.getElementById("clear").hidden = list.length === R.size;
+  document.getElementById("clear").hidden = list.length === report.size;
   const changed = view.before == null ? "" : `, ${STATUS[view.before].name.toLowerCase()} a week before`;
-  rows.said.textContent = list.length === R.size ? `${plural(R.size, "participant")}.` : `${number.format(list.length)} of ${plural(R.size, "participant")}${changed}.`;
+  rows.summary.textContent = list.length === report.size ? `${plural(report.size, "participant")}.` : `${number.format(list.length)} of ${plural(report.size, "participant")}${changed}.`;
   rows.scroller.scrollTop = 0;
   renderRows(true);
 }
 
 function order(sort) {
-  const { name, status, since, alerts, recentDays } = R.people;
-  const ratio = (person) => ratioOf(person) ?? Infinity;
+  const { name, status, since, alerts, recentDays } = report.participants;
+  const ratio = (participant) => ratioOf(participant) ?? Infinity;
   const keys = {
-    worry: (a, b) => WORRY[status[a]] - WORRY[status[b]] || ratio(a) - ratio(b) || (recentDays[a] ?? 0) - (recentDays[b] ?? 0),
+    worry: (a, b) => CONCERN[status[a]] - CONCERN[status[b]] || ratio(a) - ratio(b) || (recentDays[a] ?? 0) - (recentDays[b] ?? 0),
     ratio: (a, b) => ratio(a) - ratio(b),
     wear: (a, b) => (recentDays[a] ?? 99) - (recentDays[b] ?? 99),
     since: (a, b) => (since[b] ?? 0) - (since[a] ?? 0),
@@ -125,39 +125,39 @@ function order(sort) {
 const rowHeight = () => (rows.scroller.clientWidth < 560 ? 58 : 32);
 
 function shownDays() {
-  const to = Math.max(R.asOf ?? R.lastDate, R.firstDate);
-  const from = view.range ? Math.max(to - view.range + 1, Math.min(R.firstDate, to - 13)) : R.firstDate;
+  const to = Math.max(report.asOf ?? report.lastDate, report.firstDate);
+  const from = view.range ? Math.max(to - view.range + 1, Math.min(report.firstDate, to - 13)) : report.firstDate;
   return [from, to];
 }
 
-function renderRows(anew = false) {
-  const { scroller, space, made, months } = rows;
+function renderRows(fromScratch = false) {
+  const { scroller, space, shown, months } = rows;
   if (!scroller.clientWidth) return;
   const height = rowHeight();
   const [from, to] = shownDays();
   const c = colours();
-  const hadFocus = anew === true && scroller.contains(document.activeElement);
-  if (anew === true) {
-    made.forEach((row) => row.remove());
-    made.clear();
+  const hadFocus = fromScratch === true && scroller.contains(document.activeElement);
+  if (fromScratch === true) {
+    shown.forEach((row) => row.remove());
+    shown.clear();
     drawMonths(months, from, to, c);
   }
   space.style.height = `${Math.max(view.list.length * height, 1)}px`;
   space.classList.toggle("is-tall", height > 40);
   const first = Math.max(Math.floor(scroller.scrollTop / height) - 4, 0);
   const last = Math.min(Math.ceil((scroller.scrollTop + scroller.clientHeight) / height) + 4, view.list.length) - 1;
-  for (const [place, row] of made) {
+  for (const [place, row] of shown) {
     if ((place < first || place > last) && !row.contains(document.activeElement)) {
       row.remove();
-      made.delete(place);
+      shown.delete(place);
     }
   }
   let after = null;
   for (let place = first; place <= last; place++) {
-    let row = made.get(place);
+    let row = shown.get(place);
     if (!row) {
-      row = personRow(view.list[place], place, height);
-      made.set(place, row);
+      row = participantRow(view.list[place], place, height);
+      shown.set(place, row);
       // in list order, for screen readers and the Tab key
       if (after) after.after(row);
       else space.prepend(row);
@@ -165,35 +165,35 @@ function renderRows(anew = false) {
     }
     after = row;
   }
-  if (hadFocus) made.get(view.focus)?.firstChild.focus({ preventScroll: true });
+  if (hadFocus) shown.get(view.focus)?.firstChild.focus({ preventScroll: true });
   if (!view.list.length && !space.children.length) space.append(el("li.nobody", null, "No participant matches. Select Show all to clear the filters."));
   else if (view.list.length) space.querySelector(".nobody")?.remove();
 }
 
-function personRow(person, place, height) {
-  const { name, status, recentDays, alerts } = R.people;
-  const ratio = ratioOf(person);
-  const own = STATUS[status[person]];
+function participantRow(participant, place, height) {
+  const { name, status, recentDays, alerts } = report.participants;
+  const ratio = ratioOf(participant);
+  const own = STATUS[status[participant]];
   return el(
     "li",
     { "aria-posinset": String(place + 1), "aria-setsize": String(view.list.length), style: `top:${place * height}px;height:${height}px` },
     el(
       "a.row",
-      { href: `#/person/${name[person]}`, tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-person": String(person) },
-      el("span.row-who", null, statusMark(status[person]), el("span.row-name", null, name[person]), el("span.row-status", null, own.name, gone(person))),
+      { href: `#/participant/${name[participant]}`, tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-participant": String(participant) },
+      el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, baselineNote(participant))),
       el("canvas.strip", { "aria-hidden": "true" }),
-      el("span.row-wear", null, el("span.visually-hidden", null, "worn "), recentDays[person] == null ? "–" : `${recentDays[person]} / 14`),
-      el("span.row-ratio", null, ratio == null ? "–" : share(100 * ratio), el("span.visually-hidden", null, ` of usual, ${plural(alerts[person], "alert")}`)),
+      el("span.row-wear", null, el("span.visually-hidden", null, "worn "), recentDays[participant] == null ? "–" : `${recentDays[participant]} / 14`),
+      el("span.row-ratio", null, ratio == null ? "–" : share(100 * ratio), el("span.visually-hidden", null, ` of usual, ${plural(alerts[participant], "alert")}`)),
     ),
   );
 }
 
-const gone = (person) => (R.people.status[person] !== 5 ? "" : isGone(person) ? " · away" : " · new");
+const baselineNote = (participant) => (report.participants.status[participant] !== 5 ? "" : isAway(participant) ? " · away" : " · new");
 
 function paint(row, from, to, c) {
   const canvas = row.querySelector("canvas");
-  const person = Number(row.firstChild.dataset.person);
-  if (!drawStrip(canvas, person, from, to, c)) daysOf(person, () => row.isConnected && drawStrip(canvas, person, from, to, c));
+  const participant = Number(row.firstChild.dataset.participant);
+  if (!drawStrip(canvas, participant, from, to, c)) daysOf(participant, () => row.isConnected && drawStrip(canvas, participant, from, to, c));
 }
 
 function moveByKeys(event) {
@@ -208,13 +208,13 @@ function moveByKeys(event) {
 
 function focusRow(place) {
   const height = rowHeight();
-  const { scroller, made } = rows;
-  made.get(view.focus)?.firstChild.setAttribute("tabindex", "-1");
+  const { scroller, shown } = rows;
+  shown.get(view.focus)?.firstChild.setAttribute("tabindex", "-1");
   view.focus = place;
   if (place * height < scroller.scrollTop) scroller.scrollTop = place * height;
   if ((place + 1) * height > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = (place + 1) * height - scroller.clientHeight;
   renderRows();
-  const link = made.get(place)?.firstChild;
+  const link = shown.get(place)?.firstChild;
   link?.setAttribute("tabindex", "0");
   link?.focus({ preventScroll: true });
 }
