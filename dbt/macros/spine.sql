@@ -1,6 +1,9 @@
 {#
-    Each day from begin_date to end_date of the users, and what the export has of it. `users` has user_id, last_date,
+    Each day from begin_date to end_date of the users, with the record if there is one. `users` has user_id, last_date,
     begin_date and end_date.
+
+    limit 1: the planner expects 1,000 days a user of generate_series. In an incremental run it would read all records to
+    join them.
 #}
 {% macro spine(users) %}
     select
@@ -19,7 +22,7 @@
     cross join lateral generate_series(0, span.end_date - span.begin_date) as day_number
     left join lateral (
         select record.*
-        from {{ ref('stg_fitbit__daily_activity') }} as record
+        from {{ ref('stg_daily_activity') }} as record
         where record.user_id = span.user_id and record.activity_date = span.begin_date + day_number
         {% if is_incremental() %}limit 1{% endif %}
     ) as activity on true
