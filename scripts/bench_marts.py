@@ -38,7 +38,7 @@ group by user_id
 
 # what a full build stores a row a user and day of, and how each calls the day
 STORED = {
-    "staging.stg_fitbit__daily_activity": "activity_date",
+    "staging.stg_daily_activity": "activity_date",
     "marts.fct_user_day": "activity_date",
     "intermediate.int_user_day_baseline": "activity_date",
     "intermediate.int_user_day_cusum": "activity_date",

@@ -19,7 +19,7 @@
     cross join lateral generate_series(0, span.end_date - span.begin_date) as day_number
     left join lateral (
         select record.*
-        from {{ ref('stg_fitbit__daily_activity') }} as record
+        from {{ ref('stg_daily_activity') }} as record
         where record.user_id = span.user_id and record.activity_date = span.begin_date + day_number
         {% if is_incremental() %}limit 1{% endif %}
     ) as activity on true

@@ -33,7 +33,7 @@ found as (
     ) as in_days
     cross join lateral (
         select count(*) as records
-        from {{ ref('stg_fitbit__daily_activity') }} as activity
+        from {{ ref('stg_daily_activity') }} as activity
         where activity.user_id = monday.user_id and activity.activity_date >= monday.from_date
     ) as counted
     cross join lateral (

@@ -87,10 +87,10 @@ def test_dbt_knows_the_table_and_stages_it(dataset: Dataset) -> None:
     declared = yaml.safe_load((STAGING / "_sources.yml").read_text())["sources"]
     tables = {table["name"] for entry in declared if entry["name"] == "raw" for table in entry["tables"]}
     assert dataset.name in tables
-    model = (STAGING / f"stg_fitbit__{dataset.name}.sql").read_text()
+    model = (STAGING / f"stg_{dataset.name}.sql").read_text()
     for word in dataset.key:
         assert word in model
-    (described,) = yaml.safe_load((STAGING / f"stg_fitbit__{dataset.name}.yml").read_text())["models"]
+    (described,) = yaml.safe_load((STAGING / f"stg_{dataset.name}.yml").read_text())["models"]
     names = {column["name"] for column in described["columns"]}
     assert {"user_id", "file_id"} <= names
     # every value of the export is staged, under its own name or under one that the model gives it

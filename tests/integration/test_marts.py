@@ -364,3 +364,20 @@ def test_generated_users_have_the_marts_of_the_independent_implementation(
     scratch.put("daily_activity", "generated.csv", frame)
     scratch.run()
     assert_marts_are_right(scratch)
+
+
+def test_relations_of_renamed_models_are_dropped(scratch: Warehouse) -> None:
+    scratch.execute(
+        "create table staging.stg_fitbit__sleep (user_id bigint);"
+        "create view intermediate.int_old_view as select user_id from staging.stg_fitbit__sleep;"
+        "create table intermediate.notes (note text);"
+        "insert into intermediate.model_state values ('stg_fitbit__sleep', '', now())"
+    )
+    scratch.run("--select", "int_as_of")
+    exists = "select to_regclass(name) is not null from unnest(%s) as name"
+    names = ["staging.stg_fitbit__sleep", "intermediate.int_old_view", "intermediate.notes", "staging.stg_sleep"]
+    assert scratch.execute(exists, (names,)) == [(True,)] * 4
+    scratch.run()
+    assert scratch.execute(exists, (names,)) == [(False,), (False,), (True,), (True,)]
+    assert scratch.execute("select 1 from intermediate.model_state where model like 'stg_fitbit%%'") == []
+    scratch.execute("drop table intermediate.notes")

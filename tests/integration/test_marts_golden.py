@@ -100,6 +100,6 @@ def test_the_independent_implementation_says_what_was_written_down(expected: dic
 def test_the_exports_come_through_whole(april: Warehouse) -> None:
     counts = [
         april.execute(f"select count(*) from {relation}")[0][0]
-        for relation in ("raw.daily_activity", "raw.sleep", "staging.stg_fitbit__sleep")
+        for relation in ("raw.daily_activity", "raw.sleep", "staging.stg_sleep")
     ]
     assert counts == [940, 413, 410]

@@ -271,7 +271,7 @@ def test_rejected_rows_are_replayed_after_a_corrected_declaration(
     assert "1 rows loaded, 1 still in quarantine" in capsys.readouterr().err
     assert landing.users() == [1, 2, 5]
     assert landing.rows("select line_number, reason from ops.rejected_rows") == [(5, "not_castable")]
-    assert landing.rows("select count(*) from staging.stg_fitbit__sleep") == [(3,)]
+    assert landing.rows("select count(*) from staging.stg_sleep") == [(3,)]
     landing.check()
     assert invoke("rejected", "replay", "nowhere.csv") == 64
 

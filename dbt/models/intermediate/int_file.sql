@@ -9,7 +9,7 @@
 
 with loaded as (
 
-    select * from {{ ref('stg_pipeline__file') }}
+    select * from {{ ref('stg_file') }}
 
 ),
 

@@ -30,7 +30,7 @@ extent as (
         select
             min(activity.activity_date) as first_date,
             max(activity.activity_date) as last_date
-        from {{ ref('stg_fitbit__daily_activity') }} as activity
+        from {{ ref('stg_daily_activity') }} as activity
         where activity.user_id = changed.user_id
     ) as remaining
 

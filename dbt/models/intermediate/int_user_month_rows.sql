@@ -35,7 +35,7 @@ from changed_user
 -- limit all: as in changed_days
 cross join lateral (
     select row_of_user.*
-    from {{ ref('stg_fitbit__' ~ source_name) }} as row_of_user
+    from {{ ref('stg_' ~ source_name) }} as row_of_user
     where
         row_of_user.user_id = changed_user.user_id
         and row_of_user.{{ key }} >= changed_user.begin_month
@@ -43,7 +43,7 @@ cross join lateral (
     limit all
 ) as resolved
 {% else %}
-from {{ ref('stg_fitbit__' ~ source_name) }} as resolved
+from {{ ref('stg_' ~ source_name) }} as resolved
 {% endif %}
 group by resolved.user_id, date_trunc('month', resolved.{{ key }}::timestamp)::date
 {{ 'union all' if not loop.last }}

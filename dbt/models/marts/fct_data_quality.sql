@@ -17,7 +17,7 @@ with loaded as (
         sum(rows_read) as rows_read,
         sum(rows_rejected) as rows_rejected,
         sum(rows_loaded) as rows_loaded
-    from {{ ref('stg_pipeline__file') }}
+    from {{ ref('stg_file') }}
     group by source_name
 
 ),
@@ -66,12 +66,12 @@ unmatched as (
     from {{ ref('int_user_extent') }} as extent
     cross join lateral (
         select count(*) as nights
-        from {{ ref('stg_fitbit__sleep') }} as sleep
+        from {{ ref('stg_sleep') }} as sleep
         where sleep.user_id = extent.user_id and sleep.sleep_date < coalesce(extent.first_date, 'infinity')
     ) as before_first
     cross join lateral (
         select count(*) as nights
-        from {{ ref('stg_fitbit__sleep') }} as sleep
+        from {{ ref('stg_sleep') }} as sleep
         where sleep.user_id = extent.user_id and sleep.sleep_date > extent.last_date
     ) as after_last
 

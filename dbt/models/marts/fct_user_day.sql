@@ -9,7 +9,7 @@
     },
 ) }}
 
--- depends_on: {{ ref('stg_fitbit__daily_activity') }}
+-- depends_on: {{ ref('stg_daily_activity') }}
 
 with {% if is_incremental() %}changed_user as materialized (
     {{ changed_users() }}
@@ -59,7 +59,7 @@ wear as (
         hour.user_id,
         hour.activity_hour::date as activity_date,
         count(*) filter (where hour.steps > 0) as wear_hours
-    from {{ ref('stg_fitbit__hourly_steps') }} as hour
+    from {{ ref('stg_hourly_steps') }} as hour
     {% if is_incremental() %}
     inner join changed_user
         on hour.user_id = changed_user.user_id
@@ -96,7 +96,7 @@ select
 from judged
 left join lateral (
     select night.*
-    from {{ ref('stg_fitbit__sleep') }} as night
+    from {{ ref('stg_sleep') }} as night
     where night.user_id = judged.user_id and night.sleep_date = judged.activity_date
     {% if is_incremental() %}limit 1{% endif %}
 ) as sleep on true

@@ -6,7 +6,7 @@ with source as (
         drop_row.*,
         origin.file_name
     from {{ source('raw', 'heart_rate') }} as drop_row
-    inner join {{ ref('stg_pipeline__file') }} as origin on drop_row._file_id = origin.file_id
+    inner join {{ ref('stg_file') }} as origin on drop_row._file_id = origin.file_id
     where {{ is_plausible('drop_row.measured_at') }}
 
 ),
