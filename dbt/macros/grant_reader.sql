@@ -1,4 +1,4 @@
-{# A full refresh makes new tables, so what a reader may see is granted after each run. #}
+{# A full refresh creates new tables, so each run grants the reader access again. #}
 {% macro grant_reader() %}
     {% set role = env_var('PIPELINE_READER_ROLE', '') %}
     {% if execute and role %}

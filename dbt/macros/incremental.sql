@@ -1,82 +1,35 @@
 {#
-    What changed since a model was last built.
+    How an incremental model builds only what changed. docs/incremental.md shows it with three users and ten days, and has a
+    model to copy.
 
-    int_user_extent tells which users the files of a run touched and between which dates. Each incremental model keeps in
-    model_state how far it has read that, in the transaction that changes its rows: what a run that dies half-way did not
-    read stays marked until all have. Other cut-offs make a model build everything. (Not so earliest_date and raw_schema,
-    which say what a file holds: they need --full-refresh.)
+    1. Pre-hook: fill_changed_user() fills the temporary table changed_user, a row for each user to build again.
+    2. The model selects the new rows of these users and dates; changed_days() reads the days that they need.
+    3. The strategy replace_changed deletes what meta.replaces describes and inserts the new rows.
+    4. Post-hook: consume() records that the model has read these changes.
+
+    All of it is one transaction.
 #}
-{% macro model_state() %}intermediate.model_state{% endmacro %}
 
 
-{% macro create_model_state() %}
-    create schema if not exists intermediate;
-    create table if not exists {{ model_state() }} (
-        model text primary key,
-        settings text not null,
-        consumed_at timestamptz not null
-    );
-    comment on table {{ model_state() }} is
-    'How far each incremental model has read what changed, and under which cut-offs. Grain: model.';
+{#
+    Pre-hook: fill changed_user. As a table with statistics, not a CTE, it lets the planner choose between an index range a
+    user and one scan of everything. A full build has everybody in it.
+#}
+{% macro fill_changed_user(changes=none) %}
+    create temporary table changed_user on commit drop as {{ changes or changed_users() }};
+    analyze changed_user
 {% endmacro %}
 
 
-{% macro settings() -%}
-    {%- for name in [
-        'min_steps', 'max_steps', 'min_baseline_days', 'anchor_days', 'recent_days', 'base_days', 'z_alert', 'cusum_slack',
-        'min_weekdays', 'min_week_valid_days', 'disengaging_max_valid_days', 'declining_below_ratio',
-        'increasing_above_ratio', 'cohort_entry_days',
-    ] -%}
-        {{ name }}={{ var(name) }}{{ ' ' if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
-
-{# The moment up to which this model has read what changed. A full build reads it all. #}
-{% macro consumed_at() %}
-{%- if is_incremental() -%}
-    coalesce((
-        select state.consumed_at
-        from {{ model_state() }} as state
-        where state.model = '{{ this.identifier }}'
-    ), '-infinity')
-{%- else -%}
-    '-infinity'
-{%- endif -%}
-{% endmacro %}
-
-
-{# A post-hook. #}
-{% macro consume(changes) %}
-    insert into {{ model_state() }} (model, settings, consumed_at)
-    select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity') from {{ changes }}
-    on conflict (model) do update set settings = excluded.settings, consumed_at = excluded.consumed_at
-{% endmacro %}
-
-
-{# The moment up to which every model that reads this one has done so. #}
-{% macro read_by_all() %}
-    {%- set readers = [tested()] -%}
-    {%- for node in graph.nodes.values() if execute and model.unique_id in node.depends_on.nodes -%}
-        {%- if node.config.materialized == 'incremental' %}{% do readers.append(node.name) %}{% endif -%}
-    {%- endfor -%}
-    (select min(consumed_at) from {{ model_state() }} where model in ('{{ readers | join("', '") }}'))
-{%- endmacro %}
-
-
-{# At most one row: none where this model was never built, or under other cut-offs. #}
-{% macro state_under_these_settings() %}
-    (
-        select consumed_at
-        from {{ model_state() }}
-        where model = '{{ this.identifier }}' and settings = '{{ settings() }}'
-    )
+{# The table that fill_changed_user() filled. A unit test has no hooks: it reads the same query in place. #}
+{% macro changed_user(changes=none) -%}
+    {% if model.resource_type == 'unit_test' %}({{ changes or changed_users() }}) as {% endif %}changed_user
 {%- endmacro %}
 
 
 {#
-    Users to build and the dates that changed: user_id, first_date, last_date (their extent now), from_date, to_date. As a
-    CTE it is to be materialized: only of plain columns does the planner make a range of an index.
+    Users who changed since this model was built, and the dates that changed: user_id, first_date, last_date (the first and
+    last activity record, now), from_date, to_date. A model that has other cut-offs than before builds all dates of all users.
 #}
 {% macro changed_users() %}
     {% if is_incremental() %}
@@ -101,20 +54,9 @@
 {% endmacro %}
 
 
-{# Everyone who has a record, and from when to when: user_id, first_date, last_date. #}
-{% macro user_extents() %}
-    select
-        user_id,
-        first_date,
-        last_date
-    from {{ ref('int_user_extent') }}
-    where first_date is not null
-{% endmacro %}
-
-
 {#
-    changed_users() with until_date: from when on a user's days that look back `days`, and to the last valid day before, are as
-    they were.
+    changed_users() and until_date, the last day whose row may differ if a row looks back `days` days and to the last valid
+    day before it.
 #}
 {% macro users_changed_until(days) %}
     select
@@ -135,40 +77,48 @@
 {% endmacro %}
 
 
-{#
-    The days of a table that changed, with changed_user's columns. limit all, as limit 1 elsewhere, is for the planner: it
-    expects many days, and would read the whole table where an index range a user is enough.
-#}
-{% macro changed_days(relation, begin, end, users='changed_user') %}
-    {{ users }} as changed_user
-    cross join lateral (
-        select day.*
-        from {{ relation }} as day
-        where
-            day.user_id = changed_user.user_id
-            and day.activity_date between {{ begin }} and {{ end }}
-        limit all
-    )
-{%- endmacro %}
-
-
-{# Users and dates that files of one source came or went with since the model was last built. #}
-{% macro changed_in_source(source_name) %}
+{# Users and dates of the files of one dataset that came or went since this model was built. #}
+{% macro changed_in_dataset(dataset) %}
     select
         user_id,
         min(first_date) as from_date,
         max(last_date) as to_date
     from {{ ref('int_file_user') }}
-    where source_name = '{{ source_name }}' and changed_at > {{ consumed_at() }}
+    where source_name = '{{ dataset }}' and changed_at > {{ consumed_at() }}
     group by user_id
 {% endmacro %}
 
 
 {#
-    Where the as-of date has gone back. The days as an array, as with a bound that it cannot know the planner would read the
-    whole table.
+    The days of `relation` that a model reads, as user_day: all of them in a full build, else those of changed_user from
+    `begin` to `end`. Both are to be columns of changed_user, or made of one: with a constant such as infinity the planner
+    expects most of the table, and reads all of it.
 #}
+{% macro changed_days(relation, begin, end) -%}
+    {% if is_incremental() -%}
+    {{ changed_user() }}
+    inner join {{ relation }} as user_day
+        on changed_user.user_id = user_day.user_id and user_day.activity_date between {{ begin }} and {{ end }}
+    {%- else -%}
+    {{ relation }} as user_day
+    {%- endif %}
+{%- endmacro %}
+
+
+{# The first and last activity record of each user who has one: user_id, first_date, last_date. #}
+{% macro user_extents() %}
+    select
+        user_id,
+        first_date,
+        last_date
+    from {{ ref('int_user_extent') }}
+    where first_date is not null
+{% endmacro %}
+
+
+{# Pre-hook: delete the days after the as-of date, which may have moved back. #}
 {% macro delete_days_after(relation, day, as_of) %}
+    -- an array of the days: with a bound that it cannot know, the planner would read the whole table
     delete from {{ relation }}
     where {{ day }} = any(array(
         select as_of.as_of_date + later
@@ -178,7 +128,7 @@
 {% endmacro %}
 
 
-{# Where the as-of date has gone back, or the first user's records. #}
+{# Pre-hook: delete the weeks before the first record of all, and those after the as-of date. #}
 {% macro delete_weeks_of_nobody(relation) %}
     delete from {{ relation }}
     where not coalesce(
@@ -190,8 +140,97 @@
 
 
 {#
-    Who has changed since the tests last passed: user_id, first_date, last_date, from_date (days before it are as they were
-    then). Everybody after a full refresh.
+    The incremental strategy replace_changed: delete the rows `old` of the changed users for which meta.replaces holds, then
+    insert what the model selects.
+#}
+{% macro get_incremental_replace_changed_sql(arg_dict) %}
+    {% set columns = arg_dict['dest_columns'] | map(attribute='name') | join(', ') %}
+    delete from {{ arg_dict['target_relation'] }} as old
+    using changed_user
+    where old.user_id = changed_user.user_id and {{ config.get('meta').replaces }};
+    insert into {{ arg_dict['target_relation'] }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict['temp_relation'] }};
+{% endmacro %}
+
+
+{#
+    How far each incremental model has read the changes, and the cut-offs it was built with. A model updates its row in the
+    transaction that changes its own rows, so a run that fails half-way leaves the rest marked as unread.
+
+    A model whose cut-offs differ is built again as a whole. earliest_date and raw_schema are not among them: they change
+    what a file holds, and need --full-refresh.
+#}
+{% macro model_state() %}intermediate.model_state{% endmacro %}
+
+
+{% macro create_model_state() %}
+    create schema if not exists intermediate;
+    create table if not exists {{ model_state() }} (
+        model text primary key,
+        settings text not null,
+        consumed_at timestamptz not null
+    );
+    comment on table {{ model_state() }} is
+    'How far each incremental model has read the changes, and the cut-offs it was built with. Grain: model.';
+{% endmacro %}
+
+
+{% macro settings() -%}
+    {%- for name in [
+        'min_steps', 'max_steps', 'min_baseline_days', 'anchor_days', 'recent_days', 'base_days', 'z_alert', 'cusum_slack',
+        'min_weekdays', 'min_week_valid_days', 'disengaging_max_valid_days', 'declining_below_ratio',
+        'increasing_above_ratio', 'cohort_entry_days',
+    ] -%}
+        {{ name }}={{ var(name) }}{{ ' ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{# The time up to which this model has read the changes; -infinity in a full build. #}
+{% macro consumed_at() %}
+{%- if is_incremental() -%}
+    coalesce((
+        select state.consumed_at
+        from {{ model_state() }} as state
+        where state.model = '{{ this.identifier }}'
+    ), '-infinity')
+{%- else -%}
+    '-infinity'
+{%- endif -%}
+{% endmacro %}
+
+
+{# Post-hook: record that this model has read all changes. `changes` is the table with changed_at that it reads. #}
+{% macro consume(changes) %}
+    insert into {{ model_state() }} (model, settings, consumed_at)
+    select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity') from {{ changes }}
+    on conflict (model) do update set settings = excluded.settings, consumed_at = excluded.consumed_at
+{% endmacro %}
+
+
+{# The time up to which every model that reads this one, and the tests, have read its changes. #}
+{% macro read_by_all() %}
+    {%- set readers = [tested()] -%}
+    {%- for node in graph.nodes.values() if execute and model.unique_id in node.depends_on.nodes -%}
+        {%- if node.config.materialized == 'incremental' %}{% do readers.append(node.name) %}{% endif -%}
+    {%- endfor -%}
+    (select min(consumed_at) from {{ model_state() }} where model in ('{{ readers | join("', '") }}'))
+{%- endmacro %}
+
+
+{# One row, or none if this model was never built with the present cut-offs. #}
+{% macro state_under_these_settings() %}
+    (
+        select consumed_at
+        from {{ model_state() }}
+        where model = '{{ this.identifier }}' and settings = '{{ settings() }}'
+    )
+{%- endmacro %}
+
+
+{#
+    Users who changed since the reconciling tests last passed: user_id, first_date, last_date and from_date, the first day
+    that may differ. Everybody after a full refresh.
 #}
 {% macro untested_users() %}
     select
@@ -207,7 +246,7 @@
 {% macro tested() %}untested_users{% endmacro %}
 
 
-{# After a run whose reconciling tests have all passed, what they have seen need not be seen again. #}
+{# Record which changes the reconciling tests have seen, once all of them have passed. #}
 {% macro remember_tests(results) %}
     {% set changes = ref('int_user_extent') %}
     {% set reconciled = ['days_reconcile', 'records_reconcile'] %}
@@ -217,25 +256,4 @@
         select '{{ tested() }}', '', coalesce(max(changed_at), '-infinity') from {{ changes }}
         on conflict (model) do update set consumed_at = excluded.consumed_at;
     {% endif %}
-{% endmacro %}
-
-
-{#
-    The strategy of the incremental models: what the model's meta.replaces says of a row t and a changed user c goes, what
-    the model selects comes in its place.
-#}
-{% macro get_incremental_replace_changed_sql(arg_dict) %}
-    {% set meta = config.get('meta') %}
-    {% set columns = arg_dict['dest_columns'] | map(attribute='name') | join(', ') %}
-    with c as materialized (
-        {%- if meta.source_name %}{{ changed_in_source(meta.source_name) }}
-        {%- elif meta.looks_back_days %}{{ users_changed_until(meta.looks_back_days) }}
-        {%- else %}{{ changed_users() }}
-        {%- endif %}
-    )
-    delete from {{ arg_dict['target_relation'] }} as t
-    using c
-    where t.user_id = c.user_id and {{ meta.replaces }};
-    insert into {{ arg_dict['target_relation'] }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict['temp_relation'] }};
 {% endmacro %}

@@ -1,4 +1,4 @@
-{# The pipeline's run, or dbt's own where it is run by hand. #}
+{# The pipeline's run_id, or dbt's invocation_id if dbt is run by hand. #}
 {% macro run_label() -%}
     {{ env_var('PIPELINE_RUN_ID', invocation_id) }}
 {%- endmacro %}

@@ -1,26 +1,20 @@
-{# A device can measure neither before it was sold nor after its file was loaded; a day's slack is for time zones. #}
+{# A device cannot measure before it was sold, or after its file was loaded; one day more allows for time zones. #}
 {% macro is_plausible(day) -%}
     ({{ day }} >= date '{{ var("earliest_date") }}' and {{ day }} < _loaded_at::date + 2)
 {%- endmacro %}
 
 
 {#
-    One row a user and day (or hour: `key` is its name, `type` its type) out of the raw rows of all files that have one.
+    One row a user and day (or hour: `key` is the column's name, `type` its type) from the raw rows of all files.
 
-    The file that reaches the latest date wins: devices write an export's last day before it is over. Between files that
-    reach equally far the greater name wins, and within a file the row with the greater values, in the order of `columns`.
-    None of it depends on the order of loading. `changed` selects the users and dates to build when not all are.
+    The file with the latest date wins: an export is made before its last day is over. Of files with the same latest date the
+    greater name wins, and within a file the row with the greater values, in the order of `columns`. The order of loading makes
+    no difference. `changed` is changed_user(), with the users and dates that an incremental run builds.
 #}
-{% macro resolve(source_name, day, columns, changed, key, type='date') %}
+{% macro resolve(dataset, day, columns, changed, key, type='date') %}
 {% set later = ['file.last_date desc', 'file.file_name collate "C" desc'] %}
 {% for raw in columns.values() %}{% do later.append('source.' ~ raw ~ ' desc nulls last') %}{% endfor %}
-with {% if is_incremental() %}changed_user as materialized (
-
-    {{ changed }}
-
-),
-
-{% endif %}source as (
+with source as (
 
     select
         file.file_id,
@@ -36,38 +30,31 @@ with {% if is_incremental() %}changed_user as materialized (
         hash_record_extended(row({% for raw in columns.values() %}source.{{ raw }}{{ ', ' if not loop.last }}{% endfor %}), 0)
             as content
     {% if is_incremental() %}
-    -- Only files that hold changed days are read. offset 0: else the dates of all rows of raw are looked at first, which
-    -- takes longer than finding the rows of a file.
-    from (
-        select *
-        from {{ source('raw', source_name) }}
-        where _file_id = any(array(
-            select distinct extent.file_id
-            from changed_user
-            -- limit all: as in changed_days
-            cross join lateral (
-                select file_user.file_id
-                from {{ ref('int_file_user') }} as file_user
-                where
-                    file_user.user_id = changed_user.user_id
-                    and file_user.source_name = '{{ source_name }}'
-                    and file_user.last_date >= changed_user.from_date
-                    and file_user.first_date <= changed_user.to_date
-                    and file_user.is_loaded
-                limit all
-            ) as extent
-        ))
-        limit all offset 0
-    ) as source
-    inner join changed_user
-        on source.user_id = changed_user.user_id
-        and source.{{ day }} >= changed_user.from_date
-        and source.{{ day }} < changed_user.to_date + 1
+    from {{ changed }}
+    inner join {{ source('raw', dataset) }} as source
+        on
+            changed_user.user_id = source.user_id
+            and source.{{ day }} >= changed_user.from_date
+            and source.{{ day }} < changed_user.to_date + 1
     {% else %}
-    from {{ source('raw', source_name) }} as source
+    from {{ source('raw', dataset) }} as source
     {% endif %}
     inner join {{ ref('int_file') }} as file on source._file_id = file.file_id
-    where file.is_loaded and {{ is_plausible('source.' ~ day) }}
+    where
+        file.is_loaded and {{ is_plausible('source.' ~ day) }}
+        {% if is_incremental() %}
+        -- read only the files that hold changed days
+        and source._file_id = any(array(
+            select distinct file_user.file_id
+            from {{ changed }}
+            inner join {{ ref('int_file_user') }} as file_user
+                on
+                    changed_user.user_id = file_user.user_id
+                    and changed_user.from_date <= file_user.last_date
+                    and changed_user.to_date >= file_user.first_date
+            where file_user.source_name = '{{ dataset }}' and file_user.is_loaded
+        ))
+        {% endif %}
 
 ),
 

@@ -1,6 +1,9 @@
 {#
-    Each day from begin_date to end_date of the users, and what the export has of it. `users` has user_id, last_date,
+    Each day from begin_date to end_date of the users, with the record if there is one. `users` has user_id, last_date,
     begin_date and end_date.
+
+    limit 1: the planner expects 1,000 days a user of generate_series. In an incremental run it would read all records to
+    join them.
 #}
 {% macro spine(users) %}
     select

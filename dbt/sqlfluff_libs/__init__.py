@@ -9,6 +9,7 @@ import yaml
 _VARS: dict[str, Any] = yaml.safe_load(Path(__file__).parents[1].joinpath("dbt_project.yml").read_text("utf-8"))["vars"]
 
 graph = SimpleNamespace(nodes={})
+model = SimpleNamespace(resource_type="model", unique_id="")
 
 
 def var(name: str) -> Any:

@@ -1,6 +1,6 @@
 {#
-    Each layer has a row for each day of a user's calendar, and none of who has no record left. Only days that may have
-    changed since this last passed are counted.
+    Each layer has a row for each day of a user's calendar, and no row of a user without records. Counts only days that may
+    have changed since this test last passed.
 #}
 with untested_user as (
     {{ untested_users() }}

@@ -1,6 +1,6 @@
 {#
-    Every activity record is in fct_user_day once, and every valid day in its week. Only what may have changed since this last
-    passed is counted.
+    Every activity record is in fct_user_day once, and every valid day in its week. Counts only days that may have changed since
+    this test last passed.
 #}
 with untested_user as (
     {{ untested_users() }}
@@ -10,7 +10,7 @@ monday as (
 
     select
         user_id,
-        case when isfinite(from_date) then date_trunc('week', from_date::timestamp)::date else from_date end as from_date
+        {{ monday('from_date') }} as from_date
     from untested_user
 
 ),

@@ -1,4 +1,4 @@
-"""What the marts promise beside their figures: keys, comments, queries, and that users are worked out apart."""
+"""Keys, comments and queries of the marts, incremental special cases, and that no model mixes participants."""
 
 import re
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ READER = "marts_test_reader"
 
 @pytest.fixture(scope="module")
 def studied(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A study's marts, which tests leave as they are."""
+    """The marts of a study; tests do not change them."""
     yield from _warehouse("marts_studied", server, template, tmp_path_factory.mktemp("dbt"), _load)
 
 
 @pytest.fixture(scope="module")
 def scratch(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """Marts that begin without any file; each test puts what it needs and takes it out again."""
+    """Marts that start without files; each test loads what it needs."""
     yield from _warehouse("marts_scratch", server, template, tmp_path_factory.mktemp("dbt"), lambda _: None)
 
 
@@ -61,7 +61,7 @@ def days(steps: dict[int, list[tuple[date, int]]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["user_id", "activity_date", "total_steps"])
 
 
-def test_without_any_file_the_marts_are_there_and_empty(scratch: Warehouse) -> None:
+def test_without_files_the_marts_exist_and_are_empty(scratch: Warehouse) -> None:
     retract_all(scratch)
     scratch.build()
     for mart in USER_MARTS:
@@ -69,12 +69,12 @@ def test_without_any_file_the_marts_are_there_and_empty(scratch: Warehouse) -> N
     assert_marts_are_right(scratch)
 
 
-def test_dbts_own_unit_tests_pass(scratch: Warehouse) -> None:
+def test_the_unit_tests_of_dbt_pass(scratch: Warehouse) -> None:
     result = scratch.dbt("test", "--select", "test_type:unit")
     assert len(result.results) > 20
 
 
-def test_every_table_has_its_key_and_everything_is_commented(studied: Warehouse) -> None:
+def test_every_table_has_a_key_and_every_column_a_comment(studied: Warehouse) -> None:
     tables = studied.frame(
         "select n.nspname || '.' || c.relname as relation, c.relkind, obj_description(c.oid) as comment, "
         "exists (select from pg_constraint where conrelid = c.oid and contype = 'p') as has_key, "
@@ -90,7 +90,7 @@ def test_every_table_has_its_key_and_everything_is_commented(studied: Warehouse)
         assert table.uncommented == [], table.relation
 
 
-def test_sources_are_as_fresh_as_the_manifest_says(studied: Warehouse) -> None:
+def test_freshness_is_taken_from_the_manifest(studied: Warehouse) -> None:
     results = studied.dbt("source", "freshness").results
     ages = {result.node.name: result for result in results if result.node.resource_type == "source"}
     assert set(ages) == {"daily_activity", "sleep"}
@@ -103,13 +103,13 @@ def test_sources_are_as_fresh_as_the_manifest_says(studied: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("mart", ["fct_user_day_baseline", "fct_user_day_deviation"])
-def test_a_view_has_one_row_of_each_key(studied: Warehouse, mart: str) -> None:
+def test_a_view_has_one_row_per_key(studied: Warehouse, mart: str) -> None:
     frame = studied.mart(mart)
     assert not frame.duplicated(KEYS[mart]).any()
     assert not frame[KEYS[mart]].isna().any().any()
 
 
-def test_the_queries_of_the_documentation_answer_the_reader(
+def test_the_reader_can_run_the_queries_of_the_documentation(
     studied: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     studied.execute(f"drop role if exists {READER}")
@@ -127,7 +127,7 @@ def test_the_queries_of_the_documentation_answer_the_reader(
         studied.execute(f"drop owned by {READER}; drop role {READER}")
 
 
-def test_a_user_alone_has_the_same_marts(studied: Warehouse, scratch: Warehouse) -> None:
+def test_the_marts_of_a_user_do_not_depend_on_other_users(studied: Warehouse, scratch: Warehouse) -> None:
     alone = studied.mart("fct_user_day")["user_id"].unique()[3]
     as_of = studied.execute("select as_of_date from intermediate.int_as_of")[0][0]
     retract_all(scratch)
@@ -138,15 +138,15 @@ def test_a_user_alone_has_the_same_marts(studied: Warehouse, scratch: Warehouse)
         assert_same(scratch.mart(mart), among_others[among_others["user_id"] == alone], mart)
 
 
-def test_nothing_is_joined_grouped_or_windowed_across_users(scratch: Warehouse) -> None:
+def test_no_model_joins_groups_or_windows_across_users(scratch: Warehouse) -> None:
     results = scratch.run().results
     models = {r.node.relation_name: r.node for r in results if r.node.resource_type == "model"}
     by_user = {name for name, node in models.items() if node.config.meta.get("distribution") == "user_id"}
-    raw = {'"daily_activity"', '"sleep"'}
+    others = {'"daily_activity"', '"sleep"', "changed_user"}
     checked = 0
     for name in by_user:
         sql = models[name].compiled_code
-        for problem in across_users(sql, {*(relation.split(".")[-1] for relation in by_user), *raw}):
+        for problem in across_users(sql, {*(relation.split(".")[-1] for relation in by_user), *others}):
             pytest.fail(f"{name}: {problem}")
         checked += 1
     assert checked >= 12
@@ -155,7 +155,7 @@ def test_nothing_is_joined_grouped_or_windowed_across_users(scratch: Warehouse) 
             assert name in by_user
 
 
-def test_the_check_across_users_sees_what_it_should() -> None:
+def test_the_check_for_mixed_users_finds_each_kind() -> None:
     user_tables = {'"days"'}
     assert list(across_users('select 1 from a join "m"."days" as d on a.day = d.day', user_tables))
     assert list(across_users("select rank() over (order by steps) from a", user_tables))
@@ -170,7 +170,7 @@ def test_the_check_across_users_sees_what_it_should() -> None:
 
 
 def across_users(sql: str, user_tables: set[str]) -> Iterator[str]:
-    """Yield what joins, groups or windows rows of different users; tables named by their last part, quoted."""
+    """Yield the joins, groups and windows that mix rows of different users."""
     sql = re.sub(r"--[^\n]*|/\*.*?\*/", "", sql, flags=re.DOTALL)
     spread = set(user_tables)
     for cte in re.finditer(r"(\w+) as \(", sql):
@@ -212,7 +212,7 @@ def joins_across(sql: str, spread: set[str]) -> Iterator[str]:
 
 
 def inside(sql: str, begin: int) -> str:
-    """Return the text from there up to the parenthesis that closes."""
+    """Return the text from `begin` to the closing parenthesis."""
     depth = 1
     for position in range(begin, len(sql)):
         depth += {"(": 1, ")": -1}.get(sql[position], 0)
@@ -241,7 +241,7 @@ def test_the_order_of_loading_does_not_matter(scratch: Warehouse) -> None:
     assert steps[date(2026, 1, 20)] == 24000
 
 
-def test_a_file_before_a_gap_moves_where_the_calendar_begins(scratch: Warehouse) -> None:
+def test_a_file_before_a_gap_moves_the_start_of_the_calendar(scratch: Warehouse) -> None:
     retract_all(scratch)
     scratch.put("daily_activity", "b.csv", days({1: [(date(2026, 2, day), 5000) for day in range(1, 20)]}))
     scratch.run()
@@ -254,7 +254,7 @@ def test_a_file_before_a_gap_moves_where_the_calendar_begins(scratch: Warehouse)
     assert_marts_are_right(scratch)
 
 
-def test_a_retracted_file_leaves_no_trace_and_an_unchanged_landing_zone_no_work(scratch: Warehouse) -> None:
+def test_a_retracted_file_leaves_no_trace_and_no_change_writes_no_row(scratch: Warehouse) -> None:
     retract_all(scratch)
     _load(scratch)
     scratch.run()
@@ -274,7 +274,7 @@ def test_a_retracted_file_leaves_no_trace_and_an_unchanged_landing_zone_no_work(
             assert result.adapter_response["rows_affected"] == 0, result.node.name
 
 
-def test_rows_that_are_replayed_into_a_known_file_arrive(scratch: Warehouse) -> None:
+def test_rows_replayed_into_a_known_file_reach_the_marts(scratch: Warehouse) -> None:
     retract_all(scratch)
     _load(scratch)
     scratch.run()
@@ -292,7 +292,7 @@ def test_rows_that_are_replayed_into_a_known_file_arrive(scratch: Warehouse) -> 
     assert scratch.execute("select steps from marts.fct_user_day where user_id = 77") == [(4000,)]
 
 
-def test_a_run_that_stopped_half_way_is_made_up_for(scratch: Warehouse) -> None:
+def test_the_next_run_completes_a_run_that_stopped_half_way(scratch: Warehouse) -> None:
     retract_all(scratch)
     _load(scratch)
     scratch.run()
@@ -304,7 +304,7 @@ def test_a_run_that_stopped_half_way_is_made_up_for(scratch: Warehouse) -> None:
     assert_marts_are_right(scratch)
 
 
-def test_what_changed_is_reconciled_until_the_tests_have_passed(scratch: Warehouse) -> None:
+def test_changes_are_reconciled_until_the_tests_have_passed(scratch: Warehouse) -> None:
     retract_all(scratch)
     _load(scratch)
     scratch.build()
@@ -337,7 +337,7 @@ def test_other_cut_offs_and_an_earlier_as_of_date_rebuild_what_depends_on_them(s
     assert_marts_are_right(scratch)
 
 
-# few values, chosen where rules turn
+# few values, at the cut-offs of the rules
 _steps = st.sampled_from([0, 99, 100, 101, 5000, 5000, 7000, 12000, 45000, 45001, None])
 _calendars = st.lists(st.one_of(st.none(), _steps), min_size=1, max_size=70)
 
@@ -347,7 +347,7 @@ _calendars = st.lists(st.one_of(st.none(), _steps), min_size=1, max_size=70)
     people=st.lists(st.tuples(st.integers(0, 30), _calendars, st.integers(0, 3)), min_size=1, max_size=12),
     start=st.dates(date(2019, 12, 1), date(2024, 3, 1)),
 )
-def test_generated_users_have_the_marts_of_the_independent_implementation(
+def test_generated_users_match_the_independent_implementation(
     scratch: Warehouse, people: list[tuple[int, list[int | None], int]], start: date
 ) -> None:
     retract_all(scratch)
@@ -355,7 +355,7 @@ def test_generated_users_have_the_marts_of_the_independent_implementation(
         (user, str(datetime.combine(start + timedelta(begin + day), datetime.min.time())), steps, steps and steps % 97)
         for user, (begin, calendar, absent) in enumerate(people, start=2**33)
         for day, steps in enumerate(calendar)
-        # a person of `absent` 0 has a record every day, of 3 only on every fourth
+        # with `absent` 0 there is a record every day, with 3 on every fourth
         if day % (absent + 1) == 0
     ]
     frame = pd.DataFrame(rows, columns=["user_id", "activity_date", "total_steps", "very_active_minutes"])

@@ -5,8 +5,6 @@
     meta={'distribution': 'reference'},
 ) }}
 
-{% set sources = {'daily_activity': 'activity_date', 'sleep': 'sleep_day', 'hourly_steps': 'activity_hour'} %}
-
 with loaded as (
 
     select * from {{ ref('stg_file') }}
@@ -18,7 +16,7 @@ new_file as (
     select loaded.*
     from loaded
     {% if is_incremental() %}
-    -- replayed rows add to a file that is known
+    -- rows replayed from quarantine add to a known file
     left join {{ this }} as known
         on loaded.file_id = known.file_id and loaded.rows_loaded = known.rows_loaded and known.is_loaded
     where known.file_id is null
@@ -26,16 +24,16 @@ new_file as (
 
 ),
 
--- the ids as an array, so that an index on _file_id is used where a large raw table has been given one
+-- the ids as an array: an index on _file_id is used if a large raw table has one
 reach as (
-    {% for source_name, day in sources.items() %}
+    {% for dataset in var('datasets') %}
     select
         _file_id as file_id,
         count(*) as rows_raw,
-        count(*) filter (where not {{ is_plausible(day) }}) as rows_implausible,
-        max({{ day }}::date) filter (where {{ is_plausible(day) }}) as last_date
-    from {{ source('raw', source_name) }}
-    where _file_id = any(array(select file_id from new_file where source_name = '{{ source_name }}'))
+        count(*) filter (where not {{ is_plausible(dataset.raw_time) }}) as rows_implausible,
+        max({{ dataset.raw_time }}::date) filter (where {{ is_plausible(dataset.raw_time) }}) as last_date
+    from {{ source('raw', dataset.name) }}
+    where _file_id = any(array(select file_id from new_file where source_name = '{{ dataset.name }}'))
     group by _file_id
     {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -87,7 +85,7 @@ changed as (
 select
     *,
     {% if is_incremental() %}
-    -- a clock set back must not hide a change
+    -- later than all before, even if the clock was set back
     greatest(clock_timestamp(), (select max(changed_at) + interval '1 microsecond' from {{ this }}))
     {%- else %}
     clock_timestamp()

@@ -11,8 +11,6 @@
     meta={'distribution': 'user_id'},
 ) }}
 
-{% set sources = {'daily_activity': 'activity_date', 'sleep': 'sleep_day', 'hourly_steps': 'activity_hour'} %}
-
 with changed_file as (
 
     select * from {{ ref('int_file') }}
@@ -20,20 +18,20 @@ with changed_file as (
 
 ),
 
--- the dates are looked at last: those of all rows, of whatever file, would take longer than finding the file's rows
+-- filters by file first: checking the dates of all rows takes longer
 added as (
-    {% for source_name, day in sources.items() %}
+    {% for dataset in var('datasets') %}
     select
         user_id,
         _file_id as file_id,
-        min({{ day }}::date) filter (where {{ is_plausible(day) }}) as first_date,
-        max({{ day }}::date) filter (where {{ is_plausible(day) }}) as last_date
-    from {{ source('raw', source_name) }}
+        min({{ dataset.raw_time }}::date) filter (where {{ is_plausible(dataset.raw_time) }}) as first_date,
+        max({{ dataset.raw_time }}::date) filter (where {{ is_plausible(dataset.raw_time) }}) as last_date
+    from {{ source('raw', dataset.name) }}
     where
-        exists (select from changed_file where is_loaded and source_name = '{{ source_name }}')
-        and _file_id = any(array(select file_id from changed_file where is_loaded and source_name = '{{ source_name }}'))
+        exists (select from changed_file where is_loaded and source_name = '{{ dataset.name }}')
+        and _file_id = any(array(select file_id from changed_file where is_loaded and source_name = '{{ dataset.name }}'))
     group by user_id, _file_id
-    having bool_or({{ is_plausible(day) }})
+    having bool_or({{ is_plausible(dataset.raw_time) }})
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ){% if is_incremental() %},
@@ -45,16 +43,10 @@ removed as (
         known.file_id,
         known.first_date,
         known.last_date
-    from changed_file
-    -- limit all: as in changed_days
-    cross join lateral (
-        select former.*
-        from {{ this }} as former
-        where former.file_id = changed_file.file_id and former.is_loaded
-        limit all
-    ) as known
+    from {{ this }} as known
+    inner join changed_file on known.file_id = changed_file.file_id
     left join added on known.user_id = added.user_id and known.file_id = added.file_id
-    where added.user_id is null
+    where known.is_loaded and added.user_id is null
 
 ){% endif %},
 

@@ -1,22 +1,21 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
+    pre_hook="{{ fill_changed_user() }}",
     post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={
         'distribution': 'user_id',
-        'replaces': 't.activity_date >= c.from_date',
+        'replaces': 'old.activity_date >= changed_user.from_date',
     },
 ) }}
 
 {#
-    C = max(0, C - z - slack) needs no recursion: with P the running sum of -z - slack, C is P less the lowest P so far, or
-    less 0 where that is higher. A day without a z adds nothing. An incremental run starts from the C of the day before.
-#}
-with {% if is_incremental() %}changed_user as materialized (
-    {{ changed_users() }}
-),
+    C = max(0, C - z - slack) needs no recursion. With P the running sum of -z - slack, C = P - least(0, lowest P so far). A day
+    without a z adds nothing. An incremental run starts with the C of the day before as P.
 
-{% endif %}anchor as (
+    Example: -z - slack of 1.5, 1.5, -4 and 1 give P = 1.5, 3, -1, 0 and C = 1.5, 3, 0, 1.
+#}
+with anchor as (
 
     select
         user_id,
@@ -47,12 +46,10 @@ score as (
         {% if is_incremental() %}coalesce(former.{{ m }}, 0){% else %}0::double precision{% endif %} as {{ m }}_former
             {{- ',' if not loop.last }}
         {% endfor %}
+    from {{ changed_days(ref('fct_user_day'), 'changed_user.from_date', 'changed_user.last_date') }}
     {% if is_incremental() %}
-    from {{ changed_days(ref('fct_user_day'), 'changed_user.from_date', "date 'infinity'") }} as user_day
     left join {{ this }} as former
         on changed_user.user_id = former.user_id and former.activity_date = changed_user.from_date - 1
-    {% else %}
-    from {{ ref('fct_user_day') }} as user_day
     {% endif %}
     left join anchor on user_day.user_id = anchor.user_id
 

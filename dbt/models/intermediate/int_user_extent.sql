@@ -40,7 +40,7 @@ compared as (
 
     select
         extent.*,
-        -- when the first day moves, so does where the calendar begins
+        -- if the first day moves, the calendar begins on another day
         greatest(
             extent.last_changed, extent.first_date{% if is_incremental() %}, former.first_date{% endif %}
         ) as last_changed_day,
@@ -60,7 +60,7 @@ compared as (
 
 )
 
--- the last record is a partial day: when the last day moves, the day it was changes too
+-- the last record is a partial day: if the last day moves, the former last day changes too
 select
     user_id,
     changed_at,

@@ -1,50 +1,32 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
+    pre_hook="{{ fill_changed_user() }}",
     post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={
         'distribution': 'user_id',
-        'replaces': "t.month_start_date between date_trunc('month', c.from_date::timestamp) and c.to_date",
+        'replaces': 'old.month_start_date between ' ~ month('changed_user.from_date') ~ ' and changed_user.to_date',
     },
 ) }}
 
-{% set sources = {'daily_activity': 'activity_date', 'sleep': 'sleep_date', 'hourly_steps': 'activity_hour'} %}
-
-{% if is_incremental() %}
-with changed_user as materialized (
-
-    select
-        user_id,
-        date_trunc('month', from_date::timestamp) as begin_month,
-        date_trunc('month', to_date::timestamp) + interval '1 month' as end_month
-    from ({{ changed_users() }}) as changed
-
-)
-{% endif %}
-
-{% for source_name, key in sources.items() %}
+{% for dataset in var('datasets') %}
 select
-    resolved.user_id,
-    '{{ source_name }}' as source_name,
-    date_trunc('month', resolved.{{ key }}::timestamp)::date as month_start_date,
-    sum(resolved.raw_rows)::bigint as rows_in,
+    staged.user_id,
+    '{{ dataset.name }}' as source_name,
+    {{ month('staged.' ~ dataset.staged_time) }} as month_start_date,
+    sum(staged.raw_rows)::bigint as rows_in,
     count(*) as rows_out,
-    count(*) filter (where resolved.has_conflict) as overlap_conflicts
+    count(*) filter (where staged.has_conflict) as overlap_conflicts
 {% if is_incremental() %}
-from changed_user
--- limit all: as in changed_days
-cross join lateral (
-    select row_of_user.*
-    from {{ ref('stg_' ~ source_name) }} as row_of_user
-    where
-        row_of_user.user_id = changed_user.user_id
-        and row_of_user.{{ key }} >= changed_user.begin_month
-        and row_of_user.{{ key }} < changed_user.end_month
-    limit all
-) as resolved
+from {{ changed_user() }}
+inner join {{ ref('stg_' ~ dataset.name) }} as staged
+    on
+        changed_user.user_id = staged.user_id
+        and staged.{{ dataset.staged_time }} >= {{ month('changed_user.from_date') }}
+        and staged.{{ dataset.staged_time }} < {{ month('changed_user.to_date') }} + interval '1 month'
 {% else %}
-from {{ ref('stg_' ~ source_name) }} as resolved
+from {{ ref('stg_' ~ dataset.name) }} as staged
 {% endif %}
-group by resolved.user_id, date_trunc('month', resolved.{{ key }}::timestamp)::date
+group by staged.user_id, {{ month('staged.' ~ dataset.staged_time) }}
 {{ 'union all' if not loop.last }}
 {% endfor %}

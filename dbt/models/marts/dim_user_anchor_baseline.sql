@@ -1,20 +1,17 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
+    pre_hook="{{ fill_changed_user() }}",
     post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={
         'distribution': 'user_id',
-        'replaces': '(not t.is_final or t.anchor_end_date >= c.from_date)',
+        'replaces': '(not old.is_final or old.anchor_end_date >= changed_user.from_date)',
     },
 ) }}
 
-with changed_user as materialized (
-    {{ changed_users() }}
-),
-
--- An index scan of the first days a user and metric, not a sort of all days. As long as an anchor is not final it holds all
--- days that have the metric, so days before the change that are not in it need no second look.
-{% for metric in var('metrics') %}
+-- Reads the first days of each user and metric from the index instead of sorting all days. An anchor that is not final has all
+-- days with the metric, so of the days before the change only those in the anchor are read again.
+with {% for metric in var('metrics') %}
 {% set days_that_count %}
             select
                 user_day.activity_date,
@@ -32,7 +29,7 @@ with changed_user as materialized (
         first_day.activity_date,
         first_day.amount,
         '{{ metric.name }}' as metric
-    from changed_user
+    from {{ changed_user() }}
     {% if is_incremental() %}
     left join {{ this }} as known
         on changed_user.user_id = known.user_id and known.metric = '{{ metric.name }}'
@@ -43,7 +40,6 @@ with changed_user as materialized (
             {{- days_that_count }}
                 and user_day.activity_date between known.anchor_start_date and known.anchor_end_date
                 and user_day.activity_date < changed_user.from_date
-            limit all
         )
         union all
         {% endif %}

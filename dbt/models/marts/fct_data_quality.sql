@@ -7,8 +7,8 @@
 ) }}
 
 {#
-    Each count is taken where the rows are: the load from the manifest, the dates from raw, the days from staging. So that
-    they balance says something.
+    Each count is taken in another place: loads from the manifest, dates from raw, days from staging. So it means something if
+    they balance.
 #}
 with loaded as (
 
@@ -49,17 +49,22 @@ counted as (
 resolved as (
 
     select
-        source.source_name,
+        dataset.source_name,
+        dataset.grain,
         coalesce(counted.rows_in, 0) as rows_in,
         coalesce(counted.rows_out, 0) as rows_out,
         coalesce(counted.rows_in - counted.rows_out, 0) as rows_deduplicated,
         coalesce(counted.overlap_conflicts, 0) as overlap_conflicts
-    from (values ('daily_activity'), ('sleep'), ('hourly_steps')) as source (source_name)
-    left join counted on source.source_name = counted.source_name
+    from (values
+        {% for dataset in var('datasets') %}
+        ('{{ dataset.name }}', '{{ dataset.grain }}'){{ ',' if not loop.last }}
+        {% endfor %}
+    ) as dataset (source_name, grain)
+    left join counted on dataset.source_name = counted.source_name
 
 ),
 
--- nights before the first or after the last activity record; all of them where there is none
+-- nights before the first or after the last activity record, or all nights if there is none
 unmatched as (
 
     select coalesce(sum(before_first.nights + after_last.nights), 0) as rows_rejected
@@ -103,10 +108,7 @@ rule as (
     union all
 
     select
-        source_name || case source_name
-            when 'hourly_steps' then '.one_row_a_user_and_hour'
-            else '.one_row_a_user_and_day'
-        end as rule,
+        source_name || '.one_row_a_' || grain as rule,
         rows_in,
         rows_out,
         0 as rows_rejected,

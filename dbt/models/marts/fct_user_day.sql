@@ -2,20 +2,17 @@
     materialized='incremental',
     incremental_strategy='replace_changed',
     indexes=[{'columns': ['activity_date']}],
+    pre_hook="{{ fill_changed_user() }}",
     post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={
         'distribution': 'user_id',
-        'replaces': 't.activity_date between c.from_date and c.to_date',
+        'replaces': 'old.activity_date between changed_user.from_date and changed_user.to_date',
     },
 ) }}
 
 -- depends_on: {{ ref('stg_daily_activity') }}
 
-with {% if is_incremental() %}changed_user as materialized (
-    {{ changed_users() }}
-),
-
--- of the days that changed only: the calendar's view would make all days of a user before it drops the others
+with {% if is_incremental() %}-- only the changed days: int_user_day_spine would generate all days of a user first
 user_span as (
 
     select
@@ -23,7 +20,7 @@ user_span as (
         last_date,
         greatest(first_date, from_date) as begin_date,
         least(last_date, to_date) as end_date
-    from changed_user
+    from {{ changed_user() }}
     where first_date is not null
 
 ),
@@ -61,7 +58,7 @@ wear as (
         count(*) filter (where hour.steps > 0) as wear_hours
     from {{ ref('stg_hourly_steps') }} as hour
     {% if is_incremental() %}
-    inner join changed_user
+    inner join {{ changed_user() }}
         on hour.user_id = changed_user.user_id
         and hour.activity_hour >= changed_user.from_date
         and hour.activity_hour < changed_user.to_date + 1

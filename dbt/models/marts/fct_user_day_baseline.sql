@@ -1,6 +1,6 @@
 {{ config(materialized='view', meta={'distribution': 'user_id'}) }}
 
--- union all, not values in a lateral join: who asks for one metric has the others left out by the planner
+-- union all, not values in a lateral join: for a query of one metric the planner skips the others
 {% for metric in var('metrics') %}
 {% set m = metric.name %}
 select

@@ -2,31 +2,23 @@
     materialized='incremental',
     incremental_strategy='replace_changed',
     indexes=[{'columns': ['week_start_date']}],
+    pre_hook="{{ fill_changed_user() }}",
     post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={
         'distribution': 'user_id',
-        'replaces': "t.week_start_date >= c.from_date - 6",
+        'replaces': "old.week_start_date >= changed_user.from_date - 6",
     },
 ) }}
 
 {#
-    Streaks and the last valid day reach back beyond the weeks being built: an incremental run carries them over from the
-    last week before, whose days are all complete.
+    Streaks and the last valid day depend on earlier weeks. An incremental run takes them from the week before the first one it
+    builds.
 #}
-with {% if is_incremental() %}changed_user as materialized (
-
-    select
-        *,
-        case when isfinite(from_date) then date_trunc('week', from_date::timestamp)::date else from_date end as from_week
-    from ({{ changed_users() }}) as changed
-
-),
-
-{% endif %}user_day as (
+with user_day as (
 
     select
         user_day.*,
-        date_trunc('week', user_day.activity_date::timestamp)::date as week_start_date,
+        {{ monday('user_day.activity_date') }} as week_start_date,
         {% if is_incremental() %}
         former.week_start_date + 6 - former.current_streak_days as former_break_date,
         former.week_start_date + 6 - former.days_since_last_valid_day as former_valid_date
@@ -34,12 +26,10 @@ with {% if is_incremental() %}changed_user as materialized (
         null::date as former_break_date,
         null::date as former_valid_date
         {% endif %}
+    from {{ changed_days(ref('fct_user_day'), monday('changed_user.from_date'), 'changed_user.last_date') }}
     {% if is_incremental() %}
-    from {{ changed_days(ref('fct_user_day'), 'changed_user.from_week', "date 'infinity'") }} as user_day
     left join {{ this }} as former
-        on changed_user.user_id = former.user_id and former.week_start_date = changed_user.from_week - 7
-    {% else %}
-    from {{ ref('fct_user_day') }} as user_day
+        on changed_user.user_id = former.user_id and former.week_start_date = {{ monday('changed_user.from_date') }} - 7
     {% endif %}
 
 ),

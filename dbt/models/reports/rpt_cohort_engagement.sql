@@ -1,12 +1,15 @@
 {#
     An incremental run builds the weeks that end on or after the first day that changed for anybody, and the last week until
-    it is over. A new first day or a user who is gone counts as a change of all days.
+    it is over. If a user's first day moves or all records of a user are gone, all weeks are built.
 #}
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='week_start_date',
-    pre_hook="{% if is_incremental() %}{{ delete_weeks_of_nobody(this) }}{% endif %}",
+    pre_hook=[
+        "{{ fill_changed_user() }}",
+        "{% if is_incremental() %}{{ delete_weeks_of_nobody(this) }}{% endif %}",
+    ],
     post_hook="{{ consume(ref('int_user_extent')) }}",
     meta={'distribution': 'reference'},
 ) }}
@@ -23,7 +26,7 @@ entry as (
 
     select
         user_extent.user_id,
-        date_trunc('week', user_extent.first_date::timestamp)::date as first_week
+        {{ monday('user_extent.first_date') }} as first_week
     from ({{ user_extents() }}) as user_extent
 
 ),
@@ -55,7 +58,7 @@ week_to_build as (
         built.as_of_date is distinct from week_end.as_of_date
         or week_end.as_of_date >= (
             select min(changed_user.from_date)
-            from ({{ changed_users() }}) as changed_user
+            from {{ changed_user() }}
         )
     {% endif %}
 
@@ -69,14 +72,10 @@ status as (
         entry.first_week < founding.first_week + {{ var('cohort_entry_days') }} as is_in_cohort
     from week_to_build
     cross join founding
-    -- limit all: as in changed_days
-    cross join lateral (
-        select day.*
-        from {{ ref('fct_user_status') }} as day
-        where day.as_of_date = week_to_build.as_of_date
-        {% if is_incremental() %}limit all{% endif %}
-    ) as status
+    inner join {{ ref('fct_user_status') }} as status on week_to_build.as_of_date = status.as_of_date
     inner join entry on status.user_id = entry.user_id
+    -- an array of the days: with a join alone the planner would read the status of every day
+    where status.as_of_date = any(array(select to_build.as_of_date from week_to_build as to_build))
 
 )
 

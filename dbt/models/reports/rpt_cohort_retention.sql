@@ -3,7 +3,7 @@
 with last_week as (
 
     -- the last week that is over
-    select date_trunc('week', (as_of_date + 1)::timestamp)::date - 7 as week_start_date
+    select {{ monday('(as_of_date + 1)') }} - 7 as week_start_date
     from {{ ref('int_as_of') }}
 
 ),
@@ -12,12 +12,12 @@ entry as (
 
     select
         user_extent.user_id,
-        date_trunc('week', user_extent.first_date::timestamp)::date as first_week
+        {{ monday('user_extent.first_date') }} as first_week
     from ({{ user_extents() }}) as user_extent
 
 ),
 
--- whose tenure has come to a week, also after their last record
+-- users who began at least tenure_week weeks ago, also after their last record
 tenure as (
 
     select
@@ -31,7 +31,7 @@ tenure as (
 
 ),
 
--- by week before by tenure: all weeks are read, and few are left to look at
+-- grouped by week first: that reads all weeks and leaves few rows
 active as (
 
     select

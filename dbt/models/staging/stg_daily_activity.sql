@@ -1,11 +1,11 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
+    pre_hook="{% if is_incremental() %}{{ fill_changed_user(changed_in_dataset('daily_activity')) }}{% endif %}",
     post_hook="{{ consume(ref('int_file_user')) }}",
     meta={
         'distribution': 'user_id',
-        'source_name': 'daily_activity',
-        'replaces': 't.activity_date between c.from_date and c.to_date',
+        'replaces': 'old.activity_date between changed_user.from_date and changed_user.to_date',
     },
 ) }}
 -- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}
@@ -24,4 +24,4 @@
     'moderately_active_distance_km': 'moderately_active_distance',
     'lightly_active_distance_km': 'light_active_distance',
     'sedentary_distance_km': 'sedentary_active_distance',
-}, changed_in_source('daily_activity'), key='activity_date') }}
+}, changed_user(changed_in_dataset('daily_activity')), key='activity_date') }}

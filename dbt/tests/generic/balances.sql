@@ -1,4 +1,4 @@
-{# Rows whose total is not the sum of its parts. #}
+{# Fails for rows whose total is not the sum of the parts. #}
 {% test balances(model, total, parts) %}
 select *
 from {{ model }}

@@ -1,6 +1,6 @@
 {#
-    A row for each whole per cent that a part has of its total: warn_if and error_if count them. A handful of odd rows in a
-    small file is no reason to stop.
+    Returns a row for each whole per cent that the part is of the total; warn_if and error_if count them. A handful of odd rows
+    in a small file does not count.
 #}
 {% test share_at_most(model, part, total, handful=10) %}
 select *

@@ -1,4 +1,4 @@
-{# For views, which have no primary key. A where in the test's config bounds what is read. #}
+{# For views, which have no primary key. Set `where` in the test's config to limit the rows read. #}
 {% test unique_grain(model, columns) %}
 select
     {{ columns | join(', ') }},
