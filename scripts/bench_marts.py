@@ -1,8 +1,8 @@
-"""Measures the marts on the embedded server: a full build, a new day for everyone, a corrected file, and nothing new.
+"""Measure the marts on the embedded server: a full build, a new day for everyone, a corrected file, and nothing new.
 
-Each is `dbt build`, tests included, beside one plain median of the same user-days, and a floor: what the server takes
-to write the user-days again that a full build has stored, computing nothing. Where the machine is busy with other
-things, read the seconds of CPU: the server's and dbt's own.
+Each measurement is a `dbt build` with its tests. For comparison, the benchmark also measures one plain median of the
+same days, and copying the tables that a full build has stored. If the machine is busy, compare the CPU seconds of the
+server and of dbt.
 
 Usage: python -m scripts.bench_marts [--users 10000] [--days 365] [--days-a-file 30] [--explain]
 """
@@ -36,7 +36,7 @@ from marts.fct_user_day
 group by user_id
 """
 
-# what a full build stores a row a user and day of, and how each calls the day
+# the tables with a row a user and day, and their column of the day
 STORED = {
     "staging.stg_daily_activity": "activity_date",
     "marts.fct_user_day": "activity_date",
@@ -63,7 +63,7 @@ select
     1500 + steps / 20
 from generate_series({first_user}, {last_user}) as user_number
 cross join generate_series({first_day}, {last_day}) as day
--- a device in eight lies in a drawer
+-- one device in eight is not worn
 cross join lateral (
     select case when random() < 0.125 then 0 else (3000 + user_number % 7000 + random() * 6000)::int end as steps
 ) as measured
@@ -80,7 +80,7 @@ where user_number % 2 = 0
 
 
 def put_file(cursor: Cursor, name: str, users: tuple[int, int], days: tuple[int, int]) -> None:
-    """Load a file of each source; one of that name that is there already is replaced."""
+    """Load a file of each dataset; replace a file that has the same name."""
     for source, statement in (("daily_activity", ACTIVITY), ("sleep", SLEEP)):
         cursor.execute(
             "update ops.raw_ingest_manifest set status = 'replaced' "
@@ -109,12 +109,12 @@ def put_file(cursor: Cursor, name: str, users: tuple[int, int], days: tuple[int,
 
 @dataclass(frozen=True)
 class Cost:
-    """What something took.
+    """The cost of one measurement.
 
     Arguments:
-        seconds: by the clock.
-        server: seconds of CPU in the server, all its processes.
-        client: seconds of CPU in dbt.
+        seconds: wall-clock time.
+        server: CPU seconds of all processes of the server.
+        client: CPU seconds of dbt.
 
     """
 
@@ -124,11 +124,11 @@ class Cost:
 
 
 class Meter:
-    """Measures by the clock and by what the server's processes that have ended meanwhile have used.
+    """Measure wall-clock time, and the CPU time of the server processes that have ended meanwhile.
 
     Arguments:
-        database: each measurement has a connection of its own, as the server counts a process when it ends.
-        data_directory: where the server says what its first process is.
+        database: each measurement opens its own connection, as the server counts a process when it ends.
+        data_directory: has postmaster.pid with the number of the server's first process.
 
     """
 
@@ -137,13 +137,13 @@ class Meter:
         self._server = psutil.Process(int((data_directory / "postmaster.pid").read_text().split()[0]))
 
     def statements(self, *statements: str) -> Cost:
-        """Return what the statements take."""
+        """Return the cost of the statements."""
         return self._cost(lambda: self._execute(statements))
 
     def dbt(self, *arguments: str) -> tuple[Cost, list[dict[str, Any]]]:
-        """Run dbt; return what the process takes and its results by node.
+        """Run dbt; return its cost and its results by node.
 
-        As between two days, what was before is on disk by then, and autovacuum has been by.
+        A checkpoint and a vacuum run first, as they would between two days.
         """
         self._execute(("checkpoint", "vacuum"))
         cost = self._cost(lambda: dbt(self._database, *arguments))
@@ -161,7 +161,7 @@ class Meter:
         clock, server, client = time.perf_counter(), self._used_by_server(), used_by_children()
         work()
         seconds = time.perf_counter() - clock
-        # the server takes a moment to count who has left
+        # the server takes a moment to count a process that has ended
         time.sleep(0.5)
         return Cost(seconds, self._used_by_server() - server, used_by_children() - client)
 
@@ -171,7 +171,7 @@ class Meter:
 
 
 def used_by_children() -> float:
-    """Return the seconds of CPU of the processes that this one has started and that have ended."""
+    """Return the CPU seconds of child processes that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -188,7 +188,7 @@ def dbt(database: Database, *arguments: str) -> None:
         "DBT_TARGET_PATH": str(BUILD / "target"),
         "DBT_LOG_PATH": str(BUILD / "logs"),
     }
-    # as the pipeline calls it: its log is its own
+    # as the pipeline calls it, without a log file
     options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet", "--log-level-file", "none"]
     subprocess.run([Path(sys.executable).with_name("dbt"), *arguments, *options], env=environment, check=True)
 
@@ -206,7 +206,7 @@ def report(name: str, cost: Cost, full: Cost, results: list[dict[str, Any]]) -> 
 
 
 def report_floor(meter: Meter, full: Cost) -> None:
-    """Print how the full build compares with a plain median, and with writing what it writes."""
+    """Print how the full build compares with a plain median, and with copying its tables."""
     meter.statements("vacuum analyze marts.fct_user_day")
     plain = min((meter.statements(PLAIN) for _ in range(3)), key=lambda cost: cost.seconds)
     tables = [f"create table floor_{number} as table {name}" for number, name in enumerate(STORED)]
@@ -215,7 +215,7 @@ def report_floor(meter: Meter, full: Cost) -> None:
     ]
     floors = {
         "one plain median of all": plain,
-        f"writing {len(STORED)} of the tables again": meter.statements(*tables),
+        f"copying {len(STORED)} of the tables": meter.statements(*tables),
         "and their primary keys": meter.statements(*keys),
         "one insert of the spine, two columns": meter.statements(
             "create table floor_spine (user_id bigint, activity_date date)", SPINE
@@ -243,7 +243,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=365)
-    parser.add_argument("--days-a-file", type=int, default=30, help="1: as many files as days")
+    parser.add_argument("--days-a-file", type=int, default=30, help="days in a file; 1: as many files as days")
     parser.add_argument("--explain", action="store_true", help="print the plan of the slowest model")
     parser.add_argument("--keep", action="store_true", help="keep the database's folder")
     options = parser.parse_args()

@@ -1,6 +1,7 @@
-"""The marts once more, in pandas and plain loops, from docs/marts.md and not from the SQL: what the tests compare with.
+"""An independent implementation of the marts in pandas and plain loops, for the tests to compare with.
 
-It reads the raw rows (with the name of their file) and answers with one frame a mart, keyed and named like the mart.
+It follows docs/marts.md, not the SQL. It reads raw rows with their file names and returns a frame a mart, with the
+names of the mart's columns.
 """
 
 import math
@@ -41,7 +42,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Record:
-    """The row that stands for a user and day, or hour."""
+    """The row that wins for a user and day, or hour."""
 
     amounts: dict[str, float]
     raw_rows: int
@@ -54,13 +55,13 @@ Records = dict[tuple[int, Any], Record]
 def marts(
     activity: pd.DataFrame, sleep: pd.DataFrame, hourly: pd.DataFrame, *, as_of: date | None = None
 ) -> dict[str, pd.DataFrame]:
-    """Answer with every mart.
+    """Return every mart.
 
     Arguments:
         activity: raw.daily_activity with `file_name`.
         sleep: raw.sleep with `file_name`.
         hourly: raw.hourly_steps with `file_name`.
-        as_of: the day up to which status is told; None for the latest complete day.
+        as_of: the last day with a status; None for the latest complete day.
 
     """
     active_days, implausible_activity = resolve(activity, "activity_date", ACTIVITY_COLUMNS)

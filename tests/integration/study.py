@@ -1,4 +1,4 @@
-"""A seeded study, for tests that load files as they come: people who gap, pause, lapse, vanish and come back."""
+"""A seeded study for tests of several loads: participants have gaps, pause, lapse, vanish and return."""
 
 from datetime import date, datetime, timedelta
 
@@ -9,7 +9,7 @@ DAYS = 100
 
 
 class Study:
-    """A seeded study: what each person's device would export, if asked on a day for a range of days."""
+    """The exports of each participant's device for any range of days."""
 
     def __init__(self, number: int, people: int, start: date) -> None:
         self.random = np.random.default_rng(number)

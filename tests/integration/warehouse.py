@@ -1,4 +1,4 @@
-"""A database with raw rows and marts, for the tests of dbt/: puts files into raw, runs dbt, reads frames."""
+"""A database for the tests of dbt/: load files into raw, run dbt, read the marts as frames."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ from tests.integration import oracle
 PROJECT = Path(__file__).parents[2] / "dbt"
 _ENVIRONMENT = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
 
-# the key of each mart, by which its rows are compared
+# the key of each mart, for comparing rows
 KEYS = {
     "fct_user_day": ["user_id", "activity_date"],
     "fct_user_day_baseline": ["user_id", "activity_date", "metric"],
@@ -38,10 +38,10 @@ LATEST_QUALITY = """(
 
 
 class Warehouse:
-    """A migrated database and what dbt makes of it.
+    """A migrated database and its marts.
 
     Arguments:
-        database: where.
+        database: the database.
         workspace: a folder for dbt's output.
 
     """
@@ -59,7 +59,7 @@ class Warehouse:
             return cursor.fetchall() if cursor.description else []
 
     def put(self, source: str, name: str, rows: pd.DataFrame) -> None:
-        """Load rows as the content of a file; content that the file had before goes."""
+        """Load rows as the content of a file, in place of its former content."""
         self.retract(source, name, status="replaced")
         content = rows.to_csv(index=False)
         columns = [
@@ -79,7 +79,7 @@ class Warehouse:
             )
 
     def retract(self, source: str, name: str, status: str = "retracted") -> None:
-        """Take a file's rows out again."""
+        """Remove a file's rows from raw."""
         gone = self.execute(
             "update ops.raw_ingest_manifest set status = %s "
             "where source = %s and source_filename = %s and status = 'loaded' returning file_id",
@@ -89,7 +89,7 @@ class Warehouse:
             self.execute(f"delete from raw.{source} where _file_id = %s", (file_id,))
 
     def dbt(self, *arguments: str) -> Any:
-        """Run dbt in this process; fail with what failed."""
+        """Run dbt in this process; fail with the messages of dbt."""
         key = str([argument for argument in arguments if argument.startswith("{")])
         runner = dbtRunner(manifest=self._manifests.get(key))
         with self._environment():
@@ -105,11 +105,11 @@ class Warehouse:
         return outcome.result
 
     def build(self, *arguments: str) -> Any:
-        """Make the marts and test them, as the pipeline does."""
+        """Build the marts and run their tests, as the pipeline does."""
         return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments)
 
     def run(self, *arguments: str) -> Any:
-        """Make the marts."""
+        """Build the marts without tests."""
         return self.dbt("run", *arguments)
 
     def frame(self, query: str) -> pd.DataFrame:
