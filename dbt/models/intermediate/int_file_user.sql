@@ -44,17 +44,11 @@ removed as (
         known.first_date,
         known.last_date
     from {{ this }} as known
-<<<<<<< HEAD
-    inner join changed_file on known.file_id = changed_file.file_id
-    left join added on known.user_id = added.user_id and known.file_id = added.file_id
-    where known.is_loaded and added.user_id is null
-=======
     left join added on known.user_id = added.user_id and known.file_id = added.file_id
     where
         known.is_loaded
         and known.file_id = any(array(select file_id from changed_file))
         and added.user_id is null
->>>>>>> refs/heads/dbt
 
 ){% endif %},
 
