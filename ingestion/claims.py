@@ -102,7 +102,7 @@ class ClaimRecorder:
                 write()
             except psycopg2.Error as exc:
                 log.event(
-                    f"cannot record which files are being loaded ({type(exc).__name__}); the load goes on",
+                    f"cannot record which files are being loaded ({type(exc).__name__}); the load continues",
                     level=log.WARNING,
                 )
 

@@ -184,7 +184,7 @@ class RunTracker:
         return self._connection
 
     def _log_waiting(self) -> None:
-        log.event(f"another run is in progress; waiting up to {self._lock_wait_seconds:g} s for it", level=log.WARNING)
+        log.event(f"another run is in progress; waiting for it, up to {self._lock_wait_seconds:g} s", level=log.WARNING)
 
     def _mark_dead_runs_failed(self, connection: db.Connection) -> None:
         for run_id in [row.run_id for row in _queries.running(connection)]:

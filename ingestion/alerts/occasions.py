@@ -58,7 +58,7 @@ class Occasion:
 def is_reported(run: RunResult, settings: Settings) -> bool:
     """Whether the failure of a run causes an alert.
 
-    It does not if a person pressed Ctrl-C, or if the run declined because another is at work.
+    It does not if a person pressed Ctrl-C, or if the run declined because another is in progress.
 
     Arguments:
         run: a failed run.
@@ -70,7 +70,7 @@ def is_reported(run: RunResult, settings: Settings) -> bool:
 
 
 def has_declined(run: RunResult, settings: Settings) -> bool:
-    """Whether a run has declined because another is at work, as its settings ask.
+    """Whether a run has declined because another is in progress, as its settings ask.
 
     Arguments:
         run: a run that has ended.

@@ -389,6 +389,8 @@ def environment(settings: Settings, hook: Service, tmp_path: Path) -> dict[str, 
         "PIPELINE_LOG_FORMAT": "json",
         "PIPELINE_ALERT_WEBHOOK_URL": f"{hook.url}/hook",
         "PIPELINE_ALERT_STATE_FILE": str(tmp_path / "alerts.json"),
+        # a test that waits for the wrong words fails soon
+        "PIPELINE_LOCK_WAIT_SECONDS": "30",
     }
 
 

@@ -74,7 +74,7 @@ def test_from_landing_to_raw_and_what_ls_says_meanwhile(
     assert listed(capsys)[night] == ("known", None)
 
     assert main(["land", first]) == 0
-    assert "was there" in capsys.readouterr().out
+    assert "exists" in capsys.readouterr().out
     zone.put("copy/sleep.csv", sleep(1, 2))
     zone.put(night, sleep(1, 2, 3))
     states = listed(capsys)
