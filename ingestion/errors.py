@@ -6,6 +6,7 @@
     │   └── MigrationDriftError            restore the history of sql/
     ├── BadDataError                  65   correct the files, or the declaration of their dataset
     │   ├── FileRefusedError               one file, with line and column if known
+    │   ├── FilesRefusedError              an ingest that refused some files
     │   └── TestsFailedError               dbt tests found wrong data
     ├── DatabaseUnavailableError      69   start the database, or correct its address
     ├── StorageUnavailableError       69   restore the object store, or correct its address
@@ -76,6 +77,10 @@ class FileRefusedError(BadDataError):
             f"{name} {value}" for name, value in (("line", line), ("column", column)) if value is not None
         )
         super().__init__(f"{place}: {reason}" if place else reason, hint=hint)
+
+
+class FilesRefusedError(BadDataError):
+    """Some files were refused. The others are loaded."""
 
 
 class TestsFailedError(BadDataError):

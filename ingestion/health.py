@@ -1,6 +1,6 @@
 """The state of the pipeline: the latest runs, the age of each dataset, quarantine, and files being loaded.
 
-This module only reads. `judge` decides what is wrong, from facts that were read before.
+This module only reads. `find_problems` says what is wrong, from facts that were read before.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -167,7 +167,7 @@ def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) 
     if with_dates:
         latest |= _latest_in_raw(engine, settings, [row.name for row in rows])
     status.datasets.extend(_datasets(rows, latest, settings.stale_after, now))
-    status.problems.extend(judge(runs, failures, status.datasets, now))
+    status.problems.extend(find_problems(runs, failures, status.datasets, now))
     return status
 
 
@@ -184,7 +184,7 @@ def freshness(connection: db.Connection, settings: Settings, now: datetime) -> l
     return _datasets(rows, {}, settings.stale_after, now)
 
 
-def judge(
+def find_problems(
     runs: Sequence[Run], failures: Iterable[StepFailure], datasets: Iterable[DatasetFreshness], now: datetime
 ) -> list[Problem]:
     """Return the problems, worst first.

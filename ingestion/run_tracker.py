@@ -118,13 +118,13 @@ class RunTracker:
             self._finish(exc)
 
     @contextmanager
-    def step(self, name: str, attempt: int = 1, *, decides: bool = True) -> Iterator[Step]:
+    def step(self, name: str, attempt: int = 1, *, can_fail_run: bool = True) -> Iterator[Step]:
         """Record and log a step, which the block executes.
 
         Arguments:
             name: the name of the step.
             attempt: the number of the attempt, from 1.
-            decides: whether the run fails if the step fails.
+            can_fail_run: whether the run fails if the step fails.
 
         """
         step = Step(name, attempt)
@@ -140,7 +140,7 @@ class RunTracker:
             except BaseException as exc:
                 step.duration_ms = round((time.monotonic() - started) * 1000)
                 step.status = "failure"
-                if decides:
+                if can_fail_run:
                     self._failed_step = name
                 self._save(step, exc)
                 log.event(

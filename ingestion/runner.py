@@ -14,6 +14,7 @@ from ingestion.config import Settings
 from ingestion.errors import (
     ConfigurationError,
     DatabaseUnavailableError,
+    FilesRefusedError,
     Interrupted,
     PipelineError,
     StatementError,
@@ -23,7 +24,7 @@ from ingestion.observers import Observer, Observers
 from ingestion.results import Command, IngestResult, RunResult, Step
 from ingestion.run_tracker import RunTracker, summary_of
 from ingestion.signals import Interruptible
-from ingestion.steps import FilesRefusedError, RunOptions, Steps, plan_of
+from ingestion.steps import RunOptions, Steps, plan_of
 from ingestion.storage import open_storage
 
 # after migrate, with which every command begins; a failed run ends with a report, too
@@ -161,7 +162,7 @@ def _execute(
     result.steps = tracker.steps
     steps = Steps(settings, engine, options, result, observers)
     try:
-        with tracker, signals.named():
+        with tracker, signals.as_interruption():
             with tracker.step("migrate") as step:
                 steps.migrate(step)
             tracker.record_from_here()
@@ -198,7 +199,7 @@ def _write_report(tracker: RunTracker, steps: Steps, command: Command, error: Ex
         return
     outcome = report.Outcome(tracker.error_summary(error) if error else None, getattr(error, "hint", None))
     try:
-        with tracker.step(_REPORT, decides=False) as step:
+        with tracker.step(_REPORT, can_fail_run=False) as step:
             steps.report(step, outcome)
     except PipelineError as exc:
         log.event(f"could not write the report: {summary_of(exc)}", level=log.WARNING, hint=exc.hint)

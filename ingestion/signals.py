@@ -47,7 +47,7 @@ class Interruptible:
             signal.signal(signum, handler)
 
     @contextmanager
-    def named(self) -> Iterator[None]:
+    def as_interruption(self) -> Iterator[None]:
         """Raise `Interrupted` in place of the error of a cancelled statement."""
         try:
             yield

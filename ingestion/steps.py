@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, log, migrate, report, retraction, transform
 from ingestion.config import Settings
-from ingestion.errors import BadDataError, UsageError
+from ingestion.errors import FilesRefusedError, UsageError
 from ingestion.ingest import Plan, ingest
 from ingestion.observers import Observers
 from ingestion.replay import replay
@@ -37,10 +37,6 @@ class RunOptions:
     retract_vanished: bool = False
     reason: str = ""
     user_id: int | None = field(default=None, repr=False)
-
-
-class FilesRefusedError(BadDataError):
-    """Some files were refused. The others are loaded."""
 
 
 class Steps:

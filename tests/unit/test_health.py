@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ingestion.cli import status as overview
-from ingestion.health import DatasetFreshness, State, Status, StepFailure, judge
+from ingestion.health import DatasetFreshness, State, Status, StepFailure, find_problems
 from ingestion.history import RejectedCount, Run
 from ingestion.tables import age, took
 
@@ -38,21 +38,21 @@ BUILD_FAILED = StepFailure("dbt_build", "0e" * 16, NOW - timedelta(hours=9), "Te
     ],
 )
 def test_the_latest_run_that_has_ended_decides(runs: list[Run], codes: list[str]) -> None:
-    assert [problem.code for problem in judge(runs, [], [], NOW)] == codes
+    assert [problem.code for problem in find_problems(runs, [], [], NOW)] == codes
 
 
 def test_a_build_that_failed_is_not_forgotten_over_a_later_run_of_another_kind() -> None:
-    (problem,) = judge([GOOD], [BUILD_FAILED], [], NOW)
+    (problem,) = find_problems([GOOD], [BUILD_FAILED], [], NOW)
     assert (problem.state, problem.code, problem.run_id) == ("critical", "step_failed", BUILD_FAILED.run_id)
     assert problem.message == "the last dbt_build failed 9 h ago: TestsFailedError: 3 tests"
 
 
 def test_a_failure_is_told_once() -> None:
-    assert len(judge([FAILED], [replace(BUILD_FAILED, run_id=FAILED.run_id)], [], NOW)) == 1
+    assert len(find_problems([FAILED], [replace(BUILD_FAILED, run_id=FAILED.run_id)], [], NOW)) == 1
 
 
 def test_the_worst_comes_first_and_says_what_mends_it() -> None:
-    problems = judge([FAILED], [], [STALE, FRESH], NOW)
+    problems = find_problems([FAILED], [], [STALE, FRESH], NOW)
     assert [(problem.state, problem.message, problem.hint) for problem in problems] == [
         ("critical", "run 0b0b0b0b (run) failed 2 h ago: ingest: away", "Start it."),
         ("warning", "sleep: no new file for 50 h (36 h allowed)", None),
@@ -60,7 +60,7 @@ def test_the_worst_comes_first_and_says_what_mends_it() -> None:
 
 
 def status(*, runs: list[Run], datasets: list[DatasetFreshness]) -> Status:
-    problems = judge(runs, [], datasets, NOW)
+    problems = find_problems(runs, [], datasets, NOW)
     rejected = [RejectedCount("sleep", "not_castable", "x", 12, 2), RejectedCount("sleep", "nul_byte", None, 3, 1)]
     return Status(NOW, problems, GOOD.finished_at, runs, datasets, {"loaded": 1}, rejected, [])
 
