@@ -202,8 +202,7 @@ def runs(
         PipelineError: nothing has been run on this database.
 
     """
-    if not _queries.runs_exist(connection):
-        raise PipelineError("nothing has been run on this database", hint="Run: python -m ingestion run")
+    _check_exists(connection)
 
     def read() -> list[Run]:
         return [
@@ -291,14 +290,18 @@ def files(
         pattern: only files whose name matches; `*` and `?` are wildcards. Without wildcards, names that contain it.
 
     """
-    if not _queries.runs_exist(connection):
-        raise PipelineError("nothing has been run on this database", hint="Run: python -m ingestion run")
+    _check_exists(connection)
     like = pattern and (pattern if re.search(r"[*?]", pattern) else f"*{pattern}*").translate(_GLOB)
     return _files(
         _queries.files(
             connection, target_schema=target_schema, status=status, dataset=dataset, pattern=like, max_files=limit
         )
     )
+
+
+def _check_exists(connection: db.Connection) -> None:
+    if not _queries.runs_exist(connection):
+        raise PipelineError("nothing has been run on this database", hint="Run: python -m ingestion run")
 
 
 def _files(rows: Iterable[Any]) -> list[FileRecord]:

@@ -55,7 +55,6 @@ def create_engine(settings: Settings, *, connect_seconds: int = _CONNECT_TIMEOUT
             application_name=f"wearables-pipeline {__version__}",
             connect_timeout=connect_seconds,
             keepalives_idle=30,
-            cursor_factory=NamedTupleCursor,
         )
         if connection.server_version < _OLDEST_SERVER:
             raise ConfigurationError(
@@ -193,7 +192,7 @@ def _open(engine: Engine, role: str | None, *, autocommit: bool) -> Connection:
     proxy = engine.raw_connection()
     connection: Connection = proxy.driver_connection  # type: ignore[assignment]
     proxy.detach()
-    # also for an engine that is not from `create_engine`, as `ensure_manifest_table` may be given one
+    # set here and not in `create_engine`, because `ensure_manifest_table` accepts any engine
     connection.cursor_factory = NamedTupleCursor
     try:
         connection.autocommit = True
