@@ -23,7 +23,7 @@ _CLOCKS = timedelta(days=1)
 _NEAR = timedelta(days=31)
 _DECADES = timedelta(days=20 * 366)
 # fewer days may be in a row by accident: visits on the fifth of each month are 5/1, 5/2, 5/3
-_RUN_DAYS = 4
+_RUN_DAYS = 3
 _IN_A_ROW = 0.5
 _FEW = 0.2
 _MONTHS = 12

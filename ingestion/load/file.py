@@ -219,8 +219,14 @@ class _FileLoad:
         )
         return Counts(read=rows, loaded=rows) if is_good else None
 
-    def _load_sorted(self, cursor: db.Cursor, header: Header, pattern: re.Pattern[bytes] | None) -> Loaded | Dialect:
-        """Load the rows, sorted. Return another dialect where certain lines were read in the wrong one."""
+    def _load_sorted(
+        self, cursor: db.Cursor, header: Header, pattern: re.Pattern[bytes] | None
+    ) -> Loaded | Dialect | None:
+        """Load the rows, sorted.
+
+        Return another dialect where the lines that went to COPY as they are have other dates in it; or None where
+        their numbers are needed as evidence.
+        """
         with closing(self._work.open()) as stream, closing(self._text(stream)) as text:
             content, found, reading = self._read_header(text, is_judged=True)
             header = replace(found, dialect=header.dialect)
@@ -235,6 +241,8 @@ class _FileLoad:
                 judged += judge.copy(FunctionStream(sorter.to_judge))
                 rejected += quarantine.record(self._connection, self._file_id, sorter.take_rejected(), self._run_id)
             check_counts(certain == sorter.certain_rows and judged == sorter.judged_rows)
+            if certain and any(each.numbers.has_marks for each in sorter.reader.written):
+                return None
             dialect, remarks = reading.decide(sorter.sight, sorter.reader.written)
             if certain and not dialect.reads_like(header.dialect):
                 return dialect

@@ -16,6 +16,8 @@ from ingestion.sources import Column, DecimalMark
 INTEGERS = {"integer": 2**31 - 1, "bigint": 2**63 - 1}
 NUMBERS = frozenset({*INTEGERS, "double precision"})
 
+# so many fractions of three digits are not an accident: one in ten would end with a zero, which programs leave out
+_MANY = 30
 _OTHER: dict[str, DecimalMark] = {".": ",", ",": "."}
 _NAMES = {".": "point", ",": "comma"}
 _GROUPED = r"[1-9]\d{0,2}"
@@ -56,6 +58,7 @@ class Numbers:
         unclear: the marks that may be either, and how many values have them.
         fractions: how many values have a fraction other than zero, by mark; those in `unclear` included.
         zero_fractions: how many values have a fraction of zeros, by mark.
+        untrimmed: how many fractions end with a zero, by mark; most programs leave such zeros out.
         small: how many numbers below 1,000 have no mark.
         large: how many other numbers have no mark.
 
@@ -66,6 +69,7 @@ class Numbers:
     unclear: Counter[str] = field(default_factory=Counter)
     fractions: Counter[str] = field(default_factory=Counter)
     zero_fractions: Counter[str] = field(default_factory=Counter)
+    untrimmed: Counter[str] = field(default_factory=Counter)
     small: int = 0
     large: int = 0
 
@@ -96,7 +100,13 @@ class Numbers:
             self.decimals[found["mark"]] += 1
             self._add_fraction(found["mark"], found["fraction"])
 
+    @property
+    def has_marks(self) -> bool:
+        """Whether a number has a mark other than a decimal point."""
+        return bool(self.thousands or self.unclear or self.decimals[","])
+
     def _add_fraction(self, mark: str, digits: str) -> None:
+        self.untrimmed[mark] += digits.endswith("0")
         (self.fractions if digits.strip("0") else self.zero_fractions)[mark] += 1
 
 
@@ -164,8 +174,11 @@ class _Column:
             return True
         if self.column.type not in INTEGERS:
             return False
-        # whole numbers of which only the large ones have a mark; or commas, where a decimal comma is not to be expected
-        return (self.numbers.small > 0 and not self.numbers.large) or (mark == delimiter == "," and not elsewhere)
+        if mark == delimiter == "," and not elsewhere:
+            return True
+        # Only the large ones of some whole numbers have a mark. Were it a decimal mark, some would have other fractions.
+        is_likely = self.numbers.untrimmed[mark] > 0 or self.numbers.unclear[mark] >= _MANY
+        return self.numbers.small > 0 and not self.numbers.large and is_likely
 
     def _is_decimal(self, mark: str, elsewhere: set[str], delimiter: str) -> bool:
         """Whether an unclear mark is a decimal mark."""

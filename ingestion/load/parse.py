@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from ingestion.errors import FileRefusedError
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
 from ingestion.load.written import Written
@@ -51,7 +52,9 @@ class RowReader:
         self._places = [(place, each) for place, each in enumerate(header.fields) if isinstance(each, Column)]
         self._key_places = {place for place, column in self._places if column.name in key}
         self._written = {column.name: Written(column, is_key=column.name in key) for _, column in self._places}
+        self._names = {normalise(name) for name in header.names}
         self._totals = 0
+        self._headers = 0
 
     @property
     def written(self) -> list[Written]:
@@ -62,6 +65,8 @@ class RowReader:
         """Yield what was left out."""
         if self._totals:
             yield Remark(f"{self._totals:,} lines of totals are left out")
+        if self._headers:
+            yield Remark(f"the header stands {self._headers:,} times more among the rows")
 
     def read(self, record: Record) -> tuple[str, None] | tuple[None, Reason | None]:
         """Check the form of a record, and clean its values.
@@ -97,6 +102,9 @@ class RowReader:
         if self._is_of_totals(values):
             self._totals += 1
             return None, None
+        if self._is_header(values, record.line):
+            self._headers += 1
+            return None, None
         line = join_fields(values, self._dialect)
         reason = _fault_of_object(line) if self._dialect.format == "ndjson" else None
         return (None, reason) if reason else (line, None)
@@ -110,6 +118,19 @@ class RowReader:
         if len(values) == len(self._header.fields):
             return None
         return "too_few_fields" if len(values) < len(self._header.fields) else "too_many_fields"
+
+    def _is_header(self, values: Sequence[Any], line: int) -> bool:
+        """Whether this is the header once more. Another header begins another table."""
+        place = min(self._key_places, default=0)
+        found = str(values[place] or "")
+        if found[:1].isdecimal() or normalise(found) not in self._names:
+            return False
+        names = [normalise(str(value or "")) for value in values]
+        if len(self._names.intersection(names)) * 2 < len(self._names):
+            return False
+        if names != [normalise(name) for name in self._header.names]:
+            raise FileRefusedError("another table begins", hint="Save each table as a file of its own.", line=line)
+        return True
 
     def _is_of_totals(self, values: Sequence[Any]) -> bool:
         place, first = next(((place, value) for place, value in enumerate(values) if value), (0, ""))
