@@ -239,6 +239,9 @@ def recipes(draw: st.DrawFn) -> Recipe:
     )
     known = dialect.__dataclass_fields__
     dialect = replace(dialect, **{name: value for name, value in changes.items() if name in known})
+    if dialect.quoting == "none":
+        # nobody can tell a line end in a text from one between rows
+        shape = replace(shape, texts=tuple(text.replace("\n", " ") for text in shape.texts))
     return Recipe(
         kind=kind,
         shape=shape,

@@ -1,7 +1,5 @@
 """Writes a table as text, in a dialect."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -207,8 +205,9 @@ def _quoted(text: str, field: Field, dialect: Dialect) -> str:
     if '"' in text and dialect.quotes == "wrapped":
         return f'"{text}"'
     is_text = field.meaning in {"text", "day", "moment"} or text == field.header
-    if dialect.quoting == "all" or (dialect.quoting == "texts" and is_text):
-        return '"' + text.replace('"', '""') + '"'
-    line = io.StringIO()
-    csv.writer(line, delimiter=dialect.delimiter, lineterminator="").writerow([text, ""])
-    return line.getvalue()[: -len(dialect.delimiter)]
+    needs_quotes = (
+        dialect.quoting == "all"
+        or (dialect.quoting == "texts" and is_text)
+        or any(mark in text for mark in (dialect.delimiter, '"', "\n", "\r"))
+    )
+    return '"' + text.replace('"', '""') + '"' if needs_quotes else text
