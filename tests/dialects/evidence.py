@@ -1,0 +1,195 @@
+"""What a file proves about its dates and numbers, and where nothing can prove anything.
+
+Two questions are answered here. Which files are plain, so that refusing them would be too strict? And which files are,
+byte for byte, also plain files of another table, so that no reader can be right about both?
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.dialects.spreadsheet import Number, Sheet
+from tests.dialects.table import Table
+from tests.dialects.writing import Cells, Dialect, Order
+
+# that many days in a row are no accident
+RUN = 3
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_NUMERIC = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?: .*|T.*)?")
+_NAMED = re.compile(r"(?:(\d{1,2})[ -]([A-Z][a-z]{2})[ -](\d{4})|([A-Z][a-z]{2}) (\d{1,2}), (\d{4})).*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known of a file besides its bytes.
+
+    Arguments:
+        declared: the declared order of its dataset.
+        written_on: the day on which it was written.
+        named: the date in its name, None without one.
+
+    """
+
+    declared: Order
+    written_on: date
+    named: date | None
+
+
+def standard_reading(
+    dates: Sequence[str | datetime], people: Sequence[int], around: Circumstances
+) -> list[date] | None:
+    """Return the days of a column that every reader has to accept, or None where refusing it is right, too.
+
+    These are: real dates and ISO dates, dotted dates day-first, dates with the names of months, and slashes in the
+    declared order where a day above 12 or a run of consecutive days confirms it. All cells have to be of one kind, and
+    nothing may speak against it: a day after the file was written, a date in its name, or a run of consecutive days
+    that appears once day and month are swapped.
+
+    Arguments:
+        dates: the cells of the column.
+        people: the person of each row.
+        around: what else is known.
+
+    """
+    kinds = {_form(cell) for cell in dates}
+    if len(kinds) != 1:
+        return None
+    (form,) = kinds
+    order: Order = {"dots": "DMY", "iso": "YMD"}.get(form, around.declared)  # type: ignore[assignment]
+    days = [_day(cell, order) for cell in dates]
+    if form == "other" or None in days:
+        return None
+    read = [day for day in days if day]
+    rival = None if form == "named" else [_swapped(day) for day in read]
+    other = [day for day in rival or () if day]
+    has_rival = len(other) == len(read)
+    if has_rival and is_run(other, people) and not is_run(read, people):
+        return None
+    if form == "slashes" and has_rival and not is_run(read, people):
+        return None
+    if max(read) > around.written_on + timedelta(days=1):
+        return None
+    if around.named and not any(abs((day - around.named).days) <= 1 for day in read):
+        return None
+    return read
+
+
+def is_run(days: Sequence[date], people: Sequence[int]) -> bool:
+    """Return whether each person's days follow each other without a gap, and there are some days.
+
+    Arguments:
+        days: the day of each row.
+        people: the person of each row.
+
+    """
+    by_person: dict[int, set[date]] = {}
+    for person, day in zip(people, days, strict=True):
+        by_person.setdefault(person, set()).add(day)
+    return len(set(days)) >= RUN and all(
+        max(found) - min(found) == timedelta(days=len(found) - 1) for found in by_person.values()
+    )
+
+
+def is_lost(table: Table, dates: Sequence[str | datetime], around: Circumstances) -> bool:
+    """Return whether a file with these dates is also a plain file of other days.
+
+    Arguments:
+        table: the truth.
+        dates: the cells of the column with the day.
+        around: what else is known.
+
+    """
+    read = standard_reading(dates, table.people, around)
+    return read is not None and read != [moment.date() for moment in table.moments]
+
+
+def has_lost_numbers(table: Table, sheet: Sheet) -> bool:
+    """Return whether a spreadsheet has changed numbers of a column, and left nothing in the column that shows it.
+
+    What shows it: cells that became dates, numbers that stayed texts, or, in a column of whole numbers, decimals that
+    may all be thousands.
+
+    Arguments:
+        table: the truth.
+        sheet: what the spreadsheet made of it.
+
+    """
+    for place, field in enumerate(table.fields):
+        if field.meaning not in {"whole", "decimal", "seconds"} or not field.column:
+            continue
+        found = [row[place] for row in sheet[1 : len(table.rows) + 1]]
+        pairs = zip(found, (row[place] for row in table.rows), strict=True)
+        if not any(isinstance(cell, Number) and cell.value != Decimal(value or 0) for cell, value in pairs):
+            continue
+        has_dates = any(isinstance(cell, datetime) for cell in found)
+        has_texts = any(isinstance(cell, str) and any(letter.isdigit() for letter in cell) for cell in found)
+        parts = [cell.value for cell in found if isinstance(cell, Number) and cell.value % 1]
+        are_thousands = parts and field.meaning != "decimal" and all(_may_be_thousands(part) for part in parts)
+        if not (has_dates or has_texts or are_thousands):
+            return True
+    return False
+
+
+def has_lost_fields(texts: Cells, dialect: Dialect) -> bool:
+    """Return whether a number that holds a delimiter, without quotes, looks like two fields of a complete row.
+
+    All rows then have one field more than the header, and the last one is empty: that is also a file with a delimiter
+    after each row.
+
+    Arguments:
+        texts: the header and the rows.
+        dialect: how they are written.
+
+    """
+    if dialect.quoting != "none":
+        return False
+    width = len(texts[0]) + (dialect.trailing == "all") + 1
+    rows = [[*row, *([""] if dialect.trailing else [])] for row in texts[1:]]
+    split = [dialect.delimiter.join(row).split(dialect.delimiter) for row in rows]
+    return any(row != found for row, found in zip(rows, split, strict=True)) and all(
+        len(found) == width and not found[-1] for found in split
+    )
+
+
+def _may_be_thousands(number: Decimal) -> bool:
+    return re.fullmatch(r"\d{1,3}\.\d{3}", str(number.normalize())) is not None
+
+
+def _form(cell: Any) -> str:
+    if isinstance(cell, datetime):
+        return "iso"
+    if found := _NUMERIC.fullmatch(cell):
+        first, mark, _, last = found.groups()
+        if len(first) == 4:
+            return "iso" if mark == "-" and re.match(r"\d{4}-\d\d-\d\d(?!\d)", cell) else "other"
+        if len(last) != 4:
+            return "other"
+        return "dots" if mark == "." else "slashes" if mark == "/" else "other"
+    return "named" if _NAMED.fullmatch(cell) else "other"
+
+
+def _day(cell: str | datetime, order: Order) -> date | None:
+    if isinstance(cell, datetime):
+        return cell.date()
+    if found := _NAMED.fullmatch(cell):
+        day, name, year = (found[1], found[2], found[3]) if found[1] else (found[5], found[4], found[6])
+        return _date(int(year), _MONTHS.index(name) + 1, int(day)) if name in _MONTHS else None
+    found = _NUMERIC.fullmatch(cell)
+    if not found:
+        return None
+    parts = dict(zip(order, (int(found[1]), int(found[3]), int(found[4])), strict=True))
+    return _date(parts["Y"], parts["M"], parts["D"])
+
+
+def _swapped(day: date) -> date | None:
+    return _date(day.year, day.day, day.month)
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
