@@ -17,7 +17,7 @@ from tests.dialects.writing import Cells, Dialect, Order
 
 # that many days in a row are no accident
 RUN = 3
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NUMERIC = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?: .*|T.*)?")
 _NAMED = re.compile(r"(?:(\d{1,2})[ -]([A-Z][a-z]{2})[ -](\d{4})|([A-Z][a-z]{2}) (\d{1,2}), (\d{4})).*", re.DOTALL)
 

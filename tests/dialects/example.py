@@ -53,9 +53,7 @@ def _one_of(*changes: dict[str, Any]) -> Choice:
 # What may be odd about a file, and the changes that it means: to its dialect, to the shape of its table ("shape."), or
 # to the spreadsheet that it went through ("resaved", "saved_as").
 ODDITIES: dict[str, Choice] = {
-    "dates": st.builds(
-        lambda form, padded: {"is_padded": padded, **form}, st.sampled_from(_DATES), st.booleans()
-    ),
+    "dates": st.builds(lambda form, padded: {"is_padded": padded, **form}, st.sampled_from(_DATES), st.booleans()),
     "two-digit years": st.builds(
         lambda order, mark, padded: {"order": order, "date_mark": mark, "year_digits": 2, "is_padded": padded},
         st.sampled_from(("MDY", "DMY", "YMD")),

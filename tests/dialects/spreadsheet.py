@@ -18,7 +18,12 @@ from tests.dialects.writing import Cells, Dialect, Order, date_text, lines, numb
 
 # a number that the spreadsheet shows with its thousands, because it was typed with them
 _SHOWN_DIGITS = 11
-_MONTH = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTH = {
+    name: number
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
+}
 _TIME = r"(?: (?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?(?P<half> [AP]M)?)?"
 _NUMERIC = re.compile(rf"(?P<a>\d{{1,4}})(?P<mark>[/.-])(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{1,4}}){_TIME}")
 _NAMED = re.compile(

@@ -19,19 +19,12 @@ as kilograms and kilometres do: `1.204` is 1204 nowhere.
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import date
-from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, find, given, seed
+from hypothesis import HealthCheck, given, seed
 from hypothesis import settings as hypothesis_settings
 
-from tests.dialects.example import Example, Recipe, build, examples, examples_wanted
+from tests.dialects.example import Example, examples, examples_wanted
 from tests.dialects.outcome import Loader, Tally
-from tests.dialects.table import KINDS, Shape
-from tests.dialects.writing import Dialect
 from tests.drops import Landing
 
 

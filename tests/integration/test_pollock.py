@@ -67,7 +67,9 @@ class Outcome:
         if self.result.status == "refused":
             reason = (self.result.reason or "").removeprefix(f"{self.polluted.name}: ")
             reason = re.sub(r"^line \d+(?:, column \w+)?: ", "", reason)
-            reason = re.sub(r"(the header lacks|a column twice:|too many for the rest to be trusted).*", r"\1 …", reason)
+            reason = re.sub(
+                r"(the header lacks|a column twice:|too many for the rest to be trusted).*", r"\1 …", reason
+            )
             return f"refused: `{re.sub(r'[0-9,]*[0-9]', 'N', reason).replace('…', '...')}`"
         reasons = ", ".join(sorted({f"`{fault.reason}`" for fault in self.result.faults}))
         if self.missing:
