@@ -146,12 +146,13 @@ class FileLoader:
             file_id = manifest.next_file_id(connection)
             work = FileToLoad(self.storage, file, dataset, self.schema, self._stoppable(on_chunk))
             loaded = load(connection, work, file_id, self.run_id)
-        # from here to the commit no other transaction can load the same bytes or the same name
-        manifest.lock(connection, self.schema, dataset.name)
-        if not self.storage.is_unchanged(file):
+        # before the lock, because it may read the file again
+        if not self.storage.is_unchanged(file, loaded.checksum):
             raise FileRefusedError(
                 "it changed while it was read", hint="Nothing of it was loaded. The next run loads it."
             )
+        # from here to the commit no other transaction can load the same bytes or the same name
+        manifest.lock(connection, self.schema, dataset.name)
         self._refuse_duplicate(connection, file, dataset, loaded.checksum)
         counts = self._without_erased(connection, dataset, file, file_id, loaded.counts)
         status: FileStatus = "replaced" if self._delete_older(connection, file, dataset) else "loaded"
