@@ -91,6 +91,7 @@ class FileRecord:
 
     Arguments:
         filename: its name in the landing zone.
+        person: the participant whom its path names, as written; None where it names none.
         dataset: its dataset.
         status: its present state: loaded, replaced, duplicate, refused or retracted.
         ingested_at: the time of the load.
@@ -99,12 +100,13 @@ class FileRecord:
         rows_rejected: the number of its rows in quarantine.
         size_bytes: its size.
         checksum: SHA-256 of its bytes, in hexadecimal.
-        reason: why it was refused or retracted.
+        reason: why it was refused or retracted, or what was strange about its load.
         run_id: the run that changed its state last.
 
     """
 
     filename: str
+    person: str | None
     dataset: str
     status: str
     ingested_at: datetime

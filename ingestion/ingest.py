@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from psycopg2.sql import SQL, Identifier
@@ -21,7 +21,7 @@ from ingestion import claims, db, log, manifest
 from ingestion.backlog import Backlog, Decision, Item, datasets_of
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
 from ingestion.file_transaction import DuplicateError, FileLoader, Transactions
-from ingestion.load.header import shown
+from ingestion.outcomes import Results, Timer
 from ingestion.results import FileResult, FileStatus, IngestResult
 from ingestion.retraction import Tombstones, retracted_contents
 from ingestion.sources import Dataset, declared
@@ -106,7 +106,7 @@ def ingest(
             "an object store cannot archive: between copy and deletion a newer object could be lost",
             hint="Unset PIPELINE_ARCHIVE, and let a lifecycle rule of the bucket move old objects.",
         )
-    results = _Results(on_file)
+    results = Results(on_file)
     with ExitStack() as resources:
         transactions = resources.enter_context(Transactions(engine, role, dry_run=plan.dry_run).opened())
         recorder = None
@@ -162,7 +162,7 @@ class _Mode:
     plan: Plan
     loader: FileLoader
     backlog: Backlog
-    results: "_Results"
+    results: Results
 
 
 class _ManifestLoad(_Mode):
@@ -193,7 +193,7 @@ class _ManifestLoad(_Mode):
         self._check_landing_zone()
 
     def _load(self, item: Item) -> FileResult:
-        timer = _Timer(item.file)
+        timer = Timer(item.file)
         result = self._load_if_due(item)
         return result if result.status in {"unknown", "unsettled"} else timer.stop(result)
 
@@ -218,7 +218,7 @@ class _ManifestLoad(_Mode):
 
     def _load_unless_claimed(self, item: Item) -> FileResult:
         """Load a file. Wait a moment for a claim whose holder has died."""
-        timer = _Timer(item.file)
+        timer = Timer(item.file)
         deadline = time.monotonic() + _DEAD_CLAIM_SECONDS
         while True:
             result = self._load_if_due(item)
@@ -276,7 +276,11 @@ class _FullReload(_Mode):
     def run(self) -> None:
         items: dict[str, list[tuple[Item, Dataset]]] = {}
         for item in self.backlog.items():
-            decision = self.backlog.decide(item)
+            try:
+                decision = self.backlog.decide(item)
+            except FileRefusedError as exc:
+                self._refuse(item, _refused(item, exc))
+                continue
             if item.dataset and decision.is_due:
                 items.setdefault(item.dataset.name, []).append((item, item.dataset))
             else:
@@ -293,7 +297,7 @@ class _FullReload(_Mode):
                 cursor.execute(SQL("truncate {}").format(Identifier(self.plan.schema, dataset.name)))
                 manifest.mark_dataset_replaced(connection, self.plan.schema, dataset.name)
                 for item in items:
-                    timer = _Timer(item.file)
+                    timer = Timer(item.file)
                     results.append(timer.stop(self._load(connection, item, dataset)))
                 if not any(result.status == "loaded" for result in results):
                     raise _NothingLoadedError
@@ -305,8 +309,14 @@ class _FullReload(_Mode):
             )
         for item, result in zip(items, results, strict=True):
             if result.status == "refused":
-                self.loader.record_refused(item.file, dataset, result.reason)
-            self.results.add(result)
+                self._refuse(item, result)
+            else:
+                self.results.add(result)
+
+    def _refuse(self, item: Item, result: FileResult) -> None:
+        if item.dataset:
+            self.loader.record_refused(item.file, item.dataset, result.reason)
+        self.results.add(result)
 
     def _load(self, connection: db.Connection, item: Item, dataset: Dataset) -> FileResult:
         try:
@@ -320,46 +330,6 @@ class _FullReload(_Mode):
 
 class _NothingLoadedError(Exception):
     """No file of a dataset could be loaded. Its table keeps its rows."""
-
-
-class _Results:
-    """Collects, logs and passes on what happened to each file."""
-
-    def __init__(self, on_file: Callable[[FileResult], None] | None) -> None:
-        self._on_file = on_file
-        self.all = IngestResult()
-
-    def add(self, result: FileResult) -> None:
-        self.all.files.append(result)
-        if self._on_file:
-            self._on_file(result)
-        if result.status == "skipped":
-            return
-        is_warning = result.status == "unknown" or result.counts.rejected
-        log.event(
-            _message(result),
-            level=log.ERROR if result.status == "refused" else log.WARNING if is_warning else log.INFO,
-            file=result.filename,
-            dataset=result.dataset,
-            file_status=result.status,
-            rows_read=result.counts.read,
-            rows_loaded=result.counts.loaded,
-            rows_rejected=result.counts.rejected,
-            hint=result.hint,
-        )
-
-
-class _Timer:
-    """Measures how long one file takes."""
-
-    def __init__(self, file: StoredFile) -> None:
-        self._size = file.size
-        self._started_at = datetime.now(UTC)
-        self._started = time.monotonic()
-
-    def stop(self, result: FileResult) -> FileResult:
-        duration_ms = round((time.monotonic() - self._started) * 1000)
-        return replace(result, size=self._size, started_at=self._started_at, duration_ms=duration_ms)
 
 
 def _refused(item: Item, exc: FileRefusedError) -> FileResult:
@@ -376,19 +346,6 @@ def _not_loaded(item: Item, decision: Decision) -> FileResult:
         hint=decision.hint,
         checksum=decision.checksum if decision.state == "duplicate" else None,
     )
-
-
-def _message(result: FileResult) -> str:
-    counts = result.counts
-    dataset = f" ({result.dataset})" if len(datasets_of(result.filename)) > 1 else ""
-    text = f"{result.filename}{dataset}: {result.status}"
-    if result.status in {"loaded", "replaced"}:
-        text += f", {counts.loaded} rows" + (f", {counts.rejected} rejected" if counts.rejected else "")
-    if result.extra:
-        text += f", undeclared columns kept in _extra: {shown(result.extra)}"
-    if result.drift:
-        text += f" ({'; '.join(result.drift)})"
-    return text + (f": {result.reason}" if result.reason else "")
 
 
 if __name__ == "__main__":

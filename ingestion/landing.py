@@ -13,7 +13,7 @@ from ingestion import db, manifest
 from ingestion.backlog import Backlog, Decision
 from ingestion.errors import FileRefusedError, StatementError, UsageError
 from ingestion.retraction import retracted_contents
-from ingestion.sources import datasets_for, user_id_in
+from ingestion.sources import datasets_for, has_leading_zeros, person_in
 from ingestion.storage import Storage, StoredFile, is_loadable
 
 State = Literal["new", "changed", "known", "retracted", "unsettled", "unknown"]
@@ -131,7 +131,12 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
     datasets = datasets_for(name)
     dataset = datasets[0].name if datasets else None
     layouts = [layout for each in datasets for layout in each.layouts_for(name)]
-    if layouts and all(layout.is_of_one_participant for layout in layouts) and user_id_in(name) is None:
+    if layouts and has_leading_zeros(name):
+        raise UsageError(
+            f"the name has a participant with leading zeros, who would be mixed up with the one without them: {name}",
+            hint="Write user_id=NUMBER without leading zeros into it, with a number of its own.",
+        )
+    if layouts and all(layout.is_of_one_participant for layout in layouts) and person_in(name) is None:
         raise UsageError(
             f"the name of this {layouts[0].device} export names no participant: {name}",
             hint="Put user_id=NUMBER into its name, as in export_user_id=7.zip.",

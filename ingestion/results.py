@@ -40,6 +40,11 @@ class Counts:
     blank: int = 0
     erased: int = 0
 
+    @property
+    def filled(self) -> int:
+        """Records with data."""
+        return self.read - self.blank
+
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             self.read + other.read,
@@ -74,7 +79,7 @@ class FileResult:
         dataset: the name of its dataset, None where the file is unknown.
         status: `replaced` means loaded in place of an older content of the same name.
         counts: its records, where it was read.
-        reason: why it was refused, or which file it duplicates.
+        reason: why it was refused or left out, or what is strange about a loaded file.
         hint: what to do about it.
         extra: headers that the dataset does not declare.
         drift: differences from the declaration that did not prevent the load.
@@ -100,6 +105,11 @@ class FileResult:
     started_at: datetime | None = None
     duration_ms: int | None = None
 
+    @property
+    def is_strange(self) -> bool:
+        """Whether the file is loaded, and a person should look at it."""
+        return self.status in {"loaded", "replaced"} and self.reason is not None
+
 
 @dataclass
 class IngestResult:
@@ -123,6 +133,11 @@ class IngestResult:
     def refused(self) -> list[FileResult]:
         """The files that were refused."""
         return self.with_status("refused")
+
+    @property
+    def strange(self) -> list[FileResult]:
+        """The loaded files that a person should look at."""
+        return [file for file in self.files if file.is_strange]
 
     def by_status(self) -> dict[str, int]:
         """Return the number of files per status."""

@@ -106,7 +106,8 @@ def _run_facts(result: RunResult) -> Iterator[tuple[str, RenderableType]]:
         yield "Files", _files(result.ingest)
         rows = f"{counts.read:,} read, {counts.loaded:,} loaded, {counts.rejected:,} rejected"
         yield "Rows", rows + (f", {counts.blank:,} blank" if counts.blank else "")
-        named = (f"{f.status}: {f.filename}: {f.reason}" for f in result.ingest.with_status("refused", "unknown"))
+        listed = (*result.ingest.refused, *result.ingest.strange, *result.ingest.with_status("unknown"))
+        named = (f"{f.status}: {f.filename}: {f.reason}" for f in listed)
         # a file with several datasets often has the same reason for each
         for text in list(dict.fromkeys(named))[:_LISTED_FILES]:
             yield "", Text(text, style="yellow")

@@ -6,7 +6,18 @@ export of a dataset is a file in `devices/`.
 
 from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
-from ingestion.sources.model import EXTRA, Column, Dataset, DateOrder, Layout, normalise, user_id_in, without_user_id
+from ingestion.sources.model import (
+    EXTRA,
+    Column,
+    Dataset,
+    DateOrder,
+    Layout,
+    has_leading_zeros,
+    normalise,
+    person_in,
+    user_id_in,
+    without_user_id,
+)
 
 __all__ = [
     "EXTRA",
@@ -17,7 +28,9 @@ __all__ = [
     "dataset_named",
     "datasets_for",
     "declared",
+    "has_leading_zeros",
     "normalise",
+    "person_in",
     "user_id_in",
     "without_user_id",
 ]

@@ -64,7 +64,7 @@ class Storage(Protocol):
         """
         ...
 
-    def is_unchanged(self, file: StoredFile, checksum: str) -> bool:
+    def confirms(self, file: StoredFile, checksum: str) -> bool:
         """Whether a stream that was read to its end had one state of the file throughout.
 
         The file is read again where its token cannot tell.
@@ -72,6 +72,15 @@ class Storage(Protocol):
         Arguments:
             file: the file, as it was opened.
             checksum: SHA-256 of the bytes that the stream had, in hexadecimal.
+
+        """
+        ...
+
+    def is_unchanged(self, file: StoredFile) -> bool:
+        """Whether the file still looks as it was listed. It is not read.
+
+        Arguments:
+            file: the file, as it was opened.
 
         """
         ...

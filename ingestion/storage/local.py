@@ -84,7 +84,7 @@ class LocalStorage:
             ) from exc
         return stream
 
-    def is_unchanged(self, file: StoredFile, checksum: str) -> bool:
+    def confirms(self, file: StoredFile, checksum: str) -> bool:
         try:
             # a file server reports the present state of a file when it is opened, and may report an older one otherwise
             with self._path(file).open("rb", buffering=0) as stream:
@@ -98,6 +98,9 @@ class LocalStorage:
                 return has_these_bytes and _described(file.name, os.fstat(stream.fileno())) == now
         except OSError:
             return False
+
+    def is_unchanged(self, file: StoredFile) -> bool:
+        return _content_state(self._describe(self._path(file))) == _content_state(file)
 
     def add(self, name: str, path: Path, checksum: str) -> bool:
         target = self._root / name

@@ -83,14 +83,13 @@ class ObjectStorage:
         except DeniedError as exc:
             raise unreadable(exc) from exc
 
-    def is_unchanged(self, file: StoredFile, checksum: str) -> bool:
-        # every response to its reads had this etag
-        if file.is_strong:
-            return True
-        if _describe(self._patience().retry(partial(self._store.head, file.name))) != file:
-            return False
+    def confirms(self, file: StoredFile, checksum: str) -> bool:
         # without an etag, only a time in whole seconds tells one state from the next
-        return self._checksum_of(file) == checksum
+        return file.is_strong or (self.is_unchanged(file) and self._checksum_of(file) == checksum)
+
+    def is_unchanged(self, file: StoredFile) -> bool:
+        # every response to its reads had this etag
+        return file.is_strong or _describe(self._patience().retry(partial(self._store.head, file.name))) == file
 
     @property
     def can_archive(self) -> bool:

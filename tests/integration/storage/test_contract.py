@@ -65,7 +65,7 @@ def test_a_large_file_comes_in_pieces_and_whole(zone: Zone) -> None:
             pieces.append(piece)
         assert stream.read(1) == b""
     assert b"".join(pieces) == LARGE
-    assert storage.is_unchanged(file, checksum(LARGE))
+    assert storage.confirms(file, checksum(LARGE))
 
 
 def test_another_content_is_another_version(zone: Zone) -> None:
