@@ -101,6 +101,7 @@ class Backlog:
         self._unseen = set(self._loaded)
         self._outdated: set[tuple[str, str]] = set()
         self.listed_files = 0
+        self.named_files = 0
         self.confirmed_versions: dict[int, str] = {}
 
     def items(self) -> Iterator[Item]:
@@ -110,6 +111,7 @@ class Backlog:
             if self._only and file.name not in self._only:
                 continue
             datasets = datasets_of(file.name)
+            self.named_files += bool(datasets)
             self._unseen -= {(dataset.name, file.name) for dataset in datasets}
             if self._since and file.modified_at and file.modified_at < self._since:
                 continue
@@ -181,6 +183,10 @@ class Backlog:
     def expected_files(self) -> int:
         """Return how many of the loaded files should be in the landing zone."""
         return sum(self._is_expected(file) for file in self._loaded.values())
+
+    def has_archived(self) -> bool:
+        """Whether files are loaded, and all of them are archived."""
+        return bool(self._loaded) and not self.expected_files()
 
     def _decide_by_bytes(self, item: Item, dataset: Dataset, known: LoadedFile | None) -> Decision | None:
         """Read the file. Return None where its bytes are not known."""

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from ingestion import claims, db, log, manifest
 from ingestion.backlog import Backlog, Decision, Item, datasets_of
-from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
+from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, ForeignFileError, UsageError
 from ingestion.file_transaction import DuplicateError, FileLoader, Transactions
 from ingestion.outcomes import Results, Timer
 from ingestion.results import FileResult, FileStatus, IngestResult
@@ -164,6 +164,14 @@ class _Mode:
     backlog: Backlog
     results: Results
 
+    def _note_unrecognised(self) -> None:
+        """Note in the result if not one of the listed files belongs to a dataset."""
+        files = self.results.all.files
+        foreign = {file.filename for file in files if file.status == "unknown" and datasets_of(file.filename)}
+        foreign -= {file.filename for file in files if file.status != "unknown"}
+        if not self.plan.only and self.backlog.named_files == len(foreign):
+            self.results.all.unrecognised = self.backlog.listed_files
+
 
 class _ManifestLoad(_Mode):
     """Loads what the manifest does not have yet, each file in a transaction of its own."""
@@ -204,8 +212,8 @@ class _ManifestLoad(_Mode):
                 return self._leave(item, decision)
             return self.loader.load_claimed(item.file, item.dataset, self.backlog.loaded_as(item))
         except FileRefusedError as exc:
-            result = _refused(item, exc)
-            if item.dataset:
+            result = _refused(item, exc, is_expected=bool(self.plan.only or self.backlog.loaded_as(item)))
+            if item.dataset and result.status == "refused":
                 self.loader.record_refused(item.file, item.dataset, result.reason)
             return result
         except DuplicateError as exc:
@@ -248,19 +256,24 @@ class _ManifestLoad(_Mode):
 
     def _check_landing_zone(self) -> None:
         if self.plan.only:
+            # not all files were looked at
             if absent := sorted(self.plan.only - {file.filename for file in self.results.all.files}):
                 raise UsageError(
                     f"not in the landing zone: {', '.join(absent)}",
                     hint="Name each file as the manifest does: by its path below the data directory.",
                 )
-        elif not self.backlog.listed_files:
+            return
+        if not self.backlog.listed_files:
             if expected := self.backlog.expected_files():
                 raise BadDataError(
                     f"the data directory is empty, but the manifest has {expected} files of it",
                     hint="Check that the volume is mounted, and that PIPELINE_DATA_DIR is that of the earlier runs.",
                 )
             log.event("the data directory is empty: put exports there, and run again", level=log.WARNING)
-        elif vanished := self.backlog.vanished():
+            return
+        if not self.backlog.has_archived():
+            self._note_unrecognised()
+        if vanished := self.backlog.vanished():
             self.results.all.vanished = vanished
             log.event(
                 f"{len(vanished)} loaded files are no longer in the landing zone; their rows stay",
@@ -289,6 +302,7 @@ class _FullReload(_Mode):
             self._replace(of_dataset[0][1], [item for item, _ in of_dataset])
         if not self.backlog.listed_files:
             raise BadDataError("no files in the data directory", hint="Put exports there, or name another directory.")
+        self._note_unrecognised()
 
     def _replace(self, dataset: Dataset, items: list[Item]) -> None:
         results = []
@@ -332,7 +346,14 @@ class _NothingLoadedError(Exception):
     """No file of a dataset could be loaded. Its table keeps its rows."""
 
 
-def _refused(item: Item, exc: FileRefusedError) -> FileResult:
+def _refused(item: Item, exc: FileRefusedError, *, is_expected: bool = False) -> FileResult:
+    """Return the result of a file that cannot be loaded.
+
+    A foreign file is unknown. It is refused if a file of the dataset is expected there: one was loaded under this name,
+    or a person has named it.
+    """
+    if isinstance(exc, ForeignFileError) and not is_expected:
+        return FileResult(item.file.name, None, "unknown", reason=str(exc), hint=exc.hint)
     dataset = item.dataset.name if item.dataset else None
     return FileResult(item.file.name, dataset, "refused", reason=log.redact(str(exc)), hint=exc.hint)
 

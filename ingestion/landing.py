@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from ingestion import db, manifest
 from ingestion.backlog import Backlog, Decision
-from ingestion.errors import FileRefusedError, StatementError, UsageError
+from ingestion.errors import FileRefusedError, ForeignFileError, StatementError, UsageError
+from ingestion.load.glance import check_header
 from ingestion.retraction import retracted_contents
 from ingestion.sources import datasets_for, has_leading_zeros, person_in
 from ingestion.storage import Storage, StoredFile, is_loadable
@@ -30,7 +31,7 @@ class Preview:
         file: the file, as listed.
         dataset: the name of its dataset, None where unknown.
         state: `new` and `changed` will be loaded. The bytes of `known` are loaded, those of `retracted` were retracted.
-            `unsettled` may still grow. `unknown` belongs to no declared dataset.
+            `unsettled` may still grow. `unknown` belongs to no declared dataset, by its name or by its columns.
         detail: more about the state, where there is more.
 
     """
@@ -72,10 +73,16 @@ def preview(
     backlog = _backlog(engine, storage, schema, min_age_seconds)
     for item in backlog.items():
         dataset = item.dataset.name if item.dataset else None
+        is_known = backlog.loaded_as(item) is not None
         try:
-            state, detail = _state(backlog.decide(item))
+            decision = backlog.decide(item)
+            if item.dataset and decision.is_due:
+                check_header(storage, item.file, item.dataset)
+            state, detail = _state(decision)
         except FileRefusedError as exc:
-            state, detail = "new", f"would be refused: {exc}"
+            state, detail = "changed" if is_known else "new", f"would be refused: {exc}"
+            if isinstance(exc, ForeignFileError) and not is_known:
+                dataset, state, detail = None, "unknown", str(exc)
         yield Preview(item.file, dataset, state, detail)
 
 

@@ -118,11 +118,13 @@ class IngestResult:
     Arguments:
         files: one result per file and dataset, in the order of completion.
         vanished: names in the manifest that are no longer in the landing zone.
+        unrecognised: the number of all files in the landing zone, where not one of them belongs to a dataset; else 0.
 
     """
 
     files: list[FileResult] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
+    unrecognised: int = 0
 
     @property
     def counts(self) -> Counts:
