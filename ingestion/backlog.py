@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Literal
 
+from ingestion.errors import FileRefusedError
 from ingestion.load.stream import checksum_of
-from ingestion.manifest import LoadedFile, Original
-from ingestion.sources import Dataset, datasets_for
+from ingestion.manifest import LoadedFile, Original, twin_remarks
+from ingestion.sources import Dataset, datasets_for, has_leading_zeros, person_in
 from ingestion.storage import Storage, StoredFile
 
 State = Literal["new", "changed", "known", "duplicate", "retracted", "unsettled", "unknown"]
@@ -40,10 +41,10 @@ class Decision:
 
     Arguments:
         state: `new` and `changed` items are to be loaded; the others are not.
-        reason: why it is not loaded, where the state does not say it all.
+        reason: why it is not loaded, where the state does not say it all, or what is strange about it.
         hint: what to do to have it loaded.
         checksum: SHA-256 of its bytes in hexadecimal, where they were read.
-        original: for a duplicate, the loaded file with the same bytes.
+        original: for a duplicate, the loaded file of the same participant with the same bytes.
 
     """
 
@@ -65,13 +66,13 @@ class Backlog:
     Arguments:
         storage: the landing zone.
         loaded: the files in the manifest whose rows are in raw.
-        retracted: the sizes in bytes of retracted contents, by dataset and checksum.
+        retracted: the sizes in bytes of retracted contents, by dataset, participant of the path, and checksum.
         only: the names to list; empty means all.
         since: files last written before this time are left out.
         min_age_seconds: files written more recently than this are unsettled.
         force: load what is loaded or retracted, too.
-        find_original: finds the loaded file with a checksum, where the manifest may have changed since `loaded` was
-            read.
+        find_original: finds the loaded file of a participant with a checksum, where the manifest may have changed since
+            `loaded` was read.
 
     """
 
@@ -80,12 +81,12 @@ class Backlog:
         storage: Storage,
         *,
         loaded: Iterable[LoadedFile] = (),
-        retracted: Mapping[tuple[str, str], int] | None = None,
+        retracted: Mapping[tuple[str, str | None, str], int] | None = None,
         only: frozenset[str] = frozenset(),
         since: datetime | None = None,
         min_age_seconds: float = 0.0,
         force: bool = False,
-        find_original: Callable[[Dataset, str], Original | None] | None = None,
+        find_original: Callable[[Dataset, str, str | None], Original | None] | None = None,
     ) -> None:
         self._storage = storage
         self._loaded = {(file.dataset, file.filename): file for file in loaded}
@@ -100,6 +101,7 @@ class Backlog:
         self._unseen = set(self._loaded)
         self._outdated: set[tuple[str, str]] = set()
         self.listed_files = 0
+        self.named_files = 0
         self.confirmed_versions: dict[int, str] = {}
 
     def items(self) -> Iterator[Item]:
@@ -109,6 +111,7 @@ class Backlog:
             if self._only and file.name not in self._only:
                 continue
             datasets = datasets_of(file.name)
+            self.named_files += bool(datasets)
             self._unseen -= {(dataset.name, file.name) for dataset in datasets}
             if self._since and file.modified_at and file.modified_at < self._since:
                 continue
@@ -126,7 +129,7 @@ class Backlog:
             item: from `items`.
 
         Raises:
-            FileRefusedError: the file cannot be read.
+            FileRefusedError: the file cannot be read, or names its participant in two ways.
 
         """
         file, dataset = item.file, item.dataset
@@ -147,6 +150,7 @@ class Backlog:
                 return Decision("known")
             if file.size in self._sizes and (decision := self._decide_by_bytes(item, dataset, known)):
                 return decision
+        _check_person(file.name)
         return Decision("changed" if known else "new")
 
     def decide_duplicate(self, item: Item, original: Original, checksum: str) -> Decision:
@@ -180,6 +184,10 @@ class Backlog:
         """Return how many of the loaded files should be in the landing zone."""
         return sum(self._is_expected(file) for file in self._loaded.values())
 
+    def has_archived(self) -> bool:
+        """Whether files are loaded, and all of them are archived."""
+        return bool(self._loaded) and not self.expected_files()
+
     def _decide_by_bytes(self, item: Item, dataset: Dataset, known: LoadedFile | None) -> Decision | None:
         """Read the file. Return None where its bytes are not known."""
         file = item.file
@@ -188,15 +196,20 @@ class Backlog:
             if file.is_strong:
                 self.confirmed_versions[known.file_id] = file.version
             return Decision("known", checksum=checksum)
-        if original := self._find_original(dataset, checksum):
+        person = person_in(file.name)
+        if original := self._find_original(dataset, checksum, person):
             return self.decide_duplicate(item, original, checksum)
-        if (dataset.name, checksum) in self._retracted:
+        if (dataset.name, person, checksum) in self._retracted:
             return Decision(
                 "retracted",
                 "a person retracted these bytes",
                 f"To load them again, run: python -m ingestion reload {file.name}",
                 checksum,
             )
+        if twin := next((each for each in self._twins(dataset, checksum) if each.person != person), None):
+            _check_person(file.name)
+            remark = next((each.assumed for each in twin_remarks(twin.filename, twin.rows)), None)
+            return Decision("changed" if known else "new", remark, checksum=checksum)
         return None
 
     def _is_expected(self, file: LoadedFile) -> bool:
@@ -207,17 +220,34 @@ class Backlog:
             return False
         return (datetime.now(UTC) - file.modified_at).total_seconds() < self._min_age_seconds
 
-    def _original_in_snapshot(self, dataset: Dataset, checksum: str) -> Original | None:
-        return self._originals.get((dataset.name, checksum))
+    def _original_in_snapshot(self, dataset: Dataset, checksum: str, person: str | None) -> Original | None:
+        twins = self._twins(dataset, checksum)
+        return next((Original(file.file_id, file.filename) for file in twins if file.person == person), None)
+
+    def _twins(self, dataset: Dataset, checksum: str) -> list[LoadedFile]:
+        return self._by_content.get((dataset.name, checksum), [])
 
     @cached_property
-    def _originals(self) -> dict[tuple[str, str], Original]:
-        return {(file.dataset, file.checksum): Original(file.file_id, file.filename) for file in self._loaded.values()}
+    def _by_content(self) -> dict[tuple[str, str], list[LoadedFile]]:
+        """The loaded files with the same bytes, one for each participant."""
+        found: dict[tuple[str, str], list[LoadedFile]] = {}
+        for file in self._loaded.values():
+            found.setdefault((file.dataset, file.checksum), []).append(file)
+        return found
 
 
 def datasets_of(name: str) -> tuple[Dataset, ...]:
     """Return the datasets that a file's name, as listed, matches: none where it is unknown, or one, or several."""
     return datasets_for(PurePosixPath(name).name)
+
+
+def _check_person(name: str) -> None:
+    # raw has participants as numbers, where 007 and 7 are one
+    if has_leading_zeros(name):
+        raise FileRefusedError(
+            "its path names a participant with leading zeros, who would be mixed up with the one without them",
+            hint="Rename the folder or the file to user_id=NUMBER without leading zeros, with a number of its own.",
+        )
 
 
 def _key(item: Item) -> tuple[str, str]:

@@ -6,6 +6,8 @@
     │   └── MigrationDriftError            restore the history of sql/
     ├── BadDataError                  65   correct the files, or the declaration of their dataset
     │   ├── FileRefusedError               one file, with line and column if known
+    │   │   └── ForeignFileError           a file of another program, which only has the name of a dataset
+    │   ├── NothingRecognisedError         a landing zone without any file of a dataset
     │   ├── FilesRefusedError              an ingest that refused some files
     │   └── TestsFailedError               dbt tests found wrong data
     ├── DatabaseUnavailableError      69   start the database, or correct its address
@@ -77,6 +79,14 @@ class FileRefusedError(BadDataError):
             f"{name} {value}" for name, value in (("line", line), ("column", column)) if value is not None
         )
         super().__init__(f"{place}: {reason}" if place else reason, hint=hint)
+
+
+class ForeignFileError(FileRefusedError):
+    """A file has the name of a dataset, and columns that have nothing in common with it."""
+
+
+class NothingRecognisedError(BadDataError):
+    """Not one file of the landing zone belongs to a dataset."""
 
 
 class FilesRefusedError(BadDataError):

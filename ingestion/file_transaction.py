@@ -23,13 +23,13 @@ from ingestion.load.stream import checksum_of
 from ingestion.manifest import Entry, LoadedFile, Original
 from ingestion.results import Counts, FileResult, FileStatus
 from ingestion.retraction import Tombstones
-from ingestion.sources import Dataset
+from ingestion.sources import Dataset, person_in
 from ingestion.storage import Storage, StoredFile
 from ingestion.workers import StoppedError
 
 
 class DuplicateError(Exception):
-    """The same bytes are loaded already.
+    """The same bytes are loaded already, for the same participant.
 
     Arguments:
         original: the loaded file that has them.
@@ -154,9 +154,11 @@ class FileLoader:
                 partial(manifest.certain_date_orders, connection, self.schema, dataset.name, file.name),
             )
             loaded = load(connection, work, file_id, self.run_id)
+        # before the lock, because it may read the file again
+        is_one_state = self.storage.confirms(file, loaded.checksum)
         # from here to the commit no other transaction can load the same bytes or the same name
         manifest.lock(connection, self.schema, dataset.name)
-        if not self.storage.is_unchanged(file):
+        if not is_one_state or not self.storage.is_unchanged(file):
             raise FileRefusedError(
                 "it changed while it was read", hint="Nothing of it was loaded. The next run loads it."
             )
@@ -164,6 +166,8 @@ class FileLoader:
         counts = self._without_erased(connection, dataset, file, file_id, loaded.counts)
         status: FileStatus = "replaced" if self._delete_older(connection, file, dataset) else "loaded"
         entry = self._entry(file, dataset, loaded.checksum)
+        twin = manifest.find_twin(connection, entry)
+        remarks = (*loaded.remarks, *(manifest.twin_remarks(twin.filename, counts.filled) if twin else ()))
         manifest.record_loaded(
             connection,
             file_id,
@@ -172,7 +176,7 @@ class FileLoader:
             self.run_id,
             header=loaded.header,
             dialect=loaded.dialect,
-            remarks=loaded.remarks,
+            remarks=remarks,
         )
         faults = tuple(quarantine.faults(connection, file_id)) if counts.rejected else ()
         return FileResult(
@@ -181,21 +185,22 @@ class FileLoader:
             status,
             counts=counts,
             extra=loaded.extra,
-            remarks=loaded.remarks,
+            remarks=remarks,
             faults=faults,
             checksum=loaded.checksum,
         )
 
-    def find_original(self, dataset: Dataset, checksum: str) -> Original | None:
-        """Return the loaded file with these bytes, as the manifest has it now.
+    def find_original(self, dataset: Dataset, checksum: str, person: str | None) -> Original | None:
+        """Return the loaded file of a participant with these bytes, as the manifest has it now.
 
         Arguments:
             dataset: the dataset.
             checksum: SHA-256 of the bytes in hexadecimal.
+            person: the participant whom the path names, as written; None where it names none.
 
         """
         with self.transactions.begin() as connection:
-            return manifest.find_checksum(connection, self.schema, dataset.name, checksum)
+            return manifest.find_checksum(connection, self.schema, dataset.name, checksum, person)
 
     def record_duplicate(self, file: StoredFile, dataset: Dataset, original: Original, checksum: str) -> None:
         """Record a file whose bytes are loaded under another name, and delete the rows of its older content.
@@ -240,11 +245,12 @@ class FileLoader:
         file_id = manifest.find_name(connection, self.schema, dataset.name, file.name)
         if file_id is None or (known and file_id == known.file_id):
             return False
-        original = manifest.find_checksum(connection, self.schema, dataset.name, checksum_of(self.storage, file))
+        checksum = checksum_of(self.storage, file)
+        original = manifest.find_checksum(connection, self.schema, dataset.name, checksum, person_in(file.name))
         return original is not None and original.filename == file.name
 
     def _refuse_duplicate(self, connection: db.Connection, file: StoredFile, dataset: Dataset, checksum: str) -> None:
-        original = manifest.find_checksum(connection, self.schema, dataset.name, checksum)
+        original = manifest.find_checksum(connection, self.schema, dataset.name, checksum, person_in(file.name))
         if original and not (self.force and original.filename == file.name):
             raise DuplicateError(original, checksum)
 

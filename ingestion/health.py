@@ -16,17 +16,19 @@ from ingestion.claims import Claim, claims
 from ingestion.config import Freshness, Settings
 from ingestion.errors import PipelineError, UsageError
 from ingestion.history import RejectedCount, Run
+from ingestion.manifest import ROWS_OF_CHANCE
 from ingestion.sources import declared
 from ingestion.tables import age
 
 State = Literal["ok", "warning", "critical", "unknown"]
-Code = Literal["nothing_has_ended", "run_died", "last_run_failed", "step_failed", "stale"]
+Code = Literal["nothing_has_ended", "run_died", "last_run_failed", "step_failed", "stale", "same_rows"]
 
 _LATEST_RUNS = 5
 # some of these are usage errors, which say nothing about the pipeline
 _RUNS_READ = 50
 _USAGE_ERROR = UsageError.exit_code
 _WEIGHTS: dict[State, int] = {"ok": 0, "warning": 1, "unknown": 2, "critical": 3}
+_WRONG_FOLDER = "one of them was probably put into the wrong folder"
 _queries = db.queries("health")
 
 
@@ -56,6 +58,30 @@ class DatasetFreshness:
     age_seconds: float | None
     stale_after_seconds: float | None
     is_stale: bool
+
+
+@dataclass(frozen=True)
+class SharedContent:
+    """Loaded files with the same bytes, in the folders of several participants.
+
+    Arguments:
+        dataset: the name of their dataset.
+        checksum: SHA-256 of their bytes, in hexadecimal.
+        rows: the records with data in each of them.
+        filenames: their names, the one that was loaded first in front.
+
+    """
+
+    dataset: str
+    checksum: str
+    rows: int
+    filenames: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        """One line about them."""
+        names = " and ".join(self.filenames)
+        return f"{self.dataset}: the same {self.rows:,} rows are loaded from {names}: {_WRONG_FOLDER}"
 
 
 @dataclass(frozen=True)
@@ -152,6 +178,7 @@ def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) 
         rows = list(_queries.datasets(connection, target_schema=settings.schema))
         latest = _latest_in_marts(connection) if with_dates else {}
         failures = [StepFailure(**row._asdict()) for row in _queries.last_failures(connection)]
+        shared = shared_contents(connection, settings.schema)
         status = Status(
             checked_at=now,
             problems=[],
@@ -167,7 +194,7 @@ def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) 
     if with_dates:
         latest |= _latest_in_raw(engine, settings, [row.name for row in rows])
     status.datasets.extend(_datasets(rows, latest, settings.stale_after, now))
-    status.problems.extend(find_problems(runs, failures, status.datasets, now))
+    status.problems.extend(find_problems(runs, failures, status.datasets, now, shared))
     return status
 
 
@@ -184,8 +211,26 @@ def freshness(connection: db.Connection, settings: Settings, now: datetime) -> l
     return _datasets(rows, {}, settings.stale_after, now)
 
 
+def shared_contents(connection: db.Connection, schema: str) -> list[SharedContent]:
+    """Return the contents that are loaded for several participants, and that cannot be the same by chance.
+
+    Arguments:
+        connection: a connection that may read ops.
+        schema: the schema of the raw tables.
+
+    """
+    return [
+        SharedContent(row.dataset, row.checksum, row.rows_filled, tuple(row.filenames))
+        for row in _queries.shared_contents(connection, target_schema=schema, rows_of_chance=ROWS_OF_CHANCE)
+    ]
+
+
 def find_problems(
-    runs: Sequence[Run], failures: Iterable[StepFailure], datasets: Iterable[DatasetFreshness], now: datetime
+    runs: Sequence[Run],
+    failures: Iterable[StepFailure],
+    datasets: Iterable[DatasetFreshness],
+    now: datetime,
+    shared: Iterable[SharedContent] = (),
 ) -> list[Problem]:
     """Return the problems, worst first.
 
@@ -194,6 +239,7 @@ def find_problems(
         failures: the steps whose latest attempt failed.
         datasets: how fresh each dataset is.
         now: the current time.
+        shared: the contents that are loaded for several participants.
 
     """
     problems: list[Problem] = []
@@ -218,6 +264,16 @@ def find_problems(
         Problem("warning", "stale", stale_message(dataset), dataset=dataset.name)
         for dataset in datasets
         if dataset.is_stale
+    ]
+    problems += [
+        Problem(
+            "warning",
+            "same_rows",
+            content.message,
+            dataset=content.dataset,
+            hint="Take the wrong one out: python -m ingestion retract FILE --reason WHY",
+        )
+        for content in shared
     ]
     return sorted(problems, key=lambda problem: -_WEIGHTS[problem.state])
 

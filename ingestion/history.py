@@ -92,6 +92,7 @@ class FileRecord:
 
     Arguments:
         filename: its name in the landing zone.
+        person: the participant whom its path names, as written; None where it names none.
         dataset: its dataset.
         status: its present state: loaded, replaced, duplicate, refused or retracted.
         ingested_at: the time of the load.
@@ -107,6 +108,7 @@ class FileRecord:
     """
 
     filename: str
+    person: str | None
     dataset: str
     status: str
     ingested_at: datetime

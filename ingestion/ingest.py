@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from psycopg2.sql import SQL, Identifier
@@ -19,9 +19,9 @@ from sqlalchemy import Engine
 
 from ingestion import claims, db, log, manifest
 from ingestion.backlog import Backlog, Decision, Item, datasets_of
-from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
+from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, ForeignFileError, UsageError
 from ingestion.file_transaction import DuplicateError, FileLoader, Transactions
-from ingestion.load.header import shown
+from ingestion.outcomes import Results, Timer
 from ingestion.results import FileResult, FileStatus, IngestResult
 from ingestion.retraction import Tombstones, retracted_contents
 from ingestion.sources import Dataset, declared
@@ -106,7 +106,7 @@ def ingest(
             "an object store cannot archive: between copy and deletion a newer object could be lost",
             hint="Unset PIPELINE_ARCHIVE, and let a lifecycle rule of the bucket move old objects.",
         )
-    results = _Results(on_file)
+    results = Results(on_file)
     with ExitStack() as resources:
         transactions = resources.enter_context(Transactions(engine, role, dry_run=plan.dry_run).opened())
         recorder = None
@@ -162,7 +162,15 @@ class _Mode:
     plan: Plan
     loader: FileLoader
     backlog: Backlog
-    results: "_Results"
+    results: Results
+
+    def _note_unrecognised(self) -> None:
+        """Note in the result if not one of the listed files belongs to a dataset."""
+        files = self.results.all.files
+        foreign = {file.filename for file in files if file.status == "unknown" and datasets_of(file.filename)}
+        foreign -= {file.filename for file in files if file.status != "unknown"}
+        if not self.plan.only and self.backlog.named_files == len(foreign):
+            self.results.all.unrecognised = self.backlog.listed_files
 
 
 class _ManifestLoad(_Mode):
@@ -193,7 +201,7 @@ class _ManifestLoad(_Mode):
         self._check_landing_zone()
 
     def _load(self, item: Item) -> FileResult:
-        timer = _Timer(item.file)
+        timer = Timer(item.file)
         result = self._load_if_due(item)
         return result if result.status in {"unknown", "unsettled"} else timer.stop(result)
 
@@ -204,8 +212,8 @@ class _ManifestLoad(_Mode):
                 return self._leave(item, decision)
             return self.loader.load_claimed(item.file, item.dataset, self.backlog.loaded_as(item))
         except FileRefusedError as exc:
-            result = _refused(item, exc)
-            if item.dataset:
+            result = _refused(item, exc, is_expected=bool(self.plan.only or self.backlog.loaded_as(item)))
+            if item.dataset and result.status == "refused":
                 self.loader.record_refused(item.file, item.dataset, result.reason)
             return result
         except DuplicateError as exc:
@@ -218,7 +226,7 @@ class _ManifestLoad(_Mode):
 
     def _load_unless_claimed(self, item: Item) -> FileResult:
         """Load a file. Wait a moment for a claim whose holder has died."""
-        timer = _Timer(item.file)
+        timer = Timer(item.file)
         deadline = time.monotonic() + _DEAD_CLAIM_SECONDS
         while True:
             result = self._load_if_due(item)
@@ -248,19 +256,24 @@ class _ManifestLoad(_Mode):
 
     def _check_landing_zone(self) -> None:
         if self.plan.only:
+            # not all files were looked at
             if absent := sorted(self.plan.only - {file.filename for file in self.results.all.files}):
                 raise UsageError(
                     f"not in the landing zone: {', '.join(absent)}",
                     hint="Name each file as the manifest does: by its path below the data directory.",
                 )
-        elif not self.backlog.listed_files:
+            return
+        if not self.backlog.listed_files:
             if expected := self.backlog.expected_files():
                 raise BadDataError(
                     f"the data directory is empty, but the manifest has {expected} files of it",
                     hint="Check that the volume is mounted, and that PIPELINE_DATA_DIR is that of the earlier runs.",
                 )
             log.event("the data directory is empty: put exports there, and run again", level=log.WARNING)
-        elif vanished := self.backlog.vanished():
+            return
+        if not self.backlog.has_archived():
+            self._note_unrecognised()
+        if vanished := self.backlog.vanished():
             self.results.all.vanished = vanished
             log.event(
                 f"{len(vanished)} loaded files are no longer in the landing zone; their rows stay",
@@ -276,7 +289,11 @@ class _FullReload(_Mode):
     def run(self) -> None:
         items: dict[str, list[tuple[Item, Dataset]]] = {}
         for item in self.backlog.items():
-            decision = self.backlog.decide(item)
+            try:
+                decision = self.backlog.decide(item)
+            except FileRefusedError as exc:
+                self._refuse(item, _refused(item, exc))
+                continue
             if item.dataset and decision.is_due:
                 items.setdefault(item.dataset.name, []).append((item, item.dataset))
             else:
@@ -285,6 +302,7 @@ class _FullReload(_Mode):
             self._replace(of_dataset[0][1], [item for item, _ in of_dataset])
         if not self.backlog.listed_files:
             raise BadDataError("no files in the data directory", hint="Put exports there, or name another directory.")
+        self._note_unrecognised()
 
     def _replace(self, dataset: Dataset, items: list[Item]) -> None:
         results = []
@@ -293,7 +311,7 @@ class _FullReload(_Mode):
                 cursor.execute(SQL("truncate {}").format(Identifier(self.plan.schema, dataset.name)))
                 manifest.mark_dataset_replaced(connection, self.plan.schema, dataset.name)
                 for item in items:
-                    timer = _Timer(item.file)
+                    timer = Timer(item.file)
                     results.append(timer.stop(self._load(connection, item, dataset)))
                 if not any(result.status == "loaded" for result in results):
                     raise _NothingLoadedError
@@ -305,8 +323,14 @@ class _FullReload(_Mode):
             )
         for item, result in zip(items, results, strict=True):
             if result.status == "refused":
-                self.loader.record_refused(item.file, dataset, result.reason)
-            self.results.add(result)
+                self._refuse(item, result)
+            else:
+                self.results.add(result)
+
+    def _refuse(self, item: Item, result: FileResult) -> None:
+        if item.dataset:
+            self.loader.record_refused(item.file, item.dataset, result.reason)
+        self.results.add(result)
 
     def _load(self, connection: db.Connection, item: Item, dataset: Dataset) -> FileResult:
         try:
@@ -322,47 +346,14 @@ class _NothingLoadedError(Exception):
     """No file of a dataset could be loaded. Its table keeps its rows."""
 
 
-class _Results:
-    """Collects, logs and passes on what happened to each file."""
+def _refused(item: Item, exc: FileRefusedError, *, is_expected: bool = False) -> FileResult:
+    """Return the result of a file that cannot be loaded.
 
-    def __init__(self, on_file: Callable[[FileResult], None] | None) -> None:
-        self._on_file = on_file
-        self.all = IngestResult()
-
-    def add(self, result: FileResult) -> None:
-        self.all.files.append(result)
-        if self._on_file:
-            self._on_file(result)
-        if result.status == "skipped":
-            return
-        is_warning = result.status == "unknown" or result.counts.rejected
-        log.event(
-            _message(result),
-            level=log.ERROR if result.status == "refused" else log.WARNING if is_warning else log.INFO,
-            file=result.filename,
-            dataset=result.dataset,
-            file_status=result.status,
-            rows_read=result.counts.read,
-            rows_loaded=result.counts.loaded,
-            rows_rejected=result.counts.rejected,
-            hint=result.hint,
-        )
-
-
-class _Timer:
-    """Measures how long one file takes."""
-
-    def __init__(self, file: StoredFile) -> None:
-        self._size = file.size
-        self._started_at = datetime.now(UTC)
-        self._started = time.monotonic()
-
-    def stop(self, result: FileResult) -> FileResult:
-        duration_ms = round((time.monotonic() - self._started) * 1000)
-        return replace(result, size=self._size, started_at=self._started_at, duration_ms=duration_ms)
-
-
-def _refused(item: Item, exc: FileRefusedError) -> FileResult:
+    A foreign file is unknown. It is refused if a file of the dataset is expected there: one was loaded under this name,
+    or a person has named it.
+    """
+    if isinstance(exc, ForeignFileError) and not is_expected:
+        return FileResult(item.file.name, None, "unknown", reason=str(exc), hint=exc.hint)
     dataset = item.dataset.name if item.dataset else None
     return FileResult(item.file.name, dataset, "refused", reason=log.redact(str(exc)), hint=exc.hint)
 
@@ -376,19 +367,6 @@ def _not_loaded(item: Item, decision: Decision) -> FileResult:
         hint=decision.hint,
         checksum=decision.checksum if decision.state == "duplicate" else None,
     )
-
-
-def _message(result: FileResult) -> str:
-    counts = result.counts
-    dataset = f" ({result.dataset})" if len(datasets_of(result.filename)) > 1 else ""
-    text = f"{result.filename}{dataset}: {result.status}"
-    if result.status in {"loaded", "replaced"}:
-        text += f", {counts.loaded} rows" + (f", {counts.rejected} rejected" if counts.rejected else "")
-    if result.extra:
-        text += f", undeclared columns kept in _extra: {shown(result.extra)}"
-    if result.remarks:
-        text += f" ({'; '.join(map(str, result.remarks))})"
-    return text + (f": {result.reason}" if result.reason else "")
 
 
 if __name__ == "__main__":

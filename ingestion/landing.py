@@ -11,9 +11,10 @@ from sqlalchemy import Engine
 
 from ingestion import db, manifest
 from ingestion.backlog import Backlog, Decision
-from ingestion.errors import FileRefusedError, StatementError, UsageError
+from ingestion.errors import FileRefusedError, ForeignFileError, StatementError, UsageError
+from ingestion.load.glance import check_header
 from ingestion.retraction import retracted_contents
-from ingestion.sources import datasets_for, user_id_in
+from ingestion.sources import datasets_for, has_leading_zeros, person_in
 from ingestion.storage import Storage, StoredFile, is_loadable
 
 State = Literal["new", "changed", "known", "retracted", "unsettled", "unknown"]
@@ -30,7 +31,7 @@ class Preview:
         file: the file, as listed.
         dataset: the name of its dataset, None where unknown.
         state: `new` and `changed` will be loaded. The bytes of `known` are loaded, those of `retracted` were retracted.
-            `unsettled` may still grow. `unknown` belongs to no declared dataset.
+            `unsettled` may still grow. `unknown` belongs to no declared dataset, by its name or by its columns.
         detail: more about the state, where there is more.
 
     """
@@ -72,10 +73,16 @@ def preview(
     backlog = _backlog(engine, storage, schema, min_age_seconds)
     for item in backlog.items():
         dataset = item.dataset.name if item.dataset else None
+        is_known = backlog.loaded_as(item) is not None
         try:
-            state, detail = _state(backlog.decide(item))
+            decision = backlog.decide(item)
+            if item.dataset and decision.is_due:
+                check_header(storage, item.file, item.dataset)
+            state, detail = _state(decision)
         except FileRefusedError as exc:
-            state, detail = "new", f"would be refused: {exc}"
+            state, detail = "changed" if is_known else "new", f"would be refused: {exc}"
+            if isinstance(exc, ForeignFileError) and not is_known:
+                dataset, state, detail = None, "unknown", str(exc)
         yield Preview(item.file, dataset, state, detail)
 
 
@@ -131,7 +138,12 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
     datasets = datasets_for(name)
     dataset = datasets[0].name if datasets else None
     layouts = [layout for each in datasets for layout in each.layouts_for(name)]
-    if layouts and all(layout.is_of_one_participant for layout in layouts) and user_id_in(name) is None:
+    if layouts and has_leading_zeros(name):
+        raise UsageError(
+            f"the name has a participant with leading zeros, who would be mixed up with the one without them: {name}",
+            hint="Write user_id=NUMBER without leading zeros into it, with a number of its own.",
+        )
+    if layouts and all(layout.is_of_one_participant for layout in layouts) and person_in(name) is None:
         raise UsageError(
             f"the name of this {layouts[0].device} export names no participant: {name}",
             hint="Put user_id=NUMBER into its name, as in export_user_id=7.zip.",

@@ -1,6 +1,6 @@
 """ops.raw_ingest_manifest, the manifest: one row per file and content. The caller commits, in every function here."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -11,8 +11,10 @@ from sqlalchemy import Engine
 from ingestion import db, migrate
 from ingestion.errors import UsageError
 from ingestion.results import Counts, Remark
-from ingestion.sources import DateOrder, folder_of_participant
+from ingestion.sources import DateOrder, folder_of_participant, person_in
 
+# up to this number of rows, files of two persons can be the same by chance: days without a step, for instance
+ROWS_OF_CHANCE = 10
 _queries = db.queries("manifest")
 
 
@@ -27,6 +29,8 @@ class LoadedFile:
         checksum: SHA-256 of its bytes, in hexadecimal.
         size: in bytes.
         version: the landing zone's strong version token of these bytes, None where it has none.
+        person: the participant whom its path names, as written; None where it names none.
+        rows: its records with data.
 
     """
 
@@ -36,10 +40,12 @@ class LoadedFile:
     checksum: str
     size: int
     version: str | None
+    person: str | None = None
+    rows: int = 0
 
 
 class Original(NamedTuple):
-    """The loaded file that has certain bytes. Other files with these bytes are duplicates of it.
+    """The loaded file that has certain bytes. Other files of the same participant with these bytes are its duplicates.
 
     Arguments:
         file_id: the `_file_id` of its rows.
@@ -72,6 +78,11 @@ class Entry:
     size: int
     version: str | None = None
 
+    @property
+    def person(self) -> str | None:
+        """The participant whom its path names, as written; None where it names none."""
+        return person_in(self.filename)
+
 
 def ensure_manifest_table(engine: Engine) -> None:
     """Create ops.raw_ingest_manifest where it does not exist, by applying sql/.
@@ -86,15 +97,65 @@ def ensure_manifest_table(engine: Engine) -> None:
 def loaded_files(connection: db.Connection, target_schema: str) -> list[LoadedFile]:
     """Return all files that are loaded now."""
     return [
-        LoadedFile(row.source, row.source_filename, row.file_id, row.checksum, row.size_bytes, row.source_version)
+        LoadedFile(
+            row.source,
+            row.source_filename,
+            row.file_id,
+            row.checksum,
+            row.size_bytes,
+            row.source_version,
+            row.person,
+            row.rows_filled,
+        )
         for row in _queries.loaded_files(connection, target_schema=target_schema)
     ]
 
 
-def find_checksum(connection: db.Connection, target_schema: str, dataset: str, checksum: str) -> Original | None:
-    """Return the loaded file with these bytes, or None."""
-    row = _queries.find_loaded_checksum(connection, target_schema=target_schema, dataset=dataset, checksum=checksum)
+def find_checksum(
+    connection: db.Connection, target_schema: str, dataset: str, checksum: str, person: str | None
+) -> Original | None:
+    """Return the loaded file of a participant with these bytes, or None.
+
+    Arguments:
+        connection: any connection.
+        target_schema: the schema of the raw tables.
+        dataset: the name of the dataset.
+        checksum: SHA-256 of the bytes, in hexadecimal.
+        person: the participant whom its path names, as written; None where it names none.
+
+    """
+    row = _queries.find_loaded_checksum(
+        connection, target_schema=target_schema, dataset=dataset, checksum=checksum, person=person
+    )
     return Original(row.file_id, row.source_filename) if row else None
+
+
+def find_twin(connection: db.Connection, entry: Entry) -> Original | None:
+    """Return the loaded file of another participant with the bytes of an entry, the oldest if there are several."""
+    row = _queries.find_loaded_twin(
+        connection,
+        target_schema=entry.target_schema,
+        dataset=entry.dataset,
+        checksum=entry.checksum,
+        person=entry.person,
+    )
+    return Original(row.file_id, row.source_filename) if row else None
+
+
+def twin_remarks(twin: str, rows: int) -> Iterator[Remark]:
+    """Yield what is strange about a file with the bytes of another participant's file, unless it may be chance.
+
+    Arguments:
+        twin: the name of the other file.
+        rows: the records with data in each of the two.
+
+    """
+    if rows > ROWS_OF_CHANCE:
+        yield Remark(
+            f"the same {rows:,} rows as {twin}: one of them was probably put into the wrong folder",
+            remedy="If this one is wrong, take it out: python -m ingestion retract FILE --reason WHY",
+            is_warning=True,
+        )
 
 
 def find_name(connection: db.Connection, target_schema: str, dataset: str, filename: str) -> int | None:
@@ -139,7 +200,7 @@ def record_loaded(
     dialect: Mapping[str, Any] | None = None,
     remarks: Iterable[Remark] = (),
 ) -> None:
-    """Record a loaded file. The database refuses the same bytes, or the same name, a second time.
+    """Record a loaded file. The database refuses the same bytes of a participant, or the same name, a second time.
 
     Arguments:
         connection: in the file's transaction.
@@ -254,6 +315,7 @@ def content_fingerprint(connection: db.Connection, target_schema: str) -> str:
 def _identity(entry: Entry) -> dict[str, str | int | None]:
     return {
         "source_filename": entry.filename,
+        "person": entry.person,
         "checksum": entry.checksum,
         "dataset": entry.dataset,
         "target_schema": entry.target_schema,

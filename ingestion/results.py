@@ -40,6 +40,11 @@ class Counts:
     blank: int = 0
     erased: int = 0
 
+    @property
+    def filled(self) -> int:
+        """Records with data."""
+        return self.read - self.blank
+
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             self.read + other.read,
@@ -96,7 +101,7 @@ class FileResult:
         dataset: the name of its dataset, None where the file is unknown.
         status: `replaced` means loaded in place of an older content of the same name.
         counts: its records, where it was read.
-        reason: why it was refused, or which file it duplicates.
+        reason: why it was refused or left out.
         hint: what to do about it.
         extra: headers that the dataset does not declare.
         remarks: what was assumed to load it.
@@ -122,6 +127,11 @@ class FileResult:
     started_at: datetime | None = None
     duration_ms: int | None = None
 
+    @property
+    def is_strange(self) -> bool:
+        """Whether the file is loaded, and a person should look at it."""
+        return any(remark.is_warning for remark in self.remarks)
+
 
 @dataclass
 class IngestResult:
@@ -130,11 +140,13 @@ class IngestResult:
     Arguments:
         files: one result per file and dataset, in the order of completion.
         vanished: names in the manifest that are no longer in the landing zone.
+        unrecognised: the number of all files in the landing zone, where not one of them belongs to a dataset; else 0.
 
     """
 
     files: list[FileResult] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
+    unrecognised: int = 0
 
     @property
     def counts(self) -> Counts:
@@ -145,6 +157,11 @@ class IngestResult:
     def refused(self) -> list[FileResult]:
         """The files that were refused."""
         return self.with_status("refused")
+
+    @property
+    def strange(self) -> list[FileResult]:
+        """The loaded files that a person should look at."""
+        return [file for file in self.files if file.is_strange]
 
     def by_status(self) -> dict[str, int]:
         """Return the number of files per status."""

@@ -50,10 +50,13 @@ def retract(connection: db.Connection, schema: str, filename: str, reason: str, 
     return [RetractedFile(filename, file.source, file.row_count, file.rows_rejected) for file in files]
 
 
-def retracted_contents(connection: db.Connection, schema: str) -> dict[tuple[str, str], int]:
-    """Return the sizes in bytes of retracted contents, by dataset and checksum. An ingest does not load them."""
+def retracted_contents(connection: db.Connection, schema: str) -> dict[tuple[str, str | None, str], int]:
+    """Return the sizes in bytes of retracted contents, by dataset, participant of the path, and checksum.
+
+    An ingest does not load them.
+    """
     return {
-        (row.source, row.checksum): row.size_bytes
+        (row.source, row.person, row.checksum): row.size_bytes
         for row in _queries.retracted_contents(connection, target_schema=schema)
     }
 

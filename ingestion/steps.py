@@ -9,11 +9,11 @@ from sqlalchemy import Engine
 
 from ingestion import db, log, migrate, report, retraction, transform
 from ingestion.config import Settings
-from ingestion.errors import FilesRefusedError, UsageError
+from ingestion.errors import FilesRefusedError, NothingRecognisedError, UsageError
 from ingestion.ingest import Plan, ingest
 from ingestion.observers import Observers
 from ingestion.replay import replay
-from ingestion.results import NodeResult, RunResult, Step
+from ingestion.results import IngestResult, NodeResult, RunResult, Step
 from ingestion.storage import open_storage
 
 
@@ -78,6 +78,7 @@ class Steps:
         """Load the files of the landing zone.
 
         Raises:
+            NothingRecognisedError: there are files, and not one of them belongs to a dataset.
             FilesRefusedError: some files were refused. The others are loaded.
 
         """
@@ -93,6 +94,7 @@ class Steps:
         counts = result.counts
         step.rows_in, step.rows_out, step.rows_rejected = counts.read, counts.loaded, counts.rejected
         step.detail = {"files": result.by_status(), "vanished": len(result.vanished)}
+        check_recognised(result)
         if self._options.retract_vanished and result.vanished:
             self._retract(result.vanished, "no longer in the landing zone")
         if refused := result.refused:
@@ -182,6 +184,23 @@ class Steps:
 
     def _transaction(self) -> AbstractContextManager[db.Connection]:
         return db.transaction(self._engine, role=self._settings.loader_role)
+
+
+def check_recognised(result: IngestResult) -> None:
+    """Check that a landing zone with files has one that belongs to a dataset.
+
+    Arguments:
+        result: what an ingest has found.
+
+    Raises:
+        NothingRecognisedError: it has none.
+
+    """
+    if result.unrecognised:
+        raise NothingRecognisedError(
+            f"none of the {result.unrecognised:,} files in the data directory was recognised: nothing was loaded",
+            hint="Check that PIPELINE_DATA_DIR is the right place. docs/datasets.md has the names of files.",
+        )
 
 
 def plan_of(settings: Settings, options: RunOptions | None = None) -> Plan:

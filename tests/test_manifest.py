@@ -11,6 +11,7 @@ from sqlalchemy import Engine, create_engine
 
 from ingestion import db, manifest
 from ingestion.config import Database
+from ingestion.load.stream import HashedStream
 from ingestion.manifest import Entry, LoadedFile
 from ingestion.results import Counts
 from tests.drops import Landing, sleep
@@ -45,7 +46,7 @@ def test_a_loaded_file_is_found_by_name_and_by_checksum(engine: Engine) -> None:
         file_id = manifest.next_file_id(connection)
         manifest.record_loaded(connection, file_id, ENTRY, COUNTS, uuid4())
         assert manifest.find_name(connection, "raw", "sleep", "sleep.csv") == file_id
-        assert manifest.find_checksum(connection, "raw", "sleep", "c0ffee") == (file_id, "sleep.csv")
+        assert manifest.find_checksum(connection, "raw", "sleep", "c0ffee", None) == (file_id, "sleep.csv")
         (found,) = manifest.loaded_files(connection, "raw")
         assert (found.dataset, found.filename, found.file_id, found.checksum, found.size) == (
             "sleep",
@@ -57,7 +58,7 @@ def test_a_loaded_file_is_found_by_name_and_by_checksum(engine: Engine) -> None:
         assert isinstance(found, LoadedFile)
         for place in (("other", "sleep"), ("raw", "daily_activity")):
             assert manifest.find_name(connection, *place, "sleep.csv") is None
-            assert manifest.find_checksum(connection, *place, "c0ffee") is None
+            assert manifest.find_checksum(connection, *place, "c0ffee", None) is None
         assert manifest.loaded_files(connection, "other") == []
 
 
@@ -69,7 +70,7 @@ def test_a_replaced_file_is_not_found_and_its_row_is_kept(landing: Landing) -> N
             if file_id == 1:
                 manifest.mark_replaced(connection, 1)
                 assert manifest.find_name(connection, "raw", "sleep", "sleep.csv") is None
-        assert manifest.find_checksum(connection, "raw", "sleep", "c0ffee") is None
+        assert manifest.find_checksum(connection, "raw", "sleep", "c0ffee", None) is None
         assert manifest.find_name(connection, "raw", "sleep", "sleep.csv") == 2
     assert landing.rows("select file_id, status from ops.raw_ingest_manifest order by 1") == [
         (1, "replaced"),
@@ -193,15 +194,18 @@ def test_concurrent_ingests_in_both_modes_load_each_row_once(landing: Landing) -
 
 def test_a_file_that_grew_while_it_was_read_is_not_loaded(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     path = landing.put("sleep.csv", sleep(1))
-    reserve = manifest.next_file_id
+    size_before = path.stat().st_size
+    read = HashedStream.read
 
-    def append_while_reading(connection: db.Connection) -> int:
-        with path.open("ab") as file:
-            file.write(b"2,4/12/2016,1,327,346\n")
-        return reserve(connection)
+    def append_while_reading(stream: HashedStream, size: int = -1) -> bytes:
+        chunk = read(stream, size)
+        if path.stat().st_size == size_before:
+            with path.open("ab") as file:
+                file.write(b"2,4/12/2016,1,327,346\n")
+        return chunk
 
     with monkeypatch.context() as patch:
-        patch.setattr(manifest, "next_file_id", append_while_reading)
+        patch.setattr(HashedStream, "read", append_while_reading)
         (result,) = landing.ingest().files
     assert result.status == "refused"
     assert "changed while it was read" in (result.reason or "")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ingestion import log
 
-Kind = Literal["failure", "died", "recovery", "stale", "quarantine", "test"]
+Kind = Literal["failure", "died", "recovery", "stale", "quarantine", "misplaced", "test"]
 
 _MAX_LINE = 700
 # the path of a file may name the participant

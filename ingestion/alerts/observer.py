@@ -20,7 +20,7 @@ from ingestion.alerts.occasions import Occasion
 from ingestion.alerts.outage import OutageFile
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError
-from ingestion.health import DatasetFreshness
+from ingestion.health import DatasetFreshness, SharedContent
 from ingestion.observers import Observer
 from ingestion.results import RunResult, Step
 
@@ -86,8 +86,8 @@ class Alerts(Observer):
 
     def run_ended(self, run: RunResult) -> None:
         log.logger.removeHandler(self._tail)
-        datasets = self._datasets()
-        self._notify(self._occasions(run, datasets), str(run.run_id))
+        datasets, shared = self._contents()
+        self._notify(self._occasions(run, datasets, shared), str(run.run_id))
         if not occasions.has_declined(run, self._settings):
             ended = occasions.ended_topics(run) if run.error is None else ()
             topics = tuple(topic for topic in ended if topic not in self._still_open)
@@ -100,13 +100,17 @@ class Alerts(Observer):
         self._outbox.wait(seconds)
         self._undo_failed()
 
-    def _occasions(self, run: RunResult, datasets: list[DatasetFreshness]) -> list[Occasion]:
+    def _occasions(
+        self, run: RunResult, datasets: list[DatasetFreshness], shared: list[SharedContent] | None
+    ) -> list[Occasion]:
         found: list[Occasion] = []
         if run.error is None:
             found += [occasions.recovery(topic) for topic in occasions.ended_topics(run)]
         elif occasions.is_reported(run, self._settings):
             found.append(occasions.failure(run))
-        return [*found, *occasions.staleness(datasets), *occasions.quarantine(run, self._alerts)]
+        found += occasions.staleness(datasets)
+        found += [occasions.misplaced(shared)] if shared is not None else []
+        return [*found, *occasions.quarantine(run, self._alerts)]
 
     def _notify(self, found: Iterable[Occasion], run_id: str) -> None:
         for occasion, notification in self._record(list(found), run_id):
@@ -166,14 +170,16 @@ class Alerts(Observer):
                 for sent in failed:
                     current.undo(sent.notification, sent.channel, is_over=sent.is_over)
 
-    def _datasets(self) -> list[DatasetFreshness]:
+    def _contents(self) -> tuple[list[DatasetFreshness], list[SharedContent] | None]:
+        """Return how fresh each dataset is, and what is loaded for several participants; None where that is unknown."""
         if not self._has_database:
-            return []
+            return [], None
         try:
             with db.session(self._engine, role=self._settings.loader_role) as connection:
-                return health.freshness(connection, self._settings, datetime.now(UTC))
+                datasets = health.freshness(connection, self._settings, datetime.now(UTC))
+                return datasets, health.shared_contents(connection, self._settings.schema)
         except PipelineError:
-            return []
+            return [], None
 
     @property
     def _has_database(self) -> bool:

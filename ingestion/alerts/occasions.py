@@ -1,4 +1,4 @@
-"""The occasions of alerts, and their texts: failure, death, recovery, stale data, quarantine."""
+"""The occasions of alerts, and their texts: failure, death, recovery, stale data, quarantine, misplaced files."""
 
 import signal
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from ingestion.alerts.alert import Alert, Kind, safe, utc
 from ingestion.alerts.incidents import Notification
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import BusyError, Interrupted
-from ingestion.health import DatasetFreshness, stale_message
+from ingestion.health import DatasetFreshness, SharedContent, stale_message
 from ingestion.results import FAILED_NODE_STATUSES, Counts, RunResult
 
 # the success of a command is also that of the commands whose steps it contains
@@ -28,7 +28,7 @@ _CONTAINS = {
 
 _MAX_CAUSES = 200
 _DIED = "died"
-_COMMANDS = {"stale": "status", "quarantine": "rejected list"}
+_COMMANDS = {"stale": "status", "quarantine": "rejected list", "misplaced": "status"}
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,27 @@ def staleness(datasets: Iterable[DatasetFreshness]) -> Iterator[Occasion]:
             )
         elif dataset.stale_after_seconds is not None:
             yield Occasion("stale", topic, (), "", f"{dataset.name} data is arriving again")
+
+
+def misplaced(shared: Iterable[SharedContent]) -> Occasion:
+    """Return whether the same rows are loaded for several participants.
+
+    Arguments:
+        shared: the contents that are loaded for several participants.
+
+    """
+    found = list(shared)
+    if not found:
+        return Occasion("misplaced", "misplaced", (), "", "no rows are loaded for two participants any more")
+    more = f" (and {len(found) - 1} more contents)" if len(found) > 1 else ""
+    return Occasion(
+        "misplaced",
+        "misplaced",
+        tuple(f"{content.dataset}: {content.checksum[:16]}" for content in found[:_MAX_CAUSES]),
+        safe(found[0].message + more),
+        "the same rows are loaded for two participants",
+        "`python -m ingestion status` names the files. Take the wrong one out with `python -m ingestion retract`.",
+    )
 
 
 def quarantine(run: RunResult, settings: AlertSettings) -> Iterator[Occasion]:

@@ -27,7 +27,7 @@ from ingestion.errors import ConfigurationError, DatabaseUnavailableError, Inter
 from ingestion.health import State, read_status
 from ingestion.results import Command
 from ingestion.runner import STEPS, dry_run, report_failed_start, run
-from ingestion.steps import RunOptions
+from ingestion.steps import RunOptions, check_recognised
 from ingestion.storage import open_storage
 
 _PLAIN_WIDTH = 160
@@ -138,6 +138,7 @@ def _ingest(arguments: argparse.Namespace, settings: Settings) -> int:
         return _run(arguments, settings)
     result = dry_run(settings, _options(arguments))
     _console().print(summary.show_dry_run(result))
+    check_recognised(result)
     would_be_rejected = bool(result.refused or result.counts.rejected)
     return 1 if arguments.check and would_be_rejected else 0
 
@@ -310,6 +311,10 @@ def _ls(arguments: argparse.Namespace, settings: Settings) -> int:
             print(f"{each.state:<9}  {each.dataset or '-':<20}  {each.file.size:>13,}  {each.file.name}{detail}")
     counts = ", ".join(f"{count:,} {state}" for state, count in found.items())
     print(f"{log.redact(settings.landing_zone)}: {counts or 'no files'}", file=sys.stderr)
+    if set(found) == {"unknown"}:
+        _explain(
+            "none of these files is recognised: an ingest would fail", "See docs/datasets.md for names and columns."
+        )
     return 0
 
 

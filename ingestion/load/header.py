@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from ingestion.errors import FileRefusedError
+from ingestion.errors import FileRefusedError, ForeignFileError
 from ingestion.load.dialect import Dialect, Format
 from ingestion.load.fields import split
+from ingestion.load.foreign import are_foreign, is_foreign
 from ingestion.results import Remark
 from ingestion.sources import EXTRA, Column, Dataset, Layout, normalise, user_id_in
 
@@ -122,6 +123,7 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
 
     Raises:
         FileRefusedError: there is no header, or it lacks a required column, has a column twice or is not UTF-8.
+        ForeignFileError: the header has nothing in common with the dataset.
 
     """
     if not beginning:
@@ -137,6 +139,8 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
         )
     lines = list(islice(_lines(beginning, newline[-1:]), _MAX_TITLE_LINES + 1))
     found = _find(dataset, layouts, [line for line, _ in lines])
+    if found.missing and is_foreign(dataset, layouts, [line.decode("utf-8-sig", "replace") for line, _ in lines]):
+        raise _foreign(dataset)
     _check(found)
     size = lines[found.line - 1][1]
     dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline)
@@ -317,6 +321,8 @@ def _read_keys(dataset: Dataset, layouts: tuple[Layout, ...], beginning: bytes, 
         raise FileRefusedError(
             "its first lines have no JSON object", hint=f"Write each row of {dataset.name} as one object on one line."
         )
+    if are_foreign(dataset, layouts, names):
+        raise _foreign(dataset)
     header = _of_keys(layouts, tuple(names), path)
     return Header(
         header.names,
@@ -326,6 +332,13 @@ def _read_keys(dataset: Dataset, layouts: tuple[Layout, ...], beginning: bytes, 
         header.user_id,
         size=len(_BOM) if beginning.startswith(_BOM) else 0,
         line=0,
+    )
+
+
+def _foreign(dataset: Dataset) -> ForeignFileError:
+    return ForeignFileError(
+        f"it is named like {dataset.name}, but has the columns of another program",
+        hint=f"Declare its columns, if {dataset.name} has a use for them: see docs/datasets.md.",
     )
 
 

@@ -72,6 +72,7 @@ order by started_at, attempt;
 -- name: files_of_run(run_id)
 select
     source_filename as filename,
+    person,
     source as dataset,
     status,
     ingested_at,
@@ -117,6 +118,7 @@ order by duration_ms desc, node_id;
 -- name: files(target_schema, status, dataset, pattern, max_files)
 select
     source_filename as filename,
+    person,
     source as dataset,
     status,
     ingested_at,

@@ -16,7 +16,7 @@ select exists (
         and status = 'loaded'
 );
 
--- name: find_loaded_checksum(target_schema, dataset, checksum)^
+-- name: find_loaded_checksum(target_schema, dataset, checksum, person)^
 select
     file_id,
     source_filename
@@ -25,7 +25,22 @@ where
     target_schema = :target_schema
     and source = :dataset
     and checksum = :checksum
+    and person is not distinct from :person
     and status = 'loaded';
+
+-- name: find_loaded_twin(target_schema, dataset, checksum, person)^
+select
+    file_id,
+    source_filename
+from ops.raw_ingest_manifest
+where
+    target_schema = :target_schema
+    and source = :dataset
+    and checksum = :checksum
+    and person is distinct from :person
+    and status = 'loaded'
+order by file_id
+limit 1;
 
 -- name: loaded_files(target_schema)
 select
@@ -34,20 +49,22 @@ select
     file_id,
     checksum,
     size_bytes,
-    source_version
+    source_version,
+    person,
+    rows_read - rows_blank as rows_filled
 from ops.raw_ingest_manifest
 where target_schema = :target_schema and status = 'loaded';
 
 -- name: next_file_id()$
 select nextval(pg_get_serial_sequence('ops.raw_ingest_manifest', 'file_id'));
 
--- name: record_loaded(file_id, source_filename, checksum, dataset, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks)!
+-- name: record_loaded(file_id, source_filename, person, checksum, dataset, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks)!
 insert into ops.raw_ingest_manifest (
-    file_id, source_filename, checksum, status, source, target_schema, size_bytes, source_version,
+    file_id, source_filename, person, checksum, status, source, target_schema, size_bytes, source_version,
     rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks
 )
 values (
-    :file_id, :source_filename, :checksum, 'loaded', :dataset, :target_schema, :size_bytes, :source_version,
+    :file_id, :source_filename, :person, :checksum, 'loaded', :dataset, :target_schema, :size_bytes, :source_version,
     :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id, :header, :dialect, :remarks
 );
 
@@ -62,13 +79,13 @@ where
     and starts_with(source_filename, :folder)
     and (dialect ->> 'is_date_order_certain')::boolean;
 
--- name: record_not_loaded(source_filename, checksum, status, dataset, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!
+-- name: record_not_loaded(source_filename, person, checksum, status, dataset, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!
 insert into ops.raw_ingest_manifest (
-    source_filename, checksum, status, source, target_schema, size_bytes, source_version,
+    source_filename, person, checksum, status, source, target_schema, size_bytes, source_version,
     duplicate_of, run_id, reason
 )
 values (
-    :source_filename, :checksum, :status, :dataset, :target_schema, :size_bytes, :source_version,
+    :source_filename, :person, :checksum, :status, :dataset, :target_schema, :size_bytes, :source_version,
     :duplicate_of, :run_id, :reason
 )
 on conflict (target_schema, source, source_filename, checksum, status)

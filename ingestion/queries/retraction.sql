@@ -28,6 +28,7 @@ where
 -- name: retracted_contents(target_schema)
 select
     source,
+    person,
     checksum,
     size_bytes
 from ops.raw_ingest_manifest

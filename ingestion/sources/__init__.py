@@ -16,7 +16,9 @@ from ingestion.sources.model import (
     date_order_in,
     decimal_mark_in,
     folder_of_participant,
+    has_leading_zeros,
     normalise,
+    person_in,
     user_id_in,
     without_user_id,
 )
@@ -34,7 +36,9 @@ __all__ = [
     "decimal_mark_in",
     "declared",
     "folder_of_participant",
+    "has_leading_zeros",
     "normalise",
+    "person_in",
     "user_id_in",
     "without_user_id",
 ]

@@ -27,7 +27,8 @@ _SUFFIXES: dict[ExportFormat, str] = {
 _FILE_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
 _DECIMAL_MARKS: dict[str, DecimalMark] = {"point": ".", "comma": ","}
 _STATEMENT = r"(?i)(?:^|[/ ._-]){}=([a-z]+)(?=[/ ._-]|$)"
-_USER_ID = re.compile(r"(?:^|[/ ._-])user_id=(\d{1,18})(?=[/ ._-]|$)")
+# ASCII digits only: sql/ derives the person of older files with the same pattern
+_USER_ID = re.compile(r"(?:^|[/ ._-])user_id=([0-9]{1,18})(?=[/ ._-]|$)")
 
 
 @dataclass(frozen=True)
@@ -247,10 +248,24 @@ def normalise(header: str) -> str:
     return re.sub(r"[\W_]+", "", header).lower()
 
 
-def user_id_in(path: str) -> int | None:
-    """Return the participant that a path names as `user_id=NUMBER` in a folder or in the file name, or None."""
-    found = {int(number) for number in _USER_ID.findall(path)}
+def person_in(path: str) -> str | None:
+    """Return the participant that a path names as `user_id=NUMBER` in a folder or in the file name, or None.
+
+    The number is returned as it is written, because 007 and 7 may be two participants.
+    """
+    found = set(_USER_ID.findall(path))
     return found.pop() if len(found) == 1 else None
+
+
+def user_id_in(path: str) -> int | None:
+    """Return the number of the participant that a path names, or None."""
+    person = person_in(path)
+    return int(person) if person else None
+
+
+def has_leading_zeros(path: str) -> bool:
+    """Whether a path names a participant with zeros in front. As a number, it would be another participant's."""
+    return any(number != str(int(number)) for number in _USER_ID.findall(path))
 
 
 def folder_of_participant(path: str) -> str:

@@ -28,6 +28,8 @@ class StoredFile:
         is_strong: whether the same token always means the same bytes. An object store's etag is strong. A modification
             time is not, because programs can set it.
         modified_at: the time of the last write, if the backend reports it.
+        device: the number of the file system, in a directory. It is not part of the token, because it changes with each
+            mount.
 
     """
 
@@ -36,6 +38,7 @@ class StoredFile:
     version: str
     is_strong: bool = field(default=False, compare=False)
     modified_at: datetime | None = field(default=None, compare=False)
+    device: int | None = field(default=None, compare=False)
 
 
 class Storage(Protocol):
@@ -61,8 +64,20 @@ class Storage(Protocol):
         """
         ...
 
+    def confirms(self, file: StoredFile, checksum: str) -> bool:
+        """Whether a stream that was read to its end had one state of the file throughout.
+
+        The file is read again where its token cannot tell.
+
+        Arguments:
+            file: the file, as it was opened.
+            checksum: SHA-256 of the bytes that the stream had, in hexadecimal.
+
+        """
+        ...
+
     def is_unchanged(self, file: StoredFile) -> bool:
-        """Whether a stream that was read to its end had this state of the file throughout.
+        """Whether the file still looks as it was listed. It is not read.
 
         Arguments:
             file: the file, as it was opened.

@@ -17,9 +17,12 @@ from ingestion.errors import ConfigurationError, FileRefusedError
 from ingestion.storage.base import StoredFile, changed, is_loadable, other_bytes
 
 _ARCHIVE = ".archive"
-# A file can change twice within one tick of a clock, and file servers have their own clocks. After this time, the next
-# change certainly has another time. Git calls younger files racy.
-_RACY_SECONDS = 10.0
+# A file can change twice within one tick of a clock, and file servers have their own clocks. With mmap, a program can
+# change a page unseen until the kernel has written it to the disk, 35 s later. After this time, the next change has
+# another time. Git calls younger files racy.
+_RACY_SECONDS = 60.0
+# the time of change is that of the kernel's last tick, at most 10 ms ago
+_TICK_SECONDS = 0.02
 # file systems without hard links
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -69,15 +72,35 @@ class LocalStorage:
                 )
             if not stat.S_ISREG(path.stat().st_mode):
                 raise FileRefusedError("not a regular file", hint="Replace it with a regular file.")
-            return path.open("rb", buffering=0)
+            stream = path.open("rb", buffering=0)
+            # a link may lead to another file by now, and back again before the end
+            if _content_state(_described(file.name, os.fstat(stream.fileno()))) != _content_state(file):
+                stream.close()
+                raise changed()
         except OSError as exc:
             raise FileRefusedError(
                 f"cannot be read ({exc.strerror})",
                 hint=f"Make it readable for user {os.geteuid()}, or remove it.",
             ) from exc
+        return stream
+
+    def confirms(self, file: StoredFile, checksum: str) -> bool:
+        try:
+            # a file server reports the present state of a file when it is opened, and may report an older one otherwise
+            with self._path(file).open("rb", buffering=0) as stream:
+                now = _described(file.name, os.fstat(stream.fileno()))
+                if _content_state(now) != _content_state(file):
+                    return False
+                if file.is_strong and now.version == file.version:
+                    return True
+                _wait_for_next_tick(os.fstat(stream.fileno()))
+                has_these_bytes = hashlib.file_digest(stream, "sha256").hexdigest() == checksum
+                return has_these_bytes and _described(file.name, os.fstat(stream.fileno())) == now
+        except OSError:
+            return False
 
     def is_unchanged(self, file: StoredFile) -> bool:
-        return _content_version(self._describe(self._path(file))) == _content_version(file)
+        return _content_state(self._describe(self._path(file))) == _content_state(file)
 
     def add(self, name: str, path: Path, checksum: str) -> bool:
         target = self._root / name
@@ -100,12 +123,19 @@ class LocalStorage:
 
     def archive(self, file: StoredFile, checksum: str) -> bool:
         path, target = self._path(file), self._archived(file.name, checksum)
+        now = self._describe(path)
+        if _content_state(now) != _content_state(file):
+            return False
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target)
         except OSError:
             return False
-        if _content_version(self._describe(target)) == _content_version(file):
+        # renaming changes the time of change, so that only the bytes can tell from here on
+        is_certain = file.is_strong and now.version == file.version
+        if _content_state(self._describe(target)) == _content_state(file) and (
+            is_certain or _checksum(target) == checksum
+        ):
             return True
         # this is a newer file: move it back, unless an even newer one has the name
         with contextlib.suppress(FileExistsError):
@@ -127,17 +157,21 @@ class LocalStorage:
         if self._root / name != path:
             self._undecodable[name] = path
         try:
-            status = path.stat()
+            return _described(name, path.stat())
         except OSError:
             return StoredFile(name, 0, "unreadable")
-        # unlike the modification time, programs cannot set the change time
-        return StoredFile(
-            name,
-            status.st_size,
-            f"{status.st_mtime_ns}-{status.st_ino}-{status.st_ctime_ns}",
-            is_strong=_has_reliable_change_time(status),
-            modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
-        )
+
+
+def _described(name: str, status: os.stat_result) -> StoredFile:
+    # unlike the modification time, programs cannot set the change time
+    return StoredFile(
+        name,
+        status.st_size,
+        f"{status.st_mtime_ns}-{status.st_ino}-{status.st_ctime_ns}",
+        is_strong=_has_reliable_change_time(status),
+        modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+        device=status.st_dev,
+    )
 
 
 def _has_reliable_change_time(status: os.stat_result) -> bool:
@@ -148,9 +182,16 @@ def _has_reliable_change_time(status: os.stat_result) -> bool:
     return status.st_ctime_ns % 1_000_000_000 != 0 and time.time() - status.st_ctime >= _RACY_SECONDS
 
 
-def _content_version(file: StoredFile) -> tuple[int, str]:
-    """Return a token that changes with the content, but not with name, owner or mode."""
-    return file.size, file.version.rpartition("-")[0]
+def _content_state(file: StoredFile) -> tuple[int, str, int | None]:
+    """Return what a change of the name, owner or mode leaves alone. A program can change the content and restore it."""
+    return file.size, file.version.rpartition("-")[0], file.device
+
+
+def _wait_for_next_tick(status: os.stat_result) -> None:
+    """Wait until another change of the file would have another change time."""
+    age = time.time() - status.st_ctime
+    if age < _TICK_SECONDS:
+        time.sleep(min(_TICK_SECONDS, _TICK_SECONDS - age))
 
 
 def _raise_unlistable(exc: OSError) -> None:

@@ -83,6 +83,10 @@ class ObjectStorage:
         except DeniedError as exc:
             raise unreadable(exc) from exc
 
+    def confirms(self, file: StoredFile, checksum: str) -> bool:
+        # without an etag, only a time in whole seconds tells one state from the next
+        return file.is_strong or (self.is_unchanged(file) and self._checksum_of(file) == checksum)
+
     def is_unchanged(self, file: StoredFile) -> bool:
         # every response to its reads had this etag
         return file.is_strong or _describe(self._patience().retry(partial(self._store.head, file.name))) == file
@@ -139,12 +143,15 @@ class ObjectStorage:
 
     def _check_is(self, name: str, checksum: str) -> None:
         file = _describe(self._patience().retry(partial(self._store.head, name)))
+        if self._checksum_of(file) != checksum:
+            raise other_bytes(name)
+
+    def _checksum_of(self, file: StoredFile) -> str:
         digest = hashlib.sha256()
         with self.open(file) as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 digest.update(chunk)
-        if digest.hexdigest() != checksum:
-            raise other_bytes(name)
+        return digest.hexdigest()
 
     def _flat(self) -> Iterator["ObjectMeta"]:
         """Yield all objects, page by page. After a failure, continue after the last object."""

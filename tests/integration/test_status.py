@@ -64,6 +64,7 @@ RUN = {
     "application_version",
 }
 FILE = {
+    "person",
     *("filename", "dataset", "status", "ingested_at", "rows_read", "rows_loaded", "rows_rejected", "size_bytes"),
     *("checksum", "reason", "remarks", "run_id"),
 }

@@ -1,8 +1,11 @@
 """What every landing zone must hold to; a further backend joins by its own `storage` fixture."""
 
+import hashlib
+import mmap
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,18 @@ def put(root: Path, name: str, content: bytes = b"x") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+def checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Write into a file in place and restore its modification time, as `rsync --inplace --times` does."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.write(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def content_of(storage: LocalStorage, name: str) -> bytes:
@@ -80,17 +95,17 @@ def test_a_name_that_is_no_utf8_is_shown_escaped_and_can_be_opened(root: Path, s
     assert content_of(storage, "caf\\xe9/sleep.csv") == b"content"
     file = listed(storage, "caf\\xe9/sleep.csv")
     assert file.size == 7
-    assert storage.is_unchanged(file)
+    assert storage.confirms(file, checksum(b"content"))
 
 
 def test_another_content_is_another_state(root: Path, storage: LocalStorage) -> None:
     path = put(root, "sleep.csv", b"one")
     os.utime(path, ns=(1, 1))
     states = [listed(storage, "sleep.csv")]
-    assert storage.is_unchanged(states[0])
+    assert storage.confirms(states[0], checksum(b"one"))
 
     def note() -> None:
-        assert not storage.is_unchanged(states[-1])
+        assert not storage.confirms(states[-1], checksum(path.read_bytes()))
         states.append(listed(storage, "sleep.csv"))
 
     path.write_bytes(b"two")
@@ -102,7 +117,7 @@ def test_another_content_is_another_state(root: Path, storage: LocalStorage) -> 
     note()
     assert len(set(states)) == 4
     path.unlink()
-    assert not storage.is_unchanged(states[-1])
+    assert not storage.confirms(states[-1], checksum(b"longer"))
 
 
 def test_another_content_has_another_version_even_where_its_modification_time_was_set_back(
@@ -128,7 +143,7 @@ def test_a_version_vouches_for_its_bytes_once_it_is_old_enough(
     old = listed(storage, "sleep.csv")
     assert old.is_strong
     assert old == young, "age is no change"
-    assert storage.is_unchanged(young)
+    assert storage.confirms(young, checksum(b"one"))
 
 
 def test_a_file_system_of_whole_seconds_is_not_believed(
@@ -148,8 +163,83 @@ def test_a_new_name_owner_or_mode_is_no_other_content(root: Path, storage: Local
     path = put(root, "sleep.csv", b"one")
     file = listed(storage, "sleep.csv")
     path.chmod(0o600)
-    assert storage.is_unchanged(file)
-    assert storage.archive(file, "c0ffee")
+    assert storage.confirms(file, checksum(b"one"))
+    assert storage.archive(file, checksum(b"one"))
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_a_file_that_was_overwritten_in_place_has_changed(
+    is_old: bool, root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(root, "sleep.csv", b"one")
+    if is_old:
+        time.sleep(0.02)
+        monkeypatch.setattr(local, "_RACY_SECONDS", 0.01)
+    file = listed(storage, "sleep.csv")
+    assert file.is_strong == is_old
+    overwrite(path, b"two")
+    assert not storage.confirms(file, checksum(b"one"))
+    assert not storage.confirms(file, checksum(b"onw")), "a mixture of both"
+    assert storage.confirms(file, checksum(b"two")), "these bytes are a whole file, and no mixture"
+    assert not storage.archive(file, checksum(b"one"))
+    assert path.read_bytes() == b"two"
+
+
+def test_an_old_file_is_not_read_again(root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(root, "sleep.csv", b"one")
+    monkeypatch.setattr(local, "_RACY_SECONDS", 0)
+    file = listed(storage, "sleep.csv")
+    monkeypatch.setattr(hashlib, "file_digest", lambda *_: pytest.fail("it was read"))
+    assert storage.confirms(file, checksum(b"one"))
+
+
+def test_a_change_within_a_tick_of_the_clock_is_found_by_reading_again(root: Path, storage: LocalStorage) -> None:
+    path = put(root, "sleep.csv", b"one")
+    file = listed(storage, "sleep.csv")
+    changed = path.stat()
+    path.write_bytes(b"two")
+    with pytest.MonkeyPatch.context() as clock:
+        same_tick = os.stat_result(
+            tuple(changed),
+            {name: getattr(changed, name) for name in ("st_mtime_ns", "st_ctime_ns", "st_mtime", "st_ctime")},
+        )
+        clock.setattr(os, "fstat", lambda _descriptor: same_tick)
+        assert not storage.confirms(file, checksum(b"one"))
+        assert storage.confirms(file, checksum(b"two"))
+
+
+def test_a_change_through_a_mapping_is_found_by_reading_again(root: Path, storage: LocalStorage) -> None:
+    """The kernel notes the time of the first change of a page, and not of those that follow."""
+    path = put(root, "sleep.csv", b"one")
+    with path.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as mapping:
+        mapping[0:3] = b"two"
+        time.sleep(0.05)
+        file = listed(storage, "sleep.csv")
+        mapping[0:3] = b"six"
+        assert listed(storage, "sleep.csv").version == file.version
+        assert not storage.confirms(file, checksum(b"two"))
+        assert storage.confirms(file, checksum(b"six"))
+
+
+def test_a_file_on_another_device_is_another_file(root: Path, storage: LocalStorage) -> None:
+    put(root, "sleep.csv", b"one")
+    file = listed(storage, "sleep.csv")
+    elsewhere = replace(file, device=(file.device or 0) + 1)
+    assert not storage.confirms(elsewhere, checksum(b"one"))
+    with pytest.raises(FileRefusedError, match="changed after it was listed"):
+        storage.open(elsewhere)
+
+
+def test_a_link_that_leads_to_another_file_while_it_is_read_is_refused(root: Path, storage: LocalStorage) -> None:
+    put(root, "..1/sleep.csv", b"one")
+    put(root, "..2/sleep.csv", b"two")
+    link = root / "sleep.csv"
+    link.symlink_to("..1/sleep.csv")
+    file = listed(storage, "sleep.csv")
+    link.unlink()
+    link.symlink_to("..2/sleep.csv")
+    with pytest.raises(FileRefusedError, match="changed after it was listed"):
+        storage.open(file)
 
 
 def test_an_open_file_is_read_to_its_end_even_where_another_takes_its_name(root: Path, storage: LocalStorage) -> None:
@@ -158,7 +248,7 @@ def test_an_open_file_is_read_to_its_end_even_where_another_takes_its_name(root:
     with storage.open(file) as stream:
         put(root, ".other", b"new").replace(path)
         assert stream.read() == b"old"
-    assert not storage.is_unchanged(file)
+    assert not storage.confirms(file, checksum(b"old"))
     assert content_of(storage, "sleep.csv") == b"new"
 
 

@@ -89,14 +89,14 @@ def test_an_original_is_searched_where_it_may_have_changed() -> None:
 
 
 def test_retracted_bytes_are_not_due() -> None:
-    retracted = {("sleep", checksum(b"123")): 3}
+    retracted = {("sleep", None, checksum(b"123")): 3}
     assert decide(backlog_of(Files(a=b"123"), retracted=retracted)).state == "retracted"
     assert decide(backlog_of(Files(a=b"456"), retracted=retracted)).state == "new"
 
 
 @pytest.mark.parametrize("known", [(), (loaded("a", b"123", checksum(b"123")),)])
 def test_force_loads_known_and_retracted_bytes(known: tuple[LoadedFile, ...]) -> None:
-    backlog = backlog_of(Files(a=b"123"), *known, retracted={("sleep", checksum(b"123")): 3}, force=True)
+    backlog = backlog_of(Files(a=b"123"), *known, retracted={("sleep", None, checksum(b"123")): 3}, force=True)
     assert decide(backlog).is_due
 
 

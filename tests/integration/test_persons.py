@@ -1,0 +1,346 @@
+"""The same bytes in the folders of two participants are the data of both."""
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg2
+import pytest
+
+from ingestion import db, health, migrate, retraction, runner
+from ingestion.alerts.channels.webhook import AnyWebhookSettings
+from ingestion.config import AlertSettings, Database, Settings
+from ingestion.errors import UsageError
+from ingestion.ingest import Plan, ingest
+from ingestion.landing import land, preview
+from ingestion.sources import person_in
+from ingestion.steps import RunOptions
+from ingestion.storage import open_storage
+from tests import apple
+from tests.drops import Invoke, Landing, sleep
+from tests.listeners import Service, serve
+
+WHOOP = "Wake onset,Asleep duration (min),In bed duration (min)"
+
+
+def oura(days: int) -> bytes:
+    """Return an Oura export of days without a step."""
+    return "".join(["date,Steps,Total Burn\n", *(f"2026-04-{day:02},0,1500\n" for day in range(1, days + 1))]).encode()
+
+
+def garmin(day: str) -> bytes:
+    return json.dumps([{"calendarDate": day, "totalSteps": 0, "totalKilocalories": 1500}]).encode()
+
+
+def whoop(nights: int) -> bytes:
+    return "".join([f"{WHOOP}\n", *(f"2026-05-{day:02} 07:00:00,420,480\n" for day in range(1, nights + 1))]).encode()
+
+
+def remarks(landing: Landing) -> list[tuple[str | None]]:
+    """Return the warning of each loaded file, None for those without."""
+    return landing.rows(
+        "select jsonb_path_query_first(remarks, '$[*] ? (@.is_warning == true)') ->> 'assumed'"
+        " from ops.raw_ingest_manifest order by 1"
+    )
+
+
+def both_loaded(landing: Landing, table: str) -> list[tuple[int, int]]:
+    return landing.rows(f"select user_id, count(*) from raw.{table} group by 1 order by 1")
+
+
+@pytest.mark.parametrize(
+    ("names", "content", "table"),
+    [
+        (
+            ("user_id=101/oura_activity_2026-04-01.csv", "user_id=102/oura_activity_2026-04-01.csv"),
+            oura(1),
+            "daily_activity",
+        ),
+        (
+            ("user_id=101/UDSFile_2026-04-02.json", "user_id=102/UDSFile_2026-04-02.json"),
+            garmin("2026-04-02"),
+            "daily_activity",
+        ),
+        (("oura_activity_user_id=101.csv", "oura_activity_user_id=102.csv"), oura(10), "daily_activity"),
+        (("a/user_id=101/physiological_cycles.csv", "b/user_id=102/physiological_cycles.csv"), whoop(2), "sleep"),
+    ],
+)
+def test_a_small_file_of_two_participants_loads_for_both(
+    names: tuple[str, ...], content: bytes, table: str, landing: Landing
+) -> None:
+    for name in names:
+        landing.put(name, content)
+    assert landing.statuses() == dict.fromkeys(names, "loaded")
+    assert [user for user, _ in both_loaded(landing, table)] == [101, 102]
+    assert remarks(landing) == [(None,), (None,)], "a few rows can be the same by chance"
+    assert landing.rows("select person from ops.raw_ingest_manifest order by 1") == [("101",), ("102",)]
+    assert landing.statuses() == dict.fromkeys(names, "skipped")
+    landing.check()
+
+
+@pytest.mark.parametrize("use_manifest", [True, False])
+def test_more_than_ten_equal_rows_load_for_both_with_a_remark(use_manifest: bool, landing: Landing) -> None:
+    for user in (101, 102):
+        landing.put(f"user_id={user}/oura_activity.csv", oura(11))
+    first, second = landing.ingest(use_manifest=use_manifest).files
+    assert (first.status, first.reason) == ("loaded", None)
+    assert second.status == "loaded"
+    (warning,) = (remark for remark in second.remarks if remark.is_warning)
+    assert warning.assumed == (
+        "the same 11 rows as user_id=101/oura_activity.csv: one of them was probably put into the wrong folder"
+    )
+    assert "retract" in warning.remedy
+    assert remarks(landing) == [(warning.assumed,), (None,)]
+    assert both_loaded(landing, "daily_activity") == [(101, 11), (102, 11)]
+    landing.check()
+
+
+def test_blank_lines_are_no_rows_with_data(landing: Landing) -> None:
+    for user in (101, 102):
+        landing.put(f"user_id={user}/oura_activity.csv", oura(10) + b"\n" * 5)
+    assert not landing.ingest().strange
+
+
+def test_an_archive_of_several_datasets_loads_for_both(landing: Landing) -> None:
+    beat = apple.record(apple.HEART_RATE, "07:00:00", "07:00:00", "60")
+    for user in (101, 102):
+        landing.put(f"user_id={user}/export.zip", apple.archive(apple.export(beat)))
+    assert {file.status for file in landing.ingest().files} == {"loaded"}
+    assert both_loaded(landing, "heart_rate") == [(101, 1), (102, 1)]
+
+
+def test_a_copy_for_the_same_participant_is_a_duplicate(landing: Landing) -> None:
+    for name in ("user_id=101/a/oura_activity.csv", "user_id=101/b/oura_activity.csv"):
+        landing.put(name, oura(20))
+    assert sorted(landing.statuses().values()) == ["duplicate", "loaded"]
+    assert both_loaded(landing, "daily_activity") == [(101, 20)]
+
+
+def test_a_copy_that_names_nobody_is_a_duplicate(landing: Landing) -> None:
+    landing.put("a/sleep.csv", sleep(1, 2))
+    landing.put("b/sleep.csv", sleep(1, 2))
+    assert sorted(landing.statuses().values()) == ["duplicate", "loaded"]
+    assert landing.users() == [1, 2]
+
+
+def test_concurrent_ingests_load_equal_bytes_once_for_each_participant(landing: Landing) -> None:
+    for user in (101, 102, 103):
+        for folder in ("a", "b"):
+            landing.put(f"user_id={user}/{folder}/oura_activity.csv", oura(12))
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: landing.statuses(), range(6)))
+    assert both_loaded(landing, "daily_activity") == [(101, 12), (102, 12), (103, 12)]
+    landing.check()
+
+
+def test_a_file_that_moves_to_the_right_folder_loads_there(landing: Landing) -> None:
+    path = landing.put("user_id=101/oura_activity.csv", oura(12))
+    landing.ingest()
+    path.unlink()
+    landing.put("user_id=102/oura_activity.csv", oura(12))
+    assert landing.statuses() == {"user_id=102/oura_activity.csv": "loaded"}
+    with db.transaction(landing.engine) as connection:
+        retraction.retract(connection, "raw", "user_id=101/oura_activity.csv", "wrong folder", uuid4())
+    assert both_loaded(landing, "daily_activity") == [(102, 12)]
+    assert landing.statuses() == {"user_id=102/oura_activity.csv": "skipped"}
+
+
+def test_bytes_that_were_retracted_for_one_participant_load_for_another(landing: Landing) -> None:
+    landing.put("user_id=101/oura_activity.csv", oura(12))
+    landing.ingest()
+    with db.transaction(landing.engine) as connection:
+        retraction.retract(connection, "raw", "user_id=101/oura_activity.csv", "wrong folder", uuid4())
+    landing.put("user_id=102/oura_activity.csv", oura(12))
+    result = {file.filename: (file.status, file.counts.loaded) for file in landing.ingest().files}
+    assert result == {
+        "user_id=101/oura_activity.csv": ("retracted", 0),
+        "user_id=102/oura_activity.csv": ("loaded", 12),
+    }
+    assert not health_of(landing), "only one of them is loaded"
+
+
+def health_of(landing: Landing) -> list[health.SharedContent]:
+    with db.session(landing.engine) as connection:
+        return health.shared_contents(connection, "raw")
+
+
+def test_ls_shows_a_file_with_the_rows_of_another_participant_as_new(landing: Landing) -> None:
+    landing.put("user_id=101/oura_activity.csv", oura(12))
+    landing.put("user_id=101/oura_sleep.csv", b"date,Total Sleep Duration,Total Bedtime\n2026-04-01,27000,30000\n")
+    landing.ingest()
+    landing.put("user_id=102/oura_activity.csv", oura(12))
+    landing.put("user_id=102/oura_sleep.csv", b"date,Total Sleep Duration,Total Bedtime\n2026-04-01,27000,30000\n")
+    landing.put("user_id=101/copy/oura_activity.csv", oura(12))
+    shown = {
+        each.file.name: (each.state, each.detail) for each in preview(landing.engine, open_storage(str(landing.root)))
+    }
+    assert shown["user_id=102/oura_activity.csv"] == (
+        "new",
+        "the same 12 rows as user_id=101/oura_activity.csv: one of them was probably put into the wrong folder",
+    )
+    assert shown["user_id=102/oura_sleep.csv"] == ("new", None)
+    assert shown["user_id=101/copy/oura_activity.csv"] == ("known", "the bytes of user_id=101/oura_activity.csv")
+
+
+def test_summary_files_status_and_alert_name_both(
+    landing: Landing, settings: Settings, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    landing.put("user_id=101/oura_activity.csv", oura(12))
+    landing.put("user_id=102/oura_activity.csv", oura(12))
+    assert invoke("ingest") == 0
+    remark = "the same 12 rows as user_id=101/oura_activity.csv: one of them was probably put into the wrong folder"
+    assert f"user_id=102/oura_activity.csv: {remark}" in " ".join(capsys.readouterr().err.split())
+    assert invoke("files", "--json") == 0
+    files = {file["filename"]: file for file in json.loads(capsys.readouterr().out)["files"]}
+    assert remark in [each["assumed"] for each in files["user_id=102/oura_activity.csv"]["remarks"]]
+    assert files["user_id=102/oura_activity.csv"]["person"] == "102"
+    assert invoke("runs", "show", "last") == 0
+    assert "wrong folder" in capsys.readouterr().out
+    assert invoke("status", "--json") == 0, "it can wait"
+    status = json.loads(capsys.readouterr().out)
+    (problem,) = status["problems"]
+    assert (status["state"], problem["state"], problem["code"]) == ("warning", "warning", "same_rows")
+    assert problem["message"] == (
+        "daily_activity: the same 12 rows are loaded from user_id=101/oura_activity.csv and "
+        "user_id=102/oura_activity.csv: one of them was probably put into the wrong folder"
+    )
+    with serve(Service()) as hook:
+        alerts = AlertSettings(channels=(AnyWebhookSettings((f"{hook.url}/hook",)),))
+        watched = replace(settings, alerts=alerts)
+        for _ in range(2):
+            assert runner.run(watched, "ingest").exit_code == 0
+        (body,) = [request.json for request in hook.requests]
+        assert (body["kind"], body["topic"], body["is_over"]) == ("misplaced", "misplaced", False)
+        assert "the same 12 rows" in body["summary"]
+        assert "101" not in body["summary"]
+        options = RunOptions(filenames=("user_id=102/oura_activity.csv",), reason="wrong folder")
+        runner.run(watched, "retract", options)
+        over = [request.json for request in hook.requests if request.json["is_over"]]
+        assert [body["topic"] for body in over] == ["misplaced"]
+
+
+ZEROS = "its path names a participant with leading zeros, who would be mixed up with the one without them"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "user_id=007/physiological_cycles.csv",
+        "physiological_cycles_user_id=00209.csv",
+        "user_id=07/user_id=7/physiological_cycles.csv",
+        "user_id=00/physiological_cycles.csv",
+        "user_id=007/sleep.csv",
+    ],
+)
+@pytest.mark.parametrize("use_manifest", [True, False])
+def test_a_participant_with_leading_zeros_is_not_mixed_up_with_another(
+    name: str, use_manifest: bool, landing: Landing
+) -> None:
+    landing.put("user_id=7/physiological_cycles.csv", whoop(2))
+    landing.put(name, sleep(1) if name.endswith("sleep.csv") else whoop(3))
+    result = {file.filename: file for file in landing.ingest(use_manifest=use_manifest).files}
+    assert result["user_id=7/physiological_cycles.csv"].status == "loaded"
+    assert (result[name].status, result[name].reason) == ("refused", ZEROS)
+    assert both_loaded(landing, "sleep") == [(7, 2)]
+    (shown,) = (
+        each.detail for each in preview(landing.engine, open_storage(str(landing.root))) if each.file.name == name
+    )
+    assert shown == f"would be refused: {ZEROS}"
+
+
+def test_land_refuses_a_participant_with_leading_zeros(landing: Landing, tmp_path: Path) -> None:
+    path = tmp_path / "physiological_cycles_user_id=007.csv"
+    path.write_bytes(whoop(1))
+    with pytest.raises(UsageError, match="leading zeros"):
+        land(open_storage(str(landing.root)), path, date(2026, 1, 1))
+    assert not list(landing.root.iterdir())
+
+
+PATHS = [
+    "sleep.csv",
+    "user_id=7/sleep.csv",
+    "user_id=007/sleep.csv",
+    "user_id=7/export_user_id=7.zip",
+    "user_id=7/export_user_id=8.zip",
+    "user_id=07/export_user_id=7.zip",
+    "a/b-user_id=12345.sleep.csv",
+    "xuser_id=7/sleep.csv",
+    "user_id=7x/sleep.csv",
+    "user_id=1234567890123456789/sleep.csv",
+    "USER_ID=7/sleep.csv",
+    "user_id=\u0667/sleep.csv",
+    "user_id=7 /sleep.csv",
+    "sleep user_id=9",
+]
+
+
+@pytest.fixture
+def older(empty_database: Database, tmp_path: Path) -> Landing:
+    """A database as it was before the manifest knew participants."""
+    engine = db.create_engine(Settings(database=empty_database))
+    directory = tmp_path / "sql"
+    directory.mkdir()
+    files = [migration.file for migration in migrate.read_migrations()]
+    for file in files[: next(index for index, file in enumerate(files) if "manifest_person" in file)]:
+        shutil.copy(migrate.SQL_DIRECTORY / file, directory)
+    migrate.migrate(engine, directory)
+    root = tmp_path / "landing"
+    root.mkdir()
+    return Landing(root, engine)
+
+
+def test_an_upgrade_derives_the_participants_of_all_files(older: Landing) -> None:
+    with db.transaction(older.engine) as connection, connection.cursor() as cursor:
+        for number, path in enumerate(PATHS):
+            cursor.execute(
+                "insert into ops.raw_ingest_manifest (source_filename, checksum, status, source, size_bytes)"
+                " values (%s, %s, 'loaded', 'sleep', 1)",
+                (path, f"{number}"),
+            )
+    migrate.migrate(older.engine)
+    derived = dict(older.rows("select source_filename, person from ops.raw_ingest_manifest"))
+    assert derived == {path: person_in(path) for path in PATHS}
+    assert derived["user_id=007/sleep.csv"] == "007"
+
+
+def test_after_an_upgrade_the_second_participant_gets_their_rows(older: Landing) -> None:
+    """The older version recorded their file as a duplicate."""
+    content = oura(12)
+    names = [f"user_id={user}/oura_activity.csv" for user in (101, 102)]
+    for name in names:
+        older.put(name, content)
+    migrate.migrate(older.engine)
+    older.ingest()
+    with db.transaction(older.engine) as connection, connection.cursor() as cursor:
+        cursor.execute("delete from raw.daily_activity where user_id = 102")
+        cursor.execute(
+            "update ops.raw_ingest_manifest set status = 'duplicate', row_count = 0, rows_read = 0, remarks = '[]',"
+            " duplicate_of = (select file_id from ops.raw_ingest_manifest where person = '101') where person = '102'"
+        )
+    assert older.statuses() == {names[0]: "skipped", names[1]: "loaded"}
+    assert both_loaded(older, "daily_activity") == [(101, 12), (102, 12)]
+
+
+def test_the_database_refuses_the_same_bytes_twice_for_one_participant(landing: Landing) -> None:
+    insert = (
+        "insert into ops.raw_ingest_manifest (source_filename, person, checksum, status, source, size_bytes)"
+        " values (%s, %s, 'c0ffee', 'loaded', 'sleep', 1)"
+    )
+    with db.session(landing.engine) as connection, connection.cursor() as cursor:
+        for name, person in (("a", None), ("b", "7"), ("c", "007")):
+            cursor.execute(insert, (name, person))
+        for name, person in (("d", None), ("e", "7"), ("f", "007")):
+            with pytest.raises(psycopg2.errors.UniqueViolation):
+                cursor.execute(insert, (name, person))
+
+
+def test_a_dry_run_shows_the_remark(landing: Landing) -> None:
+    for user in (101, 102):
+        landing.put(f"user_id={user}/oura_activity.csv", oura(12))
+    result = ingest(landing.engine, open_storage(str(landing.root)), uuid4(), Plan(dry_run=True))
+    assert [file.is_strange for file in result.files] == [False, True]
+    assert both_loaded(landing, "daily_activity") == []
