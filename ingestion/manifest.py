@@ -1,7 +1,7 @@
 """ops.raw_ingest_manifest, the manifest: one row per file and content. The caller commits, in every function here."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -228,7 +228,7 @@ def record_loaded(
         run_id=str(run_id),
         header=Json(list(header)),
         dialect=Json(dict(dialect or {})),
-        remarks=Json([remark._asdict() for remark in remarks]),
+        remarks=Json([asdict(remark) for remark in remarks]),
     )
 
 

@@ -70,7 +70,8 @@ class Fault(NamedTuple):
     rows: int
 
 
-class Remark(NamedTuple):
+@dataclass(frozen=True)
+class Remark:
     """What was assumed to load a file that is not written as its declaration says.
 
     Arguments:
