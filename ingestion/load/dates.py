@@ -149,17 +149,19 @@ def orders_of(dates: list[WrittenDate]) -> list[DateOrder]:
 
 
 class Sight:
-    """Gathers the dates of lines that PostgreSQL reads in one order, until one of them leaves no other order.
+    """Gathers the dates of lines that PostgreSQL reads in one order.
 
-    `is_sure` says whether one has been found; more dates do not change the answer.
+    `is_sure` says whether more dates do not change the answer.
 
     Arguments:
         order: the order. PostgreSQL refuses a date that it does not explain.
+        stops: whether one date that leaves no other order is enough.
 
     """
 
-    def __init__(self, order: DateOrder) -> None:
+    def __init__(self, order: DateOrder, *, stops: bool = True) -> None:
         self._order: DateOrder = order
+        self._stops = stops
         self._bytes = 0
         self.is_sure = False
         self.dates = Dates()
@@ -173,7 +175,7 @@ class Sight:
         """
         if self.is_sure:
             return
-        found = sure_date(lines, self._order)
+        found = sure_date(lines, self._order) if self._stops else None
         self.is_sure = found is not None
         self.dates.add_all(found or lines[: max(_SAMPLE_BYTES, _ALL_OF_BYTES - self._bytes)])
         self._bytes += len(lines)

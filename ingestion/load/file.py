@@ -22,7 +22,6 @@ from ingestion.formats import TABLE_FORMATS, Text
 from ingestion.load.checks import check_counts, refuse_too_many
 from ingestion.load.content import Content
 from ingestion.load.date_order import Clues
-from ingestion.load.dates import Sight
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header, read_header, user_of
 from ingestion.load.judge import Judge, copy_into, prepare
@@ -199,7 +198,7 @@ class _FileLoad:
         gap = header.dialect.quote.encode() * 2
         is_unquoted = content.is_unquoted and None not in header.fields
         command = copy_into(self._work.table, header, is_unquoted=is_unquoted, has_quoted_gaps=gap in content.peek())
-        sight = Sight(header.dialect.date_order)
+        sight = reading.sight(header.dialect.date_order)
         if separator:
             content.watch_dates(sight, separator.encode())
         rows = copy_ahead(cursor, command, content)
@@ -230,7 +229,8 @@ class _FileLoad:
         with closing(self._work.open()) as stream, closing(self._text(stream)) as text:
             content, found, reading = self._read_header(text, is_judged=True)
             header = replace(found, dialect=header.dialect)
-            sorter = Sorter(Records(content, header), header, self._work.dataset, pattern)
+            sight = reading.sight(header.dialect.date_order)
+            sorter = Sorter(Records(content, header), header, self._work.dataset, pattern, sight)
             judge = Judge(cursor, self._work.dataset, header, self._work.table)
             judge.open()
             copy_certain = copy_into(self._work.table, header, is_unquoted=True)
@@ -243,7 +243,7 @@ class _FileLoad:
             check_counts(certain == sorter.certain_rows and judged == sorter.judged_rows)
             if certain and any(each.numbers.has_marks for each in sorter.reader.written):
                 return None
-            dialect, remarks = reading.decide(sorter.sight, sorter.reader.written)
+            dialect, remarks = reading.decide(sight, sorter.reader.written)
             if certain and not dialect.reads_like(header.dialect):
                 return dialect
             judge.settle(dialect)

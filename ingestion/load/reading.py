@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ingestion.errors import FileRefusedError
 from ingestion.load.date_order import Clues, Settled, settle
-from ingestion.load.dates import ORDERS, Dates, Sight, sure_date
+from ingestion.load.dates import Dates, Sight, sure_date
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
 from ingestion.load.numbers import Marks, described, settle_numbers
@@ -46,8 +46,9 @@ class Reading:
         """
         whole = rows[: rows.rfind(self.header.dialect.newline[-1:]) + 1] or rows
         dates = Dates()
-        sure = next((found for order in self._likely_orders() if (found := sure_date(whole, order))), whole)
-        dates.add_all(sure)
+        # another order than the usual one needs all the evidence there is
+        sure = sure_date(whole, self._usual_order) or sure_date(whole, "YMD")
+        dates.add_all(sure or whole)
         settled = self._try(dates)
         dialect = self._with(settled) if settled else self.header.dialect
         is_fitting = (dialect.date_order == "YMD") == (dates.separator == "-")
@@ -89,9 +90,18 @@ class Reading:
         dialect = replace(self._with(settled), marks=marks)
         return dialect, [*date_remarks(dialect), *self._number_remarks(marks), *_other_remarks(written, marks)]
 
-    def _likely_orders(self) -> list[DateOrder]:
-        usual = self.clues.declared or self.clues.usual
-        return [usual, *(order for order in ORDERS if order != usual)]
+    def sight(self, order: DateOrder) -> Sight:
+        """Return what gathers the dates of lines that are read in an order.
+
+        Arguments:
+            order: the order.
+
+        """
+        return Sight(order, stops=order in {self._usual_order, "YMD"})
+
+    @property
+    def _usual_order(self) -> DateOrder:
+        return self.clues.declared or self.clues.usual
 
     def _try(self, dates: Dates) -> Settled | None:
         headers = [column.header for column in self.header.columns if column.type == "timestamp"]

@@ -23,16 +23,19 @@ class Sorter:
         header: the file's header.
         dataset: the file's dataset.
         pattern: matches lines that are certainly good, None where no line is.
+        sight: gathers the dates of these lines.
 
     """
 
-    def __init__(self, records: Records, header: Header, dataset: Dataset, pattern: re.Pattern[bytes] | None) -> None:
+    def __init__(
+        self, records: Records, header: Header, dataset: Dataset, pattern: re.Pattern[bytes] | None, sight: Sight
+    ) -> None:
         self._records = records
         self._header = header
         self._dataset = dataset
         self._pattern = pattern
         self.reader = RowReader(header, dataset.key)
-        self.sight = Sight(header.dialect.date_order)
+        self._sight = sight
         self._held_records: deque[Record] = deque()
         self._rejected: list[RejectedRow] = []
         self._held_bytes = 0
@@ -68,7 +71,7 @@ class Sorter:
                 self.certain_rows += count
                 length += len(run)
                 lines.append(run)
-                self.sight.feed(run)
+                self._sight.feed(run)
                 continue
             record = self._next()
             if record:
