@@ -162,6 +162,21 @@ class Backlog:
             return Decision("known", checksum=checksum)
         return Decision("duplicate", f"same as {original.filename}", checksum=checksum, original=original)
 
+    def decide_retracted(self, item: Item, checksum: str) -> Decision:
+        """Decide about an item whose bytes were retracted.
+
+        Arguments:
+            item: from `items`.
+            checksum: their SHA-256 in hexadecimal.
+
+        """
+        return Decision(
+            "retracted",
+            "a person retracted these bytes",
+            f"To load them again, run: python -m ingestion reload {item.file.name}",
+            checksum,
+        )
+
     def loaded_as(self, item: Item) -> LoadedFile | None:
         """Return what the manifest had under the item's name, or None."""
         key = _key(item)
@@ -191,12 +206,7 @@ class Backlog:
         if original := self._find_original(dataset, checksum):
             return self.decide_duplicate(item, original, checksum)
         if (dataset.name, checksum) in self._retracted:
-            return Decision(
-                "retracted",
-                "a person retracted these bytes",
-                f"To load them again, run: python -m ingestion reload {file.name}",
-                checksum,
-            )
+            return self.decide_retracted(item, checksum)
         return None
 
     def _is_expected(self, file: LoadedFile) -> bool:

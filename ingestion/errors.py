@@ -9,6 +9,7 @@
     │   ├── FilesRefusedError              an ingest that refused some files
     │   └── TestsFailedError               dbt tests found wrong data
     ├── DatabaseUnavailableError      69   start the database, or correct its address
+    │   └── RunLostError                       run again: this run has lost its locks
     ├── StorageUnavailableError       69   restore the object store, or correct its address
     ├── BusyError                     75   try again: another run is in progress
     └── StatementError                 1   PostgreSQL rejected a statement; see the SQLSTATE
@@ -93,6 +94,13 @@ class DatabaseUnavailableError(PipelineError):
     """There is no connection to the database, or it was lost."""
 
     exit_code = 69
+
+
+class RunLostError(DatabaseUnavailableError):
+    """The connection that holds the run's locks was lost. Another run may have begun."""
+
+    def __init__(self, message: str = "the run has lost the connection that holds its locks") -> None:
+        super().__init__(message, hint="Run again: loaded files stay loaded. The server's log says why it was lost.")
 
 
 class StorageUnavailableError(PipelineError):

@@ -42,6 +42,19 @@ class DuplicateError(Exception):
         self.checksum = checksum
 
 
+class RetractedError(Exception):
+    """These bytes were retracted.
+
+    Arguments:
+        checksum: their SHA-256 in hexadecimal.
+
+    """
+
+    def __init__(self, checksum: str) -> None:
+        super().__init__(checksum)
+        self.checksum = checksum
+
+
 class Transactions:
     """The transactions of an ingest: each committed on its own, or, in a dry run, all rolled back at the end.
 
@@ -119,6 +132,7 @@ class FileLoader:
         Raises:
             FileRefusedError: the file as a whole cannot be loaded.
             DuplicateError: its bytes are loaded under another name.
+            RetractedError: its bytes were retracted.
 
         """
         with self.transactions.begin() as connection:
@@ -140,21 +154,23 @@ class FileLoader:
         Raises:
             FileRefusedError: the file as a whole cannot be loaded.
             DuplicateError: its bytes are loaded under another name.
+            RetractedError: its bytes were retracted.
 
         """
         with watch(file.name, file.size) as on_chunk:
             file_id = manifest.next_file_id(connection)
             work = FileToLoad(self.storage, file, dataset, self.schema, self._stoppable(on_chunk))
             loaded = load(connection, work, file_id, self.run_id)
-        # from here to the commit no other transaction can load the same bytes or the same name
+        # from here to the commit no other transaction can load the same bytes or the same name, retract or erase
         manifest.lock(connection, self.schema, dataset.name)
         if not self.storage.is_unchanged(file):
             raise FileRefusedError(
                 "it changed while it was read", hint="Nothing of it was loaded. The next run loads it."
             )
-        self._refuse_duplicate(connection, file, dataset, loaded.checksum)
+        older = self._check_content(connection, file, dataset, loaded.checksum)
         counts = self._without_erased(connection, dataset, file, file_id, loaded.counts)
-        status: FileStatus = "replaced" if self._delete_older(connection, file, dataset) else "loaded"
+        self._delete_older(connection, dataset, older)
+        status: FileStatus = "loaded" if older is None else "replaced"
         entry = self._entry(file, dataset, loaded.checksum)
         manifest.record_loaded(
             connection, file_id, entry, counts, self.run_id, header=loaded.header, dialect=loaded.dialect
@@ -194,7 +210,8 @@ class FileLoader:
         """
         with self.transactions.begin() as connection:
             manifest.lock(connection, self.schema, dataset.name)
-            self._delete_older(connection, file, dataset)
+            older = manifest.find_name(connection, self.schema, dataset.name, file.name)
+            self._delete_older(connection, dataset, older)
             entry = self._entry(file, dataset, checksum)
             manifest.record_not_loaded(connection, entry, "duplicate", self.run_id, duplicate_of=original.file_id)
 
@@ -228,10 +245,19 @@ class FileLoader:
         original = manifest.find_checksum(connection, self.schema, dataset.name, checksum_of(self.storage, file))
         return original is not None and original.filename == file.name
 
-    def _refuse_duplicate(self, connection: db.Connection, file: StoredFile, dataset: Dataset, checksum: str) -> None:
-        original = manifest.find_checksum(connection, self.schema, dataset.name, checksum)
-        if original and not (self.force and original.filename == file.name):
-            raise DuplicateError(original, checksum)
+    def _check_content(
+        self, connection: db.Connection, file: StoredFile, dataset: Dataset, checksum: str
+    ) -> int | None:
+        """Refuse content that is loaded or retracted, as of now. Return the file_id of older content of the name."""
+        known = manifest.look_up(
+            connection, self.schema, dataset.name, file.name, checksum, known_erased=self.tombstones.digest
+        )
+        self.tombstones.update(known.erased, known.erased_digest)
+        if known.original and not (self.force and known.original.filename == file.name):
+            raise DuplicateError(known.original, checksum)
+        if known.is_retracted and not self.force:
+            raise RetractedError(checksum)
+        return known.older_id
 
     def _without_erased(
         self, connection: db.Connection, dataset: Dataset, file: StoredFile, file_id: int, counts: Counts
@@ -245,17 +271,15 @@ class FileLoader:
             erased=erased.from_raw + erased.from_quarantine,
         )
 
-    def _delete_older(self, connection: db.Connection, file: StoredFile, dataset: Dataset) -> bool:
-        """Delete the rows of an older content of this name. Return whether there was one."""
-        older = manifest.find_name(connection, self.schema, dataset.name, file.name)
+    def _delete_older(self, connection: db.Connection, dataset: Dataset, older: int | None) -> None:
+        """Delete the rows of an older content, if there is one."""
         if older is None:
-            return False
+            return
         with connection.cursor() as cursor:
             cursor.execute(
                 SQL("delete from {} where _file_id = %s").format(Identifier(self.schema, dataset.name)), (older,)
             )
         manifest.mark_replaced(connection, older)
-        return True
 
     def _entry(self, file: StoredFile, dataset: Dataset, checksum: str) -> Entry:
         version = file.version if file.is_strong else None
