@@ -149,33 +149,25 @@ class Backlog:
                 return decision
         return Decision("changed" if known else "new")
 
-    def decide_duplicate(self, item: Item, original: Original, checksum: str) -> Decision:
-        """Decide about an item whose bytes are loaded.
+    def decide_known(self, item: Item, original: Original | None, checksum: str) -> Decision:
+        """Decide about an item whose bytes are loaded, or were retracted.
 
         Arguments:
             item: from `items`.
-            original: the loaded file with the same bytes.
+            original: the loaded file with the same bytes; None if they were retracted.
             checksum: their SHA-256 in hexadecimal.
 
         """
+        if original is None:
+            return Decision(
+                "retracted",
+                "a person retracted these bytes",
+                f"To load them again, run: python -m ingestion reload {item.file.name}",
+                checksum,
+            )
         if original.filename == item.file.name:
             return Decision("known", checksum=checksum)
         return Decision("duplicate", f"same as {original.filename}", checksum=checksum, original=original)
-
-    def decide_retracted(self, item: Item, checksum: str) -> Decision:
-        """Decide about an item whose bytes were retracted.
-
-        Arguments:
-            item: from `items`.
-            checksum: their SHA-256 in hexadecimal.
-
-        """
-        return Decision(
-            "retracted",
-            "a person retracted these bytes",
-            f"To load them again, run: python -m ingestion reload {item.file.name}",
-            checksum,
-        )
 
     def loaded_as(self, item: Item) -> LoadedFile | None:
         """Return what the manifest had under the item's name, or None."""
@@ -204,9 +196,9 @@ class Backlog:
                 self.confirmed_versions[known.file_id] = file.version
             return Decision("known", checksum=checksum)
         if original := self._find_original(dataset, checksum):
-            return self.decide_duplicate(item, original, checksum)
+            return self.decide_known(item, original, checksum)
         if (dataset.name, checksum) in self._retracted:
-            return self.decide_retracted(item, checksum)
+            return self.decide_known(item, None, checksum)
         return None
 
     def _is_expected(self, file: LoadedFile) -> bool:

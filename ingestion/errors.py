@@ -134,11 +134,12 @@ class Interrupted(KeyboardInterrupt):
 
     Arguments:
         signum: the signal's number.
+        reason: what has interrupted the run, if it was no signal.
 
     """
 
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(signum).name}")
+    def __init__(self, signum: int, reason: str | None = None) -> None:
+        super().__init__(reason or f"interrupted by {signal.Signals(signum).name}")
         self.exit_code = 128 + signum
 
 

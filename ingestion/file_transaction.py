@@ -27,31 +27,18 @@ from ingestion.storage import Storage, StoredFile
 from ingestion.workers import StoppedError
 
 
-class DuplicateError(Exception):
-    """The same bytes are loaded already.
+class KnownContentError(Exception):
+    """These bytes are not to be loaded: they are loaded already, or were retracted.
 
     Arguments:
-        original: the loaded file that has them.
+        original: the loaded file that has them; None if they were retracted.
         checksum: their SHA-256 in hexadecimal.
 
     """
 
-    def __init__(self, original: Original, checksum: str) -> None:
-        super().__init__(original.filename)
+    def __init__(self, original: Original | None, checksum: str) -> None:
+        super().__init__(original.filename if original else "retracted")
         self.original = original
-        self.checksum = checksum
-
-
-class RetractedError(Exception):
-    """These bytes were retracted.
-
-    Arguments:
-        checksum: their SHA-256 in hexadecimal.
-
-    """
-
-    def __init__(self, checksum: str) -> None:
-        super().__init__(checksum)
         self.checksum = checksum
 
 
@@ -131,8 +118,7 @@ class FileLoader:
 
         Raises:
             FileRefusedError: the file as a whole cannot be loaded.
-            DuplicateError: its bytes are loaded under another name.
-            RetractedError: its bytes were retracted.
+            KnownContentError: its bytes are loaded under another name, or were retracted.
 
         """
         with self.transactions.begin() as connection:
@@ -153,8 +139,7 @@ class FileLoader:
 
         Raises:
             FileRefusedError: the file as a whole cannot be loaded.
-            DuplicateError: its bytes are loaded under another name.
-            RetractedError: its bytes were retracted.
+            KnownContentError: its bytes are loaded under another name, or were retracted.
 
         """
         with watch(file.name, file.size) as on_chunk:
@@ -254,9 +239,9 @@ class FileLoader:
         )
         self.tombstones.update(known.erased, known.erased_digest)
         if known.original and not (self.force and known.original.filename == file.name):
-            raise DuplicateError(known.original, checksum)
+            raise KnownContentError(known.original, checksum)
         if known.is_retracted and not self.force:
-            raise RetractedError(checksum)
+            raise KnownContentError(None, checksum)
         return known.older_id
 
     def _without_erased(

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from ingestion import claims, db, log, manifest
 from ingestion.backlog import Backlog, Decision, Item, datasets_of
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
-from ingestion.file_transaction import DuplicateError, FileLoader, RetractedError, Transactions
+from ingestion.file_transaction import FileLoader, KnownContentError, Transactions
 from ingestion.load.header import shown
 from ingestion.results import FileResult, FileStatus, IngestResult
 from ingestion.retraction import Tombstones, retracted_contents
@@ -209,10 +209,8 @@ class _ManifestLoad(_Mode):
             if item.dataset:
                 self.loader.record_refused(item.file, item.dataset, result.reason)
             return result
-        except DuplicateError as exc:
-            return self._leave(item, self.backlog.decide_duplicate(item, exc.original, exc.checksum))
-        except RetractedError as exc:
-            return self._leave(item, self.backlog.decide_retracted(item, exc.checksum))
+        except KnownContentError as exc:
+            return self._leave(item, self.backlog.decide_known(item, exc.original, exc.checksum))
 
     def _leave(self, item: Item, decision: Decision) -> FileResult:
         if item.dataset and decision.original and decision.checksum:
@@ -317,10 +315,8 @@ class _FullReload(_Mode):
                 return self.loader.load(connection, item.file, dataset)
         except FileRefusedError as exc:
             return _refused(item, exc)
-        except DuplicateError as exc:
-            return _not_loaded(item, self.backlog.decide_duplicate(item, exc.original, exc.checksum))
-        except RetractedError as exc:
-            return _not_loaded(item, self.backlog.decide_retracted(item, exc.checksum))
+        except KnownContentError as exc:
+            return _not_loaded(item, self.backlog.decide_known(item, exc.original, exc.checksum))
 
 
 class _NothingLoadedError(Exception):

@@ -245,7 +245,7 @@ class RunTracker:
         deadline = time.monotonic() + _RECONNECT_SECONDS
         while True:
             try:
-                with self._any_connection() as connection, db.translated():
+                with self._lock.record_session() as connection, db.translated():
                     return self._record_end(connection, exc)
             except DatabaseUnavailableError:
                 if time.monotonic() > deadline:
@@ -255,16 +255,6 @@ class RunTracker:
             except PipelineError as error:
                 log.event(f"could not record the run: {summary_of(error)}", level=log.WARNING)
                 return None
-
-    @contextmanager
-    def _any_connection(self) -> Iterator[db.Connection]:
-        try:
-            held = self._lock.connection
-        except RunLostError:
-            with db.session(self._engine, role=self._role) as connection:
-                yield connection
-        else:
-            yield held
 
     def _record_end(self, connection: db.Connection, exc: BaseException | None) -> str | None:
         """Record the end, and return how the run has ended by its record."""
@@ -281,6 +271,10 @@ class RunTracker:
             exit_code=exit_code_of(exc) if exc else 0,
             error_summary=self.error_summary(exc) if exc else None,
         )
+        for key, (step, error) in self._pending.items():
+            if step.status == "running":
+                step.status = "failure"
+                self._pending[key] = step, error or exc
         self._save_pending(connection)
         hint: str | None = getattr(exc, "hint", None)
         if hint and self._is_ready:

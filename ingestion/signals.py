@@ -39,6 +39,7 @@ class Interruptible:
     def __init__(self) -> None:
         self.received: int | None = None
         self._cause: PipelineError | None = None
+        self._accepts_causes = False
         self._is_held = False
         self._is_pending = False
         self._deadline: float | None = None
@@ -63,7 +64,7 @@ class Interruptible:
     ) -> None:
         self._is_held = True
         with self._lock:
-            self._is_active = False
+            self._accepts_causes = self._is_active = False
         signal.set_wakeup_fd(self._previous_wakeup)
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
@@ -80,6 +81,7 @@ class Interruptible:
 
         From the end of the block on, signals are held back: what follows must not be interrupted.
         """
+        self._accepts_causes = True
         try:
             yield
             self.hold()
@@ -115,14 +117,14 @@ class Interruptible:
             self._is_held = True
 
     def interrupt(self, cause: PipelineError) -> None:
-        """End the block `as_interruption` with an error, from another thread.
+        """End the block `as_interruption` with an error, from another thread. Outside of the block, do nothing.
 
         Arguments:
             cause: the error.
 
         """
         with self._lock:
-            if not self._is_active or self._is_held or self._cause or self.received is not None:
+            if not self._accepts_causes or self._is_held or self._cause or self.received is not None:
                 return
             self._cause = cause
             signal.pthread_kill(threading.main_thread().ident or 0, _WAKE_UP)
@@ -130,7 +132,7 @@ class Interruptible:
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if signum == _WAKE_UP:
             if self._cause is not None and self.received is None and not self._is_held:
-                raise Interrupted(signal.SIGTERM)
+                raise Interrupted(signal.SIGTERM, str(self._cause))
         elif self.received is None:
             self.received = signum
             if not self._is_held:

@@ -99,7 +99,7 @@ def open_connection(
     given = {**_TCP, "connect_timeout": CONNECT_SECONDS, **parameters}
     if connect_seconds is not None:
         given["connect_timeout"] = connect_seconds
-    name = f"wearables-pipeline run {run_id.hex}" if run_id else f"wearables-pipeline {__version__}"
+    name = application_name(run_id) if run_id else f"wearables-pipeline {__version__}"
     connection = _connect(
         make_dsn("", **{**given, "application_name": name, "client_encoding": _ENCODING}),
         connection_factory=Supervised,
@@ -125,7 +125,7 @@ def connections_of_dbt(limits: SessionLimits, run_id: UUID) -> Iterator[list[psy
     losses: list[psycopg2.Error] = []
 
     def connect(dsn: str | None = None, **options: Any) -> Supervised:
-        named = {**_TCP, **options, "application_name": f"dbt run {run_id.hex}", "client_encoding": _ENCODING}
+        named = {**_TCP, **options, "application_name": application_name(run_id, "dbt"), "client_encoding": _ENCODING}
         try:
             connection = _connect(dsn, connection_factory=Supervised, cursor_factory=PlainCursor, **named)
         except psycopg2.Error as exc:
@@ -177,6 +177,17 @@ def _check_server(connection: Supervised) -> None:
             f"the database is encoded in {encoding}, and not in UTF-8",
             hint="Create another with: createdb --encoding UTF8 --template template0 NAME",
         )
+
+
+def application_name(run_id: UUID, program: str = "wearables-pipeline") -> str:
+    """Return the application name of a connection that works for a run. `queries/sessions.sql` looks for its end.
+
+    Arguments:
+        run_id: the run.
+        program: what opens the connection.
+
+    """
+    return f"{program} run {run_id.hex}"
 
 
 def run_name(run_id: str) -> str:

@@ -13,8 +13,8 @@ the run is alive as long as this connection shares it. Nothing that the run does
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from uuid import UUID
 
 import psycopg2
@@ -24,7 +24,7 @@ from ingestion import log
 from ingestion.db.connections import Connection, session
 from ingestion.db.errors import read_only
 from ingestion.db.locks import lock, try_lock
-from ingestion.db.opening import run_name
+from ingestion.db.opening import application_name, run_name
 from ingestion.db.queries import queries
 from ingestion.db.supervision import Supervised, disconnect_run
 from ingestion.errors import BusyError, DatabaseUnavailableError, RunLostError
@@ -93,6 +93,7 @@ class RunLock:
         _check_writable(connection)
         lock(connection, _ONE_RUN, seconds=seconds, shared=shared, on_wait=on_wait)
         lock(connection, run_name(str(self._run_id)), seconds=0, shared=True)
+        _queries.name_session(connection, application_name=application_name(self._run_id))
         stop, stopper = socket.socketpair()
         watch = threading.Thread(target=self._watch, args=(connection, stop), name="run lock", daemon=True)
         watch.start()
@@ -128,20 +129,34 @@ class RunLock:
                 if run_id != own and try_lock(self.connection, run_name(run_id))
             ]
             for run_id in dead:
-                # the login role may end its own connections, and the role of the session may not
-                rows = list(
-                    _queries.end_connections(login, run_id=UUID(run_id).hex, milliseconds=_END_CONNECTION_MILLISECONDS)
-                )
-                if not all(row.has_ended for row in rows):
+                count, are_gone = _end_connections(login, UUID(run_id))
+                if not are_gone:
                     raise BusyError(
                         f"run {run_id} has lost its locks, and a connection of it does not end",
                         hint="End its process, then run again.",
                     )
-                if rows:
-                    log.event(
-                        f"run {run_id} has lost its locks; its {len(rows)} connections were ended", level=log.WARNING
-                    )
+                if count:
+                    log.event(f"run {run_id} has lost its locks; its {count} connections were ended", level=log.WARNING)
         return dead
+
+    @contextmanager
+    def record_session(self) -> Iterator[Connection]:
+        """Open a session for the end of the record: that of the locks, or another if it is lost.
+
+        Raises:
+            DatabaseUnavailableError: there is no connection.
+
+        """
+        try:
+            held = self.connection
+        except RunLostError:
+            with session(self._engine) as login:
+                # the server may still execute what was sent over the lost one
+                _end_connections(login, self._run_id)
+            with session(self._engine, role=self._role) as connection:
+                yield connection
+        else:
+            yield held
 
     def _watch(self, connection: Connection, stop: socket.socket) -> None:
         """Wait until the server closes the connection, and ask it now and then whether it is still there."""
@@ -160,6 +175,15 @@ class RunLock:
             disconnect_run(str(self._run_id))
             if self._on_loss:
                 self._on_loss(RunLostError())
+
+
+def _end_connections(login: Connection, run_id: UUID) -> tuple[int, bool]:
+    """End the connections of a run. Return how many there were, and whether all are gone.
+
+    The login role may end its own connections, which the role of a session may not.
+    """
+    rows = list(_queries.end_connections(login, run_id=run_id.hex, milliseconds=_END_CONNECTION_MILLISECONDS))
+    return len(rows), all(row.has_ended for row in rows)
 
 
 def _ping(connection: Connection) -> None:

@@ -28,6 +28,9 @@ select
         )
     ) as is_alive;
 
+-- name: name_session(application_name)$
+select set_config('application_name', :application_name, false);
+
 -- name: runs_with_connections()
 select distinct substring(application_name from ' run ([0-9a-f]{32})$') as run_id
 from pg_stat_activity
