@@ -9,11 +9,11 @@ import os
 import select
 import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -23,6 +23,7 @@ from ingestion.errors import Interrupted, PipelineError
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # the thread wakes the main thread with it; it is ignored wherever no handler is installed
 _WAKE_UP = signal.SIGURG
+_LATER = b"\xff"
 _DISCONNECT_AFTER_SECONDS = 1.5
 _EXIT_AFTER_SECONDS = 4.5
 
@@ -42,6 +43,7 @@ class Interruptible:
         self._accepts_causes = False
         self._is_held = False
         self._is_pending = False
+        self._has_raised = False
         self._deadline: float | None = None
         self._lock = threading.Lock()
         self._is_active = False
@@ -127,34 +129,57 @@ class Interruptible:
             if not self._accepts_causes or self._is_held or self._cause or self.received is not None:
                 return
             self._cause = cause
-            signal.pthread_kill(threading.main_thread().ident or 0, _WAKE_UP)
+        self._poke()
 
-    def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        if signum == _WAKE_UP:
-            if self._cause is not None and self.received is None and not self._is_held:
-                raise Interrupted(signal.SIGTERM, str(self._cause))
-        elif self.received is None:
-            self.received = signum
-            if not self._is_held:
-                raise Interrupted(signum)
-            self._is_pending = True
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        """Raise, unless signals are held back. It is called in the main thread."""
+        if signum != _WAKE_UP:
+            if self.received is None:
+                self.received = signum
+                self._is_pending = self._is_held
+        elif self._has_raised:
+            return
+        if self._is_held or self._has_raised or (self.received is None and self._cause is None):
+            return
+        if _is_logging(frame):
+            # the lock of the log could stay locked
+            self._waker.send(_LATER)
+            return
+        self._has_raised = True
+        raise Interrupted(self.received) if self.received is not None else Interrupted(signal.SIGTERM, str(self._cause))
 
     def _watch(self) -> None:
-        while received := self._wake.recv(1):
-            if received[0] in _SIGNALS:
-                self._end_within(received[0], _EXIT_AFTER_SECONDS)
-                return
+        """Act on signals in a thread, until the block has ended."""
+        received = 0
+        steps: list[tuple[float, Callable[[], None]]] = []
+        while True:
+            seconds = max(steps[0][0] - time.monotonic(), 0) if steps else None
+            if select.select([self._wake], [], [], seconds)[0]:
+                if not (got := self._wake.recv(64)):
+                    return
+                if _LATER in got:
+                    time.sleep(0.005)
+                    self._poke()
+                if not received and (signals := [each for each in got if each in _SIGNALS]):
+                    received = signals[0]
+                    now = time.monotonic()
+                    self._deadline = now + _EXIT_AFTER_SECONDS
+                    steps = [
+                        # a wait that began later belongs to the clean-up
+                        (now + _DISCONNECT_AFTER_SECONDS, partial(db.disconnect_waiting, _DISCONNECT_AFTER_SECONDS)),
+                        (self._deadline, partial(exit_at_once, received)),
+                    ]
+                    db.cancel_all()
+                    # in a thread of its own, because the log may be blocked, too
+                    text = f"{signal.Signals(received).name} received; stopping the run"
+                    threading.Thread(target=log.event, args=(text,), kwargs={"level": log.WARNING}, daemon=True).start()
+            elif steps:
+                steps.pop(0)[1]()
 
-    def _end_within(self, signum: int, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
-        log.event(f"{signal.Signals(signum).name} received; stopping the run", level=log.WARNING)
-        db.cancel_all()
-        if self._is_over_in(_DISCONNECT_AFTER_SECONDS):
-            return
-        # a wait that has just begun belongs to the clean-up
-        db.disconnect_waiting(_DISCONNECT_AFTER_SECONDS)
-        if not self._is_over_in(self._deadline - time.monotonic()):
-            exit_at_once(signum)
+    def _poke(self) -> None:
+        with self._lock:
+            if self._is_active:
+                signal.pthread_kill(threading.main_thread().ident or 0, _WAKE_UP)
 
     def _see_to_the_end_of(self, signum: int, deadline: float | None) -> None:
         """Take over the deadline of an inner block that has ended."""
@@ -185,8 +210,15 @@ def exit_at_once(signum: int) -> None:
         signum: the signal that asked for it.
 
     """
-    log.event("the clean-up takes too long, and is given up", level=log.ERROR)
-    with suppress(Exception):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    # neither the log nor a stream of Python, which may be locked by what does not end
+    with suppress(OSError):
+        os.write(2, b"error: the clean-up takes too long, and is given up\n")
     os._exit(128 + signum)
+
+
+def _is_logging(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "logging":
+            return True
+        frame = frame.f_back
+    return False

@@ -168,13 +168,13 @@ class RunLock:
                 _ping(connection)
         except psycopg2.Error as exc:
             self._is_lost.set()
+            disconnect_run(str(self._run_id))
+            if self._on_loss:
+                self._on_loss(RunLostError())
             log.event(
                 f"the connection that holds the run's locks is lost ({type(exc).__name__}); stopping the run",
                 level=log.ERROR,
             )
-            disconnect_run(str(self._run_id))
-            if self._on_loss:
-                self._on_loss(RunLostError())
 
 
 def _end_connections(login: Connection, run_id: UUID) -> tuple[int, bool]:
