@@ -6,10 +6,12 @@ Every connection of the pipeline is opened here, dbt's included.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import psycopg2
+import psycopg2.extensions
 from psycopg2.extensions import make_dsn
 
 from ingestion import __version__
@@ -100,11 +102,9 @@ def open_connection(
     if connect_seconds is not None:
         given["connect_timeout"] = connect_seconds
     name = application_name(run_id) if run_id else f"wearables-pipeline {__version__}"
-    connection = _connect(
-        make_dsn("", **{**given, "application_name": name, "client_encoding": _ENCODING}),
-        connection_factory=Supervised,
-        cursor_factory=PlainCursor,
-    )
+    dsn = make_dsn("", **{**given, "application_name": name, "client_encoding": _ENCODING})
+    connection = _connect(dsn, connection_factory=Supervised, cursor_factory=PlainCursor)
+    connection.open_another = partial(_open_another, dsn)
     return _begun(connection, limits, run_id)
 
 
@@ -132,6 +132,7 @@ def connections_of_dbt(limits: SessionLimits, run_id: UUID) -> Iterator[list[psy
             losses.append(exc)
             raise
         connection.on_loss = losses.append
+        connection.open_another = partial(_open_another, dsn, **named)
         try:
             return _begun(connection, limits, run_id)
         except RunLostError as exc:
@@ -143,6 +144,13 @@ def connections_of_dbt(limits: SessionLimits, run_id: UUID) -> Iterator[list[psy
         yield losses
     finally:
         psycopg2.connect = _connect
+
+
+def _open_another(dsn: str | None, **options: Any) -> psycopg2.extensions.connection:
+    """Open a connection that is tied to no run, and gives up soon."""
+    name = f"wearables-pipeline {__version__}"
+    given: dict[str, Any] = {**options, "application_name": name, "connect_timeout": 2}
+    return _connect(dsn, **given)
 
 
 def _begun(connection: Supervised, limits: SessionLimits, run_id: UUID | None) -> Supervised:

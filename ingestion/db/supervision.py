@@ -33,7 +33,14 @@ class Supervised(psycopg2.extensions.connection):
         # the run that it works for
         self.run_id: str | None = None
         self.on_loss: Callable[[psycopg2.Error], None] | None = None
+        # opens another connection of the same login
+        self.open_another: Callable[[], psycopg2.extensions.connection] | None = None
         super().__init__(*arguments, **options)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its thread is waiting for the server."""
+        return self._waiting_since is not None
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -159,10 +166,11 @@ def supervise(connection: Supervised) -> None:
 def cancel_all() -> None:
     """Cancel the statements that the connections of this process are executing. Any thread may call this.
 
-    Returns at once. A request to cancel is a connection of its own, and may wait as long as any other.
+    Returns at once: a request to cancel may wait as long as any other.
     """
-    for connection in _supervisor.all():
-        threading.Thread(target=_cancel, args=(connection,), name="cancel", daemon=True).start()
+    waiting = [connection for connection in _supervisor.all() if connection.is_waiting]
+    if waiting:
+        threading.Thread(target=_cancel, args=(waiting,), name="cancel", daemon=True).start()
 
 
 def disconnect_waiting(seconds: float) -> None:
@@ -190,9 +198,18 @@ def disconnect_run(run_id: str) -> None:
             connection.cut()
 
 
-def _cancel(connection: Supervised) -> None:
+def _cancel(waiting: list[Supervised]) -> None:
+    # the driver's own `cancel` holds the lock of the interpreter until the server has answered, and with it all threads
     try:
-        connection.cancel()
-    except psycopg2.Error:
-        if not connection.closed:
-            log.event("could not cancel a statement", level=log.WARNING)
+        if waiting[0].open_another is None:
+            return
+        other = waiting[0].open_another()
+        try:
+            other.autocommit = True
+            with other.cursor() as cursor:
+                pids = [connection.get_backend_pid() for connection in waiting if not connection.closed]
+                cursor.execute("select pg_cancel_backend(pid) from unnest(%s::int[]) as pid", (pids,))
+        finally:
+            other.close()
+    except psycopg2.Error as exc:
+        log.event(f"could not cancel a statement ({type(exc).__name__})", level=log.WARNING)

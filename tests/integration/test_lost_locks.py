@@ -220,12 +220,17 @@ def is_ended(connection: db.Connection) -> bool:
 
 def test_the_connections_of_a_run_without_a_record_are_ended_as_well(landing: Landing, settings: Settings) -> None:
     run_id = uuid4()
-    with RunTracker(landing.engine, run_id, "ingest"):
-        landing.rows(f"delete from ops.pipeline_runs where run_id = '{run_id}' returning 1")
-        with db.session(db.create_engine(settings, run_id=run_id)) as left:
-            landing.rows(END_LOCKS)
-            with RunTracker(landing.engine, uuid4(), "erase"):
-                assert is_ended(left)
+
+    def lose() -> None:
+        with RunTracker(landing.engine, run_id, "ingest"):
+            landing.rows(f"delete from ops.pipeline_runs where run_id = '{run_id}' returning 1")
+            with db.session(db.create_engine(settings, run_id=run_id)) as left:
+                landing.rows(END_LOCKS)
+                with RunTracker(landing.engine, uuid4(), "erase"):
+                    assert is_ended(left)
+
+    with pytest.raises(RunLostError):
+        lose()
 
 
 def test_a_file_transaction_sees_who_was_erased_since_it_began(
