@@ -153,15 +153,22 @@ class Backlog:
         _check_person(file.name)
         return Decision("changed" if known else "new")
 
-    def decide_duplicate(self, item: Item, original: Original, checksum: str) -> Decision:
-        """Decide about an item whose bytes are loaded.
+    def decide_known(self, item: Item, original: Original | None, checksum: str) -> Decision:
+        """Decide about an item whose bytes are loaded, or were retracted.
 
         Arguments:
             item: from `items`.
-            original: the loaded file with the same bytes.
+            original: the loaded file with the same bytes; None if they were retracted.
             checksum: their SHA-256 in hexadecimal.
 
         """
+        if original is None:
+            return Decision(
+                "retracted",
+                "a person retracted these bytes",
+                f"To load them again, run: python -m ingestion reload {item.file.name}",
+                checksum,
+            )
         if original.filename == item.file.name:
             return Decision("known", checksum=checksum)
         return Decision("duplicate", f"same as {original.filename}", checksum=checksum, original=original)
@@ -198,14 +205,9 @@ class Backlog:
             return Decision("known", checksum=checksum)
         person = person_in(file.name)
         if original := self._find_original(dataset, checksum, person):
-            return self.decide_duplicate(item, original, checksum)
+            return self.decide_known(item, original, checksum)
         if (dataset.name, person, checksum) in self._retracted:
-            return Decision(
-                "retracted",
-                "a person retracted these bytes",
-                f"To load them again, run: python -m ingestion reload {file.name}",
-                checksum,
-            )
+            return self.decide_known(item, None, checksum)
         if twin := next((each for each in self._twins(dataset, checksum) if each.person != person), None):
             _check_person(file.name)
             remark = next((each.assumed for each in twin_remarks(twin.filename, twin.rows)), None)

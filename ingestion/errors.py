@@ -11,6 +11,7 @@
     │   ├── FilesRefusedError              an ingest that refused some files
     │   └── TestsFailedError               dbt tests found wrong data
     ├── DatabaseUnavailableError      69   start the database, or correct its address
+    │   └── RunLostError                       run again: this run has lost its locks
     ├── StorageUnavailableError       69   restore the object store, or correct its address
     ├── BusyError                     75   try again: another run is in progress
     └── StatementError                 1   PostgreSQL rejected a statement; see the SQLSTATE
@@ -105,6 +106,13 @@ class DatabaseUnavailableError(PipelineError):
     exit_code = 69
 
 
+class RunLostError(DatabaseUnavailableError):
+    """The connection that holds the run's locks was lost. Another run may have begun."""
+
+    def __init__(self, message: str = "the run has lost the connection that holds its locks") -> None:
+        super().__init__(message, hint="Run again: loaded files stay loaded. The server's log says why it was lost.")
+
+
 class StorageUnavailableError(PipelineError):
     """The object store cannot be reached, or kept failing for too long."""
 
@@ -136,11 +144,12 @@ class Interrupted(KeyboardInterrupt):
 
     Arguments:
         signum: the signal's number.
+        reason: what has interrupted the run, if it was no signal.
 
     """
 
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(signum).name}")
+    def __init__(self, signum: int, reason: str | None = None) -> None:
+        super().__init__(reason or f"interrupted by {signal.Signals(signum).name}")
         self.exit_code = 128 + signum
 
 

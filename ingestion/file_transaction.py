@@ -28,17 +28,17 @@ from ingestion.storage import Storage, StoredFile
 from ingestion.workers import StoppedError
 
 
-class DuplicateError(Exception):
-    """The same bytes are loaded already, for the same participant.
+class KnownContentError(Exception):
+    """These bytes are not to be loaded: they are loaded already for this participant, or were retracted.
 
     Arguments:
-        original: the loaded file that has them.
+        original: the loaded file that has them; None if they were retracted.
         checksum: their SHA-256 in hexadecimal.
 
     """
 
-    def __init__(self, original: Original, checksum: str) -> None:
-        super().__init__(original.filename)
+    def __init__(self, original: Original | None, checksum: str) -> None:
+        super().__init__(original.filename if original else "retracted")
         self.original = original
         self.checksum = checksum
 
@@ -119,7 +119,7 @@ class FileLoader:
 
         Raises:
             FileRefusedError: the file as a whole cannot be loaded.
-            DuplicateError: its bytes are loaded under another name.
+            KnownContentError: its bytes are loaded under another name, or were retracted.
 
         """
         with self.transactions.begin() as connection:
@@ -140,7 +140,7 @@ class FileLoader:
 
         Raises:
             FileRefusedError: the file as a whole cannot be loaded.
-            DuplicateError: its bytes are loaded under another name.
+            KnownContentError: its bytes are loaded under another name, or were retracted.
 
         """
         with watch(file.name, file.size) as on_chunk:
@@ -156,18 +156,19 @@ class FileLoader:
             loaded = load(connection, work, file_id, self.run_id)
         # before the lock, because it may read the file again
         is_one_state = self.storage.confirms(file, loaded.checksum)
-        # from here to the commit no other transaction can load the same bytes or the same name
+        # from here to the commit no other transaction can load the same bytes or the same name, retract or erase
         manifest.lock(connection, self.schema, dataset.name)
         if not is_one_state or not self.storage.is_unchanged(file):
             raise FileRefusedError(
                 "it changed while it was read", hint="Nothing of it was loaded. The next run loads it."
             )
-        self._refuse_duplicate(connection, file, dataset, loaded.checksum)
+        known = self._check_content(connection, file, dataset, loaded.checksum)
         counts = self._without_erased(connection, dataset, file, file_id, loaded.counts)
-        status: FileStatus = "replaced" if self._delete_older(connection, file, dataset) else "loaded"
+        self._delete_older(connection, dataset, known.older_id)
+        status: FileStatus = "loaded" if known.older_id is None else "replaced"
         entry = self._entry(file, dataset, loaded.checksum)
-        twin = manifest.find_twin(connection, entry)
-        remarks = (*loaded.remarks, *(manifest.twin_remarks(twin.filename, counts.filled) if twin else ()))
+        twin = manifest.twin_remarks(known.twin, counts.filled) if known.twin else ()
+        remarks = (*loaded.remarks, *twin)
         manifest.record_loaded(
             connection,
             file_id,
@@ -214,7 +215,8 @@ class FileLoader:
         """
         with self.transactions.begin() as connection:
             manifest.lock(connection, self.schema, dataset.name)
-            self._delete_older(connection, file, dataset)
+            older = manifest.find_name(connection, self.schema, dataset.name, file.name)
+            self._delete_older(connection, dataset, older)
             entry = self._entry(file, dataset, checksum)
             manifest.record_not_loaded(connection, entry, "duplicate", self.run_id, duplicate_of=original.file_id)
 
@@ -249,10 +251,19 @@ class FileLoader:
         original = manifest.find_checksum(connection, self.schema, dataset.name, checksum, person_in(file.name))
         return original is not None and original.filename == file.name
 
-    def _refuse_duplicate(self, connection: db.Connection, file: StoredFile, dataset: Dataset, checksum: str) -> None:
-        original = manifest.find_checksum(connection, self.schema, dataset.name, checksum, person_in(file.name))
-        if original and not (self.force and original.filename == file.name):
-            raise DuplicateError(original, checksum)
+    def _check_content(
+        self, connection: db.Connection, file: StoredFile, dataset: Dataset, checksum: str
+    ) -> manifest.Known:
+        """Refuse content that is loaded or retracted, as of now. Return what is known of it and of the name."""
+        known = manifest.look_up(
+            connection, self.schema, dataset.name, file.name, checksum, known_erased=self.tombstones.digest
+        )
+        self.tombstones.update(known.erased, known.erased_digest)
+        if known.original and not (self.force and known.original.filename == file.name):
+            raise KnownContentError(known.original, checksum)
+        if known.is_retracted and not self.force:
+            raise KnownContentError(None, checksum)
+        return known
 
     def _without_erased(
         self, connection: db.Connection, dataset: Dataset, file: StoredFile, file_id: int, counts: Counts
@@ -266,17 +277,15 @@ class FileLoader:
             erased=erased.from_raw + erased.from_quarantine,
         )
 
-    def _delete_older(self, connection: db.Connection, file: StoredFile, dataset: Dataset) -> bool:
-        """Delete the rows of an older content of this name. Return whether there was one."""
-        older = manifest.find_name(connection, self.schema, dataset.name, file.name)
+    def _delete_older(self, connection: db.Connection, dataset: Dataset, older: int | None) -> None:
+        """Delete the rows of an older content, if there is one."""
         if older is None:
-            return False
+            return
         with connection.cursor() as cursor:
             cursor.execute(
                 SQL("delete from {} where _file_id = %s").format(Identifier(self.schema, dataset.name)), (older,)
             )
         manifest.mark_replaced(connection, older)
-        return True
 
     def _entry(self, file: StoredFile, dataset: Dataset, checksum: str) -> Entry:
         version = file.version if file.is_strong else None

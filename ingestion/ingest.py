@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from ingestion import claims, db, log, manifest
 from ingestion.backlog import Backlog, Decision, Item, datasets_of
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, ForeignFileError, UsageError
-from ingestion.file_transaction import DuplicateError, FileLoader, Transactions
+from ingestion.file_transaction import FileLoader, KnownContentError, Transactions
 from ingestion.outcomes import Results, Timer
 from ingestion.results import FileResult, FileStatus, IngestResult
 from ingestion.retraction import Tombstones, retracted_contents
@@ -107,13 +107,14 @@ def ingest(
             hint="Unset PIPELINE_ARCHIVE, and let a lifecycle rule of the bucket move old objects.",
         )
     results = Results(on_file)
+    tombstones = Tombstones(plan.erasure_key)
     with ExitStack() as resources:
         transactions = resources.enter_context(Transactions(engine, role, dry_run=plan.dry_run).opened())
         recorder = None
         if plan.use_manifest and not plan.dry_run:
             recorder = resources.enter_context(claims.recorded(engine, run_id, role))
         with transactions.begin() as connection:
-            tombstones = Tombstones(connection, plan.erasure_key)
+            tombstones.read(connection)
         if plan.schema != "raw":
             _create_tables(transactions, plan.schema)
         loader = FileLoader(
@@ -216,8 +217,8 @@ class _ManifestLoad(_Mode):
             if item.dataset and result.status == "refused":
                 self.loader.record_refused(item.file, item.dataset, result.reason)
             return result
-        except DuplicateError as exc:
-            return self._leave(item, self.backlog.decide_duplicate(item, exc.original, exc.checksum))
+        except KnownContentError as exc:
+            return self._leave(item, self.backlog.decide_known(item, exc.original, exc.checksum))
 
     def _leave(self, item: Item, decision: Decision) -> FileResult:
         if item.dataset and decision.original and decision.checksum:
@@ -338,8 +339,8 @@ class _FullReload(_Mode):
                 return self.loader.load(connection, item.file, dataset)
         except FileRefusedError as exc:
             return _refused(item, exc)
-        except DuplicateError as exc:
-            return _not_loaded(item, self.backlog.decide_duplicate(item, exc.original, exc.checksum))
+        except KnownContentError as exc:
+            return _not_loaded(item, self.backlog.decide_known(item, exc.original, exc.checksum))
 
 
 class _NothingLoadedError(Exception):

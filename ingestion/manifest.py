@@ -84,6 +84,36 @@ class Entry:
         return person_in(self.filename)
 
 
+class Known(NamedTuple):
+    """What the database knows about a content and a name, at one moment.
+
+    Arguments:
+        original_id: the file_id of the participant's loaded file with these bytes, or None.
+        original_name: its name.
+        older_id: the file_id of the loaded file with this name, or None.
+        twin: the name of the oldest loaded file of another participant with these bytes, or None.
+        is_retracted: whether these bytes were retracted.
+        erased: the hashes of all erased participants; None where they are those that the caller knows.
+        erased_digest: a digest of these hashes; None without any.
+
+    """
+
+    original_id: int | None
+    original_name: str | None
+    older_id: int | None
+    twin: str | None
+    is_retracted: bool
+    erased: list[str] | None
+    erased_digest: str | None
+
+    @property
+    def original(self) -> Original | None:
+        """The loaded file with these bytes."""
+        if self.original_id is None or self.original_name is None:
+            return None
+        return Original(self.original_id, self.original_name)
+
+
 def ensure_manifest_table(engine: Engine) -> None:
     """Create ops.raw_ingest_manifest where it does not exist, by applying sql/.
 
@@ -130,18 +160,6 @@ def find_checksum(
     return Original(row.file_id, row.source_filename) if row else None
 
 
-def find_twin(connection: db.Connection, entry: Entry) -> Original | None:
-    """Return the loaded file of another participant with the bytes of an entry, the oldest if there are several."""
-    row = _queries.find_loaded_twin(
-        connection,
-        target_schema=entry.target_schema,
-        dataset=entry.dataset,
-        checksum=entry.checksum,
-        person=entry.person,
-    )
-    return Original(row.file_id, row.source_filename) if row else None
-
-
 def twin_remarks(twin: str, rows: int) -> Iterator[Remark]:
     """Yield what is strange about a file with the bytes of another participant's file, unless it may be chance.
 
@@ -164,6 +182,38 @@ def find_name(connection: db.Connection, target_schema: str, dataset: str, filen
         connection, target_schema=target_schema, dataset=dataset, source_filename=filename
     )
     return file_id
+
+
+def look_up(
+    connection: db.Connection,
+    target_schema: str,
+    dataset: str,
+    filename: str,
+    checksum: str,
+    *,
+    known_erased: str | None = None,
+) -> Known:
+    """Return what decides about a file. It is current, and stays so, if the dataset is locked (`lock`).
+
+    Arguments:
+        connection: in a transaction.
+        target_schema: the schema of the raw tables.
+        dataset: the dataset.
+        filename: the file's name.
+        checksum: SHA-256 of its bytes, in hexadecimal.
+        known_erased: the digest of the erased participants that the caller knows.
+
+    """
+    row = _queries.look_up(
+        connection,
+        target_schema=target_schema,
+        dataset=dataset,
+        source_filename=filename,
+        person=person_in(filename),
+        checksum=checksum,
+        known_erased=known_erased,
+    )
+    return Known(*row)
 
 
 def check_loaded(connection: db.Connection, target_schema: str, filename: str) -> None:
@@ -281,9 +331,14 @@ def claim_name(target_schema: str, dataset: str, filename: str) -> str:
     return f"file:{target_schema}.{dataset}:{filename}"
 
 
-def lock(connection: db.Connection, target_schema: str, dataset: str) -> None:
-    """Prevent other loads of this dataset from committing until this transaction ends."""
-    _queries.lock(connection, name=db.lock_name(f"manifest:{target_schema}.{dataset}"))
+def lock(connection: db.Connection, target_schema: str, *datasets: str) -> None:
+    """Prevent other transactions from committing loads, retractions and erasures of these datasets until this one ends.
+
+    What is read in a later statement is therefore current.
+    """
+    names = [db.lock_name(f"manifest:{target_schema}.{dataset}") for dataset in datasets]
+    # consumed, because a query of several rows is executed lazily
+    list(_queries.lock(connection, names=names))
 
 
 def mark_replaced(connection: db.Connection, file_id: int) -> None:

@@ -2,7 +2,7 @@
 
 from ingestion import db, load, manifest
 from ingestion.results import ReplayedFile
-from ingestion.sources import dataset_named
+from ingestion.sources import dataset_named, declared
 
 _queries = db.queries("replay")
 
@@ -23,12 +23,12 @@ def replay(connection: db.Connection, schema: str, filename: str) -> list[Replay
         FileRefusedError: the dataset no longer accepts the file's header.
 
     """
+    manifest.lock(connection, schema, *(dataset.name for dataset in declared()))
     files = list(_queries.files_to_replay(connection, target_schema=schema, source_filename=filename))
     if not files:
         raise manifest.not_loaded(filename)
     replays = []
     for file in files:
-        manifest.lock(connection, schema, file.source)
         rows = [
             (row.line_number, bytes(row.raw_line)) for row in _queries.rejected_of(connection, file_id=file.file_id)
         ]

@@ -38,11 +38,11 @@ def retract(connection: db.Connection, schema: str, filename: str, reason: str, 
         UsageError: no file of this name is loaded.
 
     """
+    manifest.lock(connection, schema, *(dataset.name for dataset in declared()))
     files = list(_queries.files_named(connection, target_schema=schema, source_filename=filename))
     if not files:
         raise manifest.not_loaded(filename)
     for file in files:
-        manifest.lock(connection, schema, file.source)
         _delete(connection, schema, file.source, "_file_id = %s", file.file_id)
         _queries.delete_rejected(connection, file_id=file.file_id)
         _queries.mark_retracted(connection, file_id=file.file_id, reason=reason, run_id=str(run_id))
@@ -76,25 +76,51 @@ class DeletedRows:
 
 
 class Tombstones:
-    """The erased participants, as keyed hashes of their ids.
+    """The erased participants, as keyed hashes of their ids. Several threads may use it at the same time.
 
     Arguments:
-        connection: any connection.
         key: the secret that the ids were hashed with.
-
-    Raises:
-        ConfigurationError: there are erased participants, and the key is not set.
 
     """
 
-    def __init__(self, connection: db.Connection, key: str | None) -> None:
-        self._hashes = {row.user_hash for row in _queries.erased_hashes(connection)}
-        if self._hashes and key is None:
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+        self._hashes: frozenset[str] = frozenset()
+        self.digest: str | None = None
+
+    def read(self, connection: db.Connection) -> None:
+        """Read all tombstones.
+
+        Arguments:
+            connection: any connection.
+
+        Raises:
+            ConfigurationError: there are erased participants, and the key is not set.
+
+        """
+        row = _queries.erased(connection)
+        self.update(row.hashes, row.digest)
+
+    def update(self, hashes: list[str] | None, digest: str | None) -> None:
+        """Take what a transaction has read, if it differs from what is known.
+
+        Arguments:
+            hashes: all tombstones; None for none, or for those that are known.
+            digest: their digest.
+
+        Raises:
+            ConfigurationError: there are erased participants, and the key is not set.
+
+        """
+        if digest == self.digest:
+            return
+        if hashes and self._key is None:
             raise ConfigurationError(
-                f"{len(self._hashes)} participants were erased, and PIPELINE_ERASURE_KEY is not set",
+                f"{len(hashes)} participants were erased, and PIPELINE_ERASURE_KEY is not set",
                 hint="Set it to the key that they were erased with. Without it their rows would be loaded again.",
             )
-        self._key = key
+        self._hashes = frozenset(hashes or ())
+        self.digest = digest
 
     def delete_erased(
         self, connection: db.Connection, schema: str, dataset: str, file_id: int, filename: str
@@ -158,8 +184,8 @@ def erase(connection: db.Connection, schema: str, user_id: int, key: str | None,
         )
     receipt = ErasureReceipt(hash_user(key, user_id))
     files: set[int] = set()
+    manifest.lock(connection, schema, *(dataset.name for dataset in declared()))
     for dataset in declared():
-        manifest.lock(connection, schema, dataset.name)
         with connection.cursor() as cursor:
             cursor.execute(
                 SQL(

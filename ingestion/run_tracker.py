@@ -1,13 +1,12 @@
-"""Record a run in ops.pipeline_runs and ops.pipeline_steps, on a connection of its own.
+"""Record a run in ops.pipeline_runs and ops.pipeline_steps, on the connection that holds its locks (`db.RunLock`).
 
-This connection holds two session locks. One prevents two runs at the same time. The other is named after the run, and
-the server releases it when the process ends, for any reason. A run has died if its record says running and its lock is
-free.
+A run has died if its record says running and its lock is free. Only the run itself, while it holds the lock, records
+its success; a record that says how a run has ended is never changed.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
@@ -17,12 +16,17 @@ from psycopg2.extras import Json
 from sqlalchemy import Engine
 
 from ingestion import __version__, db, log, migrate
-from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError, StatementError, exit_code_of
+from ingestion.errors import (
+    DatabaseUnavailableError,
+    Interrupted,
+    PipelineError,
+    RunLostError,
+    exit_code_of,
+)
 from ingestion.results import Step
 
 DIED = "the process died without an error message (killed, out of memory, or the machine stopped)"
 
-_ONE_RUN = "run"
 _RECONNECT_SECONDS = 5.0
 _queries = db.queries("runs")
 
@@ -54,16 +58,18 @@ class RunTracker:
     """A context manager that records a run and sets its final status.
 
     Arguments:
-        engine: the database.
+        engine: the database; its connections must not be tied to the run.
         run_id: the run.
         command: the command, for the record.
         role: the role that writes the record.
         lock_wait_seconds: how long to wait for another run to end; 0 does not wait.
         shared: whether other shared runs may run at the same time.
         observer: is called for each step; must not raise.
+        on_loss: called once, in a thread, when the run loses its locks.
 
     Raises:
         BusyError: another run is in progress.
+        RunLostError: the run has lost its locks.
 
     """
 
@@ -77,6 +83,7 @@ class RunTracker:
         lock_wait_seconds: float = 600.0,
         shared: bool = False,
         observer: StepObserver | None = None,
+        on_loss: Callable[[RunLostError], None] | None = None,
     ) -> None:
         self._engine = engine
         self._run_id = run_id
@@ -85,37 +92,36 @@ class RunTracker:
         self._lock_wait_seconds = lock_wait_seconds
         self._shared = shared
         self._observer = observer
-        self._resources = ExitStack()
-        self._connection: db.Connection | None = None
+        self._lock = db.RunLock(engine, run_id, role=role, on_loss=on_loss)
+        # whether the run may have a record, and whether the record can have steps
+        self._is_started = False
         self._is_ready = False
+        # steps whose latest state is not recorded yet, and their errors
+        self._pending: dict[tuple[str, int], tuple[Step, BaseException | None]] = {}
         self._failed_step: str | None = None
         self.steps: list[Step] = []
         self.started_at = datetime.now(UTC)
 
     def __enter__(self) -> Self:
         try:
-            connection = self._connect()
-            db.lock(
-                connection,
-                _ONE_RUN,
-                seconds=self._lock_wait_seconds,
-                shared=self._shared,
-                on_wait=self._log_waiting,
-            )
-            db.try_lock(connection, lock_name(str(self._run_id)))
-            if _queries.runs_exists(connection):
-                self._mark_dead_runs_failed(connection)
-                _queries.start_run(connection, run_id=str(self._run_id), started_at=self.started_at)
-        except BaseException:
-            self._resources.close()
+            with db.translated():
+                self._start()
+        except BaseException as exc:
+            try:
+                if self._is_started:
+                    self._finish(exc)
+            finally:
+                self._lock.close()
             raise
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with self._resources:
+        try:
             self._finish(exc)
+        finally:
+            self._lock.close()
 
     @contextmanager
     def step(self, name: str, attempt: int = 1, *, can_fail_run: bool = True) -> Iterator[Step]:
@@ -142,7 +148,9 @@ class RunTracker:
                 step.status = "failure"
                 if can_fail_run:
                     self._failed_step = name
-                self._save(step, exc)
+                with suppress(PipelineError):
+                    # the end of the run records it, too
+                    self._save(step, exc)
                 log.event(
                     summary_of(exc), level=log.ERROR, status="failure", duration_ms=step.duration_ms, attempt=attempt
                 )
@@ -166,73 +174,128 @@ class RunTracker:
                 self._observer.step_ended(step, None)
 
     def record_from_here(self) -> None:
-        """Record everything from here on, and what came before. Call this once sql/ is applied."""
+        """Record everything from here on, and what came before. Call this once sql/ is applied.
+
+        Raises:
+            RunLostError: the run has lost its locks.
+
+        """
         self._is_ready = True
-        self._write(
-            lambda connection: _queries.start_run(connection, run_id=str(self._run_id), started_at=self.started_at)
-        )
-        self._describe(exit_code=None)
-        for step in self.steps:
-            self._save(step)
+        with self._tied():
+            self._record_start(self._lock.connection)
+            self._save_pending(self._lock.connection)
 
     def error_summary(self, exc: BaseException) -> str:
         """Return one line about the failure of the run: `step: type [SQLSTATE]: message`."""
         return f"{self._failed_step}: {summary_of(exc)}" if self._failed_step else summary_of(exc)
 
-    def _connect(self) -> db.Connection:
-        self._connection = self._resources.enter_context(db.session(self._engine, role=self._role))
-        return self._connection
+    def _start(self) -> None:
+        self._lock.take(seconds=self._lock_wait_seconds, shared=self._shared, on_wait=self._log_waiting)
+        connection = self._lock.connection
+        has_records = _queries.runs_exists(connection)
+        self._end_dead_runs(connection, [row.run_id for row in _queries.running(connection)] if has_records else [])
+        self._is_started = True
+        if has_records:
+            self._record_start(connection)
+
+    def _record_start(self, connection: db.Connection) -> None:
+        _queries.start_run(
+            connection,
+            run_id=str(self._run_id),
+            started_at=self.started_at,
+            command=self._command,
+            application_version=__version__,
+        )
 
     def _log_waiting(self) -> None:
         log.event(f"another run is in progress; waiting for it, up to {self._lock_wait_seconds:g} s", level=log.WARNING)
 
-    def _mark_dead_runs_failed(self, connection: db.Connection) -> None:
-        for run_id in [row.run_id for row in _queries.running(connection)]:
-            if run_id != str(self._run_id) and db.try_lock(connection, lock_name(run_id)):
+    def _end_dead_runs(self, connection: db.Connection, running: list[str]) -> None:
+        for run_id in self._lock.fence(running):
+            if run_id in running:
                 _queries.mark_run_dead(connection, run_id=run_id, error_summary=DIED)
-                _queries.mark_steps_dead(connection, run_id=run_id, error_summary=DIED)
                 log.event(f"run {run_id} died; it is now marked as failed", level=log.WARNING)
                 if self._observer:
                     self._observer.run_died(run_id)
 
     def _finish(self, exc: BaseException | None) -> None:
-        self._write(
-            lambda connection: _queries.finish_run(
-                connection,
-                run_id=str(self._run_id),
-                finished_at=datetime.now(UTC),
-                status="failure" if exc else "success",
-                error_summary=self.error_summary(exc) if exc else None,
-            )
-        )
-        hint: str | None = getattr(exc, "hint", None)
-        self._describe(exit_code=exit_code_of(exc) if exc else 0, hint=log.redact(hint) if hint else None)
+        """Record how the run has ended.
 
-    def _describe(self, exit_code: int | None, hint: str | None = None) -> None:
-        if self._is_ready:
-            self._write(
-                lambda connection: _queries.describe_run(
-                    connection,
-                    run_id=str(self._run_id),
-                    command=self._command,
-                    application_version=__version__,
-                    exit_code=exit_code,
-                    hint=hint,
-                )
-            )
+        Raises:
+            PipelineError: the run has succeeded, and its success cannot be recorded.
+
+        """
+        if exc is None:
+            error: PipelineError
+            try:
+                with self._tied():
+                    if self._record_end(self._lock.connection, None) != "failure":
+                        return
+                error = RunLostError("another run has declared this one dead")
+            except PipelineError as unrecorded:
+                error = unrecorded
+            # the success may have been recorded, and only the answer lost
+            if self._record_failure(error) != "success":
+                raise error
+        else:
+            self._record_failure(exc)
+
+    def _record_failure(self, exc: BaseException) -> str | None:
+        """Record that the run has failed, over a new connection if necessary. Give up after some seconds."""
+        deadline = time.monotonic() + _RECONNECT_SECONDS
+        while True:
+            try:
+                with self._lock.record_session() as connection, db.translated():
+                    return self._record_end(connection, exc)
+            except DatabaseUnavailableError:
+                if time.monotonic() > deadline:
+                    log.event("could not record the run: no database connection", level=log.ERROR)
+                    return None
+                time.sleep(0.5)
+            except PipelineError as error:
+                log.event(f"could not record the run: {summary_of(error)}", level=log.WARNING)
+                return None
+
+    def _record_end(self, connection: db.Connection, exc: BaseException | None) -> str | None:
+        """Record the end, and return how the run has ended by its record."""
+        if not _queries.runs_exists(connection):
+            return None
+        status: str = _queries.finish_run(
+            connection,
+            run_id=str(self._run_id),
+            started_at=self.started_at,
+            finished_at=datetime.now(UTC),
+            status="failure" if exc else "success",
+            command=self._command,
+            application_version=__version__,
+            exit_code=exit_code_of(exc) if exc else 0,
+            error_summary=self.error_summary(exc) if exc else None,
+        )
+        for key, (step, error) in self._pending.items():
+            if step.status == "running":
+                step.status = "failure"
+                self._pending[key] = step, error or exc
+        self._save_pending(connection)
+        hint: str | None = getattr(exc, "hint", None)
+        if hint and self._is_ready:
+            _queries.record_hint(connection, run_id=str(self._run_id), hint=log.redact(hint))
+        return status
 
     def _save(self, step: Step, exc: BaseException | None = None) -> None:
-        if not self._is_ready:
-            return
-        finished = step.status != "running"
-        self._write(
-            lambda connection: _queries.save_step(
+        self._pending[step.name, step.attempt] = step, exc
+        if self._is_ready:
+            with self._tied():
+                self._save_pending(self._lock.connection)
+
+    def _save_pending(self, connection: db.Connection) -> None:
+        for key, (step, exc) in list(self._pending.items()):
+            _queries.save_step(
                 connection,
                 run_id=str(self._run_id),
                 step=step.name,
                 attempt=step.attempt,
                 started_at=step.started_at,
-                finished_at=datetime.now(UTC) if finished else None,
+                finished_at=datetime.now(UTC) if step.status != "running" else None,
                 status=step.status,
                 rows_in=step.rows_in,
                 rows_out=step.rows_out,
@@ -243,30 +306,18 @@ class RunTracker:
                 error_summary=summary_of(exc) if exc else None,
                 detail=Json(step.detail) if step.detail else None,
             )
-        )
+            del self._pending[key]
 
-    def _write(self, write: Callable[[db.Connection], object]) -> None:
-        """Write a record. Reconnect if the connection was lost, and give up after some seconds."""
-        deadline = time.monotonic() + _RECONNECT_SECONDS
-        while True:
-            try:
-                connection = self._connection
-                if connection is None or connection.closed:
-                    connection = self._connect()
-                with db.translated():
-                    write(connection)
-            except DatabaseUnavailableError:
-                if time.monotonic() > deadline:
-                    log.event("could not record the run: no database connection", level=log.ERROR)
-                    return
-                time.sleep(0.5)
-            except StatementError as exc:
-                if self._is_ready:
-                    raise
-                log.event(f"could not record the run: {summary_of(exc)}", level=log.WARNING)
-                return
-            else:
-                return
+    @contextmanager
+    def _tied(self) -> Iterator[None]:
+        """Raise `RunLostError` if the connection that holds the locks is lost in the block."""
+        try:
+            with db.translated():
+                yield
+        except RunLostError:
+            raise
+        except DatabaseUnavailableError as exc:
+            raise RunLostError from exc
 
 
 def summary_of(exc: BaseException) -> str:
@@ -275,8 +326,3 @@ def summary_of(exc: BaseException) -> str:
     name = type(exc).__name__ + (f" [{sqlstate}]" if sqlstate else "")
     message = " ".join(log.redact(str(exc)).split()) if isinstance(exc, PipelineError | Interrupted) else "see the log"
     return f"{name}: {message}"
-
-
-def lock_name(run_id: str) -> str:
-    """Return the name of the lock that a run holds while its process lives."""
-    return f"run:{run_id}"

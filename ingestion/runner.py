@@ -62,14 +62,16 @@ def run(settings: Settings, command: Command = "run", options: RunOptions | None
     observers = Observers(observers_for(settings))
     with log.bound(run_id=str(result.run_id)), Interruptible() as signals:
         try:
-            observers.run_started(result)
-            _execute(settings, options or RunOptions(), result, observers, signals)
+            with db.translated():
+                observers.run_started(result)
+                _execute(settings, options or RunOptions(), result, observers, signals)
         except (PipelineError, Interrupted) as exc:
             result.error = exc
         except Exception as exc:  # noqa: BLE001  (a bug is recorded as a failure, too)
             result.error = exc
             log.logger.exception("a bug: please report it", extra={"fields": {"run_id": str(result.run_id)}})
-        if signals.received and not isinstance(result.error, Interrupted):
+        signals.hold()
+        if result.error and signals.received and signals.has_interrupted:
             result.error = Interrupted(signals.received)
         result.duration_seconds = time.monotonic() - started
         if result.error:
@@ -84,7 +86,7 @@ def run(settings: Settings, command: Command = "run", options: RunOptions | None
             exit_code=result.exit_code,
         )
         # the run is recorded: a signal only stops the observers
-        with suppress(Interrupted):
+        with suppress(Interrupted), signals.released():
             observers.run_ended(result)
     return result
 
@@ -148,9 +150,8 @@ def _execute(
 ) -> None:
     command = result.command
     log.event(f"{command} started", step="run", status="started", duration_ms=0, application_version=__version__)
-    engine = db.ready_engine(settings)
     tracker = RunTracker(
-        engine,
+        db.ready_engine(settings),
         result.run_id,
         command,
         role=settings.loader_role,
@@ -158,9 +159,11 @@ def _execute(
         # several runs may share the files: each claims those that it loads
         shared=command == "ingest" and settings.use_manifest,
         observer=observers,
+        on_loss=signals.interrupt,
     )
     result.steps = tracker.steps
-    steps = Steps(settings, engine, options, result, observers)
+    # what the steps do ends with the locks of the run
+    steps = Steps(settings, db.create_engine(settings, run_id=result.run_id), options, result, observers)
     try:
         with tracker, signals.as_interruption():
             with tracker.step("migrate") as step:

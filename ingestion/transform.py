@@ -135,7 +135,11 @@ def _all_exist(connection: db.Connection, relations: list[str]) -> bool:
 def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool) -> list[NodeResult]:
     from dbt.cli.main import dbtRunner  # noqa: PLC0415  (importing it takes a second)
 
-    with _workspace(settings) as (target, logs, documentation), _environment(settings, run_id):
+    with (
+        _workspace(settings) as (target, logs, documentation),
+        _environment(settings, run_id),
+        db.connections_of_dbt(db.SessionLimits.of(settings), run_id) as losses,
+    ):
         options = ["--vars", _vars(settings)]
         for option, value in (
             ("--project-dir", PROJECT_DIRECTORY),
@@ -163,6 +167,9 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
         relations = _relations(target)
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
+    if losses:
+        # the models that failed of it say nothing about themselves
+        raise db.translate(losses[0]) from losses[0]
     if outcome.result is None or not hasattr(outcome.result, "results"):
         reason = log.redact(str(outcome.exception or "no result")).strip().splitlines()[0]
         raise PipelineError(f"dbt could not start: {reason}", hint=f"See dbt.log in {logs}.") from outcome.exception
@@ -237,14 +244,9 @@ def _environment(settings: Settings, run_id: UUID) -> Iterator[None]:
     given = {**(settings.database.environment if settings.database else {}), "PIPELINE_RUN_ID": str(run_id)}
     if settings.transformer_role:
         given["PIPELINE_TRANSFORMER_ROLE"] = settings.transformer_role
-    # dbt's statements have the same timeouts
-    given["PGOPTIONS"] = (
-        f"-c statement_timeout={settings.statement_timeout_seconds * 1000:.0f}ms"
-        f" -c lock_timeout={settings.lock_timeout_seconds * 1000:.0f}ms -c client_connection_check_interval=2s"
-    )
     if settings.transformer_role:
         # dbt's own `role` is a SET ROLE, which a rollback undoes; this is the default of the session
-        given["PGOPTIONS"] += " -c role=" + re.sub(r"([\\ ])", r"\\\1", settings.transformer_role)
+        given["PGOPTIONS"] = "-c role=" + re.sub(r"([\\ ])", r"\\\1", settings.transformer_role)
     with exported(given):
         yield
 

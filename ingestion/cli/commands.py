@@ -27,6 +27,7 @@ from ingestion.errors import ConfigurationError, DatabaseUnavailableError, Inter
 from ingestion.health import State, read_status
 from ingestion.results import Command
 from ingestion.runner import STEPS, dry_run, report_failed_start, run
+from ingestion.signals import Interruptible
 from ingestion.steps import RunOptions, check_recognised
 from ingestion.storage import open_storage
 
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else argv
     try:
-        return _probe(argv) if "status" in argv[:1] and "--probe" in argv else _execute(argv)
+        with Interruptible(), db.translated():
+            return _probe(argv) if "status" in argv[:1] and "--probe" in argv else _execute(argv)
     except (PipelineError, Interrupted) as exc:
         _explain(str(exc), getattr(exc, "hint", None))
         return exit_code_of(exc)

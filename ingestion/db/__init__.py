@@ -4,7 +4,6 @@ from ingestion.db.connections import (
     Connection,
     Cursor,
     Sessions,
-    cancel_all,
     create_engine,
     ready_engine,
     savepoint,
@@ -14,17 +13,24 @@ from ingestion.db.connections import (
 )
 from ingestion.db.copy import Readable, copy_in
 from ingestion.db.errors import translate, translated
-from ingestion.db.locks import held_locks, lock, lock_name, try_lock
+from ingestion.db.locks import held_locks, lock, try_lock
+from ingestion.db.opening import SessionLimits, connections_of_dbt, lock_name
 from ingestion.db.queries import queries
+from ingestion.db.run_lock import RunLock
+from ingestion.db.supervision import cancel_all, disconnect_waiting
 
 __all__ = [
     "Connection",
     "Cursor",
     "Readable",
+    "RunLock",
+    "SessionLimits",
     "Sessions",
     "cancel_all",
+    "connections_of_dbt",
     "copy_in",
     "create_engine",
+    "disconnect_waiting",
     "held_locks",
     "lock",
     "lock_name",

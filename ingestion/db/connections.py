@@ -3,10 +3,10 @@
 import random
 import select
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
+from uuid import UUID
 
 import psycopg2
 import psycopg2.extensions
@@ -15,57 +15,35 @@ from psycopg2.extras import NamedTupleCursor
 from sqlalchemy import Engine, NullPool
 from sqlalchemy import create_engine as sqlalchemy_engine
 
-from ingestion import __version__, log
+from ingestion import log
 from ingestion.config import Settings
 from ingestion.db.errors import translated
+from ingestion.db.opening import SessionLimits, open_connection
+from ingestion.db.supervision import NamedCursor, Supervised
 from ingestion.errors import ConfigurationError, DatabaseUnavailableError
 
 Connection: TypeAlias = psycopg2.extensions.connection
 Cursor: TypeAlias = psycopg2.extensions.cursor
 
-_CONNECT_TIMEOUT_SECONDS = 10
-# the first version with pg_input_is_valid()
-_OLDEST_SERVER = 160_000
-_open_connections: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
-
-def create_engine(settings: Settings, *, connect_seconds: int = _CONNECT_TIMEOUT_SECONDS) -> Engine:
-    """Return an engine whose connections have the pipeline's timeouts and application name.
+def create_engine(settings: Settings, *, connect_seconds: int | None = None, run_id: UUID | None = None) -> Engine:
+    """Return an engine whose connections have the pipeline's limits and application name.
 
     Arguments:
         settings: the settings, with a database.
-        connect_seconds: how long the server may take to answer; libpq allows no less than 2.
+        connect_seconds: how long the server may take to answer; libpq allows no less than 2. By default, 10 or what
+            the address says.
+        run_id: the run that the connections work for. They are refused once it has lost its locks.
 
     Raises:
         ConfigurationError: no database is configured.
 
     """
-    database = settings.known_database
-    session = {
-        # in milliseconds, because 0.4 s would round to 0, which means no limit
-        "statement_timeout": f"{settings.statement_timeout_seconds * 1000:.0f}ms",
-        "lock_timeout": f"{settings.lock_timeout_seconds * 1000:.0f}ms",
-        # a busy server checks this often that the pipeline is still connected
-        "client_connection_check_interval": "2s",
-    }
+    parameters = settings.known_database.parameters
+    limits = SessionLimits.of(settings)
 
     def connect() -> Connection:
-        connection = psycopg2.connect(
-            database.dsn,
-            application_name=f"wearables-pipeline {__version__}",
-            connect_timeout=connect_seconds,
-            keepalives_idle=30,
-        )
-        if connection.server_version < _OLDEST_SERVER:
-            raise ConfigurationError(
-                f"PostgreSQL {connection.server_version // 10_000} is too old",
-                hint="Use PostgreSQL 16 to 18. DATABASE_URL, PGHOST or DB_HOST selects the server.",
-            )
-        with connection, connection.cursor() as cursor:
-            for name, value in session.items():
-                cursor.execute("select set_config(%s, %s, false)", (name, value))
-        _open_connections.add(connection)
-        return connection
+        return open_connection(parameters, limits, connect_seconds=connect_seconds, run_id=run_id)
 
     return sqlalchemy_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool)
 
@@ -193,7 +171,7 @@ def _open(engine: Engine, role: str | None, *, autocommit: bool) -> Connection:
     connection: Connection = proxy.driver_connection  # type: ignore[assignment]
     proxy.detach()
     # set here and not in `create_engine`, because `ensure_manifest_table` accepts any engine
-    connection.cursor_factory = NamedTupleCursor
+    connection.cursor_factory = NamedCursor if isinstance(connection, Supervised) else NamedTupleCursor
     try:
         connection.autocommit = True
         if role is not None:
@@ -261,13 +239,3 @@ def savepoint(connection: Connection) -> Iterator[None]:
                 cursor.execute("release savepoint block")
             raise
         cursor.execute("release savepoint block")
-
-
-def cancel_all() -> None:
-    """Cancel the statements that the connections of this process are executing. Any thread may call this."""
-    for connection in list(_open_connections):
-        if not connection.closed:
-            try:
-                connection.cancel()
-            except psycopg2.Error:
-                log.event("could not cancel a statement", level=30)

@@ -1,11 +1,13 @@
 """COPY ... FROM STDIN."""
 
+from contextlib import nullcontext
 from typing import Protocol
 
 import psycopg2
 from psycopg2.sql import Composable
 
 from ingestion.db.connections import Connection, Cursor, has_input
+from ingestion.db.supervision import Supervised
 
 
 class Readable(Protocol):
@@ -58,7 +60,9 @@ class _StreamToCopy:
         if has_input(self._connection):
             raise _EarlyAnswerError
         try:
-            return self._stream.read(size)
+            # reading may take long, and is no wait for the server
+            with self._connection.not_waiting() if isinstance(self._connection, Supervised) else nullcontext():
+                return self._stream.read(size)
         except BaseException as exc:
             self.error = exc
             raise

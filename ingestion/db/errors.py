@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
+from sqlalchemy.exc import DBAPIError
 
 from ingestion import log
 from ingestion.errors import ConfigurationError, DatabaseUnavailableError, StatementError
 
-_CONNECTION_LOST = ("08", "57P01", "57P02", "57P03")
+_CONNECTION_LOST = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
 _DATA_EXCEPTION = "22"
 _INSUFFICIENT_PRIVILEGE = "42501"
+_READ_ONLY = "25006"
 _TIMEOUTS = ("57014", "55P03")
 # a failed connection has no SQLSTATE, and waiting does not help with any of these
 _PERMANENT = (
@@ -41,6 +43,11 @@ def translated() -> Iterator[None]:
         yield
     except psycopg2.Error as exc:
         raise translate(exc) from exc
+    except DBAPIError as exc:
+        # SQLAlchemy asks the server for its version on the first connection, and wraps the driver's errors
+        if not isinstance(exc.orig, psycopg2.Error):
+            raise
+        raise translate(exc.orig) from exc
 
 
 def translate(exc: psycopg2.Error) -> DatabaseUnavailableError | ConfigurationError | StatementError:
@@ -57,6 +64,8 @@ def translate(exc: psycopg2.Error) -> DatabaseUnavailableError | ConfigurationEr
         return DatabaseUnavailableError(
             "the server closed the database connection", hint="Check the server's log, then run again."
         )
+    if sqlstate == _READ_ONLY:
+        return read_only()
     if sqlstate.startswith(_DATA_EXCEPTION):
         message = f"a value is invalid ({type(exc).__name__})"
     else:
@@ -67,6 +76,14 @@ def translate(exc: psycopg2.Error) -> DatabaseUnavailableError | ConfigurationEr
     elif sqlstate in _TIMEOUTS:
         hint = "If it needs more time, raise PIPELINE_STATEMENT_TIMEOUT_SECONDS or PIPELINE_LOCK_TIMEOUT_SECONDS."
     return StatementError(message, sqlstate=sqlstate, hint=hint)
+
+
+def read_only() -> ConfigurationError:
+    """Return the error for a database whose transactions are read-only."""
+    return ConfigurationError(
+        "the database is read-only",
+        hint="Unset default_transaction_read_only for the role, the database or the server, or name another server.",
+    )
 
 
 def _connection_error(exc: psycopg2.Error) -> DatabaseUnavailableError | ConfigurationError:

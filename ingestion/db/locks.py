@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from ingestion.db.connections import Connection
+from ingestion.db.opening import lock_name
 from ingestion.db.queries import queries
 from ingestion.errors import BusyError
 
@@ -72,8 +73,3 @@ def held_locks(connection: Connection, names: Iterable[str]) -> set[str]:
     """
     found = _queries.held_locks(connection, names=list(names), prefix=lock_name(""))
     return {row.name for row in found}
-
-
-def lock_name(name: str) -> str:
-    """Return the name of a lock on the server, which other applications may use as well."""
-    return f"wearables-pipeline:{name}"

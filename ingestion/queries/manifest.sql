@@ -28,19 +28,57 @@ where
     and person is not distinct from :person
     and status = 'loaded';
 
--- name: find_loaded_twin(target_schema, dataset, checksum, person)^
+-- name: look_up(target_schema, dataset, source_filename, person, checksum, known_erased)^
+-- everything that decides about a file, as it is once the dataset is locked
 select
-    file_id,
-    source_filename
-from ops.raw_ingest_manifest
-where
-    target_schema = :target_schema
-    and source = :dataset
-    and checksum = :checksum
-    and person is distinct from :person
-    and status = 'loaded'
-order by file_id
-limit 1;
+    same_bytes.file_id as original_id,
+    same_bytes.source_filename as original_name,
+    same_name.file_id as older_id,
+    (
+        select twin.source_filename
+        from ops.raw_ingest_manifest as twin
+        where
+            twin.target_schema = :target_schema
+            and twin.source = :dataset
+            and twin.checksum = :checksum
+            and twin.person is distinct from :person
+            and twin.status = 'loaded'
+        order by twin.file_id
+        limit 1
+    ) as twin,
+    exists (
+        select from ops.raw_ingest_manifest as retracted
+        where
+            retracted.target_schema = :target_schema
+            and retracted.source = :dataset
+            and retracted.checksum = :checksum
+            and retracted.person is not distinct from :person
+            and retracted.status = 'retracted'
+    ) as is_retracted,
+    -- only where they are not those that were read before
+    case when erased.digest is distinct from :known_erased then erased.hashes end as erased,
+    erased.digest as erased_digest
+from (
+    select
+        array_agg(user_hash) as hashes,
+        md5(string_agg(user_hash, ',' order by user_hash)) as digest
+    from ops.erased_users
+) as erased
+left join
+    ops.raw_ingest_manifest as same_bytes
+    on
+        same_bytes.target_schema = :target_schema
+        and same_bytes.source = :dataset
+        and same_bytes.checksum = :checksum
+        and same_bytes.person is not distinct from :person
+        and same_bytes.status = 'loaded'
+left join
+    ops.raw_ingest_manifest as same_name
+    on
+        same_name.target_schema = :target_schema
+        and same_name.source = :dataset
+        and same_name.source_filename = :source_filename
+        and same_name.status = 'loaded';
 
 -- name: loaded_files(target_schema)
 select
@@ -119,8 +157,14 @@ select md5(coalesce(string_agg(file_id || ':' || row_count, ',' order by file_id
 from ops.raw_ingest_manifest
 where target_schema = :target_schema and status = 'loaded';
 
--- name: lock(name)^
-select pg_advisory_xact_lock(hashtextextended(:name, 0));
+-- name: lock(names)
+-- in the order of their names, so that no two transactions wait for each other
+select pg_advisory_xact_lock(hashtextextended(ordered.name, 0))
+from (
+    select name
+    from unnest(:names::text []) as name
+    order by name
+) as ordered;
 
 -- name: claim(name)$
 select pg_try_advisory_xact_lock(hashtextextended(:name, 0));

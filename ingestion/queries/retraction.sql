@@ -54,8 +54,10 @@ insert into ops.erased_users (user_hash, run_id)
 values (:user_hash, :run_id)
 on conflict (user_hash) do nothing;
 
--- name: erased_hashes()
-select user_hash
+-- name: erased()^
+select
+    array_agg(user_hash) as hashes,
+    md5(string_agg(user_hash, ',' order by user_hash)) as digest
 from ops.erased_users;
 
 -- name: count_erased(file_id, from_raw, from_quarantine)!

@@ -1,21 +1,47 @@
 -- name: runs_exists()$
 select to_regclass('ops.pipeline_runs') is not null;
 
--- name: start_run(run_id, started_at)!
+-- name: start_run(run_id, started_at, command, application_version)!
 -- only the columns that every version has, because sql/ may not have been applied yet
-insert into ops.pipeline_runs (run_id, started_at, status)
-values (:run_id, :started_at, 'running')
+insert into ops.pipeline_runs (run_id, started_at, status, command, application_version)
+values (:run_id, :started_at, 'running', :command, :application_version)
 on conflict (run_id) do nothing;
 
--- name: describe_run(run_id, command, application_version, exit_code, hint)!
-update ops.pipeline_runs
-set command = :command, application_version = :application_version, exit_code = :exit_code, hint = :hint
-where run_id = :run_id;
+-- name: finish_run(run_id, started_at, finished_at, status, command, application_version, exit_code, error_summary)$
+-- ends a run and its steps, unless it has ended already; returns how the run has ended
+with ended as (
+    insert into ops.pipeline_runs as run (
+        run_id, started_at, finished_at, status, command, application_version, exit_code, error_summary
+    )
+    values (
+        :run_id, :started_at, :finished_at, :status, :command, :application_version, :exit_code, :error_summary
+    )
+    on conflict (run_id) do update
+        set
+            finished_at = excluded.finished_at,
+            status = excluded.status,
+            exit_code = excluded.exit_code,
+            error_summary = excluded.error_summary
+        where run.status = 'running'
+    returning run.run_id, run.status
+),
 
--- name: finish_run(run_id, finished_at, status, error_summary)!
+ended_steps as (
+    update ops.pipeline_steps as step
+    set finished_at = :finished_at, status = 'failure', error_summary = :error_summary
+    from ended
+    where step.run_id = ended.run_id and step.status = 'running'
+)
+
+select coalesce(
+    (select status from ended),
+    (select status from ops.pipeline_runs where run_id = :run_id)
+);
+
+-- name: record_hint(run_id, hint)!
 update ops.pipeline_runs
-set finished_at = :finished_at, status = :status, error_summary = :error_summary
-where run_id = :run_id;
+set hint = :hint
+where run_id = :run_id and status = 'failure';
 
 -- name: save_step(run_id, step, attempt, started_at, finished_at, status, rows_in, rows_out, rows_rejected, sqlstate, dbt_invocation_id, input_fingerprint, error_summary, detail)!
 insert into ops.pipeline_steps (
@@ -46,11 +72,14 @@ where status = 'running'
 order by started_at;
 
 -- name: mark_run_dead(run_id, error_summary)!
-update ops.pipeline_runs
-set finished_at = clock_timestamp(), status = 'failure', error_summary = :error_summary
-where run_id = :run_id and status = 'running';
+with dead as (
+    update ops.pipeline_runs
+    set finished_at = clock_timestamp(), status = 'failure', error_summary = :error_summary
+    where run_id = :run_id and status = 'running'
+    returning run_id, finished_at
+)
 
--- name: mark_steps_dead(run_id, error_summary)!
-update ops.pipeline_steps
-set finished_at = clock_timestamp(), status = 'failure', error_summary = :error_summary
-where run_id = :run_id and status = 'running';
+update ops.pipeline_steps as step
+set finished_at = dead.finished_at, status = 'failure', error_summary = :error_summary
+from dead
+where step.run_id = dead.run_id and step.status = 'running';

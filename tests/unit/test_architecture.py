@@ -43,8 +43,17 @@ def test_only_the_command_line_prints() -> None:
     assert all(name.startswith("cli/") for name in printing)
 
 
+# the modules that may end the process at once, and why
+MAY_EXIT = {
+    "__main__.py": "a signal has come before anything has begun",
+    "signals.py": "the clean-up after a signal takes too long",
+}
+
+
 def test_only_the_command_line_exits() -> None:
     for name, tree in MODULES.items():
+        if name in MAY_EXIT:
+            continue
         guarded = {id(node) for guard in guards(tree) for node in ast.walk(guard)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.exit", "os._exit"}:
