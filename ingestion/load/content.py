@@ -1,5 +1,7 @@
 """The text of a file on its way to COPY: lines are counted, and words that COPY accepts by mistake are found."""
 
+import re
+
 from ingestion.db import Readable
 from ingestion.load.progress import OnChunk, ignore_progress
 from ingestion.load.stream import CHUNK_BYTES
@@ -16,7 +18,8 @@ _OVERLAP_BYTES = 64
 class Content:
     """The text of a file, as a stream for COPY.
 
-    `has_special_words` says whether a word such as `today` or `NaN` has passed, which PostgreSQL accepts as a value.
+    `has_special_words` says whether a word such as `today` or `NaN` has passed, which PostgreSQL accepts as a value, or
+    what the pattern of `skip` matches.
     `is_unquoted` says whether no quote and no backslash has passed. Both are found only where rows are not judged.
 
     Arguments:
@@ -35,6 +38,7 @@ class Content:
         self._newline = b"\n"
         self._newlines = 0
         self._tail = b""
+        self._doubtful: re.Pattern[bytes] | None = None
         self._marks: tuple[bytes, ...] = (b"\\", b'"')
         self.has_special_words = False
         self.is_unquoted = True
@@ -45,17 +49,20 @@ class Content:
             self._pending += chunk
         return self._pending
 
-    def skip(self, count: int, newline: bytes, quote: bytes = b'"') -> None:
+    def skip(self, count: int, newline: bytes, quote: bytes = b'"', doubtful: re.Pattern[bytes] | None = None) -> None:
         """Skip the header, and start to count lines.
 
         Arguments:
             count: the length of the header in bytes, at most that of what `peek` returned.
             newline: what ends a line.
             quote: the character around a field.
+            doubtful: matches what PostgreSQL must judge, within the last byte of a line end and 64 bytes after it.
 
         """
         self._pending = self._pending[count:]
         self._newline = newline[-1:]
+        self._tail = self._newline
+        self._doubtful = doubtful
         self._marks = (b"\\", quote)
         self.is_unquoted = self._has_no_mark(self._pending)
 
@@ -86,6 +93,8 @@ class Content:
         self.is_unquoted = self.is_unquoted and self._has_no_mark(chunk)
         text = self._tail + chunk
         self._tail = text[-_OVERLAP_BYTES:]
+        if self._doubtful and not self.has_special_words:
+            self.has_special_words = self._doubtful.search(text) is not None
         # letters are found ten times faster than line ends, and rows of numbers and dates have none of these
         if any(letter in text for letter in _LETTERS):
             text = text.replace(b'"', b"").lower()

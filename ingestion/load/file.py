@@ -144,7 +144,7 @@ class _FileLoad:
     def _read_header(self, text: Text, *, is_judged: bool = False) -> tuple[Content, Header]:
         content = Content(text, self._work.on_chunk, is_judged=is_judged)
         header = read_header(self._work.dataset, content.peek(), self._work.file.name, text.format)
-        content.skip(header.size, header.dialect.newline, header.dialect.quote.encode())
+        content.skip(header.size, header.dialect.newline, header.dialect.quote.encode(), header.leading_zeros)
         return content, header
 
     def _attempt(self, load_rows: Callable[[db.Cursor], _Result | None]) -> _Result | None:

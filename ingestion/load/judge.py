@@ -27,6 +27,8 @@ _SPECIAL_VALUES = {
     "double precision": "[nx]",
     "timestamp": "|".join(SPECIAL_MOMENTS),
 }
+# as numbers, 007 and 7 would be one participant
+_LEADING_ZEROS = r"^[\s+-]*0\d"
 _WHOLE_AS_DECIMAL = r"^-?\d+\.0+$"
 _NOTHING = SQL("")
 _queries = db.queries("load")
@@ -294,6 +296,8 @@ def _is_castable(position: int, column: Column) -> Composable:
             if column.type in _SPECIAL_VALUES
             else _NOTHING
         )
+        if column.name == "user_id":
+            strict += SQL(" and {} !~ {}").format(text, Literal(_LEADING_ZEROS))
         return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(text, Literal(column.type), strict)
     return SQL("case when {0} is null then true when {0} ~ {1} then abs({2}) <= {3} else false end").format(
         text,
