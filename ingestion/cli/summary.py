@@ -107,7 +107,10 @@ def _run_facts(result: RunResult) -> Iterator[tuple[str, RenderableType]]:
         rows = f"{counts.read:,} read, {counts.loaded:,} loaded, {counts.rejected:,} rejected"
         yield "Rows", rows + (f", {counts.blank:,} blank" if counts.blank else "")
         listed = (*result.ingest.refused, *result.ingest.strange, *result.ingest.with_status("unknown"))
-        named = (f"{f.status}: {f.filename}: {f.reason}" for f in listed)
+        named = (
+            f"{f.status}: {f.filename}: {f.reason}" + (f" ({f.hint})" if f.is_strange and f.hint else "")
+            for f in listed
+        )
         # a file with several datasets often has the same reason for each
         for text in list(dict.fromkeys(named))[:_LISTED_FILES]:
             yield "", Text(text, style="yellow")
