@@ -16,6 +16,9 @@ from ingestion.replay import replay
 from ingestion.results import IngestResult, NodeResult, RunResult, Step
 from ingestion.storage import open_storage
 
+# unknown files that the record of a run names
+_LISTED_FILES = 20
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -94,6 +97,9 @@ class Steps:
         counts = result.counts
         step.rows_in, step.rows_out, step.rows_rejected = counts.read, counts.loaded, counts.rejected
         step.detail = {"files": result.by_status(), "vanished": len(result.vanished)}
+        if unknown := result.with_status("unknown"):
+            # the manifest has only files of datasets
+            step.detail["unknown"] = [f"{file.filename}: {file.reason}" for file in unknown[:_LISTED_FILES]]
         check_recognised(result)
         if self._options.retract_vanished and result.vanished:
             self._retract(result.vanished, "no longer in the landing zone")

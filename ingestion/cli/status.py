@@ -67,6 +67,7 @@ def show_run(record: RunRecord) -> RenderableType:
             parts += [Text(f"and {more:,} more; --json lists all", style="dim")] if more > 0 else []
     if counts := _file_counts(record.steps):
         parts += ["", Text(counts)]
+    parts += [Text(f"unknown: {name}", style="yellow") for name in _unknown_files(record.steps)]
     if record.rejected:
         parts += ["", _rejected("rejected by this run", record.rejected)]
     troubled = [node for node in record.nodes if node.status in _TROUBLED_NODE_STATUSES]
@@ -193,6 +194,12 @@ def _file_counts(steps: Iterable[StepRecord]) -> str:
     return (
         "files in the landing zone: " + ", ".join(f"{count:,} {name}" for name, count in last.items()) if last else ""
     )
+
+
+def _unknown_files(steps: Iterable[StepRecord]) -> list[str]:
+    """Return the names of unknown files with the reason of each; the first of them, if there are many."""
+    names = [(step.detail or {}).get("unknown") for step in steps if step.step == "ingest"]
+    return next((found for found in reversed(names) if isinstance(found, list)), [])
 
 
 def _files(files: Iterable[FileRecord]) -> Table:

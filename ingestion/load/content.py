@@ -20,7 +20,8 @@ _OVERLAP_BYTES = 64
 class Content:
     """The text of a file, as a stream for COPY.
 
-    `has_special_words` says whether a word such as `today` or `NaN` has passed, which PostgreSQL accepts as a value.
+    `has_special_words` says whether a word such as `today` or `NaN` has passed, which PostgreSQL accepts as a value, or
+    what the pattern of `skip` matches.
     `is_unquoted` says whether no quote and no backslash has passed, and `has_stray_quotes` whether there was a quote
     inside a field. `separators` counts the separators of dates. All are found only where rows are not judged.
 
@@ -40,6 +41,7 @@ class Content:
         self._newline = b"\n"
         self._newlines = 0
         self._tail = b""
+        self._doubtful: re.Pattern[bytes] | None = None
         self._marks: tuple[bytes, ...] = (b"\\", b'"')
         self._sight: Sight | None = None
         self._separator = b""
@@ -56,16 +58,19 @@ class Content:
             self._pending += chunk
         return self._pending
 
-    def skip(self, count: int, dialect: Dialect) -> None:
+    def skip(self, count: int, dialect: Dialect, doubtful: re.Pattern[bytes] | None = None) -> None:
         """Skip the header, and start to count lines.
 
         Arguments:
             count: the length of the header in bytes, at most that of what `peek` returned.
             dialect: how the file is written.
+            doubtful: matches what PostgreSQL must judge, within the last byte of a line end and 64 bytes after it.
 
         """
         self._pending = self._pending[count:]
         self._newline = dialect.newline[-1:]
+        self._tail = self._newline
+        self._doubtful = doubtful
         quote = dialect.quote.encode()
         self._marks = (b"\\", quote)
         self._stray_quote = _stray_quote(dialect.delimiter.encode(), quote)
@@ -124,6 +129,8 @@ class Content:
         if not self.is_unquoted:
             self.has_stray_quotes = self.has_stray_quotes or self._stray_quote.search(text) is not None
         self._tail = text[-_OVERLAP_BYTES:]
+        if self._doubtful and not self.has_special_words:
+            self.has_special_words = self._doubtful.search(text) is not None
         # letters are found ten times faster than line ends, and rows of numbers and dates have none of these
         if any(letter in text for letter in _LETTERS):
             text = text.replace(b'"', b"").lower()

@@ -163,7 +163,7 @@ class _FileLoad:
         content = Content(text, self._work.on_chunk, is_judged=is_judged)
         path = self._work.file.name
         header = read_header(self._work.dataset, content.peek(), path, text.format)
-        content.skip(header.size, header.dialect)
+        content.skip(header.size, header.dialect, header.leading_zeros)
         clues = Clues(
             self._work.dataset.name,
             usual=header.layout.usual_order,

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -69,6 +70,19 @@ class Header:
             and self.user_id is None
             and not any(isinstance(field, str) or (field and field.factor) for field in self.fields)
         )
+
+    @property
+    def leading_zeros(self) -> re.Pattern[bytes] | None:
+        """A pattern that finds any participant with leading zeros in rows, and may find more; None without that column.
+
+        As numbers, 007 and 7 would be one participant.
+        """
+        names = [field.name if isinstance(field, Column) else "" for field in self.fields]
+        if "user_id" not in names:
+            return None
+        is_first = names.index("user_id") == 0
+        before = self.dialect.newline[-1:] if is_first else self.dialect.delimiter.encode()
+        return re.compile(re.escape(before) + rb"[ \t+\-" + re.escape(self.dialect.quote.encode()) + rb"]*0[0-9]")
 
     @property
     def remarks(self) -> tuple[Remark, ...]:

@@ -63,7 +63,9 @@ def _number(column: Column) -> str:
             return "(?!)"
         above = rf"(?!0*(?:{_up_to(column.minimum - 1)})(?!\d))"
     if column.maximum is None:
-        return f"{above}{sign}{digits}{fraction}"
+        # as numbers, 007 and 7 would be one participant
+        zeros = r"(?!0\d)" if column.name == "user_id" else ""
+        return f"{above}{sign}{zeros}{digits}{fraction}"
     if sign or column.maximum < 1:
         return "(?!)"
     return f"{above}(?:(?:{_up_to(column.maximum - 1)}){fraction}|{column.maximum})"

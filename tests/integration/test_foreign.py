@@ -147,6 +147,10 @@ def test_a_landing_zone_without_a_recognised_file_fails(
     assert invoke("status", "--json") == 1
     (problem,) = json.loads(capsys.readouterr().out)["problems"]
     assert (problem["code"], error in problem["message"]) == ("last_run_failed", True)
+    assert invoke("runs", "show", "last") == 0
+    assert (
+        "unknown: sleep.csv: it is named like sleep, but has the columns of another program" in capsys.readouterr().out
+    )
     assert invoke("ls") == 0
     assert "none of these files is recognised" in capsys.readouterr().err
     landing.put("all/sleep.csv", sleep(1))

@@ -21,9 +21,11 @@ from ingestion.sources import person_in
 from ingestion.steps import RunOptions
 from ingestion.storage import open_storage
 from tests import apple
-from tests.drops import Invoke, Landing, sleep
+from tests.drops import SLEEP_HEADER, Invoke, Landing, sleep
 from tests.listeners import Service, serve
 
+DAY = "2016-04-12"
+NIGHT = f"{DAY},1,327,346"
 WHOOP = "Wake onset,Asleep duration (min),In bed duration (min)"
 
 
@@ -193,7 +195,8 @@ def test_summary_files_status_and_alert_name_both(
     landing.put("user_id=102/oura_activity.csv", oura(12))
     assert invoke("ingest") == 0
     remark = "the same 12 rows as user_id=101/oura_activity.csv: one of them was probably put into the wrong folder"
-    assert f"user_id=102/oura_activity.csv: {remark}" in " ".join(capsys.readouterr().err.split())
+    summary = " ".join(capsys.readouterr().err.split())
+    assert f"user_id=102/oura_activity.csv: {remark}. If this one is wrong, take it out: " in summary
     assert invoke("files", "--json") == 0
     files = {file["filename"]: file for file in json.loads(capsys.readouterr().out)["files"]}
     assert remark in [each["assumed"] for each in files["user_id=102/oura_activity.csv"]["remarks"]]
@@ -250,6 +253,55 @@ def test_a_participant_with_leading_zeros_is_not_mixed_up_with_another(
         each.detail for each in preview(landing.engine, open_storage(str(landing.root))) if each.file.name == name
     )
     assert shown == f"would be refused: {ZEROS}"
+
+
+IDS = {
+    "at the beginning": f"{SLEEP_HEADER}\n007,{NIGHT}\n7,{NIGHT}\n8,{NIGHT}\n",
+    "later": f"{SLEEP_HEADER}\n7,{NIGHT}\n8,{NIGHT}\n007,{NIGHT}\n",
+    "quoted": f'{SLEEP_HEADER}\n"7",{NIGHT}\n"007",{NIGHT}\n8,{NIGHT}\n',
+    "with CRLF": f"{SLEEP_HEADER}\r\n7,{NIGHT}\r\n007,{NIGHT}\r\n8,{NIGHT}\r\n",
+    "after a space": f"{SLEEP_HEADER}\n7,{NIGHT}\n 007,{NIGHT}\n8,{NIGHT}\n",
+    "in another column": f"SleepDay,Id,TotalMinutesAsleep,TotalTimeInBed\n{DAY},7,1,2\n{DAY},007,1,2\n{DAY},8,1,2\n",
+    "in the last column": f"SleepDay;TotalMinutesAsleep;TotalTimeInBed;Id\n{DAY};1;2;7\n{DAY};1;2;8\n{DAY};1;2;007\n",
+    "two zeros": f"{SLEEP_HEADER}\n7,{NIGHT}\n00,{NIGHT}\n8,{NIGHT}\n",
+    "with a column of no dataset": f"{SLEEP_HEADER},Note\n7,{NIGHT},\n007,{NIGHT},x\n8,{NIGHT},\n",
+}
+
+
+@pytest.mark.parametrize("case", IDS)
+def test_an_id_with_leading_zeros_is_rejected(case: str, landing: Landing) -> None:
+    landing.put("sleep.csv", IDS[case].encode())
+    (result,) = landing.ingest().files
+    assert (result.status, result.counts.loaded, result.counts.rejected) == ("loaded", 2, 1), result.reason
+    assert landing.users() == [7, 8]
+    assert landing.rows("select reason, column_name from ops.rejected_rows") == [("not_castable", "user_id")]
+
+
+def test_an_id_with_leading_zeros_is_rejected_among_other_bad_rows(landing: Landing) -> None:
+    """Good rows of such a file go through COPY unjudged."""
+    rows = [f"{user},{NIGHT}" for user in (7, 8, "007", 9, "09", 10)]
+    landing.put("sleep.csv", "\n".join([SLEEP_HEADER, *rows, f"11,{DAY},1,many,346", ""]).encode())
+    (result,) = landing.ingest().files
+    assert (result.counts.loaded, result.counts.rejected) == (4, 3)
+    assert landing.users() == [7, 8, 9, 10]
+
+
+def test_ids_of_zero_and_with_zeros_inside_are_loaded(landing: Landing) -> None:
+    landing.put("sleep.csv", sleep(0, 10, 700, 1503960366))
+    landing.put(
+        "sleep.json",
+        json.dumps([{"Id": 8, "SleepDay": "2016-04-12", "TotalMinutesAsleep": 1, "TotalTimeInBed": 2}]).encode(),
+    )
+    assert {file.status for file in landing.ingest().files} == {"loaded"}
+    assert landing.users() == [0, 8, 10, 700, 1503960366]
+
+
+def test_an_id_with_leading_zeros_in_json_is_rejected(landing: Landing) -> None:
+    night = {"SleepDay": "2016-04-12", "TotalMinutesAsleep": 1, "TotalTimeInBed": 2}
+    landing.put("sleep.json", json.dumps([{"Id": user, **night} for user in ("007", "7", 8)]).encode())
+    (result,) = landing.ingest().files
+    assert (result.counts.loaded, result.counts.rejected) == (2, 1)
+    assert landing.users() == [7, 8]
 
 
 def test_land_refuses_a_participant_with_leading_zeros(landing: Landing, tmp_path: Path) -> None:
