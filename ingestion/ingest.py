@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from psycopg2.sql import SQL, Identifier
@@ -19,9 +19,11 @@ from sqlalchemy import Engine
 
 from ingestion import claims, db, log, manifest
 from ingestion.backlog import Backlog, Decision, Item, datasets_of
+from ingestion.containment import contained
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, UsageError
 from ingestion.file_transaction import DuplicateError, FileLoader, Transactions
 from ingestion.load.header import shown
+from ingestion.load.progress import Timer
 from ingestion.results import FileResult, FileStatus, IngestResult
 from ingestion.retraction import Tombstones, retracted_contents
 from ingestion.sources import Dataset, declared
@@ -108,6 +110,9 @@ def ingest(
         )
     results = _Results(on_file)
     with ExitStack() as resources:
+        if not plan.dry_run:
+            storage.recover()
+            resources.callback(storage.clear_leftovers)
         transactions = resources.enter_context(Transactions(engine, role, dry_run=plan.dry_run).opened())
         recorder = None
         if plan.use_manifest and not plan.dry_run:
@@ -193,21 +198,26 @@ class _ManifestLoad(_Mode):
         self._check_landing_zone()
 
     def _load(self, item: Item) -> FileResult:
-        timer = _Timer(item.file)
+        timer = Timer(item.file)
         result = self._load_if_due(item)
         return result if result.status in {"unknown", "unsettled"} else timer.stop(result)
 
     def _load_if_due(self, item: Item) -> FileResult:
         try:
-            decision = self.backlog.decide(item)
-            if item.dataset is None or not decision.is_due:
-                return self._leave(item, decision)
-            return self.loader.load_claimed(item.file, item.dataset, self.backlog.loaded_as(item))
+            with contained(item.file.name):
+                return self._load_or_leave(item)
         except FileRefusedError as exc:
             result = _refused(item, exc)
             if item.dataset:
                 self.loader.record_refused(item.file, item.dataset, result.reason)
             return result
+
+    def _load_or_leave(self, item: Item) -> FileResult:
+        try:
+            decision = self.backlog.decide(item)
+            if item.dataset is None or not decision.is_due:
+                return self._leave(item, decision)
+            return self.loader.load_claimed(item.file, item.dataset, self.backlog.loaded_as(item))
         except DuplicateError as exc:
             return self._leave(item, self.backlog.decide_duplicate(item, exc.original, exc.checksum))
 
@@ -218,7 +228,7 @@ class _ManifestLoad(_Mode):
 
     def _load_unless_claimed(self, item: Item) -> FileResult:
         """Load a file. Wait a moment for a claim whose holder has died."""
-        timer = _Timer(item.file)
+        timer = Timer(item.file)
         deadline = time.monotonic() + _DEAD_CLAIM_SECONDS
         while True:
             result = self._load_if_due(item)
@@ -293,7 +303,7 @@ class _FullReload(_Mode):
                 cursor.execute(SQL("truncate {}").format(Identifier(self.plan.schema, dataset.name)))
                 manifest.mark_dataset_replaced(connection, self.plan.schema, dataset.name)
                 for item in items:
-                    timer = _Timer(item.file)
+                    timer = Timer(item.file)
                     results.append(timer.stop(self._load(connection, item, dataset)))
                 if not any(result.status == "loaded" for result in results):
                     raise _NothingLoadedError
@@ -310,12 +320,14 @@ class _FullReload(_Mode):
 
     def _load(self, connection: db.Connection, item: Item, dataset: Dataset) -> FileResult:
         try:
-            with db.savepoint(connection):
-                return self.loader.load(connection, item.file, dataset)
+            with contained(item.file.name):
+                try:
+                    with db.savepoint(connection):
+                        return self.loader.load(connection, item.file, dataset)
+                except DuplicateError as exc:
+                    return _not_loaded(item, self.backlog.decide_duplicate(item, exc.original, exc.checksum))
         except FileRefusedError as exc:
             return _refused(item, exc)
-        except DuplicateError as exc:
-            return _not_loaded(item, self.backlog.decide_duplicate(item, exc.original, exc.checksum))
 
 
 class _NothingLoadedError(Exception):
@@ -347,19 +359,6 @@ class _Results:
             rows_rejected=result.counts.rejected,
             hint=result.hint,
         )
-
-
-class _Timer:
-    """Measures how long one file takes."""
-
-    def __init__(self, file: StoredFile) -> None:
-        self._size = file.size
-        self._started_at = datetime.now(UTC)
-        self._started = time.monotonic()
-
-    def stop(self, result: FileResult) -> FileResult:
-        duration_ms = round((time.monotonic() - self._started) * 1000)
-        return replace(result, size=self._size, started_at=self._started_at, duration_ms=duration_ms)
 
 
 def _refused(item: Item, exc: FileRefusedError) -> FileResult:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, manifest
 from ingestion.backlog import Backlog, Decision
+from ingestion.containment import contained
 from ingestion.errors import FileRefusedError, StatementError, UsageError
 from ingestion.retraction import retracted_contents
 from ingestion.sources import datasets_for, user_id_in
@@ -73,7 +74,8 @@ def preview(
     for item in backlog.items():
         dataset = item.dataset.name if item.dataset else None
         try:
-            state, detail = _state(backlog.decide(item))
+            with contained(item.file.name):
+                state, detail = _state(backlog.decide(item))
         except FileRefusedError as exc:
             state, detail = "new", f"would be refused: {exc}"
         yield Preview(item.file, dataset, state, detail)

@@ -9,10 +9,13 @@ from psycopg2.extras import Json
 from sqlalchemy import Engine
 
 from ingestion import db, migrate
-from ingestion.errors import UsageError
+from ingestion.errors import FileRefusedError, UsageError
 from ingestion.results import Counts
 
 _queries = db.queries("manifest")
+
+# an entry of an index has at most 2,704 bytes: the name, and up to 300 bytes of other columns
+_MOST_NAME_BYTES = 2_400
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,22 @@ def find_name(connection: db.Connection, target_schema: str, dataset: str, filen
         connection, target_schema=target_schema, dataset=dataset, source_filename=filename
     )
     return file_id
+
+
+def check_name(filename: str) -> None:
+    """Check that the manifest can hold a file's name.
+
+    Arguments:
+        filename: its name in the landing zone.
+
+    Raises:
+        FileRefusedError: the name is too long.
+
+    """
+    if len(filename.encode()) > _MOST_NAME_BYTES:
+        raise FileRefusedError(
+            f"its path has more than {_MOST_NAME_BYTES} bytes", hint="Move it into a folder with a shorter path."
+        )
 
 
 def check_loaded(connection: db.Connection, target_schema: str, filename: str) -> None:

@@ -1,12 +1,16 @@
-"""Show the progress of a long load: a bar on a terminal, a log line every few seconds elsewhere."""
+"""Show the progress of a long load: a bar on a terminal, a log line every few seconds elsewhere. Measure its time."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from ingestion import log
+from ingestion.results import FileResult
+from ingestion.storage import StoredFile
 
 OnChunk = Callable[[int, int], None]
 
@@ -75,3 +79,22 @@ def _logged(filename: str, size: int) -> OnChunk:
             )
 
     return advance
+
+
+class Timer:
+    """Measures how long one file takes, from its construction.
+
+    Arguments:
+        file: the file, as listed.
+
+    """
+
+    def __init__(self, file: StoredFile) -> None:
+        self._size = file.size
+        self._started_at = datetime.now(UTC)
+        self._started = time.monotonic()
+
+    def stop(self, result: FileResult) -> FileResult:
+        """Return the result of the file with its size, the time of its start and its duration."""
+        duration_ms = round((time.monotonic() - self._started) * 1000)
+        return replace(result, size=self._size, started_at=self._started_at, duration_ms=duration_ms)
