@@ -54,7 +54,7 @@ def contained(filename: str) -> Iterator[None]:
     except Exception as exc:
         log.logger.exception("a bug: please report it", extra={"fields": {"file": filename}})
         raise FileRefusedError(
-            f"a bug ({type(exc).__name__})", hint="Please report it, with the traceback from the log."
+            f"a bug of the pipeline ({type(exc).__name__})", hint="Please report it, with the traceback from the log."
         ) from exc
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from ingestion import log
+from ingestion.printable import printable
 from ingestion.results import FileResult
 from ingestion.storage import StoredFile
 
@@ -41,7 +42,7 @@ def watch(filename: str, size: int) -> Iterator[OnChunk]:
         yield ignore_progress
     else:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
@@ -49,7 +50,7 @@ def watch(filename: str, size: int) -> Iterator[OnChunk]:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(filename, total=size, rows=0)
+            task = bar.add_task(printable(filename), total=size, rows=0)
 
             def advance(chunk: int, lines: int) -> None:
                 bar.update(task, advance=chunk, rows=bar.tasks[task].fields["rows"] + lines)
