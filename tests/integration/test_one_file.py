@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import time
@@ -12,7 +13,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import psycopg2
@@ -151,12 +151,15 @@ def test_a_landing_zone_that_vanishes_ends_the_run(landing: Landing, monkeypatch
 
 def test_a_path_that_no_index_can_hold_refuses_only_its_file(landing: Landing, settings: Settings) -> None:
     """As random as a path can be: PostgreSQL compresses others."""
-    folder = Path(*(os.urandom(120).hex() for _ in range(11)))
-    landing.put(f"{folder}/sleep.csv", sleep(1))
+
+    def path_of(length: int) -> str:
+        folders = [secrets.token_urlsafe(150)[:199] for _ in range(length // 200 + 1)]
+        return "a" + "/".join(folders)[: length - 14].rstrip("/-_.") + "/sleep.csv"
+
+    landing.put(path_of(2_900), sleep(1))
     landing.put("z/sleep.csv", sleep(2))
-    # the longest that is accepted
-    longest = "/".join([os.urandom(100).hex()] * 0 + [os.urandom(125).hex()[:249] for _ in range(10)])[: 2_400 - 10]
-    landing.put(f"{longest.rstrip('/')}/sleep.csv", sleep(3))
+    # nearly the longest that is accepted
+    landing.put(path_of(2_400), sleep(3))
     for _ in range(2):
         result = runner.run(settings, "ingest")
         assert result.exit_code == 65
