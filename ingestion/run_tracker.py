@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from ingestion import __version__, db, log, migrate
 from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError, StatementError, exit_code_of
+from ingestion.printable import printable
 from ingestion.results import Step
 
 DIED = "the process died without an error message (killed, out of memory, or the machine stopped)"
@@ -274,7 +275,7 @@ def summary_of(exc: BaseException) -> str:
     sqlstate = getattr(exc, "sqlstate", None)
     name = type(exc).__name__ + (f" [{sqlstate}]" if sqlstate else "")
     message = " ".join(log.redact(str(exc)).split()) if isinstance(exc, PipelineError | Interrupted) else "see the log"
-    return f"{name}: {message}"
+    return printable(f"{name}: {message}")
 
 
 def lock_name(run_id: str) -> str:

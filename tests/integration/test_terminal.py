@@ -28,7 +28,7 @@ def forged(landing: Landing) -> Landing:
     """A landing zone with a file of such a name: loaded, with a rejected row, refused, unknown."""
     landing.put(f"{FORGED}/sleep.csv", sleep(1) + b"1,many,1,1,1\n")
     landing.put(f"{FORGED}/sleep_2.csv", b"Id\n1\n")
-    landing.put(FORGED, b"unknown")
+    landing.put(f"{FORGED}.txt", b"unknown")
     return landing
 
 

@@ -93,7 +93,8 @@ def test_rows_deleted_or_added_by_hand_are_noticed(settings: Settings, rows: Row
         return [(each.message, each.hint) for each in found]
 
     drop(settings, "daily_activity.csv", range(1, 20))
-    drop(settings, "it's daily_activity.csv", range(20, 25))
+    Path(settings.landing_zone, "it's").mkdir()
+    drop(settings, "it's/daily_activity.csv", range(20, 25))
     assert runner.run(settings).exit_code == 0
     assert miscounted() == []
     with db.transaction(engine) as connection, connection.cursor() as cursor:
@@ -104,12 +105,12 @@ def test_rows_deleted_or_added_by_hand_are_noticed(settings: Settings, rows: Row
     assert miscounted() == [], "the rows are counted by a build, and not at each look"
     assert runner.run(settings, "transform", RunOptions(force=True)).exit_code == 0
     ((message, hint),) = miscounted()
-    assert "daily_activity.csv (15 of 19 rows), it's daily_activity.csv (6 of 5 rows)" in message
+    assert "daily_activity.csv (15 of 19 rows), it's/daily_activity.csv (6 of 5 rows)" in message
     assert hint is not None
-    assert hint.endswith("reload daily_activity.csv 'it'\"'\"'s daily_activity.csv'")
-    files = ("daily_activity.csv", "it's daily_activity.csv")
+    assert hint.endswith("reload daily_activity.csv 'it'\"'\"'s/daily_activity.csv'")
+    files = ("daily_activity.csv", "it's/daily_activity.csv")
     assert runner.run(settings, "reload", RunOptions(filenames=files[:1])).exit_code == 0
-    assert "it's daily_activity.csv (6 of 5 rows)" in miscounted()[0][0]
+    assert "it's/daily_activity.csv (6 of 5 rows)" in miscounted()[0][0]
     assert runner.run(settings, "retract", RunOptions(filenames=files[1:], reason="by hand")).exit_code == 0
     assert miscounted() == []
     assert rows("select count(*) from raw.daily_activity") == [(19,)]
