@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, log, manifest, quarantine
 from ingestion.claims import ClaimRecorder
+from ingestion.containment import contained
 from ingestion.errors import FileRefusedError
 from ingestion.load import FileToLoad, load
 from ingestion.load.progress import OnChunk, watch
@@ -143,6 +144,7 @@ class FileLoader:
             KnownContentError: its bytes are loaded under another name, or were retracted.
 
         """
+        manifest.check_name(file.name)
         with watch(file.name, file.size) as on_chunk:
             file_id = manifest.next_file_id(connection)
             work = FileToLoad(
@@ -221,7 +223,7 @@ class FileLoader:
             manifest.record_not_loaded(connection, entry, "duplicate", self.run_id, duplicate_of=original.file_id)
 
     def record_refused(self, file: StoredFile, dataset: Dataset, reason: str | None) -> None:
-        """Record a refused file, if its bytes can be read.
+        """Record a refused file, if its bytes can be read and the manifest can hold its name.
 
         Arguments:
             file: the file, as listed.
@@ -230,12 +232,13 @@ class FileLoader:
 
         """
         try:
-            entry = self._entry(file, dataset, checksum_of(self.storage, file))
-        except FileRefusedError:
-            log.event(f"{file.name} cannot be read, so the manifest does not record it", file=file.name)
-            return
-        with self.transactions.begin() as connection:
-            manifest.record_not_loaded(connection, entry, "refused", self.run_id, reason=reason)
+            with contained(file.name):
+                manifest.check_name(file.name)
+                entry = self._entry(file, dataset, checksum_of(self.storage, file))
+                with self.transactions.begin() as connection:
+                    manifest.record_not_loaded(connection, entry, "refused", self.run_id, reason=reason)
+        except FileRefusedError as exc:
+            log.event(f"the manifest does not record {file.name}: {exc}", file=file.name)
 
     def _recorded_claim(self, file: StoredFile, dataset: Dataset) -> AbstractContextManager[None]:
         return self.claims.loading(self.schema, dataset.name, file.name) if self.claims else nullcontext()

@@ -3,6 +3,7 @@
 This module only reads. `find_problems` says what is wrong, from facts that were read before.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -21,9 +22,10 @@ from ingestion.sources import declared
 from ingestion.tables import age
 
 State = Literal["ok", "warning", "critical", "unknown"]
-Code = Literal["nothing_has_ended", "run_died", "last_run_failed", "step_failed", "stale", "same_rows"]
+Code = Literal["nothing_has_ended", "run_died", "last_run_failed", "step_failed", "miscounted", "stale", "same_rows"]
 
 _LATEST_RUNS = 5
+_NAMED_FILES = 10
 # some of these are usage errors, which say nothing about the pipeline
 _RUNS_READ = 50
 _USAGE_ERROR = UsageError.exit_code
@@ -177,6 +179,7 @@ def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) 
         runs = history.runs(connection, limit=_RUNS_READ)
         rows = list(_queries.datasets(connection, target_schema=settings.schema))
         latest = _latest_in_marts(connection) if with_dates else {}
+        miscounts = list(_queries.miscounts(connection, target_schema=settings.schema))
         failures = [StepFailure(**row._asdict()) for row in _queries.last_failures(connection)]
         shared = shared_contents(connection, settings.schema)
         status = Status(
@@ -194,7 +197,8 @@ def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) 
     if with_dates:
         latest |= _latest_in_raw(engine, settings, [row.name for row in rows])
     status.datasets.extend(_datasets(rows, latest, settings.stale_after, now))
-    status.problems.extend(find_problems(runs, failures, status.datasets, now, shared))
+    problems = [*find_problems(runs, failures, status.datasets, now, shared), *_miscounted(miscounts)]
+    status.problems.extend(_worst_first(problems))
     return status
 
 
@@ -275,7 +279,26 @@ def find_problems(
         )
         for content in shared
     ]
+    return _worst_first(problems)
+
+
+def _worst_first(problems: list[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: -_WEIGHTS[problem.state])
+
+
+def _miscounted(files: Sequence[Any]) -> Iterator[Problem]:
+    """Yield a problem if raw rows were added or deleted by hand."""
+    if not files:
+        return
+    named = [f"{file.filename} ({file.found:,} of {file.recorded:,} rows)" for file in files[:_NAMED_FILES]]
+    more = [f"{len(files) - _NAMED_FILES:,} more"] if len(files) > _NAMED_FILES else []
+    names = dict.fromkeys(file.filename for file in files[:_NAMED_FILES])
+    yield Problem(
+        "critical",
+        "miscounted",
+        f"the raw tables have other rows than were loaded: {', '.join([*named, *more])}",
+        hint=f"Load the files again: python -m ingestion reload {shlex.join(names)}",
+    )
 
 
 def _run_problem(run: Run, now: datetime) -> Problem:

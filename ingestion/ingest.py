@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from ingestion import claims, db, log, manifest
 from ingestion.backlog import Backlog, Decision, Item, datasets_of
+from ingestion.containment import contained
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, ForeignFileError, UsageError
 from ingestion.file_transaction import FileLoader, KnownContentError, Transactions
 from ingestion.outcomes import Results, Timer
@@ -109,6 +110,9 @@ def ingest(
     results = Results(on_file)
     tombstones = Tombstones(plan.erasure_key)
     with ExitStack() as resources:
+        if not plan.dry_run:
+            storage.recover()
+            resources.callback(storage.clear_leftovers)
         transactions = resources.enter_context(Transactions(engine, role, dry_run=plan.dry_run).opened())
         recorder = None
         if plan.use_manifest and not plan.dry_run:
@@ -208,15 +212,20 @@ class _ManifestLoad(_Mode):
 
     def _load_if_due(self, item: Item) -> FileResult:
         try:
-            decision = self.backlog.decide(item)
-            if item.dataset is None or not decision.is_due:
-                return self._leave(item, decision)
-            return self.loader.load_claimed(item.file, item.dataset, self.backlog.loaded_as(item))
+            with contained(item.file.name):
+                return self._load_or_leave(item)
         except FileRefusedError as exc:
             result = _refused(item, exc, is_expected=bool(self.plan.only or self.backlog.loaded_as(item)))
             if item.dataset and result.status == "refused":
                 self.loader.record_refused(item.file, item.dataset, result.reason)
             return result
+
+    def _load_or_leave(self, item: Item) -> FileResult:
+        try:
+            decision = self.backlog.decide(item)
+            if item.dataset is None or not decision.is_due:
+                return self._leave(item, decision)
+            return self.loader.load_claimed(item.file, item.dataset, self.backlog.loaded_as(item))
         except KnownContentError as exc:
             return self._leave(item, self.backlog.decide_known(item, exc.original, exc.checksum))
 
@@ -335,12 +344,14 @@ class _FullReload(_Mode):
 
     def _load(self, connection: db.Connection, item: Item, dataset: Dataset) -> FileResult:
         try:
-            with db.savepoint(connection):
-                return self.loader.load(connection, item.file, dataset)
+            with contained(item.file.name):
+                try:
+                    with db.savepoint(connection):
+                        return self.loader.load(connection, item.file, dataset)
+                except KnownContentError as exc:
+                    return _not_loaded(item, self.backlog.decide_known(item, exc.original, exc.checksum))
         except FileRefusedError as exc:
             return _refused(item, exc)
-        except KnownContentError as exc:
-            return _not_loaded(item, self.backlog.decide_known(item, exc.original, exc.checksum))
 
 
 class _NothingLoadedError(Exception):

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, manifest
 from ingestion.backlog import Backlog, Decision
+from ingestion.containment import contained
 from ingestion.errors import FileRefusedError, ForeignFileError, StatementError, UsageError
 from ingestion.load.glance import check_header
 from ingestion.retraction import retracted_contents
@@ -75,10 +76,11 @@ def preview(
         dataset = item.dataset.name if item.dataset else None
         is_known = backlog.loaded_as(item) is not None
         try:
-            decision = backlog.decide(item)
-            if item.dataset and decision.is_due:
-                check_header(storage, item.file, item.dataset)
-            state, detail = _state(decision)
+            with contained(item.file.name):
+                decision = backlog.decide(item)
+                if item.dataset and decision.is_due:
+                    check_header(storage, item.file, item.dataset)
+                state, detail = _state(decision)
         except FileRefusedError as exc:
             state, detail = "changed" if is_known else "new", f"would be refused: {exc}"
             if isinstance(exc, ForeignFileError) and not is_known:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ingestion.errors import Interrupted, PipelineError
+from ingestion.printable import printable, printable_json
 from ingestion.redaction import HIDDEN, hide, redact
 
 Status = Literal["started", "progress", "success", "failure", "skipped"]
@@ -54,7 +55,7 @@ def describe(exc: BaseException) -> str:
     message = str(exc) if isinstance(exc, _SAFE_ERRORS) else exc.strerror if isinstance(exc, OSError) else None
     if message is None and exc.args:
         message = HIDDEN
-    return f"{type(exc).__name__}: {' '.join(redact(message).split())}" if message else type(exc).__name__
+    return f"{type(exc).__name__}: {printable(' '.join(redact(message).split()))}" if message else type(exc).__name__
 
 
 def traceback_of(exc: BaseException) -> str:
@@ -186,6 +187,9 @@ class _JsonFormatter(JsonFormatter):
         # redacted before encoding, because JSON escapes hide quotes and line ends from the patterns
         log_data.update({name: _redacted(value) for name, value in log_data.items()})
 
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        return printable_json(super().jsonify_log_record(log_data))
+
 
 def _redacted(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
@@ -211,12 +215,14 @@ class _TextHandler(logging.Handler):
         text = Text.assemble((f"{datetime.fromtimestamp(record.created).astimezone():%H:%M:%S} ", "dim"), f"{step:<10}")
         # the summary shows the error
         message = "failed" if status == "failure" else redact(record.getMessage()).removeprefix(f"{step} ")
+        # a file's name may contain anything
+        message = printable(message)
         text.append(message, style=_STYLES.get(status or "", _level_style(record.levelno)))
         if fields.get("duration_ms") and status != "started":
             text.append(f"  {fields['duration_ms'] / 1000:.2f} s", style="dim")
         self._console.print(text, soft_wrap=True)
         if record.exc_info and record.exc_info[1]:
-            self._console.print(traceback_of(record.exc_info[1]), markup=False)
+            self._console.print(printable(traceback_of(record.exc_info[1]), keep="\n"), markup=False)
 
 
 def _level_style(level: int) -> str:

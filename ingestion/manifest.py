@@ -6,16 +6,20 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from psycopg2.extras import Json
+from psycopg2.sql import SQL, Identifier
 from sqlalchemy import Engine
 
 from ingestion import db, migrate
-from ingestion.errors import UsageError
+from ingestion.errors import FileRefusedError, UsageError
 from ingestion.results import Counts, Remark
 from ingestion.sources import DateOrder, folder_of_participant, person_in
 
 # up to this number of rows, files of two persons can be the same by chance: days without a step, for instance
 ROWS_OF_CHANCE = 10
 _queries = db.queries("manifest")
+
+# an entry of an index has at most 2,704 bytes: the name, and up to 300 bytes of other columns
+_MOST_NAME_BYTES = 2_400
 
 
 @dataclass(frozen=True)
@@ -216,6 +220,22 @@ def look_up(
     return Known(*row)
 
 
+def check_name(filename: str) -> None:
+    """Check that the manifest can hold a file's name.
+
+    Arguments:
+        filename: its name in the landing zone.
+
+    Raises:
+        FileRefusedError: the name is too long.
+
+    """
+    if len(filename.encode()) > _MOST_NAME_BYTES:
+        raise FileRefusedError(
+            f"its path has more than {_MOST_NAME_BYTES} bytes", hint="Move it into a folder with a shorter path."
+        )
+
+
 def check_loaded(connection: db.Connection, target_schema: str, filename: str) -> None:
     """Check that a file of this name is loaded.
 
@@ -360,6 +380,41 @@ def remember_versions(connection: db.Connection, versions: Mapping[int, str]) ->
 def mark_dataset_replaced(connection: db.Connection, target_schema: str, dataset: str) -> None:
     """Record that newer rows have replaced all rows of a dataset."""
     _queries.mark_dataset_replaced(connection, target_schema=target_schema, dataset=dataset)
+
+
+class Miscount(NamedTuple):
+    """A loaded file that has other rows in its raw table than the manifest records.
+
+    Arguments:
+        file_id: the file.
+        recorded: the number of rows that the manifest records.
+        found: the number of rows in the table.
+
+    """
+
+    file_id: int
+    recorded: int
+    found: int
+
+
+def miscounts(connection: db.Connection, target_schema: str) -> list[Miscount]:
+    """Count the rows of every loaded file, and return the files whose count differs. This reads the raw tables.
+
+    Arguments:
+        connection: a connection that may read the manifest and the raw tables.
+        target_schema: the schema of the raw tables.
+
+    """
+    found: list[Miscount] = []
+    for row in list(_queries.loaded_tables(connection, target_schema=target_schema)):
+        with connection.cursor() as cursor:
+            # one statement, and therefore one moment
+            cursor.execute(
+                SQL(_queries.miscounts.sql).format(table=Identifier(target_schema, row.source)),
+                {"target_schema": target_schema, "dataset": row.source},
+            )
+            found += [Miscount(*each) for each in cursor.fetchall()]
+    return found
 
 
 def content_fingerprint(connection: db.Connection, target_schema: str) -> str:

@@ -23,6 +23,7 @@ from ingestion.errors import (
     RunLostError,
     exit_code_of,
 )
+from ingestion.printable import printable
 from ingestion.results import Step
 
 DIED = "the process died without an error message (killed, out of memory, or the machine stopped)"
@@ -325,4 +326,4 @@ def summary_of(exc: BaseException) -> str:
     sqlstate = getattr(exc, "sqlstate", None)
     name = type(exc).__name__ + (f" [{sqlstate}]" if sqlstate else "")
     message = " ".join(log.redact(str(exc)).split()) if isinstance(exc, PipelineError | Interrupted) else "see the log"
-    return f"{name}: {message}"
+    return printable(f"{name}: {message}")

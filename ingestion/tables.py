@@ -1,10 +1,13 @@
 """Format tables, facts, times and durations for people, on a terminal and through a pipe."""
 
 from datetime import datetime
+from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from ingestion.printable import printable
 
 _FIGURES = {
     *("rows", "files", "read", "loaded", "written", "rejected", "line", "first line"),
@@ -29,7 +32,7 @@ def table(*headers: str, keep_lines: bool = False) -> Table:
         keep_lines: wrap only columns of long text.
 
     """
-    made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    made = _PlainTable(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for header in headers:
         wraps = not keep_lines or header in _WRAPPED
         justify = "right" if header in _FIGURES else "left"
@@ -41,8 +44,23 @@ def facts(*pairs: tuple[str, RenderableType]) -> Table:
     """Return names and facts, one pair per line."""
     made = Table.grid(padding=(0, 2))
     for name, fact in pairs:
-        made.add_row(Text(name, style="bold"), fact)
+        made.add_row(Text(name, style="bold"), _plain(fact))
     return made
+
+
+class _PlainTable(Table):
+    """A table whose cells are texts, in which nothing is an instruction to the terminal or to rich."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        super().add_row(*(_plain(cell) for cell in cells), **options)
+
+
+def _plain(cell: RenderableType | None) -> RenderableType | None:
+    if isinstance(cell, str):
+        return Text(printable(cell))
+    if isinstance(cell, Text) and not cell.plain.isprintable():
+        cell.plain = printable(cell.plain, keep="\n")
+    return cell
 
 
 def state(name: str, shown: str | None = None) -> Text:

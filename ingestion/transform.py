@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
@@ -22,6 +21,7 @@ from sqlalchemy import Engine
 from ingestion import __version__, db, log, manifest
 from ingestion.config import ROOT, Settings, exported
 from ingestion.errors import ConfigurationError, PipelineError, TestsFailedError
+from ingestion.leftovers import temporary_folder
 from ingestion.results import FAILED_NODE_STATUSES, NodeResult, Step
 
 PROJECT_DIRECTORY = ROOT / "dbt"
@@ -100,6 +100,8 @@ def build(
             for r in results
         ]
         execute_values(cursor, _queries.record_nodes.sql, rows)
+        # for `status`, which should not read the raw tables at each look
+        step.detail |= {"miscounts": [each._asdict() for each in manifest.miscounts(connection, settings.schema)]}
     if on_built:
         on_built(results)
     if failed:
@@ -228,7 +230,7 @@ def _workspace(settings: Settings) -> Iterator[tuple[Path, Path, Path | None]]:
     folder of the documentation is None if it would be temporary.
     """
     own = PROJECT_DIRECTORY / "target"
-    with tempfile.TemporaryDirectory(prefix="dbt-") as scratch:
+    with temporary_folder(".wearables-dbt-") as scratch:
         writable = os.access(PROJECT_DIRECTORY, os.W_OK)
         target = settings.dbt_target_dir or (own if writable else Path(scratch, "target"))
         logs = settings.dbt_log_dir or (PROJECT_DIRECTORY / "logs" if writable else Path(scratch, "logs"))

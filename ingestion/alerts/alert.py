@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ingestion import log
+from ingestion.printable import printable
 
 Kind = Literal["failure", "died", "recovery", "stale", "quarantine", "misplaced", "test"]
 
@@ -92,7 +93,7 @@ def safe(text: str) -> str:
         text: any text.
 
     """
-    line = _USER_ID.sub(r"\1***", " ".join(log.redact(text).split()))
+    line = printable(_USER_ID.sub(r"\1***", " ".join(log.redact(text).split())))
     return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]} ..."
 
 

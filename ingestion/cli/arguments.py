@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ingestion import __version__
+from ingestion.config.kinds import SCHEMA, check_schema
 from ingestion.errors import UsageError
 
 
@@ -119,7 +120,7 @@ def _add_log_format(command: argparse.ArgumentParser) -> None:
 
 
 def _add_schema(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--schema", help="the schema of the raw tables")
+    command.add_argument("--schema", type=_schema, help="the schema of the raw tables")
 
 
 def _add_landing_zone(command: argparse.ArgumentParser, *, with_mode: bool = True) -> None:
@@ -168,6 +169,10 @@ def _add_rejected(command: argparse.ArgumentParser) -> None:
         _add_schema(each)
         if name != "list":
             each.add_argument("filename", metavar="FILE", help="the file's path in the landing zone")
+        if name == "export":
+            each.add_argument(
+                "--as-is", action="store_true", help="without an apostrophe before cells that a spreadsheet would run"
+            )
     replay = what.add_parser("replay", help="check rejected rows again, after their declaration was corrected")
     _add_log_format(replay)
     _add_schema(replay)
@@ -232,6 +237,13 @@ def _add_files(files: argparse.ArgumentParser) -> None:
     files.add_argument("--limit", type=_count, default=50, metavar="N", help="the maximum number")
     files.add_argument("--json", action="store_true", help="print JSON")
     _add_schema(files)
+
+
+def _schema(text: str) -> str:
+    try:
+        return check_schema(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not {SCHEMA.form}") from None
 
 
 def _count(text: str) -> int:

@@ -22,9 +22,11 @@ from ingestion.alerts import open_incidents, send_test
 from ingestion.cli import status as status_text
 from ingestion.cli import summary
 from ingestion.cli.arguments import parse
+from ingestion.cli.cells import without_formulas
 from ingestion.config import Settings
 from ingestion.errors import ConfigurationError, DatabaseUnavailableError, Interrupted, PipelineError, exit_code_of
 from ingestion.health import State, read_status
+from ingestion.printable import printable, printable_json
 from ingestion.results import Command
 from ingestion.runner import STEPS, dry_run, report_failed_start, run
 from ingestion.signals import Interruptible
@@ -199,9 +201,10 @@ def _report(arguments: argparse.Namespace, settings: Settings) -> int:
 def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     server = report.Server(settings, arguments.port)
     print(f"Serving {settings.reports} on {server.url} for this machine. Press Ctrl-C to stop.", flush=True)
-    if arguments.open:
-        _open(server.url)
-    server.serve()
+    with ExitStack() as resources:
+        if arguments.open:
+            _open(resources.enter_context(server.opener()))
+        server.serve()
     return 0
 
 
@@ -253,7 +256,7 @@ def _impatient_engine(settings: Settings, seconds: int) -> Engine:
 
 
 def _print_json(document: object) -> None:
-    print(json.dumps(document, default=_json_default, indent=2, ensure_ascii=False))
+    print(printable_json(json.dumps(document, default=_json_default, indent=2, ensure_ascii=False)))
 
 
 def _json_default(value: object) -> str:
@@ -277,9 +280,15 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
             _console().print(summary.show_rejected(rows))
         else:
             for row in quarantine.raw_rows_of(connection, settings.schema, arguments.filename):
-                sys.stdout.buffer.write(row.raw + b"\n")
+                _print_row(row.raw if arguments.as_is else without_formulas(row.raw))
             sys.stdout.buffer.flush()
     return 0
+
+
+def _print_row(row: bytes) -> None:
+    if sys.stdout.isatty():
+        row = printable(row.decode(errors="backslashreplace"), keep="\t").encode()
+    sys.stdout.buffer.write(row + b"\n")
 
 
 def _test_alerts(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
@@ -309,10 +318,10 @@ def _ls(arguments: argparse.Namespace, settings: Settings) -> int:
             fields = {"name": each.file.name, "size": each.file.size, "dataset": each.dataset, "state": each.state}
             print(json.dumps({**fields, "detail": each.detail}))
         else:
-            detail = f"  ({each.detail})" if each.detail else ""
-            print(f"{each.state:<9}  {each.dataset or '-':<20}  {each.file.size:>13,}  {each.file.name}{detail}")
+            name = printable(each.file.name) + (f"  ({printable(each.detail)})" if each.detail else "")
+            print(f"{each.state:<9}  {each.dataset or '-':<20}  {each.file.size:>13,}  {name}")
     counts = ", ".join(f"{count:,} {state}" for state, count in found.items())
-    print(f"{log.redact(settings.landing_zone)}: {counts or 'no files'}", file=sys.stderr)
+    print(f"{printable(log.redact(settings.landing_zone))}: {counts or 'no files'}", file=sys.stderr)
     if set(found) == {"unknown"}:
         _explain(
             "none of these files is recognised: an ingest would fail", "See docs/datasets.md for names and columns."
@@ -328,7 +337,9 @@ def _land(arguments: argparse.Namespace, settings: Settings) -> int:
     for path in arguments.paths:
         landed = landing.land(storage, path, today)
         what = "landed" if landed.is_new else "exists"
-        print(f"{what:<9}  {landed.name}" + ("" if landed.dataset else "  (no declared dataset has this name)"))
+        print(
+            f"{what:<9}  {printable(landed.name)}" + ("" if landed.dataset else "  (no declared dataset has this name)")
+        )
     return 0
 
 
@@ -384,6 +395,6 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _explain(message: str, hint: str | None) -> None:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"error: {log.redact(message)}", style="bold red", markup=False)
+    console.print(f"error: {printable(log.redact(message))}", style="bold red", markup=False)
     if hint:
-        console.print(f"  hint: {log.redact(hint)}", markup=False)
+        console.print(f"  hint: {printable(log.redact(hint))}", markup=False)

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ingestion.health import State, Status
 from ingestion.history import FileRecord, NodeRecord, RejectedCount, Run, RunRecord, StepRecord
+from ingestion.printable import printable
 from ingestion.results import FAILED_NODE_STATUSES
 from ingestion.tables import age, facts, moment, state, table, took
 
@@ -60,7 +61,7 @@ def show_runs(runs: list[Run]) -> RenderableType:
 def show_run(record: RunRecord) -> RenderableType:
     """Return everything recorded about a run."""
     parts: list[RenderableType] = [facts(*_run_facts(record.run)), "", _steps(record.steps)]
-    parts += [Text(f"{step}: {reason}") for step, reason in _reasons(record.steps)]
+    parts += [Text(printable(f"{step}: {reason}")) for step, reason in _reasons(record.steps)]
     if record.files:
         parts += ["", _files(record.files[:_LISTED_FILES])]
         if more := len(record.files) - _LISTED_FILES:
@@ -101,7 +102,7 @@ def probe_text(state: State, text: str) -> str:
 
     """
     # metrics follow a bar, and a line break ends the text
-    return f"{state.upper()} - {' '.join(text.replace('|', '/').split())}"
+    return f"{state.upper()} - {printable(' '.join(text.replace('|', '/').split()))}"
 
 
 def _healthy_text(status: Status) -> str:
@@ -205,11 +206,11 @@ def _unknown_files(steps: Iterable[StepRecord]) -> list[str]:
 def _files(files: Iterable[FileRecord]) -> Table:
     listed = table("time", "status", "dataset", "loaded", "rejected", "file", keep_lines=True)
     for file in files:
-        name = Text(file.filename)
+        name = Text(printable(file.filename))
         if file.reason:
-            name.append(f"\n{file.reason}", style="yellow")
+            name.append(f"\n{printable(file.reason)}", style="yellow")
         for remark in file.remarks:
-            name.append(f"\n{remark}", style="yellow" if remark.is_warning else "dim")
+            name.append(f"\n{printable(str(remark))}", style="yellow" if remark.is_warning else "dim")
         figures = (f"{file.rows_loaded:,}", f"{file.rows_rejected:,}")
         listed.add_row(f"{file.ingested_at.astimezone():%m-%d %H:%M}", state(file.status), file.dataset, *figures, name)
     return listed

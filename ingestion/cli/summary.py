@@ -96,7 +96,7 @@ def show_run(console: Console, result: RunResult, engine: Engine, database: Data
     try:
         _show_database(console, result, engine)
     except PipelineError as exc:
-        console.print(f"Could not read more from the database: {exc}")
+        console.print(Text(f"Could not read more from the database: {exc}"))
     console.print()
     console.print(facts(*_next_steps(result, database)))
 

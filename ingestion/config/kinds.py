@@ -11,6 +11,10 @@ from urllib.parse import unquote, urlsplit
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 # a shorter path or query is part of many texts, and no secret
 _SECRET_LENGTH = 12
+# a longer name is cut by PostgreSQL, and may then be that of another schema
+_MOST_NAME_BYTES = 63
+# of the pipeline's records, of PostgreSQL, and of dbt
+_TAKEN_SCHEMAS = {"ops", "information_schema", "staging", "intermediate", "marts", "dbt_test_failures"}
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,27 @@ def check_url(url: str, schemes: tuple[str, ...]) -> str:
     return url
 
 
+def check_schema(text: str) -> str:
+    """Return the name of a schema that raw tables may be in.
+
+    Arguments:
+        text: the text of the setting or option.
+
+    Raises:
+        ValueError: PostgreSQL would cut or refuse it, dbt would not quote it, or the schema has another purpose.
+
+    """
+    is_taken = text.lower() in _TAKEN_SCHEMAS or text.lower().startswith("pg_")
+    if (
+        is_taken
+        or not text.isprintable()
+        or set(text) & set('"{}%\\')
+        or not 0 < len(text.encode()) <= _MOST_NAME_BYTES
+    ):
+        raise ValueError
+    return text
+
+
 def url_of(*schemes: str) -> Kind:
     """Return the type of a setting that holds one URL.
 
@@ -185,6 +210,7 @@ URL = url_of("https", "http")
 URLS = Kind(
     URL.form, lambda text: tuple(check_url(url, ("https", "http")) for url in text.split()), secrets=_secrets_of_urls
 )
+SCHEMA = Kind("the name of a schema of your own, of up to 63 bytes and without special characters", check_schema)
 FLAG = Kind("1 or 0", _flag)
 SECONDS = Kind("a number of seconds of 0 or more", _number)
 HOURS = Kind("a number of hours of 0 or more", _number)

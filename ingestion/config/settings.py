@@ -8,7 +8,7 @@ from typing import Literal
 
 from ingestion.config.alerts import AlertSettings, read_alerts
 from ingestion.config.database import Database, read_database
-from ingestion.config.kinds import FLAG, FRESHNESS, PATH, SECONDS, VERBATIM, Freshness, choice, count
+from ingestion.config.kinds import FLAG, FRESHNESS, PATH, SCHEMA, SECONDS, VERBATIM, Freshness, choice, count
 from ingestion.config.setting import read_into, secrets_in, setting
 from ingestion.config.telemetry import Lineage, Telemetry, read_lineage, read_telemetry
 from ingestion.errors import ConfigurationError
@@ -42,7 +42,7 @@ class Settings:
         "`1`: load the content of each file once; `0`: a run replaces what the tables hold",
         default=False,
     )
-    schema: str = setting("PIPELINE_SCHEMA", VERBATIM, "the schema of the raw tables", default="raw")
+    schema: str = setting("PIPELINE_SCHEMA", SCHEMA, "the schema of the raw tables", default="raw")
     archive: bool = setting(
         "PIPELINE_ARCHIVE",
         FLAG,

@@ -18,7 +18,11 @@ PACKINGS = (".gz", ".zst", ".zip")
 
 _CHUNK_BYTES = 1 << 15
 _END_OF_DIRECTORY = b"PK\x05\x06"
-_END_OF_DIRECTORY_BYTES = 22 + 65_535
+_END_OF_DIRECTORY_64 = b"PK\x06\x06"
+# with the longest comment, and with what Zip64 writes before it
+_END_OF_DIRECTORY_BYTES = 22 + 65_535 + 76
+# of an entry of the directory, on average: its name, and 46 bytes or some more
+_ENTRY_BYTES = 1_024
 _CORRUPT = (zlib.error, zipfile.BadZipFile, EOFError, OSError, NotImplementedError)
 
 
@@ -88,15 +92,34 @@ def open_zip(file: IO[bytes], most_entries: int) -> zipfile.ZipFile:
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - _END_OF_DIRECTORY_BYTES))
     tail = file.read()
-    end = tail.rfind(_END_OF_DIRECTORY)
-    # checked before zipfile reads the directory into memory; Zip64 writes 65,535 for any larger number
-    if end >= 0 and len(tail) >= end + 12 and struct.unpack_from("<H", tail, end + 10)[0] > most_entries:
+    # checked before zipfile reads the directory into memory: by its size, whatever number of entries it states
+    entries, directory_bytes = _directory(tail)
+    if entries > most_entries or directory_bytes > most_entries * _ENTRY_BYTES:
         raise FileRefusedError(f"the archive holds more than {most_entries} files", hint="Unpack it.")
     file.seek(0)
     try:
         return zipfile.ZipFile(file)
     except _CORRUPT as exc:
         raise _corrupt() from exc
+
+
+def _directory(tail: bytes) -> tuple[int, int]:
+    """Return the number of entries in the directory of a zip archive, and its size in bytes.
+
+    Arguments:
+        tail: the end of the archive.
+
+    """
+    end = tail.rfind(_END_OF_DIRECTORY)
+    end_64 = tail.rfind(_END_OF_DIRECTORY_64, 0, max(end, 0))
+    try:
+        if end_64 >= 0:
+            return cast("tuple[int, int]", struct.unpack_from("<QQ", tail, end_64 + 32))
+        # Zip64 writes 65,535 for any larger number
+        return cast("tuple[int, int]", struct.unpack_from("<HL", tail, end + 10)) if end >= 0 else (0, 0)
+    except struct.error:
+        # incomplete: zipfile refuses it
+        return 0, 0
 
 
 def _is_data(member: str) -> bool:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import IO, ClassVar, Literal, cast
 
 from ingestion.db import Readable
+from ingestion.errors import FileRefusedError
 from ingestion.formats.limits import Limits
 
 CHUNK_BYTES = 1 << 18
@@ -30,9 +31,17 @@ class Unpacked:
         self.limits = limits
         self._resources = resources
 
-    def seekable(self) -> IO[bytes]:
-        """Copy the rest of the stream to a temporary file, and return that file at its beginning."""
-        return spool(self.stream, self._resources)
+    def seekable(self, most_bytes: int | None = None) -> IO[bytes]:
+        """Copy the rest of the stream to a temporary file, and return that file at its beginning.
+
+        Arguments:
+            most_bytes: how many bytes it may have; None for no limit of its own.
+
+        Raises:
+            FileRefusedError: it has more.
+
+        """
+        return spool(self.stream, self._resources, most_bytes)
 
 
 class Format(ABC):
@@ -90,17 +99,26 @@ class Chunks:
         return next(self._chunks, b"")
 
 
-def spool(stream: Readable, resources: ExitStack) -> IO[bytes]:
+def spool(stream: Readable, resources: ExitStack, most_bytes: int | None = None) -> IO[bytes]:
     """Copy a stream to a temporary file, and return that file at its beginning.
 
     Arguments:
         stream: what to copy.
         resources: closes the file.
+        most_bytes: how many bytes it may have; None for no limit of its own.
+
+    Raises:
+        FileRefusedError: it has more.
+        OSError: the temporary directory is full.
 
     """
     file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115  (the resources close it)
     resources.enter_context(file)
     while chunk := stream.read(CHUNK_BYTES):
         file.write(chunk)
+        if most_bytes is not None and file.tell() > most_bytes:
+            raise FileRefusedError(
+                f"the file is larger than {most_bytes >> 20} MiB", hint="Save it as CSV, or split it."
+            )
     file.seek(0)
     return cast("IO[bytes]", file)

@@ -14,8 +14,7 @@ class Limits:
         ratio: unpacked bytes for each packed byte. Text of numbers reaches 10, and rarely 50.
         free_bytes: the number of unpacked bytes below which the ratio is not checked.
         total_bytes: the number of unpacked bytes.
-        table_bytes: the number of bytes of a spreadsheet, a JSON array or a Parquet row group. These are read into
-            memory.
+        table_bytes: the number of bytes of a spreadsheet or a Parquet row group. These are read into memory.
 
     """
 

@@ -1,10 +1,10 @@
 """The process that converts a Parquet file to CSV; `parquet` starts it."""
 
 import os
-import resource
 import sys
 
 from ingestion.formats.frames import as_csv
+from ingestion.formats.separate import limit
 
 CANNOT_READ, TOO_LARGE = 3, 4
 
@@ -15,9 +15,7 @@ _MEMORY_BYTES = 2 << 30
 
 def _main(table_bytes: int) -> int:
     """Convert the Parquet file on standard input to CSV on standard output, and return the exit code."""
-    most = _MEMORY_BYTES + _MEMORY_PER_BYTE * table_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit(_MEMORY_BYTES + _MEMORY_PER_BYTE * table_bytes)
     # fastparquet prints to standard output, too
     with os.fdopen(os.dup(1), "wb") as output, open(0, "rb", closefd=False) as file:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,5 +1,11 @@
-"""Excel workbooks; they are read into memory."""
+"""Excel workbooks, read by a separate process.
 
+A workbook of a few kilobytes can unpack to gigabytes of empty rows, cells and texts. The process has limits on its
+memory and time.
+"""
+
+import errno
+import os
 from collections.abc import Iterator
 from typing import IO
 
@@ -7,8 +13,21 @@ from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
 from ingestion.formats.archives import open_zip
 from ingestion.formats.base import Chunks, Format, Unpacked
-from ingestion.formats.frames import as_csv
 from ingestion.formats.limits import Limits
+from ingestion.formats.separate import command_of, read_separately
+from ingestion.formats.spreadsheet_process import (
+    CANNOT_READ,
+    DISK_IS_FULL,
+    MOST_COLUMNS,
+    MOST_SHEETS,
+    SHEETS,
+    TOO_LARGE,
+    TOO_WIDE,
+)
+
+# nothing is written before the last row is read; the process has a time limit of its own
+_PATIENCE_SECONDS = 900.0
+_COMMAND = command_of("spreadsheet_process")
 
 
 class Spreadsheet(Format):
@@ -19,29 +38,42 @@ class Spreadsheet(Format):
 
     def read(self, file: Unpacked) -> Readable:
         """Return the sheet as CSV."""
-        return Chunks(_rows(file.seekable(), file.limits))
+        return Chunks(_rows(file.seekable(file.limits.table_bytes), file.limits))
 
 
 def _rows(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
     with open_zip(file, limits.entries) as archive:
-        size = sum(info.file_size for info in archive.infolist())
+        members = archive.infolist()
+    size = sum(info.file_size for info in members)
+    too_large = FileRefusedError(
+        f"the spreadsheet unpacks to more than {limits.table_bytes >> 20} MiB", hint="Save it as CSV."
+    )
     if size > limits.table_bytes:
-        raise FileRefusedError(
-            f"the spreadsheet unpacks to more than {limits.table_bytes >> 20} MiB", hint="Save it as CSV."
-        )
+        raise too_large
+    limits.check(size, sum(info.compress_size for info in members))
     file.seek(0)
-    import pandas as pd  # noqa: PLC0415  (importing it takes a second)
-
+    unreadable = FileRefusedError("the spreadsheet cannot be read", hint="Save it as CSV.")
+    refusals = {
+        CANNOT_READ: unreadable,
+        TOO_LARGE: too_large,
+        TOO_WIDE: FileRefusedError(f"the spreadsheet has more than {MOST_COLUMNS:,} columns", hint="Remove some."),
+    }
+    for sheets in range(2, MOST_SHEETS + 1):
+        refusals[SHEETS + sheets] = FileRefusedError(
+            f"the spreadsheet has {sheets} sheets that are not empty", hint="Save each sheet as a file."
+        )
     try:
-        sheets = pd.read_excel(
-            file, sheet_name=None, header=None, dtype=object, engine="openpyxl", keep_default_na=False, na_filter=False
+        yield from read_separately(
+            (*_COMMAND, str(limits.table_bytes)),
+            file,
+            patience_seconds=_PATIENCE_SECONDS,
+            refusals={**refusals, DISK_IS_FULL: _FullDiskError()},
+            damaged=unreadable,
         )
-    except Exception as exc:  # openpyxl has no base class for the errors of its parsers
-        raise FileRefusedError("the spreadsheet cannot be read", hint="Save it as CSV.") from exc
-    filled = [frame for frame in sheets.values() if not frame.empty]
-    if len(filled) > 1:
-        raise FileRefusedError(
-            f"the spreadsheet has {len(filled)} sheets that are not empty", hint="Save each sheet as a file."
-        )
-    for frame in filled:
-        yield from as_csv(frame, header=False)
+    except _FullDiskError as exc:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
+
+
+class _FullDiskError(FileRefusedError):
+    def __init__(self) -> None:
+        super().__init__("the temporary directory is full")

@@ -1,4 +1,4 @@
-"""Show the progress of a long load: a bar on a terminal, a log line every few seconds elsewhere."""
+"""Show the progress of a long load: a bar on a terminal, a log line every few seconds elsewhere. Measure its time."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from ingestion import log
+from ingestion.printable import printable
 
 OnChunk = Callable[[int, int], None]
 
@@ -37,7 +38,7 @@ def watch(filename: str, size: int) -> Iterator[OnChunk]:
         yield ignore_progress
     else:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
@@ -45,7 +46,7 @@ def watch(filename: str, size: int) -> Iterator[OnChunk]:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(filename, total=size, rows=0)
+            task = bar.add_task(printable(filename), total=size, rows=0)
 
             def advance(chunk: int, lines: int) -> None:
                 bar.update(task, advance=chunk, rows=bar.tasks[task].fields["rows"] + lines)

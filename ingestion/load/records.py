@@ -30,6 +30,8 @@ class Records:
         self._content = content
         self._dialect = header.dialect
         self._newline = header.dialect.newline[-1:]
+        spaces = b" \t\v\f\r".replace(self._newline, b"")
+        self._blank = re.compile(b"(?:[" + spaces + b"]*+" + self._newline + b")*+")
         self._quote = header.dialect.quote.encode()
         self._field_count = len(header.fields) + self._dialect.has_trailing_delimiter
         self._buffer = b""
@@ -59,6 +61,16 @@ class Records:
             if self._buffer.find(self._newline, self._position) >= 0 or not self._fill():
                 break
         return b"", 0
+
+    def skip_blank(self) -> int:
+        """Skip blank lines from here on, as far as they are in memory, and return their number."""
+        match = None if self._back else self._blank.match(self._buffer, self._position)
+        if match is None or match.end() == self._position:
+            return 0
+        count = self._buffer.count(self._newline, self._position, match.end())
+        self._position = match.end()
+        self._line += count
+        return count
 
     def next(self) -> Record | None:
         """Return the next record, or None at the end.

@@ -13,6 +13,8 @@ from ingestion.quarantine import RejectedRow
 from ingestion.sources import Dataset
 
 _HELD_BYTES = 8 << 20
+# what a record takes besides its bytes
+_RECORD_BYTES = 200
 
 
 class Sorter:
@@ -76,7 +78,7 @@ class Sorter:
             record = self._next()
             if record:
                 self._held_records.append(record)
-                self._held_bytes += len(record.raw)
+                self._held_bytes += len(record.raw) + _RECORD_BYTES
         return b"".join(lines)
 
     def to_judge(self, size: int) -> bytes:
@@ -114,6 +116,10 @@ class Sorter:
         return self._next() if self._held_bytes < _HELD_BYTES and not self._is_read else None
 
     def _next(self) -> Record | None:
+        # a file may have millions of them
+        while blank := self._records.skip_blank():
+            self.blank_rows += blank
+            self._other_rows += blank
         record = self._records.next()
         if record is None:
             self._is_read = True
@@ -123,7 +129,7 @@ class Sorter:
 
     def _reject(self, row: RejectedRow) -> None:
         self._rejected.append(row)
-        self._held_bytes += len(row.raw)
+        self._held_bytes += len(row.raw) + _RECORD_BYTES
         self.faults[row.reason] += 1
         if self.faults.total() > self._dataset.max_rejected_rows:
             refuse_too_many(self._dataset, self.read_rows, self.faults)

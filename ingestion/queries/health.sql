@@ -69,6 +69,24 @@ select max(finished_at)
 from ops.pipeline_runs
 where status = 'success';
 
+-- name: miscounts(target_schema)
+-- as the last build has counted them; a file that was loaded again or retracted since then is another one
+select
+    m.source_filename as filename,
+    m.row_count as recorded,
+    (counted.value ->> 'found')::bigint as found
+from (
+    select detail -> 'miscounts' as files
+    from ops.pipeline_steps
+    where step = 'dbt_build' and detail -> 'miscounts' is not null
+    order by started_at desc
+    limit 1
+) as last_count
+cross join lateral jsonb_array_elements(last_count.files) as counted
+inner join ops.raw_ingest_manifest as m on (counted.value ->> 'file_id')::bigint = m.file_id
+where m.status = 'loaded' and m.target_schema = :target_schema
+order by m.source_filename, m.file_id;
+
 -- name: may_read(relation)$
 select coalesce(
     has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'),

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -14,12 +13,14 @@ from sqlalchemy import Engine
 from ingestion import __version__, db
 from ingestion.config import ROOT, Settings
 from ingestion.errors import PipelineError, UsageError
+from ingestion.leftovers import temporary_folder
 from ingestion.report import page, pseudonym
 from ingestion.report.contents import Contents, Outcome, read
 from ingestion.results import Step
 from ingestion.storage import Shelf, open_shelf
 
 LATEST = "latest.html"
+_FOLDER = ".wearables-report-"
 
 _REPORT_NAME = re.compile(r"report_\d{4}-\d{2}-\d{2}T\d{6}\.\d{3}Z_[0-9a-f-]{36}\.html")
 _queries = db.queries("report")
@@ -128,8 +129,9 @@ def write_latest(engine: Engine, settings: Settings, path: Path) -> None:
     """
     run_id = _latest_run(engine)
     try:
-        with tempfile.TemporaryDirectory(prefix="report-", dir=path.parent) as folder:
-            part = Path(folder, path.name)
+        with temporary_folder(_FOLDER, path.parent) as folder:
+            part = folder / path.name
+            part.touch(mode=0o600)
             _write(engine, settings, run_id, None, part)
             part.replace(path)
     except OSError as exc:
@@ -186,8 +188,8 @@ def _latest_run(engine: Engine) -> str:
 def _publish(
     engine: Engine, settings: Settings, shelf: Shelf, run_id: str, outcome: Outcome | None
 ) -> tuple[Published, int]:
-    with tempfile.TemporaryDirectory(prefix="report-") as folder:
-        path = Path(folder, LATEST)
+    with temporary_folder(_FOLDER) as folder:
+        path = folder / LATEST
         contents = _write(engine, settings, run_id, outcome, path)
         # names sort in the order of the runs
         moment = contents.started_at.astimezone(UTC).isoformat(timespec="milliseconds").replace(":", "")[:-5]

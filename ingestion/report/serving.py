@@ -1,18 +1,27 @@
-"""Serve reports over HTTP to this machine only."""
+"""Serve reports over HTTP to this machine only, and only to whoever knows the address.
 
+The address contains a token: other users of the machine can reach the port, too.
+"""
+
+import hmac
 import html
 import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ingestion.config import Settings
 from ingestion.errors import UsageError
+from ingestion.leftovers import temporary_folder
 from ingestion.report.publishing import LATEST, open_reports
 from ingestion.storage import Shelf
 
 _HOST = "127.0.0.1"
-_REPORT = re.compile(r"/([\w.-]+\.html)")
+_PATH = re.compile(r"/([\w-]+)/([\w.-]+\.html)?")
+_TOKEN_BYTES = 16
 # rejects DNS rebinding: a page of another site whose name resolves to this machine
 _LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 
@@ -30,8 +39,9 @@ class Server:
     """
 
     def __init__(self, settings: Settings, port: int) -> None:
+        self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         try:
-            self._server = ThreadingHTTPServer((_HOST, port), partial(_Handler, open_reports(settings)))
+            self._server = ThreadingHTTPServer((_HOST, port), partial(_Handler, open_reports(settings), self._token))
         except (OSError, OverflowError) as exc:
             raise UsageError(
                 f"port {port} cannot be used ({getattr(exc, 'strerror', 'not a valid port')})",
@@ -41,7 +51,18 @@ class Server:
     @property
     def url(self) -> str:
         """The URL of the list of reports."""
-        return f"http://{_HOST}:{self._server.server_port}/"
+        return f"http://{_HOST}:{self._server.server_port}/{self._token}/"
+
+    @contextmanager
+    def opener(self) -> Iterator[str]:
+        """Yield the URL of a file that leads a browser to the reports.
+
+        Other users can read the command line of a browser, and this file's URL there, but not the file.
+        """
+        with temporary_folder(".wearables-report-") as folder:
+            page = folder / "open.html"
+            page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={self.url}">', encoding="utf-8")
+            yield page.as_uri()
 
     def serve(self) -> None:
         """Answer requests until `stop` is called or the process is interrupted."""
@@ -57,18 +78,21 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "wearables-pipeline"
     sys_version = ""
 
-    def __init__(self, shelf: Shelf, *arguments: object) -> None:
+    def __init__(self, shelf: Shelf, token: str, *arguments: object) -> None:
         self._shelf = shelf
+        self._token = token.encode()
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
         if not _LOCAL.fullmatch(self.headers.get("Host", "")):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return
-        path = self.path.partition("?")[0]
-        if path == "/":
+        match = _PATH.fullmatch(self.path.partition("?")[0])
+        if match is None or not hmac.compare_digest(match[1].encode(), self._token):
+            self.send_error(HTTPStatus.NOT_FOUND)
+        elif match[2] is None:
             self._answer(self._list())
-        elif (match := _REPORT.fullmatch(path)) and (content := self._shelf.read(match[1])) is not None:
+        elif (content := self._shelf.read(match[2])) is not None:
             self._answer(content)
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
@@ -94,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _list(self) -> bytes:
         names = [name for name in self._shelf.names() if name.endswith(".html")]
         names.sort(key=lambda name: (name == LATEST, name), reverse=True)
-        items = "".join(f'<li><a href="/{html.escape(name)}">{html.escape(name)}</a></li>' for name in names)
+        items = "".join(f'<li><a href="{html.escape(name)}">{html.escape(name)}</a></li>' for name in names)
         return (
             '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
             '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>Reports</title>'

@@ -44,6 +44,19 @@ class StoredFile:
 class Storage(Protocol):
     """A landing zone."""
 
+    def recover(self) -> None:
+        """Finish what a killed run has begun, and put back what should not have been archived. Call it before `list`.
+
+        Raises:
+            StorageUnavailableError: the landing zone cannot be reached.
+
+        """
+        ...
+
+    def clear_leftovers(self) -> None:
+        """Remove temporary files that `list` has found and that are older than a day."""
+        ...
+
     def list(self) -> Iterator[StoredFile]:
         """Yield the files that `is_loadable` accepts, sorted by name.
 
@@ -115,7 +128,8 @@ class Storage(Protocol):
             checksum: SHA-256 of its bytes, in hexadecimal.
 
         Returns:
-            True if the file was moved; False if it has changed or cannot be moved.
+            True if the file was moved; False if it has changed or cannot be moved. A file with other bytes stays in the
+            landing zone, even if this is found out only after the move.
 
         """
         ...

@@ -1,7 +1,5 @@
 """A landing zone that is a directory."""
 
-import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -13,18 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from ingestion import leftovers
 from ingestion.errors import ConfigurationError, FileRefusedError
+from ingestion.storage.archive import Archive, checksum_of
 from ingestion.storage.base import StoredFile, changed, is_loadable, other_bytes
+from ingestion.storage.moves import rename_without_replacing
+from ingestion.storage.names import name_of, path_of
 
-_ARCHIVE = ".archive"
 # A file can change twice within one tick of a clock, and file servers have their own clocks. With mmap, a program can
 # change a page unseen until the kernel has written it to the disk, 35 s later. After this time, the next change has
 # another time. Git calls younger files racy.
 _RACY_SECONDS = 60.0
 # the time of change is that of the kernel's last tick, at most 10 ms ago
 _TICK_SECONDS = 0.02
-# file systems without hard links
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+# a file that `add` has not finished
+_PART = ".landing-"
 
 
 class LocalStorage:
@@ -39,20 +40,18 @@ class LocalStorage:
     """
 
     def __init__(self, root: Path) -> None:
-        if not root.is_dir():
-            what = "is not a directory" if root.exists() else "does not exist"
-            raise ConfigurationError(
-                f"the data directory {root} {what}",
-                hint="Create it, or set another with --data-dir or PIPELINE_DATA_DIR.",
-            )
+        _check_directory(root)
         if not os.access(root, os.R_OK | os.X_OK):
             raise ConfigurationError(
                 f"the data directory {root} is not readable",
                 hint=f"Allow user {os.geteuid()} to list it.",
             )
         self._root = root.resolve()
-        # names that are not UTF-8 have an escaped form, which can be shown and stored
-        self._undecodable: dict[str, Path] = {}
+        self._archive = Archive(self._root)
+        self._leftovers: list[Path] = []
+
+    def recover(self) -> None:
+        self._archive.recover()
 
     def list(self) -> Iterator[StoredFile]:
         for folder, folders, files in os.walk(self._root, onerror=_raise_unlistable):
@@ -62,6 +61,14 @@ class LocalStorage:
             for name in sorted([*files, *links]):
                 if is_loadable(name):
                     yield self._describe(Path(folder, name))
+                elif leftovers.is_leftover(Path(folder, name), _PART):
+                    self._leftovers.append(Path(folder, name))
+        # os.walk ends early where it is unmounted meanwhile
+        _check_directory(self._root)
+
+    def clear_leftovers(self) -> None:
+        while self._leftovers:
+            leftovers.remove(self._leftovers.pop())
 
     def open(self, file: StoredFile) -> BinaryIO:
         path = self._path(file)
@@ -78,6 +85,7 @@ class LocalStorage:
                 stream.close()
                 raise changed()
         except OSError as exc:
+            _check_directory(self._root)
             raise FileRefusedError(
                 f"cannot be read ({exc.strerror})",
                 hint=f"Make it readable for user {os.geteuid()}, or remove it.",
@@ -105,12 +113,13 @@ class LocalStorage:
     def add(self, name: str, path: Path, checksum: str) -> bool:
         target = self._root / name
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             if not Path(os.path.realpath(target.parent)).is_relative_to(self._root):
                 raise FileRefusedError(
                     f"the link {target.parent} points outside the data directory", hint="Correct the link."
                 )
-            return _add(target, path, checksum)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # whoever may read the folder may read the file
+            return _add(target, path, checksum, 0o600 | self._root.stat().st_mode & 0o666)
         except OSError as exc:
             raise ConfigurationError(
                 f"{target} cannot be written ({exc.strerror})",
@@ -122,40 +131,20 @@ class LocalStorage:
         return True
 
     def archive(self, file: StoredFile, checksum: str) -> bool:
-        path, target = self._path(file), self._archived(file.name, checksum)
-        now = self._describe(path)
-        if _content_state(now) != _content_state(file):
+        path = self._path(file)
+        # a link would lead elsewhere from the archive
+        if path.is_symlink() or _content_state(self._describe(path)) != _content_state(file):
             return False
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(target)
-        except OSError:
-            return False
-        # renaming changes the time of change, so that only the bytes can tell from here on
-        is_certain = file.is_strong and now.version == file.version
-        if _content_state(self._describe(target)) == _content_state(file) and (
-            is_certain or _checksum(target) == checksum
-        ):
-            return True
-        # this is a newer file: move it back, unless an even newer one has the name
-        with contextlib.suppress(FileExistsError):
-            os.link(target, path)
-            target.unlink()
-        return False
+        return self._archive.take(path, file.name, checksum)
 
     def is_archived(self, name: str, checksum: str) -> bool:
-        return self._archived(name, checksum).exists()
-
-    def _archived(self, name: str, checksum: str) -> Path:
-        return self._root / _ARCHIVE / checksum[:16] / name
+        return self._archive.holds(name, checksum)
 
     def _path(self, file: StoredFile) -> Path:
-        return self._undecodable.get(file.name, self._root / file.name)
+        return self._root / path_of(file.name)
 
     def _describe(self, path: Path) -> StoredFile:
-        name = os.fsencode(path.relative_to(self._root)).decode(errors="backslashreplace")
-        if self._root / name != path:
-            self._undecodable[name] = path
+        name = name_of(path.relative_to(self._root))
         try:
             return _described(name, path.stat())
         except OSError:
@@ -169,9 +158,26 @@ def _described(name: str, status: os.stat_result) -> StoredFile:
         status.st_size,
         f"{status.st_mtime_ns}-{status.st_ino}-{status.st_ctime_ns}",
         is_strong=_has_reliable_change_time(status),
-        modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+        modified_at=_moment(status.st_mtime),
         device=status.st_dev,
     )
+
+
+def _moment(seconds: float) -> datetime | None:
+    """Return a time, or None for one that no calendar has. Programs can set any."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _check_directory(root: Path) -> None:
+    if not root.is_dir():
+        what = "is not a directory" if root.exists() else "does not exist"
+        raise ConfigurationError(
+            f"the data directory {root} {what}",
+            hint="Create it, or set another with --data-dir or PIPELINE_DATA_DIR.",
+        )
 
 
 def _has_reliable_change_time(status: os.stat_result) -> bool:
@@ -203,20 +209,20 @@ def _raise_unlistable(exc: OSError) -> None:
         ) from exc
 
 
-def _add(target: Path, path: Path, checksum: str) -> bool:
+def _add(target: Path, path: Path, checksum: str, mode: int) -> bool:
     # a hidden name, so that no run loads a part of the file
-    descriptor, hidden = tempfile.mkstemp(dir=target.parent, prefix=".landing-")
+    descriptor, hidden = tempfile.mkstemp(dir=target.parent, prefix=_PART)
     part = Path(hidden)
     try:
         with path.open("rb") as source, os.fdopen(descriptor, "wb") as copy:
             shutil.copyfileobj(source, copy, 1 << 20)
             copy.flush()
-            os.fchmod(copy.fileno(), 0o644)
+            os.fchmod(copy.fileno(), mode)
             os.fsync(copy.fileno())
-        if _checksum(part) != checksum:
+        if checksum_of(part) != checksum:
             raise changed()
-        if not _rename_without_replacing(part, target):
-            if _checksum(target) != checksum:
+        if not rename_without_replacing(part, target):
+            if checksum_of(target) != checksum:
                 raise other_bytes(target.name)
             return False
     finally:
@@ -227,25 +233,3 @@ def _add(target: Path, path: Path, checksum: str) -> bool:
     finally:
         os.close(folder)
     return True
-
-
-def _rename_without_replacing(part: Path, target: Path) -> bool:
-    """Rename a file unless the name is taken. Return whether it was renamed."""
-    try:
-        # unlike a rename, a link never replaces a file
-        os.link(part, target)
-    except FileExistsError:
-        return False
-    except OSError as exc:
-        if exc.errno not in _NO_LINKS:
-            raise
-        if target.exists():
-            return False
-        # the name contains the checksum, so a file created in between has the same bytes
-        part.rename(target)
-    return True
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

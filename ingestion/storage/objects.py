@@ -72,6 +72,12 @@ class ObjectStorage:
         self._store = connection.store
         self._timeout_seconds = timeout_seconds
 
+    def recover(self) -> None:
+        pass  # nothing is archived
+
+    def clear_leftovers(self) -> None:
+        pass  # an upload has no temporary object
+
     def list(self) -> Iterator[StoredFile]:
         for meta in self._flat():
             if _is_shown(meta):

@@ -5,11 +5,19 @@ Unlike in a landing zone, a file may be replaced.
 
 import os
 import shutil
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from ingestion import leftovers
 from ingestion.errors import ConfigurationError
+
+# a report that `put` has not finished
+_PART = ".report-"
+# health data: for the owner, and for the group that an administrator gives the folder to
+_MODE = 0o640
 
 _HINT = "Make it writable, or set another place in PIPELINE_REPORT_DIR. PIPELINE_REPORTS_KEPT=0 writes no reports."
 
@@ -66,18 +74,28 @@ class LocalShelf:
 
     def put(self, name: str, path: Path) -> None:
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            descriptor, hidden = tempfile.mkstemp(dir=self.root, prefix=".report-")
+            self._prepare()
+            descriptor, hidden = tempfile.mkstemp(dir=self.root, prefix=_PART)
             try:
                 with path.open("rb") as source, os.fdopen(descriptor, "wb") as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
-                    # everyone who may read the folder may read the report
-                    os.fchmod(copy.fileno(), 0o644)
+                    os.fchmod(copy.fileno(), _MODE)
                 Path(hidden).replace(self.root / name)
             finally:
                 Path(hidden).unlink(missing_ok=True)
         except OSError as exc:
             raise _not_writable(self.place, exc) from exc
+
+    def _prepare(self) -> None:
+        """Create the directory. Close reports of earlier versions to others, and remove what killed runs have left."""
+        # parents are created as usual
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, exist_ok=True)
+        leftovers.clear(self.root, _PART)
+        for path in (*self.root.glob("report_*.html"), *self.root.glob("latest.html")):
+            if not path.is_symlink() and path.stat().st_mode & stat.S_IRWXO:
+                with suppress(PermissionError):
+                    path.chmod(_MODE)
 
     def names(self) -> list[str]:
         try:

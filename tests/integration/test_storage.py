@@ -4,14 +4,19 @@ import hashlib
 import mmap
 import os
 import shutil
+import stat
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ingestion.errors import ConfigurationError, FileRefusedError
 from ingestion.storage import LocalStorage, StoredFile, local, open_storage
+from ingestion.storage.names import name_of, path_of
+from tests.drops import Landing, sleep
 
 
 @pytest.fixture
@@ -98,6 +103,97 @@ def test_a_name_that_is_no_utf8_is_shown_escaped_and_can_be_opened(root: Path, s
     assert storage.confirms(file, checksum(b"content"))
 
 
+COLLIDING = (
+    b"a\xff.csv",
+    rb"a\xff.csv",
+    rb"a\x5cxff.csv",
+    rb"a\x5c.csv",
+    b"a\\\xff.csv",
+    rb"a\\xff.csv",
+    rb"a\xFF.csv",
+)
+
+
+def test_names_do_not_collide(root: Path, storage: LocalStorage) -> None:
+    for name in COLLIDING:
+        put(root, os.fsdecode(name), name)
+    found = {}
+    for file in storage.list():
+        with storage.open(file) as stream:
+            found[file.name] = stream.read()
+    assert sorted(found.values()) == sorted(COLLIDING)
+    assert found[r"a\xff.csv"] == COLLIDING[0], "the text of a byte is as before"
+
+
+@given(st.binary(min_size=1).filter(lambda name: not {0, 47} & set(name) and name not in {b".", b".."}))
+@example(rb"\x5c")
+@example(rb"\\x5cx5c\xff" + b"\xff")
+def test_each_name_has_a_text_of_its_own(name: bytes) -> None:
+    text = name_of(Path(os.fsdecode(name)))
+    assert os.fsencode(path_of(text)) == name
+    text.encode()
+    if b"\\" not in name and name.decode(errors="ignore").encode() == name:
+        assert text == name.decode()
+
+
+def test_two_files_whose_names_collided_are_both_loaded_and_stay(landing: Landing) -> None:
+    landing.put(os.fsdecode(b"\xff/sleep.csv"), sleep(1))
+    landing.put(r"\xff/sleep.csv", sleep(2))
+    for status in ("loaded", "skipped"):
+        assert landing.statuses() == {r"\xff/sleep.csv": status, r"\x5cxff/sleep.csv": status}
+        assert landing.users() == [1, 2]
+
+
+@pytest.mark.parametrize("seconds", [2.0**40, -(2.0**40), 2.0**70])
+def test_a_time_that_no_calendar_has_is_no_obstacle(seconds: float) -> None:
+    assert local._moment(seconds) is None
+
+
+def test_a_landing_zone_that_vanishes_during_the_run_is_an_error(root: Path, storage: LocalStorage) -> None:
+    put(root, "a/sleep.csv")
+    put(root, "sleep.csv")
+    files = storage.list()
+    file = next(files)
+    shutil.rmtree(root)
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        list(files)
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        storage.open(file)
+
+
+def test_a_linked_folder_outside_is_not_written_to(root: Path, storage: LocalStorage, tmp_path: Path) -> None:
+    source = put(tmp_path, "source.csv", b"content")
+    (tmp_path / "outside").mkdir()
+    (root / "sleep").symlink_to(tmp_path / "outside")
+    with pytest.raises(FileRefusedError, match="outside the data directory"):
+        storage.add("sleep/2026/sleep.csv", source, hashlib.sha256(b"content").hexdigest())
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.parametrize(("folder_mode", "mode"), [(0o700, 0o600), (0o750, 0o640), (0o755, 0o644)])
+def test_who_may_read_the_landing_zone_may_read_an_added_file(
+    folder_mode: int, mode: int, root: Path, storage: LocalStorage, tmp_path: Path
+) -> None:
+    root.chmod(folder_mode)
+    source = put(tmp_path, "source.csv", b"content")
+    storage.add("sleep.csv", source, hashlib.sha256(b"content").hexdigest())
+    assert stat.S_IMODE((root / "sleep.csv").stat().st_mode) == mode
+
+
+def test_a_run_clears_what_killed_ones_have_left_behind(landing: Landing) -> None:
+    """Only its own files, and only after a day: a younger one may belong to a process that is running."""
+    old, young = (landing.put(f"a/.landing-{name}", b"part") for name in ("abcd1234", "efgh5678"))
+    others = [landing.put(f"a/{name}", b"part") for name in (".landing-mine", ".other-abcd1234", "landing-abcd1234")]
+    for path in (old, *others):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    landing.put("sleep.csv", sleep(1))
+    list(LocalStorage(landing.root).list())
+    assert old.exists(), "a list changes nothing"
+    landing.ingest()
+    assert not old.exists()
+    assert all(path.exists() for path in (young, *others))
+
+
 def test_another_content_is_another_state(root: Path, storage: LocalStorage) -> None:
     path = put(root, "sleep.csv", b"one")
     os.utime(path, ns=(1, 1))
@@ -156,7 +252,7 @@ def test_a_file_system_of_whole_seconds_is_not_believed(
     assert listed(storage, "sleep.csv").is_strong == (status.st_ctime_ns % 10**9 != 0)
     whole = os.stat_result(tuple(status), {"st_ctime_ns": 10**18, "st_ctime": 1e9, "st_mtime_ns": 10**18})
     monkeypatch.setattr(Path, "stat", lambda *_arguments, **_named: whole)
-    assert not listed(storage, "sleep.csv").is_strong
+    assert not next(storage.list()).is_strong
 
 
 def test_a_new_name_owner_or_mode_is_no_other_content(root: Path, storage: LocalStorage) -> None:

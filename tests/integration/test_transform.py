@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, runner
 from ingestion.config import ROOT, Settings
+from ingestion.health import read_status
 from ingestion.results import RunResult, Step
 from ingestion.steps import RunOptions
 from tests.integration.conftest import Rows
@@ -81,6 +82,38 @@ def test_force_builds_what_has_not_changed(settings: Settings) -> None:
     drop(settings, "daily_activity.csv", range(1, 3))
     assert runner.run(settings).exit_code == 0
     assert not build_of(runner.run(settings, "run", RunOptions(force=True))).skipped
+
+
+def test_rows_deleted_or_added_by_hand_are_noticed(settings: Settings, rows: Rows, engine: Engine) -> None:
+    """A build counts the raw rows, and `status` says which files to load again."""
+
+    def miscounted() -> list[tuple[str, str | None]]:
+        found = [each for each in read_status(engine, settings).problems if each.code == "miscounted"]
+        assert all(each.state == "critical" for each in found)
+        return [(each.message, each.hint) for each in found]
+
+    drop(settings, "daily_activity.csv", range(1, 20))
+    Path(settings.landing_zone, "it's").mkdir()
+    drop(settings, "it's/daily_activity.csv", range(20, 25))
+    assert runner.run(settings).exit_code == 0
+    assert miscounted() == []
+    with db.transaction(engine) as connection, connection.cursor() as cursor:
+        cursor.execute("delete from raw.daily_activity where activity_date < '2016-04-05'")
+        cursor.execute(
+            "insert into raw.daily_activity select * from raw.daily_activity where activity_date = '2016-04-20'"
+        )
+    assert miscounted() == [], "the rows are counted by a build, and not at each look"
+    assert runner.run(settings, "transform", RunOptions(force=True)).exit_code == 0
+    ((message, hint),) = miscounted()
+    assert "daily_activity.csv (15 of 19 rows), it's/daily_activity.csv (6 of 5 rows)" in message
+    assert hint is not None
+    assert hint.endswith("reload daily_activity.csv 'it'\"'\"'s/daily_activity.csv'")
+    files = ("daily_activity.csv", "it's/daily_activity.csv")
+    assert runner.run(settings, "reload", RunOptions(filenames=files[:1])).exit_code == 0
+    assert "it's/daily_activity.csv (6 of 5 rows)" in miscounted()[0][0]
+    assert runner.run(settings, "retract", RunOptions(filenames=files[1:], reason="by hand")).exit_code == 0
+    assert miscounted() == []
+    assert rows("select count(*) from raw.daily_activity") == [(19,)]
 
 
 def test_changed_models_are_built_anew(settings: Settings, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:

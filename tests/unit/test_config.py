@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 
 from ingestion.alerts.channels.slack import SlackSettings
+from ingestion.cli import main
+from ingestion.cli.arguments import parse
 from ingestion.config import Database, Settings, Signal
 from ingestion.errors import ConfigurationError
 
@@ -123,6 +125,36 @@ def test_an_invalid_value_is_refused_by_name_and_not_shown(name: str, value: str
     assert error.hint
     for text in (str(error), error.hint, repr(error.__cause__), repr(error.args)):
         assert SECRET not in text
+
+
+OTHER_SCHEMAS = (
+    "ops",
+    "Ops",
+    "information_schema",
+    "pg_catalog",
+    "pg_temp_3",
+    "PG_x",
+    "staging",
+    "intermediate",
+    "marts",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [*OTHER_SCHEMAS, "dbt_test_failures", "x" * 64, "é" * 32, 'a"b', "{{ x }}", "a\nb", "a\\b", "%s"]
+)
+def test_a_schema_that_is_not_for_raw_tables_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigurationError, match="PIPELINE_SCHEMA is not the name of a schema of your own"):
+        Settings.from_environment({"PIPELINE_SCHEMA": name})
+    for command in ("ingest", "transform", "status", "ls", "files"):
+        assert main([command, "--schema", name]) == 64
+        assert "argument --schema: not the name of a schema of your own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["raw", "public", "backfill", "Back fill", "x" * 63, "it's", "opsis", "études"])
+def test_other_schemas_are_accepted(name: str) -> None:
+    assert Settings.from_environment({"PIPELINE_SCHEMA": name}).schema == name
+    assert parse(["ingest", "--schema", name]).schema == name
 
 
 def test_a_mail_password_requires_encryption() -> None:

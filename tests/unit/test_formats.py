@@ -1,10 +1,14 @@
 import gzip
 import io
+import struct
 import sys
 import zipfile
 from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from random import Random
 
+import openpyxl
 import pandas as pd
 import pytest
 from backports import zstd
@@ -12,6 +16,7 @@ from fastparquet import write
 
 from ingestion.errors import FileRefusedError
 from ingestion.formats import Limits, Text
+from ingestion.formats.spreadsheet_process import DISK_IS_FULL
 
 CSV = "Id,Café\n1,2\n".encode() * 50
 
@@ -105,6 +110,15 @@ def test_an_archive_bomb_is_refused_early(name: str, pack: Callable[[bytes], byt
         read(name, bomb, limits=Limits(total_bytes=1 << 20))
 
 
+def test_a_directory_is_refused_by_its_size_before_it_is_read() -> None:
+    """An archive may state any number of entries."""
+    packed = bytearray(zipped(**{f"{number:05}" + "x" * 200: b"" for number in range(12_000)}))
+    end = packed.rfind(b"PK\x05\x06")
+    packed[end + 8 : end + 12] = struct.pack("<HH", 1, 1)
+    with pytest.raises(FileRefusedError, match="more than 1000 files"):
+        read("sleep.zip", bytes(packed))
+
+
 FRAME = pd.DataFrame(
     {
         "Id": [1503960366, 4702921684],
@@ -156,6 +170,70 @@ def test_a_file_whose_reader_crashes_or_hangs_is_refused(
         read("sleep.parquet", path.read_bytes())
 
 
+def workbook(*rows: str) -> bytes:
+    """Return a workbook whose sheet has these rows, as XML."""
+    template, packed = io.BytesIO(), io.BytesIO()
+    openpyxl.Workbook().save(template)
+    with zipfile.ZipFile(template) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for member in source.namelist():
+            is_sheet = member == "xl/worksheets/sheet1.xml"
+            target.writestr(member, _SHEET.format("".join(rows)) if is_sheet else source.read(member))
+    return packed.getvalue()
+
+
+_SHEET = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (('<row r="2000000000"><c r="A2000000000"><v>1</v></c></row>',), "unpacks to more than 256 MiB"),
+        (('<row r="1"><c r="BIO1"><v>1</v></c></row>',), "more than 1,600 columns"),
+        (('<row r="1"><c r="BFD1"><v>1</v></c></row><row r="300000"><c r="A300000"><v>1</v></c></row>',), "256 MiB"),
+        (("<row/>",) * (5 << 20), "200 times"),
+        (('<row r="1"><c r="A1"><v>1e999</v></c></row>',), "cannot be read"),
+    ],
+    ids=["a row far below", "a cell far right", "a sparse sheet", "many empty rows", "a number too large"],
+)
+def test_a_spreadsheet_that_unpacks_to_too_much_is_refused(rows: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(FileRefusedError, match=reason) as caught:
+        read("sleep.xlsx", workbook(*rows))
+    assert caught.value.hint
+
+
+VALUES = (
+    *(None, "", 1, 1.0, 1.5, 0.1, 1e20, 2**53, True, False, "x", "a,b", 'q"q', "l\nf", " ", "=1+1", "#N/A", "é日本"),
+    *(datetime.fromisoformat("2016-04-12"), datetime.fromisoformat("2016-04-12 10:30:15.5"), date(2016, 4, 12)),
+    time(12, 30),
+    *(timedelta(hours=30), "4/12/2016", "2016-04-12 00:00:00"),
+)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_spreadsheet_is_read_as_pandas_reads_it(seed: int) -> None:
+    """Each kind of cell, with blank rows and columns in between, is written as before."""
+    random = Random(seed)  # noqa: S311
+    book = openpyxl.Workbook()
+    for row in range(1, 30):
+        for column in range(1, random.choice([1, 4, 9])):
+            if random.random() < 0.5:
+                book.active.cell(row, column, random.choice(VALUES))
+    book.create_sheet("empty")
+    file = io.BytesIO()
+    book.save(file)
+    frame = pd.read_excel(file, header=None, dtype=object, keep_default_na=False, na_filter=False)
+    assert read("sleep.xlsx", file.getvalue()).decode() == frame.to_csv(index=False, header=False, lineterminator="\n")
+
+
+def test_a_spreadsheet_is_refused_where_the_temporary_directory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = f"import sys; sys.exit({DISK_IS_FULL})"
+    monkeypatch.setattr("ingestion.formats.spreadsheet._COMMAND", (sys.executable, "-c", program))
+    with pytest.raises(OSError, match="No space left"):
+        read("sleep.xlsx", workbook())
+
+
 def test_a_spreadsheet_is_read_as_csv() -> None:
     file = io.BytesIO()
     FRAME.to_excel(file, index=False)
@@ -194,9 +272,23 @@ def test_a_json_array_becomes_lines(content: bytes, expected: bytes) -> None:
         (b'[{"a": 1} {"a": 2}]', "the JSON array is invalid or incomplete"),
         (b"[" * 100_000, "the JSON array is invalid or incomplete"),
         (b'[{"a": "\xff"}]', "the file is not UTF-8"),
-        (b"[" + b" " * 1000, "larger than 0 MiB"),
+        (b"[" + b" " * 1000, "the JSON array is invalid or incomplete"),
+        (b'[\n"' + b"x" * (9 << 20), "line 2: an element of the JSON array is longer than 2 MiB, or invalid"),
     ],
 )
 def test_invalid_json_is_refused(content: bytes, reason: str) -> None:
     with pytest.raises(FileRefusedError, match=reason):
-        read("sleep.json", content, limits=Limits(table_bytes=1000 if "MiB" in reason else 1 << 20))
+        read("sleep.json", content)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_a_json_array_is_read_alike_in_parts_of_any_size(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = '[{"a": "é]"},\n 12345 ,\r\n[1, [2]] , "\U0001f600",\n\n {"b": {"c": "\\""}}, -1.5e10 ]\n'
+    monkeypatch.setattr("ingestion.formats.json_array.CHUNK_BYTES", size)
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        if size < 8 and encoding != "utf-8":
+            continue
+        elements = read("sleep.json", content.encode(encoding)).decode().splitlines()
+        assert elements == ['{"a": "é]"}', "12345", "[1, [2]]", '"\U0001f600"', '{"b": {"c": "\\""}}', "-1.5e10"]
+    with pytest.raises(FileRefusedError, match="line 5: the JSON array is invalid"):
+        read("sleep.json", content.replace("{", "x").replace("x", "{", 1).encode())

@@ -117,12 +117,21 @@ def test_every_make_target_exists(page: Path) -> None:
     assert named <= targets
 
 
-def test_every_test_that_holds_a_guarantee_exists() -> None:
+@pytest.mark.parametrize(
+    ("page", "first_header"), [("guarantees.md", "guarantee"), ("security.md", "threat"), ("security.md", "what")]
+)
+def test_every_test_that_holds_a_guarantee_exists(page: str, first_header: str) -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    for _, tests in rows("guarantees.md", "guarantee"):
+    for *_, tests in rows(page, first_header):
         for name in in_backticks(tests):
             if not name[0].isupper():
                 assert (ROOT / name).exists() if "/" in name else f"def {name}(" in code, name
+
+
+def test_every_threat_has_a_test() -> None:
+    threats = rows("security.md", "threat")
+    assert len(threats) > 20
+    assert [threat for threat, _, tests in threats if not in_backticks(tests)] == []
 
 
 def test_every_path_of_the_map_exists() -> None:

@@ -1,6 +1,10 @@
 """A run ends with a report, even if it fails, and the report never changes the outcome of the run."""
 
+import os
 import re
+import stat
+import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +62,54 @@ def test_a_run_ends_with_a_report_unless_nothing_has_changed(settings: Settings,
         ("skipped",),
         ("success",),
     ]
+
+
+def test_only_the_owner_and_the_group_of_the_folder_can_read_reports(settings: Settings) -> None:
+    folder = Path(settings.reports)
+    put(settings, "daily_activity.csv", *some_days(USERS[0]))
+    assert runner.run(settings).exit_code == 0
+    assert mode(folder) == 0o700
+    assert {mode(path) for path in folder.iterdir()} == {0o640}
+    # as an earlier version has left them
+    folder.chmod(0o755)
+    earlier = folder / "report_2026-01-01T000000.000Z_00000000-0000-0000-0000-000000000000.html"
+    other = folder / "index.html"
+    for path in (earlier, other):
+        path.write_text("x")
+        path.chmod(0o644)
+    report.publish_latest(db.create_engine(settings), settings)
+    assert mode(folder) == 0o755, "an administrator may have opened it"
+    assert {mode(path) for path in folder.glob("report_*")} == {0o640}
+    assert mode(other) == 0o644
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_report_removes_what_killed_runs_have_left_behind(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch, output = tmp_path / "scratch", tmp_path / "output"
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    put(settings, "daily_activity.csv", *some_days(USERS[0]))
+    names = (".wearables-report-abcd1234", ".wearables-dbt-abcd1234")
+    folders = [parent / name for parent, name in ((scratch, names[0]), (scratch, names[1]), (output, names[0]))]
+    kept = [scratch / "report-abcd1234", scratch / ".wearables-report-efgh5678", scratch / ".wearables-report-short"]
+    part = Path(settings.reports, ".report-abcd1234")
+    for folder in (*folders, *kept, part.parent):
+        folder.mkdir(parents=True)
+        folder.joinpath("latest.html").write_text("x")
+    part.write_text("x")
+    for path in (*folders, kept[0], kept[2], part):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    link = scratch / ".wearables-report-ijkl9012"
+    link.symlink_to(kept[0])
+    assert runner.run(settings).exit_code == 0
+    report.write_latest(db.create_engine(settings), settings, output / "here.html")
+    assert not any(path.exists() for path in (*folders, part))
+    assert all(path.joinpath("latest.html").exists() for path in (*kept, link))
+    assert {path.name for path in output.iterdir()} == {"here.html"}
 
 
 def test_a_run_that_fails_before_the_marts_exist_has_a_report(settings: Settings) -> None:

@@ -1,10 +1,12 @@
 """The command `report`: it writes, resolves pseudonyms, and serves to this machine only."""
 
 import http.client
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -27,12 +29,15 @@ def configured(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def serving(study: Study) -> Iterator[int]:
+def serving(study: Study) -> Iterator[tuple[int, str]]:
+    """Yield the port, and the path with the token."""
     server = report.Server(study.settings, 0)
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
-        yield int(server.url.rsplit(":", 1)[1].strip("/"))
+        url = urlsplit(server.url)
+        assert url.port
+        yield url.port, url.path
     finally:
         server.stop()
         thread.join()
@@ -52,11 +57,12 @@ def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
 def test_only_reports_are_served(study: Study) -> None:
     secret = Path(study.settings.reports, "secret.txt")
     secret.write_text("not a report")
-    with serving(study) as port:
-        status, content = get(port, "/")
+    with serving(study) as (port, root):
+        status, content = get(port, root)
         assert status == 200
         assert content.index(b"latest.html") < content.index(study.report.name.encode())
-        assert get(port, "/latest.html?x=1") == (200, study.report.read_bytes())
+        assert get(port, f"{root}latest.html?x=1") == (200, study.report.read_bytes())
+        assert f'href="{study.report.name}"'.encode() in content, "the links keep the token"
         for path in (
             "/secret.txt",
             "/../landing/sleep.csv",
@@ -65,14 +71,36 @@ def test_only_reports_are_served(study: Study) -> None:
             "//etc/passwd",
             "/.html/x",
         ):
-            assert get(port, path)[0] == 404, path
-        assert get(port, "/", host="evil.example")[0] == 421, "DNS rebinding is rejected"
-        assert get(port, "/", host=f"localhost:{port}")[0] == 200
+            assert get(port, root + path[1:])[0] == 404, path
+        assert get(port, root, host="evil.example")[0] == 421, "DNS rebinding is rejected"
+        assert get(port, root, host=f"localhost:{port}")[0] == 200
     secret.unlink()
 
 
+def test_another_user_of_the_machine_gets_no_report(study: Study) -> None:
+    """Other users can reach the port, but do not know the token of the address."""
+    with serving(study) as (port, root), serving(study) as (_, other_root):
+        assert root != other_root
+        assert len(root) > 20
+        for path in ("/", "/latest.html", "/x/latest.html", other_root, f"{other_root}latest.html", root[:-2] + "/"):
+            assert get(port, path)[0] == 404, path
+        assert get(port, root)[0] == 200
+
+
+def test_the_browser_is_started_without_the_token(study: Study) -> None:
+    """Other users can read its command line."""
+    server = report.Server(study.settings, 0)
+    with server.opener() as url:
+        assert urlsplit(server.url).path.strip("/") not in url
+        page = Path(urlsplit(url).path)
+        assert server.url in page.read_text(encoding="utf-8")
+        assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
+    assert not page.parent.exists()
+    server._server.server_close()
+
+
 def test_a_port_in_use_is_an_error(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    with serving(study) as port:
+    with serving(study) as (port, _):
         assert main(["report", "--serve", "--port", str(port)]) == 64
     assert f"port {port} cannot be used" in capsys.readouterr().err
     assert main(["report", "--serve", "--port", "99999"]) == 64
@@ -83,6 +111,7 @@ def test_the_command_writes_to_the_given_file(study: Study, tmp_path: Path, caps
     path = tmp_path / "here.html"
     assert main(["report", "--output", str(path)]) == 0
     assert capsys.readouterr().out == f"{path}\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     names = figures(path)["participants"]["name"]
     assert main(["report", "--output", str(path), "--with-user-ids"]) == 0
     capsys.readouterr()
