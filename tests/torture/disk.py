@@ -1,5 +1,6 @@
 """Small disks: a tmpfs where mounting is allowed, or else a limit on the size of files."""
 
+import errno
 import os
 import resource
 import subprocess
@@ -38,9 +39,17 @@ class Disk:
         if not self.is_mounted:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (free_bytes, resource.RLIM_INFINITY))
             return
-        state = os.statvfs(self.root)
         with self._ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, state.f_bavail * state.f_frsize - free_bytes))
+            while True:
+                state = os.statvfs(self.root)
+                try:
+                    os.posix_fallocate(file.fileno(), 0, max(1, state.f_bavail * state.f_frsize - free_bytes))
+                except OSError as exc:
+                    # somebody else has taken the space in this moment
+                    if exc.errno != errno.ENOSPC:
+                        raise
+                else:
+                    return
 
     def free(self, pid: int) -> None:
         """Remove the file, or the limit of the process."""

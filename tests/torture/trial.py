@@ -151,7 +151,7 @@ class Trial:
         return round(math.exp(self.random.uniform(math.log(100), math.log(end))))
 
     def loading_instant(self, name: str) -> int:
-        """Return a random byte of the traffic while a file is sent, if it is the first large one."""
+        """Return a random byte of the traffic while a file is sent, if it is the only large one."""
         return _OVERHEAD + round(self.random.uniform(0.05, 0.9) * len(self.zone.current[name].data))
 
     def impose(self, rule: Rule) -> None:

@@ -8,6 +8,9 @@ from tests.torture.proxy import AtByte, Link
 from tests.torture.trial import Trial
 from tests.torture.zone import new_name
 
+# the pipeline reads up to a megabyte ahead of the proxy; these files have several
+_ROWS = (80_000, 120_000)
+
 
 def _append(trial: Trial, name: str) -> None:
     zone = trial.zone
@@ -36,12 +39,13 @@ def _overwrite(trial: Trial, name: str) -> None:
 
 
 def _while_read(change: Callable[[Trial, str], None]) -> Callable[[Trial], bool]:
-    """Return a fault that changes the first large file at a random instant of its load."""
+    """Return a fault that changes a large file at a random instant of its load."""
 
     def inject(trial: Trial) -> bool:
-        trial.prepare(large=1)
-        name = trial.zone.plain()[0]
+        trial.prepare(large=0)
         trial.variables["PIPELINE_WORKERS"] = "1"
+        name = new_name(trial.random, trial.zone, "heart_rate", ".csv")
+        trial.zone.put(name, make(trial.random, "heart_rate", trial.random.randint(*_ROWS)))
         rule = AtByte(trial.loading_instant(name), to_server=True, action=lambda _: change(trial, name))
         trial.impose(rule)
         trial.load()
