@@ -185,7 +185,7 @@ def packed(data: bytes, suffix: str) -> bytes:
         return gzip.compress(data, compresslevel=1, mtime=0)
     if suffix.endswith(".zip"):
         archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        with zipfile.ZipFile(archive, "w") as file:
             file.writestr(zipfile.ZipInfo("export.csv"), data)
         return archive.getvalue()
     return data

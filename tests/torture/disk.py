@@ -4,9 +4,10 @@ import errno
 import os
 import resource
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
-_UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+import psutil
 
 
 class Disk:
@@ -33,11 +34,11 @@ class Disk:
 
         Arguments:
             free_bytes: how many.
-            pid: the process that gets a limit where the folder is no disk of its own, and passes it on.
+            pid: the process that gets a limit where the folder is no disk of its own, with its children.
 
         """
         if not self.is_mounted:
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (free_bytes, resource.RLIM_INFINITY))
+            _limit(pid, free_bytes)
             return
         with self._ballast.open("wb") as file:
             while True:
@@ -56,4 +57,11 @@ class Disk:
         if self.is_mounted:
             self._ballast.unlink(missing_ok=True)
         else:
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, _UNLIMITED)
+            _limit(pid, resource.RLIM_INFINITY)
+
+
+def _limit(pid: int, size: int) -> None:
+    """Limit the size of the files that a process and its children write."""
+    for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,12 @@ class Command:
                 if self.exit_code is not None or time.monotonic() > deadline:
                     return self.has_logged(step, status)
         return True
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds or the command has ended, but not for ever."""
+        deadline = time.monotonic() + HUNG_SECONDS
+        while self.exit_code is None and not condition() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def send(self, number: int) -> bool:
         """Send it a signal. Return False where it has ended."""

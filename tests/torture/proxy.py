@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.torture.wire import Messages
 
 _CHUNK = 16_384
+_SEGMENT = 1_400
 
 
 class CutError(Exception):
@@ -182,8 +183,9 @@ class Proxy:
         self._links: set[Link] = set()
         self._lock = threading.Lock()
         self._listener = socket.socket()
-        # a small window, so that the client is where the proxy is and not a megabyte ahead
+        # small windows and segments, so that the client is where the proxy is and not megabytes ahead
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
         self.port: int = self._listener.getsockname()[1]

@@ -152,7 +152,7 @@ class Trial:
 
     def loading_instant(self, name: str) -> int:
         """Return a random byte of the traffic while a file is sent, if it is the only large one."""
-        return _OVERHEAD + round(self.random.uniform(0.05, 0.9) * len(self.zone.current[name].data))
+        return _OVERHEAD + round(self.random.uniform(0.02, 0.6) * len(self.zone.current[name].data))
 
     def impose(self, rule: Rule) -> None:
         """Put a rule in force on all connections."""

@@ -127,11 +127,12 @@ def fill(random: Random, zone: Zone, files: int, *, large: int = 0) -> None:
 
 
 def change(random: Random, zone: Zone) -> None:
-    """Replace, rename and delete some files between two runs."""
-    for name in random.sample(sorted(zone.current), min(3, len(zone.current))):
+    """Replace a file, and replace, rename or delete up to two others, between two runs."""
+    names = random.sample(sorted(zone.current), min(3, len(zone.current)))
+    for name, what in zip(names, ("replace", *random.choices(("replace", "rename", "delete"), k=2)), strict=False):
         content = zone.current[name]
         suffix = name[name.index(".csv") :]
-        match random.choice(("replace", "replace", "rename", "delete")):
+        match what:
             case "replace":
                 quality: Quality = random.choices(("good", "some bad rows", "refused"), (6, 3, 1))[0]
                 zone.put(name, make(random, content.dataset, random.randint(1, 60), quality, suffix))

@@ -4,7 +4,7 @@ import signal
 import time
 
 from tests.torture.faults.base import Fault
-from tests.torture.process import Command
+from tests.torture.process import HUNG_SECONDS, Command
 from tests.torture.trial import Trial
 
 
@@ -47,7 +47,8 @@ def _mixture(trial: Trial) -> bool:
 
 def _stop_builds(commands: list[Command]) -> None:
     """Wait for the end of commands, and stop those that come to build the marts."""
-    while running := [command for command in commands if command.exit_code is None]:
+    deadline = time.monotonic() + HUNG_SECONDS
+    while (running := [each for each in commands if each.exit_code is None]) and time.monotonic() < deadline:
         for command in running:
             if command.has_logged("dbt_build", "started") and not command.signals:
                 command.send(signal.SIGTERM)

@@ -8,8 +8,8 @@ from tests.torture.proxy import AtByte, Link
 from tests.torture.trial import Trial
 from tests.torture.zone import new_name
 
-# the pipeline reads up to a megabyte ahead of the proxy; these files have several
-_ROWS = (80_000, 120_000)
+# the pipeline reads about two megabytes ahead of the proxy; these files have more than six
+_ROWS = (200_000, 250_000)
 
 
 def _append(trial: Trial, name: str) -> None:

@@ -50,8 +50,7 @@ def _black_hole(trial: Trial) -> bool:
     rule = Pause(trial.instant(), None)
     trial.impose(rule)
     command = trial.start(trial.command)
-    while command.exit_code is None and not rule.has_hit:
-        time.sleep(0.01)
+    command.wait_until(lambda: rule.has_hit)
     time.sleep(trial.random.uniform(0, _BLACK_HOLE_SECONDS))
     command.send(signal.SIGTERM)
     command.wait(_END_SECONDS)

@@ -1,6 +1,7 @@
 """The end of sessions and of the server."""
 
 import signal
+import threading
 import time
 
 from tests.torture.faults.base import Fault
@@ -66,16 +67,19 @@ def _stopped_at_once(trial: Trial) -> bool:
     """Stop the server at once, and start it again after a while."""
     trial.prepare()
     outage = trial.random.uniform(0, _LONGEST_OUTAGE)
-    rule = AtByte(trial.instant(), to_server=True, action=lambda _: trial.server.stop_at_once())
-    trial.impose(rule)
+    is_stopped = threading.Event()
+
+    def stop(_: Link) -> None:
+        trial.server.stop_at_once()
+        is_stopped.set()
+
+    trial.impose(AtByte(trial.instant(), to_server=True, action=stop))
     command = trial.start(trial.command)
-    while command.exit_code is None and not rule.has_hit:
-        time.sleep(0.01)
+    command.wait_until(is_stopped.is_set)
     time.sleep(outage)
-    trial.server.process.wait() if rule.has_hit else None
     trial.server.ensure_running()
     command.wait()
-    return rule.has_hit
+    return is_stopped.is_set()
 
 
 FAULTS = (

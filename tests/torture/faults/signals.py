@@ -26,8 +26,7 @@ def _while_loading(number: int) -> Callable[[Trial], bool]:
             has_come = threading.Event()
             trial.impose(AtByte(byte, to_server=True, action=lambda _: has_come.set()))
             command = trial.start(trial.command)
-            while command.exit_code is None and not has_come.wait(0.01):
-                pass
+            command.wait_until(has_come.is_set)
         else:
             command = trial.start(trial.command)
             command.await_log("run", "started")
