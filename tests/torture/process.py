@@ -38,10 +38,12 @@ class Command:
     Arguments:
         arguments: those after `python -m ingestion`.
         process: its process.
+        zone_version: how often the landing zone had changed when it began.
         lines: its log lines so far.
         output: what else it has printed.
         errors: what it has written to stderr, once it has ended.
         signals: the signals that it was sent.
+        started_at: when it began, on the monotonic clock.
         ended_at: when it ended, on the monotonic clock.
         hung: whether the laboratory had to kill it, because it did not end.
 
@@ -49,10 +51,12 @@ class Command:
 
     arguments: tuple[str, ...]
     process: subprocess.Popen[str]
+    zone_version: int = 0
     lines: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     output: str = ""
     signals: list[Signal] = field(default_factory=list)
+    started_at: float = field(default_factory=time.monotonic)
     ended_at: float = 0.0
     hung: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)

@@ -120,6 +120,7 @@ class Trial:
         """Start a command through the proxy."""
         variables = process.environment(self.proxy.port, self.database, self.zone.root, self.folder, self.temporary)
         command = process.start(arguments, variables | self.variables, self.place.group)
+        command.zone_version = self.zone.version
         self.commands.append(command)
         return command
 

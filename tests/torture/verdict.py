@@ -24,8 +24,13 @@ _BY_NAME = {"retract", "reload", "rejected"}
 
 def at_the_fault(trial: Trial) -> Iterator[Finding]:
     """Judge the database right after the fault: every file is there as a whole or not at all."""
-    if snapshot.is_migrated(trial.server, trial.database):
-        yield from trial.model.inconsistencies(snapshot.take(trial.server, trial.database))
+    if not snapshot.is_migrated(trial.server, trial.database):
+        return
+    now = snapshot.take(trial.server, trial.database)
+    yield from trial.model.inconsistencies(now)
+    if trial.commands and _has_loaded_alone(trial.commands[-1], trial):
+        for finding in trial.model.shortcomings(now):
+            yield Finding("silent", f"{trial.commands[-1].name} succeeded, although {finding.text}")
 
 
 def at_the_end(trial: Trial, last: Command, *, keeps_database: bool) -> Iterator[Finding]:
@@ -48,6 +53,17 @@ def at_the_end(trial: Trial, last: Command, *, keeps_database: bool) -> Iterator
     yield from _of_unfinished(final)
     yield from _of_sessions(trial)
     yield from _of_disk(trial)
+
+
+def _has_loaded_alone(command: Command, trial: Trial) -> bool:
+    """Whether a load has succeeded, and nothing has changed the files or the database since it began."""
+    others = [each for each in trial.commands if each is not command]
+    return (
+        command.name in {"ingest", "run"}
+        and command.exit_code == 0
+        and command.zone_version == trial.zone.version
+        and all(each.ended_at < command.started_at for each in others)
+    )
 
 
 def _of_command(command: Command) -> Iterator[Finding]:
@@ -127,7 +143,9 @@ def _of_disk(trial: Trial) -> Iterator[Finding]:
         places = (root / name, root / ".archive" / content.checksum[:16] / name)
         if not any(path.is_file() and path.read_bytes() == content.data for path in places):
             yield Finding("lost", f"{name}: its bytes are neither in the landing zone nor in its archive")
-    hidden = [path for path in (trial.folder / "reports").rglob(".*") if path.is_file()]
+    # only a run that writes a report looks after the reports
+    reports = (trial.folder / "reports").rglob(".*") if trial.has_marts else ()
+    hidden = [path for path in reports if path.is_file()]
     for path in [*trial.temporary.iterdir(), *hidden]:
         yield Finding("other", f"{path.name} is left behind, although it is older than a day")
 

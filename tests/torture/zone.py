@@ -20,12 +20,14 @@ class Zone:
         root: the directory.
         current: the content that each name has now.
         ever: the contents that each name has had.
+        version: how often it has changed.
 
     """
 
     root: Path
     current: dict[str, Content] = field(default_factory=dict)
     ever: dict[str, list[Content]] = field(default_factory=dict)
+    version: int = 0
 
     def put(self, name: str, content: Content) -> None:
         """Write a file under a hidden name and rename it, as a careful sender does."""
@@ -63,6 +65,7 @@ class Zone:
         self._path(name).rename(target)
 
     def delete(self, name: str) -> None:
+        self.version += 1
         del self.current[name]
         self._path(name).unlink()
 
@@ -81,6 +84,7 @@ class Zone:
 
     def note(self, name: str, content: Content) -> None:
         """Note the content that a name has from now on."""
+        self.version += 1
         self.current[name] = content
         self.ever.setdefault(name, []).append(content)
 
