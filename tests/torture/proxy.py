@@ -137,14 +137,16 @@ class Pause(Rule):
 
 @dataclass
 class LostAnswer(Rule):
-    """Passes on a COMMIT, waits until the server has answered it, and cuts the connection in place of the answer.
+    """Cuts a connection at a COMMIT: in place of the server's answer, or before the server sees it.
 
     Arguments:
         commits: how many COMMITs pass unharmed before.
+        is_delivered: whether the server sees this one, and commits.
 
     """
 
     commits: int
+    is_delivered: bool = True
     has_hit: bool = False
     _seen: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -166,6 +168,9 @@ class LostAnswer(Rule):
                         # the messages of the server begin anew with its answer
                         self._messages[link, False] = Messages(is_client=False)
                         self._cursed = link
+            if link is self._cursed and not self.is_delivered:
+                self.has_hit = True
+                raise CutError
         yield data
 
 

@@ -1,6 +1,5 @@
 """One trial: a landing zone, a database, commands, and what the fault needs to do harm."""
 
-import math
 import os
 import shutil
 import signal
@@ -19,8 +18,10 @@ from tests.torture.server import Server
 from tests.torture.zone import Zone
 
 TEMPLATE = "migrated"
-# connecting, locks and the check of the migrations, in bytes from the pipeline to the server
-_OVERHEAD = 9_000
+# bytes from the pipeline to the server: until ingest begins, for all migrations, and for a file besides its rows
+_UNTIL_INGEST = 3_400
+_MIGRATIONS = 27_000
+_PER_FILE = 5_000
 _TWO_DAYS = 2 * 86_400
 
 
@@ -58,6 +59,7 @@ class Trial:
         commands: those that were started.
         variables: settings of theirs that the trial adds.
         findings: what was found so far.
+        is_migrated: whether the migrations were applied before the first command.
 
     """
 
@@ -70,6 +72,7 @@ class Trial:
     commands: list[Command] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    is_migrated: bool = True
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)  # noqa: S311
@@ -100,6 +103,7 @@ class Trial:
             large: how many large files to add; None for chance.
 
         """
+        self.is_migrated = is_migrated
         self.server.create_database(self.database, TEMPLATE if is_migrated else "template1")
         if is_migrated and (self.random.random() < 0.5 if has_history is None else has_history):
             zone.fill(self.random, self.zone, self.random.randint(2, 5))
@@ -147,13 +151,16 @@ class Trial:
         return [row for content in self.zone.current.values() for row in content.rows]
 
     def instant(self) -> int:
-        """Return a random byte of the traffic to the server: all stages of a run are as likely."""
-        end = _OVERHEAD + self.zone.size()
-        return round(math.exp(self.random.uniform(math.log(100), math.log(end))))
+        """Return a random byte of the traffic to the server: a third of them before the files are loaded."""
+        begin = _UNTIL_INGEST + (0 if self.is_migrated else _MIGRATIONS)
+        if self.random.random() < 0.35:
+            return self.random.randint(100, begin)
+        return self.random.randint(begin, begin + _PER_FILE * len(self.zone.current) + self.zone.size())
 
     def loading_instant(self, name: str) -> int:
         """Return a random byte of the traffic while a file is sent, if it is the only large one."""
-        return _OVERHEAD + round(self.random.uniform(0.02, 0.6) * len(self.zone.current[name].data))
+        begin = _UNTIL_INGEST + _PER_FILE
+        return begin + round(self.random.uniform(0.02, 0.6) * len(self.zone.current[name].data))
 
     def impose(self, rule: Rule) -> None:
         """Put a rule in force on all connections."""

@@ -110,15 +110,16 @@ def test_a_connection_is_cut_at_the_very_byte(tmp_path: Path) -> None:
     wire.proxy.close()
 
 
-def test_a_commit_reaches_the_server_and_its_answer_is_lost(tmp_path: Path) -> None:
-    wire = Wire(tmp_path, rule := LostAnswer(commits=0), READY, DONE + READY)
+@pytest.mark.parametrize("is_delivered", [True, False])
+def test_a_connection_is_cut_between_commit_and_answer(tmp_path: Path, *, is_delivered: bool) -> None:
+    wire = Wire(tmp_path, rule := LostAnswer(0, is_delivered), READY, DONE + READY)
     wire.client.sendall(STARTUP)
     assert wire.client.recv(100) == READY
     wire.client.sendall(query("COMMIT"))
     assert wire.read_all() == b""
     wire.server.join(10)
     assert rule.has_hit
-    assert bytes(wire.received) == STARTUP + query("COMMIT")
+    assert bytes(wire.received) == STARTUP + (query("COMMIT") if is_delivered else b"")
     wire.proxy.close()
 
 

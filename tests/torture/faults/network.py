@@ -27,9 +27,10 @@ def _connection_cut(trial: Trial) -> bool:
 
 
 def _answer_lost(trial: Trial) -> bool:
-    """Cut a connection between a COMMIT and its answer."""
+    """Cut a connection at a COMMIT, before or after the server has seen it."""
     trial.prepare()
-    rule = LostAnswer(commits=trial.random.randrange(4 + 2 * len(trial.zone.current)))
+    commits = trial.random.randrange(4 + 2 * len(trial.zone.current))
+    rule = LostAnswer(commits, is_delivered=trial.random.random() < 0.7)
     trial.impose(rule)
     trial.load()
     return rule.has_hit
@@ -75,7 +76,7 @@ FAULTS = (
     ),
     Fault(
         "answer to COMMIT lost",
-        "The server commits, and the connection is cut before its answer arrives.",
+        "A connection is cut between a COMMIT and its answer: mostly after the server has committed, or before.",
         _answer_lost,
         keeps_database=False,
     ),
