@@ -10,6 +10,7 @@ from random import Random
 from ingestion import embedded
 from tests.torture import laboratory
 from tests.torture.faults import FAULTS, fault_of
+from tests.torture.faults.base import Fault
 from tests.torture.table import Outcome, as_markdown, as_text, table
 
 _SEED_BITS = 31
@@ -49,13 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _seeds(seed: int, chosen: Sequence[str]) -> Iterator[int]:
     """Yield the seeds of trials without end: each fault in turn, in an order that the first seed decides."""
     random = Random(seed)  # noqa: S311
-    names = [fault.name for fault in FAULTS if not chosen or any(text in fault.name for text in chosen)]
+    names = [fault.name for fault in FAULTS if _is_chosen(fault, chosen)]
     while True:
         random.shuffle(names)
         for name in names:
             while fault_of(one := random.getrandbits(_SEED_BITS)).name != name:
                 pass
             yield one
+
+
+def _is_chosen(fault: Fault, chosen: Sequence[str]) -> bool:
+    return not chosen or any(text.lower() in fault.name.lower() for text in chosen)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -77,7 +82,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.postgres is None:
         parser.error("no PostgreSQL: install the group `local`, or name a folder with --postgres")
-    if arguments.faults and not any(text in fault.name for fault in FAULTS for text in arguments.faults):
+    if not any(_is_chosen(fault, arguments.faults) for fault in FAULTS):
         parser.error("no fault has such a name: see --list")
     return arguments
 

@@ -17,6 +17,9 @@ Quality = Literal["good", "some bad rows", "refused"]
 USERS = range(700_001, 700_009)
 _BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001  (exports have the local time of the device)
 _DAYS = 90
+# far from the limit of the datasets, a half
+_BAD_SHARE = {"good": 0.0, "some bad rows": 0.15, "refused": 0.9}
+_FEWEST_BAD = 10
 
 
 @dataclass(frozen=True)
@@ -137,11 +140,11 @@ def make(random: Random, dataset: str, rows: int, quality: Quality = "good", suf
         suffix: `.csv`, `.csv.gz` or `.csv.zip`.
 
     """
-    share = {"good": 0.0, "some bad rows": 0.15, "refused": 0.9}[quality]
+    if quality == "refused" and (rows < _FEWEST_BAD or random.random() < 0.3):
+        return _without_column(random, DATASETS[dataset], rows, suffix)
+    bad = set(random.sample(range(rows), round(rows * _BAD_SHARE[quality])))
     lines = [DATASETS[dataset].header]
     good, rejected, blank = [], [], 0
-    # the first tenth and a bit decide a refusal, so that it never depends on luck
-    bad = set(random.sample(range(rows), round(rows * share)))
     for number, line in enumerate(_lines(random, DATASETS[dataset], rows)):
         if quality != "good" and random.random() < 0.05:
             lines.append("")
@@ -154,8 +157,6 @@ def make(random: Random, dataset: str, rows: int, quality: Quality = "good", suf
             lines.append(line)
             good.append(line)
     data = packed("".join(f"{line}\n" for line in lines).encode(), suffix)
-    if quality == "refused" and (rows < 10 or random.random() < 0.3):
-        return Content(packed(b"Nothing,that,is,declared\n1,2,3,4\n" + data[:50], suffix), dataset, (), is_refused=True)
     return Content(data, dataset, tuple(good), tuple(rejected), blank, quality == "refused")
 
 
@@ -198,6 +199,13 @@ def _lines(random: Random, dataset: Dataset, rows: int) -> Iterator[str]:
         moment = _BEGIN + dataset.step * ((start + number // len(USERS)) % span)
         values = ",".join(map(str, dataset.values(random)))
         yield f"{USERS[number % len(USERS)]},{moment:%Y-%m-%d %H:%M:%S},{values}"
+
+
+def _without_column(random: Random, dataset: Dataset, rows: int, suffix: str) -> Content:
+    """Return a file without its last column, which every dataset requires."""
+    lines = [dataset.header, *_lines(random, dataset, rows)]
+    data = "".join(f"{line.rpartition(',')[0]}\n" for line in lines).encode()
+    return Content(packed(data, suffix), dataset.name, (), is_refused=True)
 
 
 def _spoiled(random: Random, line: str) -> str:

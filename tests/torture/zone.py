@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import BinaryIO
 
 from tests.torture.contents import DATASETS, Content, Quality, make
 
@@ -38,21 +39,25 @@ class Zone:
         self.note(name, content)
         part.replace(path)
 
-    def append(self, name: str, content: Content) -> None:
-        """Write the end of a file that has grown, in place."""
+    def open(self, name: str) -> BinaryIO:
+        """Open a file to append to it, as a writer does that has not finished."""
+        return (self.root / name).open("ab", buffering=0)
+
+    def append(self, name: str, content: Content, file: BinaryIO) -> None:
+        """Write the end of a file that has grown, wherever it is by now."""
+        end = content.data[len(self.current[name].data) :]
         self.note(name, content)
-        with self._path(name).open("ab") as file:
-            file.write(content.data[file.tell() :])
+        file.write(end)
 
     def truncate(self, name: str, content: Content) -> None:
         """Cut a file, in place."""
         self.note(name, content)
-        os.truncate(self._path(name), len(content.data))
+        os.truncate(self.root / name, len(content.data))
 
     def overwrite(self, name: str, content: Content) -> None:
         """Write other bytes of the same size in place and restore the time, as rsync --inplace --times does."""
         self.note(name, content)
-        path = self._path(name)
+        path = self.root / name
         before = path.stat()
         with path.open("r+b") as file:
             file.write(content.data)
@@ -62,12 +67,12 @@ class Zone:
         self.note(new_name, self.current.pop(name))
         target = self.root / new_name
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._path(name).rename(target)
+        (self.root / name).rename(target)
 
     def delete(self, name: str) -> None:
         self.version += 1
         del self.current[name]
-        self._path(name).unlink()
+        (self.root / name).unlink()
 
     def size(self) -> int:
         """Return how many bytes the rows of all files have, unpacked."""
@@ -87,13 +92,6 @@ class Zone:
         self.version += 1
         self.current[name] = content
         self.ever.setdefault(name, []).append(content)
-
-    def _path(self, name: str) -> Path:
-        """Return where the file is: a run may have archived it."""
-        path = self.root / name
-        if path.exists():
-            return path
-        return next(iter(self.root.glob(f".archive/*/{name}")), path)
 
 
 def new_name(random: Random, zone: Zone, dataset: str, suffix: str) -> str:

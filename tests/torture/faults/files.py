@@ -1,6 +1,8 @@
 """Files that change while they are loaded."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import BinaryIO
 
 from tests.torture.contents import cut, grown, make, twin
 from tests.torture.faults.base import Fault
@@ -13,8 +15,13 @@ _ROWS = (200_000, 250_000)
 
 
 def _append(trial: Trial, name: str) -> None:
-    zone = trial.zone
-    zone.append(name, grown(trial.random, zone.current[name], trial.random.randint(1, 500)))
+    with trial.zone.open(name) as file:
+        _grow(trial, name, file)
+
+
+def _grow(trial: Trial, name: str, file: BinaryIO) -> None:
+    content = grown(trial.random, trial.zone.current[name], trial.random.randint(1, 500))
+    trial.zone.append(name, content, file)
 
 
 def _truncate(trial: Trial, name: str) -> None:
@@ -58,16 +65,20 @@ def _while_archived(trial: Trial) -> bool:
     """Replace files at a random instant of a run that archives what it has loaded."""
     trial.variables["PIPELINE_ARCHIVE"] = "1"
     trial.prepare(has_history=False, large=1)
-    names = trial.zone.plain()
+    with ExitStack() as writers:
+        # some writers still have their files open when these are moved
+        files = {name: writers.enter_context(trial.zone.open(name)) for name in trial.zone.plain()}
 
-    def replace(_: Link) -> None:
-        for name in names:
-            if name in trial.zone.current:
-                trial.random.choice((_replace_small, _append))(trial, name)
+        def change(_: Link) -> None:
+            for name, file in files.items():
+                if trial.random.random() < 0.5:
+                    _grow(trial, name, file)
+                else:
+                    _replace_small(trial, name)
 
-    rule = AtByte(trial.instant(), to_server=True, action=replace)
-    trial.impose(rule)
-    trial.load()
+        rule = AtByte(trial.instant(), to_server=True, action=change)
+        trial.impose(rule)
+        trial.load()
     return rule.has_hit
 
 
