@@ -1,6 +1,7 @@
 """`python -m tests.torture`: see `--help`."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for fault in FAULTS:
             print(f"{fault.name:<36}{fault.text}")
         return 0
+    # a shell starts background jobs with SIGINT ignored, which all commands would inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     outcomes: list[Outcome] = []
     deadline = time.monotonic() + arguments.seconds
     try:
