@@ -1,7 +1,5 @@
 """What administrators do."""
 
-import re
-
 from tests.torture import zone
 from tests.torture.contents import DATASETS
 from tests.torture.faults.base import Fault
@@ -49,7 +47,7 @@ def _rows_deleted(trial: Trial) -> bool:
     trial.run("transform", "--force")
     status = trial.run("status")
     trial.commands.remove(status)
-    if status.exit_code == 0 or not {name, "reload"} <= set(re.split(r"[\s:;,`']+", status.output)):
+    if name not in status.output or "reload" not in status.output:
         trial.findings.append(Finding("silent", f"{name}: rows were deleted by hand, and status does not say so"))
     trial.run_without_build("reload", name)
     return True
