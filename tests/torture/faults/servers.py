@@ -14,6 +14,7 @@ select pid from pg_stat_activity where state = 'idle' and datname = current_data
 and pid in (select pid from pg_locks where locktype = 'advisory' and granted) limit 1
 """
 _LONGEST_OUTAGE = 3.0
+_ERASE_SECONDS = 20.0
 
 
 def _session_terminated(trial: Trial) -> bool:
@@ -49,9 +50,8 @@ def _lock_lost(trial: Trial) -> bool:
             time.sleep(0.2)
             erase = trial.start("erase", "--user-id", str(trial.model.erased))
             erasing.append(erase)
-            # with the lock lost it erases now; otherwise it waits for the run, which must go on
-            erase.await_log("erase", "started", seconds=3)
-            if erase.await_log("erase", "success", seconds=1):
+            # the lock is free, so it erases now; if it waits for the run after all, the run must go on
+            if erase.await_log("erase", "success", _ERASE_SECONDS):
                 erase.send(signal.SIGTERM)
 
     trial.impose(AtByte(trial.loading_instant(large), to_server=True, action=terminate))
