@@ -70,5 +70,6 @@ def as_text(rows: list[list[str]]) -> str:
 def as_markdown(rows: list[list[str]]) -> str:
     """Return a table in Markdown."""
     header, *others = rows
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *others))
+    lines = [f"| {' | '.join(row)} |" for row in (header, *others)]
+    lines.insert(1, f"|---{'|---:' * (len(header) - 1)}|")
+    return "\n".join(lines)
