@@ -1,6 +1,6 @@
 # When a command fails, make exits with 2 and prints the command's own exit code.
 .DEFAULT_GOAL := help
-.PHONY: help run report status psql reset dbt docs test test-tools lint lint-python lint-types lint-sql lint-shell \
+.PHONY: help run report status psql reset dbt docs test test-tools torture lint lint-python lint-types lint-sql lint-shell \
   lint-yaml format bench sample-data lock clean run-prod build test-container lint-deploy
 
 python := .venv/bin/python
@@ -34,6 +34,9 @@ docs: .venv/.local ## write dbt's documentation of the models to dbt/target/inde
 
 test: .venv/.dev .venv/.azurite ## run the tests that need no container engine; select some with ARGS='-k name'
 	@$(python) -m pytest tests --ignore=tests/container $(or $(ARGS),--numprocesses auto --dist loadfile)
+
+torture: .venv/.dev ## break the pipeline at random and check what it loads; ARGS='--seconds 600 --seed 7'
+	@$(python) -m tests.torture $(ARGS)
 
 test-tools: ## install the browser, Node.js and npm that some tests need (Debian and Ubuntu)
 	@scripts/install-test-tools.sh
