@@ -17,7 +17,7 @@ from tests.dialects.writing import Cells, Dialect, Order
 
 # that many days in a row are no accident
 RUN = 3
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NUMERIC = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?: .*|T.*)?")
 _NAMED = re.compile(r"(?:(\d{1,2})[ -]([A-Z][a-z]{2})[ -](\d{4})|([A-Z][a-z]{2}) (\d{1,2}), (\d{4})).*", re.DOTALL)
 
@@ -55,26 +55,16 @@ def standard_reading(
 
     """
     kinds = {_form(cell) for cell in dates}
-    if len(kinds) != 1:
+    form = kinds.pop()
+    order: Order = "DMY" if form == "dots" else "YMD" if form == "iso" else around.declared
+    read = _all([_day(cell, order) for cell in dates])
+    if kinds or form == "other" or read is None:
         return None
-    (form,) = kinds
-    order: Order = {"dots": "DMY", "iso": "YMD"}.get(form, around.declared)  # type: ignore[assignment]
-    days = [_day(cell, order) for cell in dates]
-    if form == "other" or None in days:
-        return None
-    read = [day for day in days if day]
-    rival = None if form == "named" else [_swapped(day) for day in read]
-    other = [day for day in rival or () if day]
-    has_rival = len(other) == len(read)
-    if has_rival and is_run(other, people) and not is_run(read, people):
-        return None
-    if form == "slashes" and has_rival and not is_run(read, people):
-        return None
-    if max(read) > around.written_on + timedelta(days=1):
-        return None
-    if around.named and not any(abs((day - around.named).days) <= 1 for day in read):
-        return None
-    return read
+    rival = None if form == "named" else _all([_swapped(day) for day in read])
+    rival_is_likelier = rival and not is_run(read, people) and (form == "slashes" or is_run(rival, people))
+    is_impossible = max(read) > around.written_on + timedelta(days=1)
+    is_of_other_days = around.named and not any(abs((day - around.named).days) <= 1 for day in read)
+    return None if rival_is_likelier or is_impossible or is_of_other_days else read
 
 
 def is_run(days: Sequence[date], people: Sequence[int]) -> bool:
@@ -182,6 +172,11 @@ def _day(cell: str | datetime, order: Order) -> date | None:
         return None
     parts = dict(zip(order, (int(found[1]), int(found[3]), int(found[4])), strict=True))
     return _date(parts["Y"], parts["M"], parts["D"])
+
+
+def _all(days: list[date | None]) -> list[date] | None:
+    found = [day for day in days if day]
+    return found if len(found) == len(days) else None
 
 
 def _swapped(day: date) -> date | None:

@@ -1,7 +1,6 @@
 """Examples: a table in a random dialect, as a file."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +15,8 @@ from tests.dialects.table import KINDS, Kind, Shape, Table, make
 from tests.dialects.writing import Dialect, cells, encoded, lines
 
 _QUOTES = ('12" scale', "scale", 'the "old" one', '"big" scale', "5' 3\"", 'a 2" and a 3" one', '"')
-_WORDS = ("NA", "N/A", "NULL", "null", "None", "-", "--", "#N/A")
+# words that stand for a missing value
+WORDS = ("NA", "N/A", "NULL", "null", "None", "-", "--", "#N/A")
 _DATES: tuple[dict[str, Any], ...] = (
     {"order": "DMY", "date_mark": "/"},
     {"order": "DMY", "date_mark": "."},
@@ -53,9 +53,7 @@ def _one_of(*changes: dict[str, Any]) -> Choice:
 # What may be odd about a file, and the changes that it means: to its dialect, to the shape of its table ("shape."), or
 # to the spreadsheet that it went through ("resaved", "saved_as").
 ODDITIES: dict[str, Choice] = {
-    "dates": st.builds(
-        lambda form, padded: {"is_padded": padded, **form}, st.sampled_from(_DATES), st.booleans()
-    ),
+    "dates": st.builds(lambda form, padded: {"is_padded": padded, **form}, st.sampled_from(_DATES), st.booleans()),
     "two-digit years": st.builds(
         lambda order, mark, padded: {"order": order, "date_mark": mark, "year_digits": 2, "is_padded": padded},
         st.sampled_from(("MDY", "DMY", "YMD")),
@@ -86,8 +84,8 @@ ODDITIES: dict[str, Choice] = {
         {"empty_lines": ("",)}, {"empty_lines": (",",)}, {"empty_lines": (",", ",")}, {"empty_lines": ("", ",", "")}
     ),
     "guards": _one_of({"guard": '="{}"'}, {"guard": "'{}"}, {"guard": " {} "}),
-    "null words": st.sampled_from(_WORDS).map(lambda word: {"null": word, "shape.gaps": 0.4}),
-    "null words in required columns": st.sampled_from(_WORDS).map(
+    "null words": st.sampled_from(WORDS).map(lambda word: {"null": word, "shape.gaps": 0.4}),
+    "null words in required columns": st.sampled_from(WORDS).map(
         lambda word: {"null": word, "shape.required_gaps": 0.15}
     ),
     "totals": _one_of({"totals": True}),
@@ -314,6 +312,3 @@ def _variations(recipe: Recipe) -> list[str]:
 def examples_wanted() -> int:
     """Return how many examples to try: DIALECT_EXAMPLES, or as many as CI has time for."""
     return int(os.environ.get("DIALECT_EXAMPLES", "200"))
-
-
-Check = Callable[[Example], None]

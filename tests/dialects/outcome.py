@@ -99,9 +99,7 @@ def judge(example: Example, result: FileResult, rows: list[tuple[Any, ...]], rej
     require(not wrong, f"{wrong.total()} of {found.total()} rows are wrong, such as\n{next(iter(wrong), None)}")
     require(counts.loaded == found.total(), "the count of loaded rows is wrong")
     require(counts.rejected == rejected, "the count of rejected rows is wrong")
-    require(
-        counts.read == counts.loaded + counts.rejected + counts.blank + counts.erased, "the counts do not add up"
-    )
+    require(counts.read == counts.loaded + counts.rejected + counts.blank + counts.erased, "the counts do not add up")
     missing = (truth - found).total()
     require(missing <= rejected, f"{missing} rows are missing, and {rejected} are in quarantine")
     require(not (missing and example.is_plain), f"{missing} rows of a plain file were rejected")
@@ -142,6 +140,6 @@ def _said(result: FileResult) -> str:
     notes = [result.reason, *result.drift, *(f"{fault.column}: {fault.reason} {fault.rows}" for fault in result.faults)]
     counts = result.counts
     return (
-        f"{result.status}, {counts.read} read, {counts.loaded} loaded, {counts.rejected} rejected, {counts.blank} blank;"
-        f" {'; '.join(filter(None, notes))}"
+        f"{result.status}, {counts.read} read, {counts.loaded} loaded, {counts.rejected} rejected,"
+        f" {counts.blank} blank; {'; '.join(filter(None, notes))}"
     )
