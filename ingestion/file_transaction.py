@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 from uuid import UUID
 
@@ -144,7 +145,14 @@ class FileLoader:
         """
         with watch(file.name, file.size) as on_chunk:
             file_id = manifest.next_file_id(connection)
-            work = FileToLoad(self.storage, file, dataset, self.schema, self._stoppable(on_chunk))
+            work = FileToLoad(
+                self.storage,
+                file,
+                dataset,
+                self.schema,
+                self._stoppable(on_chunk),
+                partial(manifest.certain_date_orders, connection, self.schema, dataset.name, file.name),
+            )
             loaded = load(connection, work, file_id, self.run_id)
         # from here to the commit no other transaction can load the same bytes or the same name
         manifest.lock(connection, self.schema, dataset.name)
@@ -157,7 +165,14 @@ class FileLoader:
         status: FileStatus = "replaced" if self._delete_older(connection, file, dataset) else "loaded"
         entry = self._entry(file, dataset, loaded.checksum)
         manifest.record_loaded(
-            connection, file_id, entry, counts, self.run_id, header=loaded.header, dialect=loaded.dialect
+            connection,
+            file_id,
+            entry,
+            counts,
+            self.run_id,
+            header=loaded.header,
+            dialect=loaded.dialect,
+            remarks=loaded.remarks,
         )
         faults = tuple(quarantine.faults(connection, file_id)) if counts.rejected else ()
         return FileResult(
@@ -166,7 +181,7 @@ class FileLoader:
             status,
             counts=counts,
             extra=loaded.extra,
-            drift=loaded.drift,
+            remarks=loaded.remarks,
             faults=faults,
             checksum=loaded.checksum,
         )

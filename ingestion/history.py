@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ingestion import db
 from ingestion.errors import PipelineError, UsageError
+from ingestion.results import Remark
 
 RunState = Literal["running", "dead", "success", "failure"]
 
@@ -101,6 +102,7 @@ class FileRecord:
         checksum: SHA-256 of its bytes, in hexadecimal.
         reason: why it was refused or retracted.
         run_id: the run that changed its state last.
+        remarks: what was assumed to load it.
 
     """
 
@@ -115,6 +117,7 @@ class FileRecord:
     checksum: str
     reason: str | None
     run_id: str | None
+    remarks: list[Remark]
 
 
 @dataclass(frozen=True)
@@ -305,7 +308,7 @@ def _check_exists(connection: db.Connection) -> None:
 
 
 def _files(rows: Iterable[Any]) -> list[FileRecord]:
-    return [FileRecord(**row._asdict()) for row in rows]
+    return [FileRecord(**row._asdict() | {"remarks": [Remark(**remark) for remark in row.remarks]}) for row in rows]
 
 
 def _as_dead(step: StepRecord) -> StepRecord:

@@ -386,8 +386,8 @@ def _message(result: FileResult) -> str:
         text += f", {counts.loaded} rows" + (f", {counts.rejected} rejected" if counts.rejected else "")
     if result.extra:
         text += f", undeclared columns kept in _extra: {shown(result.extra)}"
-    if result.drift:
-        text += f" ({'; '.join(result.drift)})"
+    if result.remarks:
+        text += f" ({'; '.join(map(str, result.remarks))})"
     return text + (f": {result.reason}" if result.reason else "")
 
 

@@ -1,8 +1,8 @@
 """ops.raw_ingest_manifest, the manifest: one row per file and content. The caller commits, in every function here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from psycopg2.extras import Json
@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 
 from ingestion import db, migrate
 from ingestion.errors import UsageError
-from ingestion.results import Counts
+from ingestion.results import Counts, Remark
+from ingestion.sources import DateOrder, folder_of_participant
 
 _queries = db.queries("manifest")
 
@@ -135,7 +136,8 @@ def record_loaded(
     run_id: UUID,
     *,
     header: Sequence[str] = (),
-    dialect: Mapping[str, str] | None = None,
+    dialect: Mapping[str, Any] | None = None,
+    remarks: Iterable[Remark] = (),
 ) -> None:
     """Record a loaded file. The database refuses the same bytes, or the same name, a second time.
 
@@ -147,6 +149,7 @@ def record_loaded(
         run_id: the run that loads it.
         header: its headers. A replay needs them and the dialect, and not the file.
         dialect: how it is written.
+        remarks: what was assumed to load it.
 
     Raises:
         psycopg2.errors.UniqueViolation: the bytes or the name are loaded already.
@@ -164,7 +167,26 @@ def record_loaded(
         run_id=str(run_id),
         header=Json(list(header)),
         dialect=Json(dict(dialect or {})),
+        remarks=Json([remark._asdict() for remark in remarks]),
     )
+
+
+def certain_date_orders(
+    connection: db.Connection, target_schema: str, dataset: str, filename: str
+) -> frozenset[DateOrder]:
+    """Return the orders of dates that loaded files beside a file left no doubt about.
+
+    Arguments:
+        connection: any connection.
+        target_schema: the schema of the raw tables.
+        dataset: the dataset.
+        filename: the file's name. Files of the same participant, or else of the same folder, are beside it.
+
+    """
+    found = _queries.certain_date_orders(
+        connection, target_schema=target_schema, dataset=dataset, folder=folder_of_participant(filename)
+    )
+    return frozenset(row.date_order for row in found)
 
 
 def record_not_loaded(

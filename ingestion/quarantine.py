@@ -20,6 +20,7 @@ Reason = Literal[
     "undecodable",
     "nul_byte",
     "unclosed_quote",
+    "stray_quote",
     "stray_carriage_return",
     "not_json",
 ]

@@ -65,6 +65,28 @@ class Fault(NamedTuple):
     rows: int
 
 
+class Remark(NamedTuple):
+    """What was assumed to load a file that is not written as its declaration says.
+
+    Arguments:
+        assumed: what was assumed.
+        evidence: why.
+        remedy: what to do if it is wrong.
+        is_warning: whether what was loaded may mislead, so that somebody must look at it.
+
+    """
+
+    assumed: str
+    evidence: str = ""
+    remedy: str = ""
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        text = f"{self.assumed}, because {self.evidence}" if self.evidence else self.assumed
+        return f"{text}. {self.remedy}" if self.remedy else text
+
+
 @dataclass(frozen=True)
 class FileResult:
     """What happened to one file.
@@ -77,7 +99,7 @@ class FileResult:
         reason: why it was refused, or which file it duplicates.
         hint: what to do about it.
         extra: headers that the dataset does not declare.
-        drift: differences from the declaration that did not prevent the load.
+        remarks: what was assumed to load it.
         faults: what is wrong with its rejected rows.
         size: in bytes, None where the file was not opened.
         checksum: SHA-256 of its bytes in hexadecimal, where they were read.
@@ -93,7 +115,7 @@ class FileResult:
     reason: str | None = None
     hint: str | None = None
     extra: tuple[str, ...] = ()
-    drift: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     faults: tuple[Fault, ...] = ()
     size: int | None = None
     checksum: str | None = None

@@ -201,6 +201,8 @@ def _files(files: Iterable[FileRecord]) -> Table:
         name = Text(file.filename)
         if file.reason:
             name.append(f"\n{file.reason}", style="yellow")
+        for remark in file.remarks:
+            name.append(f"\n{remark}", style="yellow" if remark.is_warning else "dim")
         figures = (f"{file.rows_loaded:,}", f"{file.rows_rejected:,}")
         listed.add_row(f"{file.ingested_at.astimezone():%m-%d %H:%M}", state(file.status), file.dataset, *figures, name)
     return listed

@@ -12,7 +12,7 @@ from ingestion.alerts import Incident
 from ingestion.config import Database
 from ingestion.errors import PipelineError
 from ingestion.load.header import shown
-from ingestion.results import IngestResult, RunResult, Step
+from ingestion.results import IngestResult, Remark, RunResult, Step
 from ingestion.tables import facts, table
 
 _COUNT_EXACTLY_BELOW_ROWS = 1_000_000
@@ -28,6 +28,7 @@ def show_dry_run(result: IngestResult) -> RenderableType:
         counts = file.counts
         reasons = [file.reason] if file.reason else []
         reasons += [f"{rows:,} {reason}" + (f" in {column}" if column else "") for reason, column, rows in file.faults]
+        reasons += [str(remark) for remark in file.remarks]
         reasons += [f"undeclared columns: {shown(file.extra)}"] if file.extra else []
         figures = [f"{figure:,}" if counts.read else "" for figure in (counts.read, counts.loaded, counts.rejected)]
         state = _DRY_RUN_STATES.get(file.status, file.status)
@@ -110,6 +111,7 @@ def _run_facts(result: RunResult) -> Iterator[tuple[str, RenderableType]]:
         # a file with several datasets often has the same reason for each
         for text in list(dict.fromkeys(named))[:_LISTED_FILES]:
             yield "", Text(text, style="yellow")
+        yield from _remarks(result.ingest)
         if result.ingest.vanished:
             yield (
                 "",
@@ -130,6 +132,21 @@ def _run_facts(result: RunResult) -> Iterator[tuple[str, RenderableType]]:
     for step in result.steps:
         if step.name == "dbt_build":
             yield from _build_facts(step)
+
+
+def _remarks(result: IngestResult) -> Iterator[tuple[str, RenderableType]]:
+    """Yield what was assumed, once for all files that it holds for: warnings first."""
+    found: dict[Remark, list[str]] = {}
+    for file in result.files:
+        for remark in file.remarks:
+            found.setdefault(remark, []).append(file.filename)
+    for number, (remark, names) in enumerate(sorted(found.items(), key=lambda each: not each[0].is_warning)):
+        if number == _LISTED_FILES:
+            yield "", f"and {len(found) - number} more remarks: python -m ingestion runs show last"
+            return
+        where = names[0] if len(names) == 1 else f"{len(names)} files"
+        title = "Assumed" if number == 0 else ""
+        yield title, Text(f"{where}: {remark}", style="bold yellow" if remark.is_warning else "")
 
 
 def _build_facts(step: Step) -> Iterator[tuple[str, RenderableType]]:

@@ -46,6 +46,8 @@ class Format(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     # the form of the text that `read` returns
     lines: ClassVar[Literal["csv", "ndjson"]] = "csv"
+    # whether its values are cells of a spreadsheet, which may have read them otherwise than they were written
+    has_cells: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, file: Unpacked) -> Readable:

@@ -15,6 +15,7 @@ class Spreadsheet(Format):
     """An .xlsx workbook with one sheet that is not empty."""
 
     suffixes = (".xlsx",)
+    has_cells = True
 
     def read(self, file: Unpacked) -> Readable:
         """Return the sheet as CSV."""

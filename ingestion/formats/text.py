@@ -17,6 +17,8 @@ _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 class Text:
     """The text of a file, streamed. A file that can only be read from its end goes through a temporary file.
 
+    `format` is the form of its lines, and `has_cells` says whether its values are cells of a spreadsheet.
+
     Arguments:
         name: the file's name; its suffixes tell how it is packed and which format it has.
         stream: its bytes.
@@ -48,6 +50,7 @@ class Text:
                 stream = unpack(stream, packing, limits)
             found: Format = table_format or _BY_SUFFIX.get(suffix, FORMATS[0])
             self.format: Literal["csv", "ndjson"] = found.lines
+            self.has_cells = found.has_cells
             self._text = found.read(Unpacked(stream, encoding, limits, self._resources))
         except BaseException:
             self._resources.close()

@@ -1,6 +1,10 @@
 """The text of a file on its way to COPY: lines are counted, and words that COPY accepts by mistake are found."""
 
+import re
+
 from ingestion.db import Readable
+from ingestion.load.dates import Sight
+from ingestion.load.dialect import Dialect
 from ingestion.load.progress import OnChunk, ignore_progress
 from ingestion.load.stream import CHUNK_BYTES
 
@@ -17,7 +21,8 @@ class Content:
     """The text of a file, as a stream for COPY.
 
     `has_special_words` says whether a word such as `today` or `NaN` has passed, which PostgreSQL accepts as a value.
-    `is_unquoted` says whether no quote and no backslash has passed. Both are found only where rows are not judged.
+    `is_unquoted` says whether no quote and no backslash has passed, and `has_stray_quotes` whether there was a quote
+    inside a field. `separators` counts the separators of dates. All are found only where rows are not judged.
 
     Arguments:
         source: the text in UTF-8.
@@ -36,8 +41,14 @@ class Content:
         self._newlines = 0
         self._tail = b""
         self._marks: tuple[bytes, ...] = (b"\\", b'"')
+        self._sight: Sight | None = None
+        self._separator = b""
+        self._line = b""
+        self._stray_quote = _stray_quote(b",", b'"')
         self.has_special_words = False
+        self.has_stray_quotes = False
         self.is_unquoted = True
+        self.separators = 0
 
     def peek(self) -> bytes:
         """Return the first bytes without consuming them: a whole chunk, unless the file is shorter."""
@@ -45,19 +56,31 @@ class Content:
             self._pending += chunk
         return self._pending
 
-    def skip(self, count: int, newline: bytes, quote: bytes = b'"') -> None:
+    def skip(self, count: int, dialect: Dialect) -> None:
         """Skip the header, and start to count lines.
 
         Arguments:
             count: the length of the header in bytes, at most that of what `peek` returned.
-            newline: what ends a line.
-            quote: the character around a field.
+            dialect: how the file is written.
 
         """
         self._pending = self._pending[count:]
-        self._newline = newline[-1:]
+        self._newline = dialect.newline[-1:]
+        quote = dialect.quote.encode()
         self._marks = (b"\\", quote)
+        self._stray_quote = _stray_quote(dialect.delimiter.encode(), quote)
         self.is_unquoted = self._has_no_mark(self._pending)
+
+    def watch_dates(self, sight: Sight, separator: bytes) -> None:
+        """Gather dates, and count a separator, from here on.
+
+        Arguments:
+            sight: gathers the dates.
+            separator: the separator.
+
+        """
+        self._sight = sight
+        self._separator = separator
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, b"" at the end.
@@ -77,14 +100,29 @@ class Content:
             if not self._is_judged:
                 self._search(chunk)
             self._on_chunk(0, lines)
+        elif self._sight:
+            self._sight.feed(self._line)
         return chunk
+
+    def _look_at_dates(self, sight: Sight, chunk: bytes) -> None:
+        self.separators += chunk.count(self._separator)
+        if not sight.is_sure:
+            # whole lines, so that no date is cut
+            text = self._line + chunk
+            end = text.rfind(self._newline) + 1
+            sight.feed(text[:end])
+            self._line = text[end:]
 
     def _has_no_mark(self, chunk: bytes) -> bool:
         return not any(mark in chunk for mark in self._marks)
 
     def _search(self, chunk: bytes) -> None:
         self.is_unquoted = self.is_unquoted and self._has_no_mark(chunk)
+        if self._sight:
+            self._look_at_dates(self._sight, chunk)
         text = self._tail + chunk
+        if not self.is_unquoted:
+            self.has_stray_quotes = self.has_stray_quotes or self._stray_quote.search(text) is not None
         self._tail = text[-_OVERLAP_BYTES:]
         # letters are found ten times faster than line ends, and rows of numbers and dates have none of these
         if any(letter in text for letter in _LETTERS):
@@ -95,3 +133,10 @@ class Content:
     def lines(self) -> int:
         """Lines read since `skip`, including a last one without a line end."""
         return self._newlines + (self._last not in {b"", self._newline})
+
+
+def _stray_quote(delimiter: bytes, quote: bytes) -> re.Pattern[bytes]:
+    """Return a pattern of a quote inside a field, where COPY takes it for the beginning or end of a quoted part."""
+    inside = rb"[^\r\n" + re.escape(delimiter) + re.escape(quote) + b"]"
+    # the quote first: the engine looks for it much faster than for what stands before it
+    return re.compile(re.escape(quote) + b"(?<=" + inside + re.escape(quote) + b")(?=" + inside + b")")

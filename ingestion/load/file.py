@@ -1,16 +1,17 @@
 """Load one file into one raw table. The caller owns the transaction.
 
-A clean file goes through COPY as it is. Its rows are sorted only where COPY refuses it, where it has words that COPY
-accepts by mistake, or where COPY cannot read its form. Rows that are certainly good then still go through COPY as they
+A clean file goes through COPY as it is. Its rows are sorted only where COPY refuses it, where COPY may accept it by
+mistake, or where COPY cannot read its form. Rows that are certainly good then still go through COPY as they
 are. PostgreSQL judges each of the others: good ones are loaded, and bad ones go to quarantine.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import psycopg2
@@ -20,19 +21,26 @@ from ingestion import db, quarantine
 from ingestion.formats import TABLE_FORMATS, Text
 from ingestion.load.checks import check_counts, refuse_too_many
 from ingestion.load.content import Content
+from ingestion.load.date_order import Clues
+from ingestion.load.dates import Sight
+from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header, read_header, user_of
 from ingestion.load.judge import Judge, copy_into, prepare
 from ingestion.load.progress import OnChunk, ignore_progress
 from ingestion.load.read_ahead import FunctionStream, copy_ahead
+from ingestion.load.reading import Reading, date_remarks
 from ingestion.load.records import Records
 from ingestion.load.sorter import Sorter
 from ingestion.load.stream import HashedStream
 from ingestion.load.sure_lines import certainly_good
-from ingestion.results import Counts
-from ingestion.sources import Dataset
+from ingestion.results import Counts, Remark
+from ingestion.sources import Dataset, DateOrder, date_order_in, decimal_mark_in
 from ingestion.storage import Storage, StoredFile
 
 _DATA_EXCEPTION_CLASSES = ("22", "23")
+# after two guesses, every row is judged, and all evidence is at hand
+_MOST_GUESSES = 2
+_SEPARATORS = 2
 _Result = TypeVar("_Result")
 
 
@@ -46,6 +54,7 @@ class FileToLoad:
         dataset: its dataset.
         target_schema: the schema of the raw table.
         on_chunk: called with the numbers of bytes and lines of each chunk that was read.
+        earlier_orders: returns the orders of dates in loaded files of the same dataset and folder that left no doubt.
 
     """
 
@@ -54,6 +63,7 @@ class FileToLoad:
     dataset: Dataset
     target_schema: str
     on_chunk: OnChunk = ignore_progress
+    earlier_orders: Callable[[], frozenset[DateOrder]] = frozenset
 
     @property
     def table(self) -> Composable:
@@ -76,7 +86,7 @@ class Loaded:
         extra: headers that the dataset does not declare; their values are in `_extra`.
         header: all headers, as the file has them.
         dialect: how the file is written, as the manifest stores it.
-        drift: differences from the declaration that did not prevent the load.
+        remarks: what was assumed to load it.
 
     """
 
@@ -85,8 +95,8 @@ class Loaded:
     size: int
     extra: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
-    dialect: dict[str, str] = field(default_factory=dict)
-    drift: tuple[str, ...] = ()
+    dialect: dict[str, Any] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
 
 
 def load(connection: db.Connection, work: FileToLoad, file_id: int, run_id: UUID) -> Loaded:
@@ -118,19 +128,28 @@ class _FileLoad:
 
     def run(self) -> Loaded:
         with closing(self._work.open()) as stream, closing(self._text(stream)) as text:
-            content, header = self._read_header(text)
+            content, header, reading = self._read_header(text)
+            dialect, separator = reading.guess(content.peek())
+            header = replace(header, dialect=dialect)
             prepare(self._connection, self._file_id, header)
-            if header.is_copyable:
-                copied = self._attempt(lambda cursor: self._copy_whole(cursor, content, header))
-                if copied:
-                    return self._loaded(stream, header, copied, ())
-        pattern = certainly_good(self._work.dataset, header)
-        if pattern:
-            sorted_rows = self._attempt(lambda cursor: self._load_sorted(cursor, pattern))
-            if sorted_rows:
-                return sorted_rows
+            if header.is_copyable and (separator or header.layout.table):
+                counts = self._attempt(lambda cursor: self._copy_whole(cursor, content, header, reading, separator))
+                if isinstance(counts, Counts):
+                    return self._loaded(stream, header, counts, date_remarks(header.dialect))
+        for _ in range(_MOST_GUESSES):
+            pattern = certainly_good(self._work.dataset, header) if separator else None
+            if pattern is None:
+                break
+            result = self._attempt(partial(self._load_sorted, header=header, pattern=pattern))
+            if isinstance(result, Loaded):
+                return result
+            if result is None:
+                break
+            header = replace(header, dialect=cast("Dialect", result))
         with self._connection.cursor() as cursor:
-            return self._load_sorted(cursor, None)
+            result = self._load_sorted(cursor, header, None)
+            check_counts(isinstance(result, Loaded))
+            return cast("Loaded", result)
 
     def _text(self, stream: HashedStream) -> Text:
         name = self._work.file.name
@@ -141,14 +160,27 @@ class _FileLoad:
         table_format = TABLE_FORMATS[layout.format](layout, user_of(layout, name)) if layout else None
         return Text(name, stream, self._work.dataset.encoding, table_format=table_format)
 
-    def _read_header(self, text: Text, *, is_judged: bool = False) -> tuple[Content, Header]:
+    def _read_header(self, text: Text, *, is_judged: bool = False) -> tuple[Content, Header, Reading]:
         content = Content(text, self._work.on_chunk, is_judged=is_judged)
-        header = read_header(self._work.dataset, content.peek(), self._work.file.name, text.format)
-        content.skip(header.size, header.dialect.newline, header.dialect.quote.encode())
-        return content, header
+        path = self._work.file.name
+        header = read_header(self._work.dataset, content.peek(), path, text.format)
+        content.skip(header.size, header.dialect)
+        clues = Clues(
+            self._work.dataset.name,
+            usual=header.layout.usual_order,
+            declared=date_order_in(path) or header.layout.date_order,
+            name=path,
+            written_at=self._work.file.modified_at,
+            is_spreadsheet=text.has_cells,
+            earlier=self._work.earlier_orders,
+        )
+        return content, header, Reading(header, clues, decimal_mark_in(path))
 
     def _attempt(self, load_rows: Callable[[db.Cursor], _Result | None]) -> _Result | None:
-        """Return the result of `load_rows`; or None, with its changes undone, where PostgreSQL refuses the data."""
+        """Return the result of `load_rows`, and undo its changes unless rows are loaded.
+
+        None means that PostgreSQL refuses the data.
+        """
         with self._connection.cursor() as cursor:
             cursor.execute("savepoint attempt")
             try:
@@ -157,24 +189,47 @@ class _FileLoad:
                 if not (exc.pgcode or "").startswith(_DATA_EXCEPTION_CLASSES):
                     raise
                 result = None
-            cursor.execute("release savepoint attempt" if result else "rollback to savepoint attempt")
+            is_loaded = isinstance(result, Counts | Loaded)
+            cursor.execute("release savepoint attempt" if is_loaded else "rollback to savepoint attempt")
             return result
 
-    def _copy_whole(self, cursor: db.Cursor, content: Content, header: Header) -> Counts | None:
+    def _copy_whole(
+        self, cursor: db.Cursor, content: Content, header: Header, reading: Reading, separator: str | None
+    ) -> Counts | None:
         gap = header.dialect.quote.encode() * 2
         is_unquoted = content.is_unquoted and None not in header.fields
         command = copy_into(self._work.table, header, is_unquoted=is_unquoted, has_quoted_gaps=gap in content.peek())
+        sight = Sight(header.dialect.date_order)
+        if separator:
+            content.watch_dates(sight, separator.encode())
         rows = copy_ahead(cursor, command, content)
         if is_unquoted and not content.is_unquoted:
             # COPY's text format would have read a backslash as an escape
             return None
-        # tables that formats/ writes have such words only in the names of devices
-        is_good = rows == content.lines and (bool(header.layout.table) or not content.has_special_words)
+        if rows != content.lines or content.has_stray_quotes:
+            return None
+        if header.layout.table:
+            # formats/ has written these values; special words are in the names of devices
+            return Counts(read=rows, loaded=rows)
+        dates = sum(column.type == "timestamp" for column in header.columns) * rows
+        is_good = (
+            not content.has_special_words
+            and content.separators == _SEPARATORS * dates
+            and reading.confirm(sight, header.dialect.date_order) is not None
+        )
         return Counts(read=rows, loaded=rows) if is_good else None
 
-    def _load_sorted(self, cursor: db.Cursor, pattern: re.Pattern[bytes] | None) -> Loaded:
+    def _load_sorted(
+        self, cursor: db.Cursor, header: Header, pattern: re.Pattern[bytes] | None
+    ) -> Loaded | Dialect | None:
+        """Load the rows, sorted.
+
+        Return another dialect where the lines that went to COPY as they are have other dates in it; or None where
+        their numbers are needed as evidence.
+        """
         with closing(self._work.open()) as stream, closing(self._text(stream)) as text:
-            content, header = self._read_header(text, is_judged=True)
+            content, found, reading = self._read_header(text, is_judged=True)
+            header = replace(found, dialect=header.dialect)
             sorter = Sorter(Records(content, header), header, self._work.dataset, pattern)
             judge = Judge(cursor, self._work.dataset, header, self._work.table)
             judge.open()
@@ -186,18 +241,23 @@ class _FileLoad:
                 judged += judge.copy(FunctionStream(sorter.to_judge))
                 rejected += quarantine.record(self._connection, self._file_id, sorter.take_rejected(), self._run_id)
             check_counts(certain == sorter.certain_rows and judged == sorter.judged_rows)
-            judge.refuse_swapped_dates()
+            if certain and any(each.numbers.has_marks for each in sorter.reader.written):
+                return None
+            dialect, remarks = reading.decide(sorter.sight, sorter.reader.written)
+            if certain and not dialect.reads_like(header.dialect):
+                return dialect
+            judge.settle(dialect)
             bad = judge.find_bad()
             refuse_too_many(self._work.dataset, sorter.read_rows, sorter.faults + judge.faults())
             inserted = judge.insert_good()
-            drift = judge.drift()
+            remarks += [*sorter.reader.remarks(), *judge.remarks()]
             check_counts(judge.quarantine_bad(self._file_id, self._run_id) == bad)
             judge.close()
             counts = Counts(sorter.read_rows, certain + inserted, rejected + bad, sorter.blank_rows)
             check_counts(counts.read == counts.loaded + counts.rejected + counts.blank)
-            return self._loaded(stream, header, counts, drift)
+            return self._loaded(stream, replace(header, dialect=dialect), counts, remarks)
 
-    def _loaded(self, stream: HashedStream, header: Header, counts: Counts, drift: Iterable[str]) -> Loaded:
+    def _loaded(self, stream: HashedStream, header: Header, counts: Counts, remarks: Iterable[Remark]) -> Loaded:
         stream.drain()
         return Loaded(
             counts,
@@ -206,5 +266,5 @@ class _FileLoad:
             extra=header.extra,
             header=header.names,
             dialect=header.dialect.to_json(),
-            drift=(*header.drift, *drift),
+            remarks=(*header.remarks, *remarks),
         )

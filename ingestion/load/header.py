@@ -2,13 +2,14 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from ingestion.errors import FileRefusedError
 from ingestion.load.dialect import Dialect, Format
+from ingestion.results import Remark
 from ingestion.sources import EXTRA, Column, Dataset, Layout, normalise, user_id_in
 
 _BOM = b"\xef\xbb\xbf"
@@ -62,24 +63,27 @@ class Header:
         """Whether COPY can read the rows as they are."""
         return (
             self.dialect.format == "csv"
+            and self.dialect.is_plain
             and self.user_id is None
             and not any(isinstance(field, str) or (field and field.factor) for field in self.fields)
         )
 
     @property
-    def drift(self) -> tuple[str, ...]:
-        """Differences from the declaration that do not prevent a load."""
+    def remarks(self) -> tuple[Remark, ...]:
+        """What was assumed of the header."""
         found = []
         if self.line > 1:
             found.append(f"{self.line - 1} lines above the header")
         if self.dialect.delimiter != ",":
             found.append(f"delimiter {self.dialect.delimiter!r}")
+        if self.dialect.has_trailing_delimiter:
+            found.append("each row has a delimiter more than the header, at its end")
         for name, column in zip(self.names, self.fields, strict=False):
             if isinstance(column, Column) and normalise(name) in {normalise(alias) for alias in column.aliases}:
                 found.append(f"{name} read as {column.header}")
         if missing := [column.header for column in self.layout.columns if column not in self.fields]:
             found.append(f"without {shown(missing)}")
-        return tuple(found)
+        return tuple(Remark(text) for text in found)
 
 
 @dataclass(frozen=True)
@@ -133,24 +137,26 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
     lines = list(islice(_lines(beginning, newline[-1:]), _MAX_TITLE_LINES + 1))
     found = _find(dataset, layouts, [line for line, _ in lines])
     _check(found)
+    size = lines[found.line - 1][1]
+    dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline)
     return Header(
         names=found.names,
         fields=found.fields,
         layout=found.layout,
-        dialect=Dialect("csv", found.delimiter, dataset.quote, newline),
+        dialect=replace(dialect, has_trailing_delimiter=_ends_with_delimiter(beginning[size:], dialect, found)),
         user_id=user_of(found.layout, path) if found.layout.needs_user_id else None,
-        size=lines[found.line - 1][1],
+        size=size,
         line=found.line,
     )
 
 
-def known_header(dataset: Dataset, names: Iterable[str], dialect: Dialect, path: str) -> Header:
+def known_header(dataset: Dataset, names: Iterable[str], stored: Mapping[str, Any], path: str) -> Header:
     """Match the header of a file that was loaded before to the present declaration of its dataset.
 
     Arguments:
         dataset: the file's dataset.
         names: its headers.
-        dialect: how it is written.
+        stored: how it is written, as the manifest has it.
         path: its name in the landing zone.
 
     Raises:
@@ -158,13 +164,20 @@ def known_header(dataset: Dataset, names: Iterable[str], dialect: Dialect, path:
 
     """
     layouts = tuple(dataset.layouts_for(path.rpartition("/")[2])) or dataset.layouts
+    dialect = Dialect.from_json(stored)
     if dialect.format == "ndjson":
-        return _of_keys(layouts, tuple(names), path)
+        header = _of_keys(layouts, tuple(names), path)
+        return replace(header, dialect=_with_order(dialect, stored, header.layout))
     candidates = [_candidate(layout, list(names), dialect.delimiter, 1) for layout in layouts]
     found = next((c for c in candidates if not c.missing), candidates[0])
     _check(found)
     user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
-    return Header(found.names, found.fields, found.layout, dialect, user_id)
+    return Header(found.names, found.fields, found.layout, _with_order(dialect, stored, found.layout), user_id)
+
+
+def _with_order(dialect: Dialect, stored: Mapping[str, Any], layout: Layout) -> Dialect:
+    """Return a dialect with the order of its layout, where an older version did not store one."""
+    return dialect if "date_order" in stored else replace(dialect, date_order=layout.usual_order)
 
 
 def _newline(beginning: bytes) -> bytes:
@@ -240,6 +253,15 @@ def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _
         None if layout.table and name == EXTRA else layout.by_header.get(normalise(name), name) for name in named
     )
     return _Candidate(tuple(named), fields, layout, delimiter, line)
+
+
+def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: _Candidate) -> bool:
+    """Whether the first row has a field more than the header, and nothing in it."""
+    first = next((line for line, _ in _lines(rows, dialect.newline[-1:]) if line.strip()), b"")
+    values = next(
+        csv.reader([first.decode(errors="replace")], delimiter=dialect.delimiter, quotechar=dialect.quote), []
+    )
+    return len(values) == len(found.names) + 1 and not values[-1].strip() and any(values)
 
 
 def _check(found: _Candidate) -> None:

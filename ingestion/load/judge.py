@@ -2,37 +2,30 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property
 from uuid import UUID
 
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion import db
-from ingestion.errors import FileRefusedError
-from ingestion.load.content import SPECIAL_MOMENTS
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
+from ingestion.load.numbers import NUMBERS, Marks
 from ingestion.load.parse import Record, join_fields
 from ingestion.load.stream import CHUNK_BYTES
+from ingestion.load.values import Value
 from ingestion.quarantine import Reason
+from ingestion.results import Remark
 from ingestion.sources import EXTRA, Column, Dataset
 
-_SWAPPED_ORDER = {"MDY": "DMY", "DMY": "MDY"}
-_INTEGER_LIMIT = {"integer": 2**31 - 1, "bigint": 2**63 - 1}
-# what PostgreSQL accepts and no device writes as a value: 0x1F, 1_000; NaN, inf; today, now
-_SPECIAL_VALUES = {
-    "bigint": "[_xob]",
-    "integer": "[_xob]",
-    "double precision": "[nx]",
-    "timestamp": "|".join(SPECIAL_MOMENTS),
-}
-_WHOLE_AS_DECIMAL = r"^-?\d+\.0+$"
+# a number with marks that group thousands
+_MARKED = r"^[+-]?\d{1,3}([., '']\d{2,3})+$"
 _NOTHING = SQL("")
 _queries = db.queries("load")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Judge:
     """Judges rows of one file.
 
@@ -48,6 +41,16 @@ class Judge:
     dataset: Dataset
     header: Header
     table: Composable
+
+    def settle(self, dialect: Dialect) -> None:
+        """Set how the values are written, before they are judged.
+
+        Arguments:
+            dialect: how the file is written.
+
+        """
+        self.header = replace(self.header, dialect=dialect)
+        _queries.set_datestyle(self.cursor.connection, datestyle=f"ISO, {dialect.date_order}")
 
     def open(self) -> None:
         """Create the temporary table for the rows."""
@@ -68,40 +71,6 @@ class Judge:
         """
         return db.copy_in(self.cursor, _copy(SQL("incoming"), self.header), rows, CHUNK_BYTES)
 
-    def refuse_swapped_dates(self) -> None:
-        """Refuse a file that has a date in the other order of day and month. Its other dates would load wrong.
-
-        Raises:
-            FileRefusedError: it has such a date.
-
-        """
-        order = self.header.layout.date_order
-        swapped = _SWAPPED_ORDER.get(order)
-        if swapped is None:
-            return
-        for position, column in self._fields():
-            if column.type != "timestamp":
-                continue
-            self.cursor.execute(
-                SQL("create temp table odd_date on commit drop as select line, {} from incoming where not {}").format(
-                    _name(position), _is_castable(position, column)
-                )
-            )
-            _queries.set_datestyle(self.cursor.connection, datestyle=f"ISO, {swapped}")
-            self.cursor.execute(
-                SQL("select min(line) as line from odd_date where {}").format(_is_castable(position, column))
-            )
-            found: Any = self.cursor.fetchone()
-            self.cursor.execute("drop table odd_date")
-            _queries.set_datestyle(self.cursor.connection, datestyle=f"ISO, {order}")
-            if found.line is not None:
-                raise FileRefusedError(
-                    f"the date is written {swapped}, but {self.dataset.name} expects {order}",
-                    hint=f"Export with {order} or ISO dates. The file's other dates would load as wrong days.",
-                    line=found.line,
-                    column=column.header,
-                )
-
     def find_bad(self) -> int:
         """Find the bad rows.
 
@@ -109,7 +78,7 @@ class Judge:
             The number of bad rows.
 
         """
-        branches = [branch for position, column in self._fields() for branch in self._branches(position, column)]
+        branches = [branch for value in self._values for branch in self._branches(value)]
         self.cursor.execute(
             SQL(
                 "create temp table bad_row on commit drop as"
@@ -149,8 +118,8 @@ class Judge:
             The number of good rows.
 
         """
-        values = [_cast(position, column) for position, column in self._fields()]
-        names = [Identifier(column.name) for _, column in self._fields()]
+        values = [value.cast for value in self._values]
+        names = [Identifier(value.column.name) for value in self._values]
         if self.header.user_id is not None:
             values.append(Literal(self.header.user_id))
             names.append(Identifier("user_id"))
@@ -165,42 +134,56 @@ class Judge:
         )
         return self.cursor.rowcount
 
-    def drift(self) -> list[str]:
-        """Return which columns have values that are not written as declared, and were understood nevertheless."""
-        columns = [(position, column) for position, column in self._fields() if column.type in _INTEGER_LIMIT]
+    def remarks(self) -> Iterator[Remark]:
+        """Yield the columns of which large values were rejected: the mean of the others is too low."""
+        numbers = [value for value in self._values if value.column.type in NUMBERS and not value.is_exact]
+        if not numbers:
+            return
         counts = SQL(", ").join(
-            SQL("count(*) filter (where {0} like '%.0%' and {0} ~ {1}) as {0}").format(
-                _name(position), Literal(_WHOLE_AS_DECIMAL)
-            )
-            for position, _ in columns
+            SQL(
+                "count(*) filter (where b.column_name = {0} and {1} !~ '^-'"
+                " and (b.reason = 'out_of_range' or {1} ~ {2})) as {1}"
+            ).format(Literal(value.column.name), value.name, Literal(_MARKED))
+            for value in numbers
         )
-        self.cursor.execute(SQL("select {} from incoming").format(counts))
-        found = self.cursor.fetchone() or ()
-        return [
-            f"{column.header} has {count} whole numbers written like 1.0"
-            for (_, column), count in zip(columns, found, strict=True)
-            if count
-        ]
+        self.cursor.execute(
+            SQL("select {} from incoming as i inner join bad_row as b on i.line = b.line").format(counts)
+        )
+        for value, count in zip(numbers, self.cursor.fetchone() or (), strict=True):
+            if count:
+                yield Remark(
+                    f"{count:,} large values of {value.column.header} are rejected: the mean of the others is too low",
+                    remedy="See docs/errors.md.",
+                    is_warning=True,
+                )
 
     def close(self) -> None:
         """Drop the temporary tables."""
         self.cursor.execute("drop table incoming, bad_row")
 
-    def _fields(self) -> list[tuple[int, Column]]:
-        return [(place, field) for place, field in enumerate(self.header.fields) if isinstance(field, Column)]
+    @cached_property
+    def _values(self) -> list[Value]:
+        return [
+            Value(
+                place, each, self.header.dialect.marks.get(each.name, Marks()), is_exact=each.name in self.dataset.key
+            )
+            for place, each in enumerate(self.header.fields)
+            if isinstance(each, Column)
+        ]
 
-    def _branches(self, position: int, column: Column) -> Iterator[Composable]:
+    def _branches(self, value: Value) -> Iterator[Composable]:
+        column = value.column
+
         def branch(condition: Composable, reason: Reason) -> Composable:
             return SQL("when {} then array[{}, {}]").format(condition, Literal(reason), Literal(column.name))
 
-        value = _cast(position, column)
         if column.name in self.dataset.key:
-            yield branch(SQL("{} is null").format(_text(position, column)), "missing_key")
-        yield branch(SQL("not {}").format(_is_castable(position, column)), "not_castable")
+            yield branch(SQL("{} is null").format(value.text), "missing_key")
+        yield branch(SQL("not {}").format(value.is_castable), "not_castable")
         if column.minimum is not None:
-            yield branch(SQL("{} < {}").format(value, Literal(column.minimum)), "out_of_range")
+            yield branch(SQL("{} < {}").format(value.cast, Literal(column.minimum)), "out_of_range")
         if column.maximum is not None:
-            yield branch(SQL("{} > {}").format(value, Literal(column.maximum)), "out_of_range")
+            yield branch(SQL("{} > {}").format(value.cast, Literal(column.maximum)), "out_of_range")
 
     def _extra(self) -> Composable | None:
         extra = [(position, field) for position, field in enumerate(self.header.fields) if isinstance(field, str)]
@@ -224,7 +207,7 @@ def prepare(connection: db.Connection, file_id: int, header: Header) -> None:
         header: the file's header.
 
     """
-    _queries.prepare(connection, file_id=str(file_id), datestyle=f"ISO, {header.layout.date_order}")
+    _queries.prepare(connection, file_id=str(file_id), datestyle=f"ISO, {header.dialect.date_order}")
 
 
 def numbered_line(record: Record, text: str, dialect: Dialect) -> str:
@@ -232,7 +215,7 @@ def numbered_line(record: Record, text: str, dialect: Dialect) -> str:
 
     Arguments:
         record: the record.
-        text: its fields, as `parse` returns them.
+        text: its fields, as `RowReader` returns them.
         dialect: how the file is written.
 
     """
@@ -274,41 +257,3 @@ def _copy(target: Composable, header: Header, options: Composable = _NOTHING) ->
 
 def _name(position: int) -> Composable:
     return Identifier(f"c{position}")
-
-
-def _text(position: int, column: Column) -> Composable:
-    name = _name(position)
-    if column.type in _INTEGER_LIMIT:
-        # pandas and spreadsheets write a whole number as 10000.0 once its column has a gap
-        return SQL(
-            r"case when {0} like '%.0%' then regexp_replace({0}, '^(-?\d+)\.0+$', '\1') else nullif({0}, '') end"
-        ).format(name)
-    return SQL("nullif({}, '')").format(name)
-
-
-def _is_castable(position: int, column: Column) -> Composable:
-    text = _text(position, column)
-    if column.factor is None:
-        strict = (
-            SQL(" and {} !~* {}").format(text, Literal(_SPECIAL_VALUES[column.type]))
-            if column.type in _SPECIAL_VALUES
-            else _NOTHING
-        )
-        return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(text, Literal(column.type), strict)
-    return SQL("case when {0} is null then true when {0} ~ {1} then abs({2}) <= {3} else false end").format(
-        text,
-        Literal(r"^-?\d{1,12}(\.\d{1,20})?$"),
-        _scaled(position, column),
-        Literal(_INTEGER_LIMIT.get(column.type, 10**15)),
-    )
-
-
-def _cast(position: int, column: Column) -> Composable:
-    if column.factor is None:
-        return SQL("({})::{}").format(_text(position, column), SQL(column.type))
-    return SQL("({})::{}").format(_scaled(position, column), SQL(column.type))
-
-
-def _scaled(position: int, column: Column) -> Composable:
-    value = SQL("({})::numeric * {}").format(_text(position, column), Literal(column.factor))
-    return SQL("round({})").format(value) if column.type in _INTEGER_LIMIT else value

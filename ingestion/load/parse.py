@@ -1,17 +1,26 @@
-"""Check the form of one record, and rewrite it as a line for COPY."""
+"""Read records: check their form, and rewrite them as lines for COPY."""
 
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from ingestion.errors import FileRefusedError
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
+from ingestion.load.written import Written
 from ingestion.quarantine import Reason
+from ingestion.results import Remark
 from ingestion.sources import Column, normalise
+
+_TOTALS = frozenset({"total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "mittelwert"})
+_CSV_ERRORS: dict[str, Reason] = {
+    "unexpected end": "unclosed_quote",
+    "new-line character": "stray_carriage_return",
+}
 
 
 @dataclass(frozen=True)
@@ -28,26 +37,127 @@ class Record:
     raw: bytes
 
 
-def parse(record: Record, header: Header) -> tuple[str, None] | tuple[None, Reason]:
-    """Check the form of a record.
+class RowReader:
+    """Reads records: checks their form, cleans their values, and gathers evidence on how the values are written.
 
     Arguments:
-        record: a record that is not blank.
         header: the file's header.
-
-    Returns:
-        The fields as a line for COPY in the file's dialect, or the reason to reject the record.
+        key: the names of the columns that a row must have.
 
     """
-    if b"\x00" in record.raw:
-        return None, "nul_byte"
+
+    def __init__(self, header: Header, key: Collection[str]) -> None:
+        self._header = header
+        self._dialect = header.dialect
+        self._places = [(place, each) for place, each in enumerate(header.fields) if isinstance(each, Column)]
+        self._key_places = {place for place, column in self._places if column.name in key}
+        self._written = {column.name: Written(column, is_key=column.name in key) for _, column in self._places}
+        self._names = {normalise(name) for name in header.names}
+        self._totals = 0
+        self._headers = 0
+
+    @property
+    def written(self) -> list[Written]:
+        """How the values of each declared column are written."""
+        return list(self._written.values())
+
+    def remarks(self) -> Iterator[Remark]:
+        """Yield what was left out."""
+        if self._totals:
+            yield Remark(f"{self._totals:,} lines of totals are left out")
+        if self._headers:
+            yield Remark(f"the header stands {self._headers:,} times more among the rows")
+
+    def read(self, record: Record) -> tuple[str, None] | tuple[None, Reason | None]:
+        """Check the form of a record, and clean its values.
+
+        Arguments:
+            record: a record.
+
+        Returns:
+            The fields as a line for COPY in the file's dialect; or None and the reason to reject the record; or None
+            twice where it has no values, or is a line of totals.
+
+        """
+        if b"\x00" in record.raw:
+            return None, "nul_byte"
+        try:
+            text = record.raw.decode()
+        except UnicodeDecodeError:
+            return None, "undecodable"
+        if not text.strip():
+            return None, None
+        if self._dialect.format == "ndjson":
+            values, reason = _values_of_object(text, self._header)
+        else:
+            values, reason = split(text, self._dialect)
+            if values is not None and not any(value.strip() for value in values):
+                return None, None
+            reason = reason or self._fit(values or [])
+        if values is None or reason:
+            return None, reason
+        for place, column in self._places:
+            if value := values[place]:
+                values[place] = self._written[column.name].clean(value, record.line)
+        if self._is_of_totals(values):
+            self._totals += 1
+            return None, None
+        if self._is_header(values, record.line):
+            self._headers += 1
+            return None, None
+        line = join_fields(values, self._dialect)
+        reason = _fault_of_object(line) if self._dialect.format == "ndjson" else None
+        return (None, reason) if reason else (line, None)
+
+    def _fit(self, values: list[str]) -> Reason | None:
+        """Remove a delimiter at the end of the row that all rows have, and return what is wrong with their number."""
+        if self._dialect.has_trailing_delimiter and len(values) == len(self._header.fields) + 1 and not values[-1]:
+            values.pop()
+        elif self._dialect.has_trailing_delimiter:
+            return "too_few_fields" if len(values) <= len(self._header.fields) else "too_many_fields"
+        if len(values) == len(self._header.fields):
+            return None
+        return "too_few_fields" if len(values) < len(self._header.fields) else "too_many_fields"
+
+    def _is_header(self, values: Sequence[Any], line: int) -> bool:
+        """Whether this is the header once more. Another header begins another table."""
+        place = min(self._key_places, default=0)
+        found = str(values[place] or "")
+        if found[:1].isdecimal() or normalise(found) not in self._names:
+            return False
+        names = [normalise(str(value or "")) for value in values]
+        if len(self._names.intersection(names)) * 2 < len(self._names):
+            return False
+        if names != [normalise(name) for name in self._header.names]:
+            raise FileRefusedError("another table begins", hint="Save each table as a file of its own.", line=line)
+        return True
+
+    def _is_of_totals(self, values: Sequence[Any]) -> bool:
+        place, first = next(((place, value) for place, value in enumerate(values) if value), (0, ""))
+        if str(first).rstrip(":").lower() not in _TOTALS:
+            return False
+        return place in self._key_places or not all(values[each] for each in self._key_places)
+
+
+def split(text: str, dialect: Dialect) -> tuple[list[str], None] | tuple[None, Reason]:
+    """Split a record into its fields, as RFC 4180 has it: a quote opens a field only at its beginning.
+
+    Arguments:
+        text: the record.
+        dialect: how the file is written.
+
+    Returns:
+        The fields, or the reason to reject the record.
+
+    """
+    reader = csv.reader([text], delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
     try:
-        text = record.raw.decode()
-    except UnicodeDecodeError:
-        return None, "undecodable"
-    if header.dialect.format == "ndjson":
-        return _parse_object(text, header)
-    return _parse_fields(text, header)
+        return next(reader, []), None
+    except csv.Error as exc:
+        for words, reason in _CSV_ERRORS.items():
+            if words in str(exc):
+                return None, reason
+        return None, "stray_quote"
 
 
 def join_fields(values: Sequence[Any], dialect: Dialect) -> str:
@@ -63,33 +173,7 @@ def join_fields(values: Sequence[Any], dialect: Dialect) -> str:
     return line.getvalue()
 
 
-def _parse_fields(text: str, header: Header) -> tuple[str, None] | tuple[None, Reason]:
-    if text.count(header.dialect.quote) % 2:
-        return None, "unclosed_quote"
-    found = count_fields(text, header.dialect)
-    if found is None:
-        return None, "stray_carriage_return"
-    if found != len(header.fields):
-        return None, "too_few_fields" if found < len(header.fields) else "too_many_fields"
-    return text, None
-
-
-def count_fields(text: str, dialect: Dialect) -> int | None:
-    """Return the number of fields, or None where a line end is outside quotes.
-
-    Fields are counted as COPY does: a quote opens and closes anywhere. For Python's csv, a quote inside a field is a
-    character like any other.
-
-    Arguments:
-        text: the record.
-        dialect: how the file is written.
-
-    """
-    outside = "".join(text.split(dialect.quote)[::2])
-    return None if "\r" in outside or "\n" in outside else outside.count(dialect.delimiter) + 1
-
-
-def _parse_object(text: str, header: Header) -> tuple[str, None] | tuple[None, Reason]:
+def _values_of_object(text: str, header: Header) -> tuple[list[Any], None] | tuple[None, Reason]:
     try:
         pairs = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
@@ -109,14 +193,18 @@ def _parse_object(text: str, header: Header) -> tuple[str, None] | tuple[None, R
     fields = [values.get(field.name) if isinstance(field, Column) else None for field in header.fields]
     kept = {name: value for name, value in extra.items() if value is not None}
     fields[-1] = json.dumps(kept, ensure_ascii=False) if kept else None
-    line = join_fields(fields, header.dialect)
+    return fields, None
+
+
+def _fault_of_object(line: str) -> Reason | None:
+    """Return what PostgreSQL cannot store of an object: escapes of characters that are none."""
     if "\x00" in line or "\\u0000" in line:
-        return None, "nul_byte"
+        return "nul_byte"
     try:
         line.encode()
     except UnicodeEncodeError:
-        return None, "undecodable"
-    return line, None
+        return "undecodable"
+    return None
 
 
 def _sums(found: dict[str, str | None], header: Header) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ import re
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
 from ingestion.load.header import Header
-from ingestion.load.parse import Record, count_fields
+from ingestion.load.parse import Record, split
 from ingestion.load.stream import CHUNK_BYTES
 
 MAX_LINE_BYTES = 16 << 20
@@ -30,7 +30,7 @@ class Records:
         self._dialect = header.dialect
         self._newline = header.dialect.newline[-1:]
         self._quote = header.dialect.quote.encode()
-        self._field_count = len(header.fields)
+        self._field_count = len(header.fields) + self._dialect.has_trailing_delimiter
         self._buffer = b""
         self._position = 0
         self._back: list[bytes] = []
@@ -70,23 +70,35 @@ class Records:
         if line is None:
             return None
         number = self._line
-        if self._dialect.format == "csv" and line.count(self._quote) % 2:
+        if self._dialect.format == "csv" and self._quote in line and self._is_open(line):
             line = self._with_quoted_lines(line)
         return Record(number, line)
 
     def _with_quoted_lines(self, line: bytes) -> bytes:
-        """Join a line that has an open quote with the lines up to its end. Return it alone where they are no record."""
+        """Join a line whose last field is open with the lines up to its end.
+
+        Return it alone where they are no record of this file, or where one of them is a record of its own: lines below
+        an open quote are not lost.
+        """
         parts = [line]
         while len(parts) <= _MAX_QUOTED_LINES and (following := self._next_line()) is not None:
             parts.append(following)
-            if following.count(self._quote) % 2:
-                whole = self._newline.join(parts)
-                if count_fields(whole.decode(errors="replace"), self._dialect) == self._field_count:
-                    return whole
+            if following.count(self._quote) % 2 == 0 and self._fields(following) is not None:
                 break
+            whole = self._newline.join(parts)
+            if self._quote in following and self._fields(whole) is not None:
+                return whole
         self._back.extend(reversed(parts[1:]))
         self._line -= len(parts) - 1
         return line
+
+    def _is_open(self, line: bytes) -> bool:
+        return split(line.decode(errors="replace"), self._dialect)[1] == "unclosed_quote"
+
+    def _fields(self, text: bytes) -> list[str] | None:
+        """Return the fields of a whole record, None where this is none."""
+        values, _ = split(text.decode(errors="replace"), self._dialect)
+        return values if values is not None and len(values) == self._field_count else None
 
     def _next_line(self) -> bytes | None:
         if self._back:

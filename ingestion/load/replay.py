@@ -1,16 +1,16 @@
 """Check rejected rows again, without their file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg2.sql import Identifier
 
 from ingestion import db
 from ingestion.load.checks import check_counts
-from ingestion.load.dialect import Dialect
 from ingestion.load.header import known_header
 from ingestion.load.judge import Judge, numbered_line, prepare
-from ingestion.load.parse import Record, parse
+from ingestion.load.parse import Record, RowReader
 from ingestion.load.read_ahead import FunctionStream
 from ingestion.quarantine import Reason
 from ingestion.sources import Dataset
@@ -39,7 +39,7 @@ def replay(
     file_id: int,
     filename: str,
     header: Iterable[str],
-    dialect: dict[str, str],
+    dialect: Mapping[str, Any],
 ) -> Replayed:
     """Check rejected rows by the present declaration of their dataset, and load those that are good now.
 
@@ -59,15 +59,16 @@ def replay(
         FileRefusedError: the dataset no longer accepts this header.
 
     """
-    known = known_header(dataset, header, Dialect.from_json(dialect), filename)
+    known = known_header(dataset, header, dialect, filename)
     prepare(connection, file_id, known)
     still: dict[int, tuple[Reason, str | None]] = {}
     parsed: list[int] = []
+    reader = RowReader(known, dataset.key)
 
     def lines() -> Iterator[str]:
         for line, raw in rejected:
             record = Record(line, raw)
-            text, reason = parse(record, known)
+            text, reason = reader.read(record)
             if text is None:
                 still[line] = (reason or "not_castable", None)
             else:

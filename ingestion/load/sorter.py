@@ -4,9 +4,10 @@ import re
 from collections import Counter, deque
 
 from ingestion.load.checks import refuse_too_many
+from ingestion.load.dates import Sight
 from ingestion.load.header import Header
 from ingestion.load.judge import numbered_line
-from ingestion.load.parse import Record, parse
+from ingestion.load.parse import Record, RowReader
 from ingestion.load.records import Records
 from ingestion.quarantine import RejectedRow
 from ingestion.sources import Dataset
@@ -30,6 +31,8 @@ class Sorter:
         self._header = header
         self._dataset = dataset
         self._pattern = pattern
+        self.reader = RowReader(header, dataset.key)
+        self.sight = Sight(header.dialect.date_order)
         self._held_records: deque[Record] = deque()
         self._rejected: list[RejectedRow] = []
         self._held_bytes = 0
@@ -65,6 +68,7 @@ class Sorter:
                 self.certain_rows += count
                 length += len(run)
                 lines.append(run)
+                self.sight.feed(run)
                 continue
             record = self._next()
             if record:
@@ -82,12 +86,12 @@ class Sorter:
         lines: list[str] = []
         length = 0
         while length < size and (record := self._next_other()):
-            if not record.raw.strip():
-                self.blank_rows += 1
+            text, reason = self.reader.read(record)
+            if reason:
+                self._reject(RejectedRow(record.line, reason, record.raw))
                 continue
-            text, reason = parse(record, self._header)
             if text is None:
-                self._reject(RejectedRow(record.line, reason or "not_castable", record.raw))
+                self.blank_rows += 1
                 continue
             self.judged_rows += 1
             line = numbered_line(record, text, self._header.dialect)

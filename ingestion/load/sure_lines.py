@@ -33,7 +33,7 @@ def certainly_good(dataset: Dataset, header: Header) -> re.Pattern[bytes] | None
     """
     if not header.is_copyable or None in header.fields:
         return None
-    fields = [_field(column, header.layout.date_order, column.name in dataset.key) for column in header.columns]
+    fields = [_field(column, header.dialect.date_order, column.name in dataset.key) for column in header.columns]
     line = re.escape(header.dialect.delimiter).join(fields) + re.escape(header.dialect.newline.decode())
     # atomic: the engine does not backtrack into a line that has matched
     return re.compile(f"(?>{line})*+".encode())
@@ -41,7 +41,8 @@ def certainly_good(dataset: Dataset, header: Header) -> re.Pattern[bytes] | None
 
 def _field(column: Column, order: DateOrder, is_key: bool) -> str:
     if column.type == "timestamp":
-        value = f"{_date(order)}{_TIME}|{_ISO}"
+        # dates of another kind are evidence that there are two
+        value = _ISO if order == "YMD" else f"{_date(order)}{_TIME}"
     elif column.type == "boolean":
         value = _BOOLEAN
     else:
@@ -85,6 +86,4 @@ def _date(order: DateOrder) -> str:
     pairs = [(_MONTH, _DAY), (_OF_30, "(?:29|30)"), (_OF_31, "31")]
     if order == "MDY":
         return "(?:" + "|".join(f"{month}/{day}" for month, day in pairs) + f")/{_YEAR}"
-    if order == "DMY":
-        return "(?:" + "|".join(f"{day}/{month}" for month, day in pairs) + f")/{_YEAR}"
-    return _ISO
+    return "(?:" + "|".join(f"{day}/{month}" for month, day in pairs) + f")/{_YEAR}"

@@ -81,7 +81,9 @@ select
     size_bytes,
     checksum,
     reason,
-    run_id::text
+    run_id::text,
+    -- older versions made no remarks
+    coalesce(to_jsonb(raw_ingest_manifest) -> 'remarks', '[]') as remarks
 from ops.raw_ingest_manifest
 where run_id = :run_id
 order by status = 'refused' desc, ingested_at;
@@ -124,7 +126,9 @@ select
     size_bytes,
     checksum,
     reason,
-    run_id::text
+    run_id::text,
+    -- older versions made no remarks
+    coalesce(to_jsonb(raw_ingest_manifest) -> 'remarks', '[]') as remarks
 from ops.raw_ingest_manifest
 where
     target_schema = :target_schema

@@ -41,15 +41,26 @@ where target_schema = :target_schema and status = 'loaded';
 -- name: next_file_id()$
 select nextval(pg_get_serial_sequence('ops.raw_ingest_manifest', 'file_id'));
 
--- name: record_loaded(file_id, source_filename, checksum, dataset, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect)!
+-- name: record_loaded(file_id, source_filename, checksum, dataset, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks)!
 insert into ops.raw_ingest_manifest (
     file_id, source_filename, checksum, status, source, target_schema, size_bytes, source_version,
-    rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect
+    rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks
 )
 values (
     :file_id, :source_filename, :checksum, 'loaded', :dataset, :target_schema, :size_bytes, :source_version,
-    :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id, :header, :dialect
+    :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id, :header, :dialect, :remarks
 );
+
+-- name: certain_date_orders(target_schema, dataset, folder)
+-- the orders of dates that loaded files of a folder left no doubt about
+select distinct dialect ->> 'date_order' as date_order
+from ops.raw_ingest_manifest
+where
+    target_schema = :target_schema
+    and source = :dataset
+    and status = 'loaded'
+    and starts_with(source_filename, :folder)
+    and (dialect ->> 'is_date_order_certain')::boolean;
 
 -- name: record_not_loaded(source_filename, checksum, status, dataset, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!
 insert into ops.raw_ingest_manifest (

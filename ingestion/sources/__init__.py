@@ -6,17 +6,34 @@ export of a dataset is a file in `devices/`.
 
 from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
-from ingestion.sources.model import EXTRA, Column, Dataset, DateOrder, Layout, normalise, user_id_in, without_user_id
+from ingestion.sources.model import (
+    EXTRA,
+    Column,
+    Dataset,
+    DateOrder,
+    DecimalMark,
+    Layout,
+    date_order_in,
+    decimal_mark_in,
+    folder_of_participant,
+    normalise,
+    user_id_in,
+    without_user_id,
+)
 
 __all__ = [
     "EXTRA",
     "Column",
     "Dataset",
     "DateOrder",
+    "DecimalMark",
     "Layout",
     "dataset_named",
     "datasets_for",
+    "date_order_in",
+    "decimal_mark_in",
     "declared",
+    "folder_of_participant",
     "normalise",
     "user_id_in",
     "without_user_id",

@@ -110,10 +110,10 @@ class _Table:
             raise _wrong(self.place, f"{key} must be a list of strings")
         return tuple(found)
 
-    def get_word(self, key: str, allowed: tuple[str, ...], default: str = "") -> Any:
-        """Return the value of a key that allows only certain words."""
+    def get_word(self, key: str, allowed: tuple[str, ...], default: str | None = "") -> Any:
+        """Return the value of a key that allows only certain words. It is required where the default is ""."""
         word = self.get(key, str, default)
-        if word not in allowed:
+        if word is not None and word not in allowed:
             raise _wrong(self.place, f"{key} must be one of {', '.join(allowed)}")
         return word
 
@@ -154,7 +154,7 @@ def _read_dataset(path: Path, exports: tuple[Export, ...]) -> Dataset:
             _read_column(f"{table.place}: columns.{name}", name, values)
             for name, values in table.need("columns", dict).items()
         ),
-        date_order=table.get_word("date_order", get_args(DateOrder), Dataset.date_order),
+        date_order=table.get_word("date_order", get_args(DateOrder), None),
         max_rejected_percent=table.get("max_rejected_percent", float, Dataset.max_rejected_percent),
         max_rejected_rows=table.get("max_rejected_rows", int, Dataset.max_rejected_rows),
         delimiter=table.get("delimiter", str, None),
@@ -205,7 +205,7 @@ def _read_export(device: str, table: _Table) -> tuple[str, Export]:
             _read_export_column(f"{table.place}: columns.{name}", name, values)
             for name, values in table.need("columns", dict).items()
         ),
-        date_order=table.get_word("date_order", get_args(DateOrder), Export.date_order),
+        date_order=table.get_word("date_order", get_args(DateOrder), None),
         format=table.get_word("format", get_args(ExportFormat), Export.format),
         table=table.get("table", str, Export.table),
     )

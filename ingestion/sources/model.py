@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean"]
 DateOrder = Literal["MDY", "DMY", "YMD"]
+DecimalMark = Literal[".", ","]
 ExportFormat = Literal["any", "json", "apple_health"]
 
 # the column of a raw table for values that have no column of their own
@@ -15,7 +16,8 @@ EXTRA = "_extra"
 
 _DATE = r"\d{4}[-_]?\d{2}[-_]?\d{2}"
 # \d++ does not backtrack; with \d+, a name of 30 digits and an unknown suffix would take minutes
-_PART = rf"[ ._-]?(?:user_id=\d++|merged|{_DATE}|\(?\d++\)?|to)"
+_STATED = r"date_order=(?:MDY|DMY|YMD)|decimal_mark=(?:point|comma)"
+_PART = rf"[ ._-]?(?:user_id=\d++|{_STATED}|merged|{_DATE}|\(?\d++\)?|to)"
 _PACKED = r"(?:\.(?:gz|zst|zip))?|\.zip"
 _SUFFIXES: dict[ExportFormat, str] = {
     "any": rf"\.(?:csv|tsv|json|ndjson|jsonl|parquet|xlsx){_PACKED}",
@@ -23,6 +25,8 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "apple_health": rf"\.xml{_PACKED}",
 }
 _FILE_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
+_DECIMAL_MARKS: dict[str, DecimalMark] = {"point": ".", "comma": ","}
+_STATEMENT = r"(?i)(?:^|[/ ._-]){}=([a-z]+)(?=[/ ._-]|$)"
 _USER_ID = re.compile(r"(?:^|[/ ._-])user_id=(\d{1,18})(?=[/ ._-]|$)")
 
 
@@ -87,7 +91,7 @@ class Export:
         device: the device.
         stems: what the file name begins with, as in `Dataset`.
         columns: the columns that fill the raw table's. All others go to `_extra`.
-        date_order: the order of day, month and year. ISO dates are always accepted.
+        date_order: the order of day, month and year, if it is declared; a file that contradicts it is refused.
         format: the file format.
         table: the table, in a format that holds several.
 
@@ -97,7 +101,7 @@ class Export:
     device: str
     stems: tuple[str, ...]
     columns: tuple[ExportColumn, ...]
-    date_order: DateOrder = "YMD"
+    date_order: DateOrder | None = None
     format: ExportFormat = "any"
     table: str = ""
 
@@ -109,8 +113,9 @@ class Layout:
     Arguments:
         device: the device that wrote the export.
         columns: columns of the raw table, with this export's headers.
-        date_order: the order of day, month and year.
+        usual_order: the order of day, month and year in which the device writes.
         stems: what the file name begins with.
+        date_order: the order that the declaration states, if it states one; a file that contradicts it is refused.
         format: the file format.
         table: the table, in a format that holds several. `formats/` converts such a file to the raw table's columns,
             with `user_id` and `_extra`.
@@ -119,8 +124,9 @@ class Layout:
 
     device: str
     columns: tuple[Column, ...]
-    date_order: DateOrder
+    usual_order: DateOrder
     stems: tuple[str, ...]
+    date_order: DateOrder | None = None
     format: ExportFormat = "any"
     table: str = ""
 
@@ -173,7 +179,8 @@ class Dataset:
             dates and numbers: `2026-01-20_sleep.csv`, `dailyActivity_merged.csv`.
         columns: the columns that the raw table has.
         key: the columns that a row must have; a row without one goes to quarantine.
-        date_order: the order of day, month and year, as in PostgreSQL's DateStyle. ISO dates are always accepted.
+        date_order: the order of day, month and year, if it is declared; a file that contradicts it is refused. ISO
+            dates are always accepted.
         max_rejected_percent: the share of bad rows (0 to 100) above which the whole file is refused.
         max_rejected_rows: the number of bad rows above which the whole file is refused.
         delimiter: the character between fields; found in the header where it is None.
@@ -187,7 +194,7 @@ class Dataset:
     stems: tuple[str, ...]
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    date_order: DateOrder = "MDY"
+    date_order: DateOrder | None = None
     max_rejected_percent: float = 50.0
     max_rejected_rows: int = 100_000
     delimiter: str | None = None
@@ -197,7 +204,7 @@ class Dataset:
     layouts: tuple[Layout, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        own = Layout("Fitbit", self.columns, self.date_order, self.stems)
+        own = Layout("Fitbit", self.columns, self.date_order or "MDY", self.stems, self.date_order)
         object.__setattr__(self, "layouts", (own, *(self._layout(export) for export in self.exports)))
 
     def matches(self, basename: str) -> bool:
@@ -229,7 +236,8 @@ class Dataset:
         )
         if export.table:
             columns = (next(column for column in self.columns if column.name == "user_id"), *columns)
-        return Layout(export.device, columns, export.date_order, export.stems, export.format, export.table)
+        order = export.date_order
+        return Layout(export.device, columns, order or "YMD", export.stems, order, export.format, export.table)
 
 
 # even a landing zone with many files has few distinct headers
@@ -243,6 +251,29 @@ def user_id_in(path: str) -> int | None:
     """Return the participant that a path names as `user_id=NUMBER` in a folder or in the file name, or None."""
     found = {int(number) for number in _USER_ID.findall(path)}
     return found.pop() if len(found) == 1 else None
+
+
+def folder_of_participant(path: str) -> str:
+    """Return the folder of a path that names a participant, or else the folder of the file; it ends with a slash."""
+    found = re.search(r"(?i)^.*?user_id=[^/]*/", path)
+    return found[0] if found else path[: path.rfind("/") + 1]
+
+
+def date_order_in(path: str) -> DateOrder | None:
+    """Return the order that a path states as `date_order=DMY` in a folder or in the file name, or None."""
+    stated = _stated(path, "date_order").upper()
+    return next((order for order in get_args(DateOrder) if order == stated), None)
+
+
+def decimal_mark_in(path: str) -> DecimalMark | None:
+    """Return the mark that a path states as `decimal_mark=comma` in a folder or in the file name, or None."""
+    return _DECIMAL_MARKS.get(_stated(path, "decimal_mark"))
+
+
+def _stated(path: str, name: str) -> str:
+    """Return what a path states about a name: the last of several, in lower case; or ""."""
+    found: list[str] = re.findall(_STATEMENT.format(name), path)
+    return found[-1].lower() if found else ""
 
 
 def without_user_id(path: str) -> str:

@@ -132,13 +132,13 @@ def declare(folder: Path, dataset: str = MOOD, device: str = BAND) -> None:
 def test_a_dataset_and_a_device_are_declared_without_python(folder: Path) -> None:
     declare(folder)
     (dataset,) = read(folder / "datasets", folder / "devices")
-    assert (dataset.name, dataset.key, dataset.date_order) == ("mood", ("user_id", "felt_at"), "MDY")
+    assert (dataset.name, dataset.key, dataset.date_order) == ("mood", ("user_id", "felt_at"), None)
     assert (dataset.max_rejected_percent, dataset.delimiter, dataset.max_rejected_rows) == (5, ";", 100_000)
     assert [column.name for column in dataset.columns] == ["user_id", "felt_at", "score"]
     assert dataset.by_header["when"].name == "felt_at"
     assert dataset.matches("mood_2026-01-20.csv")
     (layout,) = dataset.layouts_for("band_mood.csv")
-    assert (layout.device, layout.date_order, layout.needs_user_id) == ("Band", "YMD", True)
+    assert (layout.device, layout.usual_order, layout.needs_user_id) == ("Band", "YMD", True)
     assert [(column.name, column.factor, column.required) for column in layout.columns] == [
         ("felt_at", None, True),
         ("score", 0.1, False),

@@ -1,0 +1,138 @@
+"""How the values of a file are written: a guess from its beginning, the decision from all of it, and what to report."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ingestion.errors import FileRefusedError
+from ingestion.load.date_order import Clues, Settled, settle
+from ingestion.load.dates import Dates, Sight
+from ingestion.load.dialect import Dialect
+from ingestion.load.header import Header
+from ingestion.load.numbers import Marks, described, settle_numbers
+from ingestion.load.written import Written
+from ingestion.results import Remark
+from ingestion.sources import DecimalMark
+
+_WORDS = {"MDY": "month first", "DMY": "day first", "YMD": "year first"}
+_DECIMAL_POINT = re.compile(rb"\d\.(?:\d{1,2}|\d{4,})(?!\d)")
+_DATE_ORDER = "If that is wrong, put date_order=MDY, DMY or YMD into the name of the file or of its folder."
+_DECIMAL_MARK = (
+    "If that is wrong, put decimal_mark=point or decimal_mark=comma into the name of the file or of its folder."
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Decides how the values of a file are written.
+
+    Arguments:
+        header: the file's header.
+        clues: what else is known of the file.
+        decimal_mark: the mark that its path states, if any.
+
+    """
+
+    header: Header
+    clues: Clues
+    decimal_mark: DecimalMark | None = None
+
+    def guess(self, rows: bytes) -> tuple[Dialect, str | None]:
+        """Return the dialect that the first rows suggest, and the separator of dates where COPY may read them.
+
+        Arguments:
+            rows: the first rows, cut anywhere.
+
+        """
+        whole = rows[: rows.rfind(self.header.dialect.newline[-1:]) + 1] or rows
+        dates = Dates()
+        dates.add_all(whole)
+        settled = self._try(dates)
+        dialect = self._with(settled) if settled else self.header.dialect
+        is_fitting = (dialect.date_order == "YMD") == (dates.separator == "-")
+        is_readable = settled is not None and is_fitting and self._are_points_decimal(whole)
+        return dialect, dates.separator if is_readable or not rows else None
+
+    def confirm(self, sight: Sight, order: str) -> Dialect | None:
+        """Return the dialect of a file that COPY has read in an order, None where the dates do not confirm the order.
+
+        Arguments:
+            sight: the dates that have passed.
+            order: the order.
+
+        """
+        settled = self._try(sight.dates)
+        return self._with(settled) if settled and settled.order == order else None
+
+    def decide(self, sight: Sight, columns: Iterable[Written]) -> tuple[Dialect, list[Remark]]:
+        """Return the dialect of a file whose rows have all been read, and what was assumed.
+
+        Arguments:
+            sight: the dates of the rows that went to COPY as they are.
+            columns: how the values of the other rows are written.
+
+        Raises:
+            FileRefusedError: the values contradict each other, or do not tell how they are written.
+
+        """
+        written = list(columns)
+        moments = {each.column.header: each.dates | sight.dates for each in written if each.column.type == "timestamp"}
+        settled = settle(moments, self.clues)
+        marks = settle_numbers(
+            {each.column.name: each.numbers for each in written},
+            self.header.columns,
+            delimiter=self.header.dialect.delimiter,
+            declared=self.decimal_mark,
+        )
+        dialect = replace(self._with(settled), marks=marks)
+        return dialect, [*date_remarks(dialect), *self._number_remarks(marks), *_other_remarks(written, marks)]
+
+    def _try(self, dates: Dates) -> Settled | None:
+        headers = [column.header for column in self.header.columns if column.type == "timestamp"]
+        try:
+            return settle(dict.fromkeys(headers, dates), self.clues)
+        except FileRefusedError:
+            return None
+
+    def _with(self, settled: Settled) -> Dialect:
+        return replace(
+            self.header.dialect,
+            date_order=settled.order,
+            date_evidence=settled.reason,
+            is_date_order_certain=settled.is_certain,
+            is_date_order_usual=settled.is_usual,
+        )
+
+    def _are_points_decimal(self, rows: bytes) -> bool:
+        """Whether a point in a number is a decimal mark. In a file without commas between fields, it may not be."""
+        if self.decimal_mark == ",":
+            return False
+        has_fractions = any(column.type == "double precision" for column in self.header.columns)
+        return self.header.dialect.delimiter == "," or not has_fractions or _DECIMAL_POINT.search(rows) is not None
+
+    def _number_remarks(self, marks: dict[str, Marks]) -> Iterator[Remark]:
+        headers = {column.name: column.header for column in self.header.columns}
+        for name, each in marks.items():
+            yield Remark(
+                f"numbers in {headers[name]} have {described(each)}",
+                "its path declares it" if self.decimal_mark else "no other reading explains all numbers of the file",
+                _DECIMAL_MARK,
+            )
+
+
+def date_remarks(dialect: Dialect) -> Iterator[Remark]:
+    """Yield what was assumed of the dates, unless they are written as the device writes them.
+
+    Arguments:
+        dialect: how the file is written.
+
+    """
+    if not dialect.is_date_order_usual:
+        order = dialect.date_order
+        yield Remark(f"dates are {_WORDS[order]} ({order})", dialect.date_evidence, _DATE_ORDER)
+
+
+def _other_remarks(columns: list[Written], marks: dict[str, Marks]) -> Iterator[Remark]:
+    for each in columns:
+        for text in each.remarks(marks.get(each.column.name, Marks()).decimal):
+            yield Remark(text)

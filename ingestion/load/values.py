@@ -1,0 +1,102 @@
+"""The values of the temporary table `incoming`, as SQL expressions: as text, as a check, and as their type."""
+
+from dataclasses import dataclass
+
+from psycopg2.sql import SQL, Composable, Identifier, Literal
+
+from ingestion.load.content import SPECIAL_MOMENTS
+from ingestion.load.numbers import INTEGERS, Marks
+from ingestion.sources import Column
+
+# what PostgreSQL accepts and no device writes as a value: 0x1F, 1_000; NaN, inf; today, now
+_SPECIAL_VALUES = {
+    "bigint": "[_xob]",
+    "integer": "[_xob]",
+    "double precision": "[nx]",
+    "timestamp": "|".join(SPECIAL_MOMENTS),
+}
+_FRACTION = r"^[+-]?\d{1,15}\.\d{1,20}$"
+_SCALABLE = r"^-?\d{1,12}(\.\d{1,20})?$"
+_LARGEST_SCALED = 10**15
+# what stands for a number that is not written like the others of its column; no type accepts it
+_NO_NUMBER = "?"
+
+
+@dataclass(frozen=True)
+class Value:
+    """The values of one field.
+
+    Arguments:
+        position: the place of the field in the file, from 0.
+        column: the declared column.
+        marks: how its numbers are written.
+        is_exact: whether a number with a fraction is an error, as in a key, and not to be rounded.
+
+    """
+
+    position: int
+    column: Column
+    marks: Marks
+    is_exact: bool
+
+    @property
+    def name(self) -> Composable:
+        """The column of `incoming`."""
+        return Identifier(f"c{self.position}")
+
+    @property
+    def text(self) -> Composable:
+        """The value as text that PostgreSQL reads, null where there is none."""
+        plain = self._plain
+        if self.column.type not in INTEGERS or self.column.factor is not None:
+            return plain
+        if self.is_exact:
+            # pandas and spreadsheets write a whole number as 10000.0 once its column has a gap
+            return SQL(r"case when {0} like '%.0' then regexp_replace({1}, '^(\d+)\.0$', '\1') else {1} end").format(
+                self.name, plain
+            )
+        return SQL("case when strpos({0}, '.') > 0 and {0} ~ {1} then round(({0})::numeric)::text else {0} end").format(
+            plain, Literal(_FRACTION)
+        )
+
+    @property
+    def is_castable(self) -> Composable:
+        """Whether the value has its type."""
+        if self.column.factor is None:
+            strict: Composable = SQL("")
+            if special := _SPECIAL_VALUES.get(self.column.type):
+                strict = SQL(" and {} !~* {}").format(self.text, Literal(special))
+            return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(
+                self.text, Literal(self.column.type), strict
+            )
+        return SQL("case when {0} is null then true when {0} ~ {1} then abs({2}) <= {3} else false end").format(
+            self.text,
+            Literal(_SCALABLE),
+            self._scaled,
+            Literal(INTEGERS.get(self.column.type, _LARGEST_SCALED)),
+        )
+
+    @property
+    def cast(self) -> Composable:
+        """The value in its type and in the unit of the raw table."""
+        value = self.text if self.column.factor is None else self._scaled
+        return SQL("({})::{}").format(value, SQL(self.column.type))
+
+    @property
+    def _plain(self) -> Composable:
+        text = SQL("nullif({}, '')").format(self.name)
+        if self.marks.is_plain:
+            return text
+        groups = rf"|\d{{1,3}}([{self.marks.thousands}]\d{{3}})+" if self.marks.thousands else ""
+        # translate replaces the decimal mark, and removes the other
+        return SQL("case when {0} ~ {1} then translate({0}, {2}, '.') when {0} is not null then {3} end").format(
+            text,
+            Literal(rf"^[+-]?(\d+{groups})([{self.marks.decimal}]\d+)?$"),
+            Literal(self.marks.decimal + self.marks.thousands),
+            Literal(_NO_NUMBER),
+        )
+
+    @property
+    def _scaled(self) -> Composable:
+        value = SQL("({})::numeric * {}").format(self.text, Literal(self.column.factor))
+        return SQL("round({})").format(value) if self.column.type in INTEGERS else value
