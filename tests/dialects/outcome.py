@@ -137,7 +137,11 @@ def _comparable(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _said(result: FileResult) -> str:
-    notes = [result.reason, *result.drift, *(f"{fault.column}: {fault.reason} {fault.rows}" for fault in result.faults)]
+    notes = [
+        result.reason,
+        *map(str, result.remarks),
+        *(f"{fault.column}: {fault.reason} {fault.rows}" for fault in result.faults),
+    ]
     counts = result.counts
     return (
         f"{result.status}, {counts.read} read, {counts.loaded} loaded, {counts.rejected} rejected,"
