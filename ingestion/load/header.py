@@ -9,6 +9,7 @@ from typing import Any
 
 from ingestion.errors import FileRefusedError
 from ingestion.load.dialect import Dialect, Format
+from ingestion.load.fields import split
 from ingestion.results import Remark
 from ingestion.sources import EXTRA, Column, Dataset, Layout, normalise, user_id_in
 
@@ -258,9 +259,7 @@ def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _
 def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: _Candidate) -> bool:
     """Whether the first row has a field more than the header, and nothing in it."""
     first = next((line for line, _ in _lines(rows, dialect.newline[-1:]) if line.strip()), b"")
-    values = next(
-        csv.reader([first.decode(errors="replace")], delimiter=dialect.delimiter, quotechar=dialect.quote), []
-    )
+    values = split(first.decode(errors="replace"), dialect)[0] or []
     return len(values) == len(found.names) + 1 and not values[-1].strip() and any(values)
 
 

@@ -10,9 +10,10 @@ from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion import db
 from ingestion.load.dialect import Dialect
+from ingestion.load.fields import join_fields
 from ingestion.load.header import Header
 from ingestion.load.numbers import NUMBERS, Marks
-from ingestion.load.parse import Record, join_fields
+from ingestion.load.parse import Record
 from ingestion.load.stream import CHUNK_BYTES
 from ingestion.load.values import Value
 from ingestion.quarantine import Reason

@@ -176,7 +176,7 @@ class _Column:
             return False
         if mark == delimiter == "," and not elsewhere:
             return True
-        # Only the large ones of some whole numbers have a mark. Were it a decimal mark, some would have other fractions.
+        # only the large ones of some whole numbers have a mark; were it a decimal mark, some fractions would be shorter
         is_likely = self.numbers.untrimmed[mark] > 0 or self.numbers.unclear[mark] >= _MANY
         return self.numbers.small > 0 and not self.numbers.large and is_likely
 

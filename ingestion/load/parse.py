@@ -1,7 +1,5 @@
 """Read records: check their form, and rewrite them as lines for COPY."""
 
-import csv
-import io
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ingestion.errors import FileRefusedError
-from ingestion.load.dialect import Dialect
+from ingestion.load.fields import join_fields, split
 from ingestion.load.header import Header
 from ingestion.load.written import Written
 from ingestion.quarantine import Reason
@@ -17,10 +15,6 @@ from ingestion.results import Remark
 from ingestion.sources import Column, normalise
 
 _TOTALS = frozenset({"total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "mittelwert"})
-_CSV_ERRORS: dict[str, Reason] = {
-    "unexpected end": "unclosed_quote",
-    "new-line character": "stray_carriage_return",
-}
 
 
 @dataclass(frozen=True)
@@ -79,6 +73,21 @@ class RowReader:
             twice where it has no values, or is a line of totals.
 
         """
+        values, reason = self._values(record)
+        if values is None or self._is_header(values, record.line):
+            return None, reason
+        for place, column in self._places:
+            if value := values[place]:
+                values[place] = self._written[column.name].clean(value, record.line)
+        if self._is_of_totals(values):
+            self._totals += 1
+            return None, None
+        line = join_fields(values, self._dialect)
+        reason = _fault_of_object(line) if self._dialect.format == "ndjson" else None
+        return (None, reason) if reason else (line, None)
+
+    def _values(self, record: Record) -> tuple[list[Any], None] | tuple[None, Reason | None]:
+        """Return the values in the order of the header; or None and the reason to reject them, if there are any."""
         if b"\x00" in record.raw:
             return None, "nul_byte"
         try:
@@ -88,26 +97,12 @@ class RowReader:
         if not text.strip():
             return None, None
         if self._dialect.format == "ndjson":
-            values, reason = _values_of_object(text, self._header)
-        else:
-            values, reason = split(text, self._dialect)
-            if values is not None and not any(value.strip() for value in values):
-                return None, None
-            reason = reason or self._fit(values or [])
-        if values is None or reason:
+            return _values_of_object(text, self._header)
+        values, reason = split(text, self._dialect)
+        if values is None or not any(value.strip() for value in values):
             return None, reason
-        for place, column in self._places:
-            if value := values[place]:
-                values[place] = self._written[column.name].clean(value, record.line)
-        if self._is_of_totals(values):
-            self._totals += 1
-            return None, None
-        if self._is_header(values, record.line):
-            self._headers += 1
-            return None, None
-        line = join_fields(values, self._dialect)
-        reason = _fault_of_object(line) if self._dialect.format == "ndjson" else None
-        return (None, reason) if reason else (line, None)
+        reason = self._fit(values)
+        return (None, reason) if reason else (values, None)
 
     def _fit(self, values: list[str]) -> Reason | None:
         """Remove a delimiter at the end of the row that all rows have, and return what is wrong with their number."""
@@ -137,40 +132,6 @@ class RowReader:
         if str(first).rstrip(":").lower() not in _TOTALS:
             return False
         return place in self._key_places or not all(values[each] for each in self._key_places)
-
-
-def split(text: str, dialect: Dialect) -> tuple[list[str], None] | tuple[None, Reason]:
-    """Split a record into its fields, as RFC 4180 has it: a quote opens a field only at its beginning.
-
-    Arguments:
-        text: the record.
-        dialect: how the file is written.
-
-    Returns:
-        The fields, or the reason to reject the record.
-
-    """
-    reader = csv.reader([text], delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
-    try:
-        return next(reader, []), None
-    except csv.Error as exc:
-        for words, reason in _CSV_ERRORS.items():
-            if words in str(exc):
-                return None, reason
-        return None, "stray_quote"
-
-
-def join_fields(values: Sequence[Any], dialect: Dialect) -> str:
-    """Return values as one line, without a line end.
-
-    Arguments:
-        values: the values, converted by `str`; None for no value.
-        dialect: how to write them.
-
-    """
-    line = io.StringIO()
-    csv.writer(line, delimiter=dialect.delimiter, quotechar=dialect.quote, lineterminator="").writerow(values)
-    return line.getvalue()
 
 
 def _values_of_object(text: str, header: Header) -> tuple[list[Any], None] | tuple[None, Reason]:

@@ -5,8 +5,9 @@ import re
 
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
+from ingestion.load.fields import split
 from ingestion.load.header import Header
-from ingestion.load.parse import Record, split
+from ingestion.load.parse import Record
 from ingestion.load.stream import CHUNK_BYTES
 
 MAX_LINE_BYTES = 16 << 20

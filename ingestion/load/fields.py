@@ -1,0 +1,51 @@
+"""Split a record into fields, and join fields into a line for COPY."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from ingestion.load.dialect import Dialect
+from ingestion.quarantine import Reason
+
+_CSV_ERRORS: dict[str, Reason] = {
+    "unexpected end": "unclosed_quote",
+    "new-line character": "stray_carriage_return",
+}
+
+
+def split(text: str, dialect: Dialect) -> tuple[list[str], None] | tuple[None, Reason]:
+    """Split a record into its fields, as RFC 4180 has it: a quote opens a field only at its beginning, or after spaces.
+
+    Arguments:
+        text: the record.
+        dialect: how the file is written.
+
+    Returns:
+        The fields, or the reason to reject the record.
+
+    """
+    reader = csv.reader(
+        [text], delimiter=dialect.delimiter, quotechar=dialect.quote, skipinitialspace=True, strict=True
+    )
+    try:
+        return next(reader, []), None
+    except csv.Error as exc:
+        for words, reason in _CSV_ERRORS.items():
+            if words in str(exc):
+                return None, reason
+        return None, "stray_quote"
+
+
+def join_fields(values: Sequence[Any], dialect: Dialect) -> str:
+    """Return values as one line, without a line end.
+
+    Arguments:
+        values: the values, converted by `str`; None for no value.
+        dialect: how to write them.
+
+    """
+    line = io.StringIO()
+    # before Python 3.13, the writer quotes line ends only where the line terminator has them
+    csv.writer(line, delimiter=dialect.delimiter, quotechar=dialect.quote, lineterminator="\r\n").writerow(values)
+    return line.getvalue().removesuffix("\r\n")
