@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from ingestion.errors import FileRefusedError
 from ingestion.load.date_order import Clues, Settled, settle
-from ingestion.load.dates import Dates, Sight
+from ingestion.load.dates import ORDERS, Dates, Sight, sure_date
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
 from ingestion.load.numbers import Marks, described, settle_numbers
 from ingestion.load.written import Written
 from ingestion.results import Remark
-from ingestion.sources import DecimalMark
+from ingestion.sources import DateOrder, DecimalMark
 
 _WORDS = {"MDY": "month first", "DMY": "day first", "YMD": "year first"}
 _DECIMAL_POINT = re.compile(rb"\d\.(?:\d{1,2}|\d{4,})(?!\d)")
@@ -46,7 +46,8 @@ class Reading:
         """
         whole = rows[: rows.rfind(self.header.dialect.newline[-1:]) + 1] or rows
         dates = Dates()
-        dates.add_all(whole)
+        sure = next((found for order in self._likely_orders() if (found := sure_date(whole, order))), whole)
+        dates.add_all(sure)
         settled = self._try(dates)
         dialect = self._with(settled) if settled else self.header.dialect
         is_fitting = (dialect.date_order == "YMD") == (dates.separator == "-")
@@ -86,6 +87,10 @@ class Reading:
         )
         dialect = replace(self._with(settled), marks=marks)
         return dialect, [*date_remarks(dialect), *self._number_remarks(marks), *_other_remarks(written, marks)]
+
+    def _likely_orders(self) -> list[DateOrder]:
+        usual = self.clues.declared or self.clues.usual
+        return [usual, *(order for order in ORDERS if order != usual)]
 
     def _try(self, dates: Dates) -> Settled | None:
         headers = [column.header for column in self.header.columns if column.type == "timestamp"]
