@@ -19,6 +19,8 @@ from tests.dialects.writing import Cells, Dialect, Order
 RUN = 3
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NUMERIC = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?: .*|T.*)?")
+# how Fitbit writes a date, and nobody else
+_OWN = re.compile(r"[1-9]\d?/[1-9]\d?/\d{4}(?: (?:[1-9]|1[0-2]):\d\d:\d\d [AP]M)?")
 _NAMED = re.compile(r"(?:(\d{1,2})[ -]([A-Z][a-z]{2})[ -](\d{4})|([A-Z][a-z]{2}) (\d{1,2}), (\d{4})).*", re.DOTALL)
 
 
@@ -30,12 +32,14 @@ class Circumstances:
         declared: the declared order of its dataset.
         written_on: the day on which it was written.
         named: the date in its name, None without one.
+        earlier: the order of an earlier file of the same folder, None without one.
 
     """
 
     declared: Order
     written_on: date
-    named: date | None
+    named: date | None = None
+    earlier: Order | None = None
 
 
 def standard_reading(
@@ -44,9 +48,9 @@ def standard_reading(
     """Return the days of a column that every reader has to accept, or None where refusing it is right, too.
 
     These are: real dates and ISO dates, dotted dates day-first, dates with the names of months, and slashes in the
-    declared order where a day above 12 or a run of consecutive days confirms it. All cells have to be of one kind, and
-    nothing may speak against it: a day after the file was written, a date in its name, or a run of consecutive days
-    that appears once day and month are swapped.
+    declared order where a day above 12, a run of consecutive days, or the very form of the device confirms it. All
+    cells have to be of one kind, and nothing may speak against it: a day after the file was written, a date in its
+    name, an earlier file, or a run of consecutive days that appears once day and month are swapped.
 
     Arguments:
         dates: the cells of the column.
@@ -61,10 +65,14 @@ def standard_reading(
     if kinds or form == "other" or read is None:
         return None
     rival = None if form == "named" else _all([_swapped(day) for day in read])
-    rival_is_likelier = rival and not is_run(read, people) and (form == "slashes" or is_run(rival, people))
+    is_own = form == "slashes" and all(_OWN.fullmatch(str(cell)) for cell in dates)
+    is_open = form == "slashes" and not is_own
+    rival_is_likelier = rival and not is_run(read, people) and (is_open or is_run(rival, people))
+    is_of_other_order = form == "slashes" and rival and around.earlier not in {None, order}
     is_impossible = max(read) > around.written_on + timedelta(days=1)
     is_of_other_days = around.named and not any(abs((day - around.named).days) <= 1 for day in read)
-    return None if rival_is_likelier or is_impossible or is_of_other_days else read
+    is_doubtful = rival_is_likelier or is_of_other_order or is_impossible or is_of_other_days
+    return None if is_doubtful else read
 
 
 def is_run(days: Sequence[date], people: Sequence[int]) -> bool:

@@ -97,6 +97,7 @@ ODDITIES: dict[str, Choice] = {
         st.sampled_from(("xlsx", "csv")),
     ),
 }
+_OF_DATES = ("order", "date_mark", "is_padded", "year_digits", "month_names", "clock")
 _FREQUENT = ("dates", "dates", "two-digit years", "numbers", "re-saved", "re-saved", "re-saved")
 # oddities after which a file is still a usual one
 HARMLESS = frozenset({"dates", "clock", "empty lines", "titles", "headers"})
@@ -114,6 +115,7 @@ class Example:
         text: its content for people.
         features: what is odd about it, and of which kind it is.
         is_plain: whether refusing it, or a row of it, would be too strict.
+        earlier: the name and the bytes of a file of the same folder that was there before.
 
     """
 
@@ -124,6 +126,7 @@ class Example:
     text: str
     features: tuple[str, ...]
     is_plain: bool
+    earlier: tuple[str, bytes] | None = None
 
     def __repr__(self) -> str:
         truth = "\n".join(" | ".join(str(value) for value in row) for row in self.table.expected)
@@ -146,6 +149,7 @@ class Recipe:
         saved_as: what that has saved.
         named: which day its name has.
         written_after: the time from the last moment to its time of modification.
+        has_earlier: whether its folder has an earlier file of the same writer, with days in a row.
         features: what is odd about it.
 
     """
@@ -158,6 +162,7 @@ class Recipe:
     saved_as: str = "csv"
     named: str = ""
     written_after: timedelta = timedelta(days=1)
+    has_earlier: bool = False
     features: frozenset[str] = frozenset()
 
 
@@ -192,7 +197,7 @@ def build(recipe: Recipe) -> Example | None:
         dates = [row[_day_column(table)] for row in texts[1 : len(table.rows) + 1]]
     first_day, last_day = min(table.moments).date(), last.date()
     named = {"": None, "first": first_day, "last": last_day, "next": last_day + timedelta(days=1)}[recipe.named]
-    around = Circumstances(recipe.kind.order, written_at.date(), named)
+    around = Circumstances(recipe.kind.order, written_at.date(), named, dialect.order if recipe.has_earlier else None)
     if is_lost(table, dates, around):
         return None
     is_usual = recipe.features <= HARMLESS and recipe.resaved is None and not recipe.shape.required_gaps
@@ -204,6 +209,7 @@ def build(recipe: Recipe) -> Example | None:
         text=text if suffix == ".csv" else f"(workbook)\n{text}",
         features=(f"a {recipe.kind.name} file", *sorted(recipe.features), *_variations(recipe)),
         is_plain=is_usual and standard_reading(dates, table.people, around) is not None,
+        earlier=_earlier(recipe) if recipe.has_earlier else None,
     )
 
 
@@ -249,6 +255,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         saved_as=changes.get("saved_as", "csv"),
         named=draw(st.sampled_from(("", "", "first", "last", "next"))),
         written_after=timedelta(hours=draw(st.sampled_from((30, -10, 2, 24 * 9, 24 * 400)))),
+        has_earlier=draw(st.sampled_from((False, False, False, True))),
         features=frozenset(odd),
     )
 
@@ -285,6 +292,15 @@ def _adapted(dialect: Dialect) -> Dialect:
     return dialect
 
 
+def _earlier(recipe: Recipe) -> tuple[str, bytes]:
+    """Return the name and the bytes of a file of 20 days in a row that ends a week before the first day."""
+    start = recipe.shape.start - timedelta(days=27)
+    table = make(recipe.kind, Shape(people=1, start=start, steps=(1,) * 19, seed=recipe.shape.seed))
+    name = f"{recipe.kind.path}_{start + timedelta(days=19)}.csv"
+    dialect = replace(Dialect(), **{name: getattr(recipe.dialect, name) for name in _OF_DATES})
+    return name, lines(cells(table, dialect), dialect, table.fields).encode()
+
+
 def _sheet(recipe: Recipe, table: Table, texts: list[list[str]], year: int) -> Sheet | None:
     if recipe.resaved:
         return opened(texts, recipe.resaved, year)
@@ -305,8 +321,10 @@ def _described(cell: Any) -> str:
 
 def _variations(recipe: Recipe) -> list[str]:
     if recipe.resaved:
-        return [f"re-saved as {recipe.saved_as}", f"re-saved in {recipe.resaved.name}"]
-    return ["a workbook"] if recipe.as_workbook else []
+        found = [f"re-saved as {recipe.saved_as}", f"re-saved in {recipe.resaved.name}"]
+    else:
+        found = ["a workbook"] if recipe.as_workbook else []
+    return [*found, *(["after an earlier file"] if recipe.has_earlier else [])]
 
 
 def examples_wanted() -> int:

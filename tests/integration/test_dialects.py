@@ -6,8 +6,11 @@ name and written at the same time, are also a plain file of another table, which
 - Dates that a spreadsheet has swapped (real dates, ISO dates or dotted dates with day and month the wrong way round),
   where every date of the column was swapped, no swapped day is after the file's time, no date in the name contradicts,
   and the true days are no run of at least 3 consecutive days. One night in a workbook is the usual case.
-- Month-first dates whose day-first reading is the truth, but has gaps, while the month-first reading is a run of at
-  least 3 consecutive days: monthly visits on the 1st, 2nd and 3rd month look like 1, 2 and 3 January.
+- Day-first dates in Fitbit's own form (`4/5/2026 7:05:00 PM`), where no day is above 12, the true days are no run of at
+  least 3 consecutive days, and neither the name nor the time nor an earlier file contradicts: Fitbit's own file of one
+  night has the same bytes, and has to load.
+- Day-first dates whose month-first reading is a run of at least 3 consecutive days, while the truth is none: visits on
+  the first of January, February and March look like 1, 2 and 3 January.
 - Numbers that a spreadsheet has changed (`1.204` becomes 1204 where the dot separates thousands), where each number of
   the column that has a mark was changed, so that nothing in the column shows it.
 - A number with a delimiter and without quotes in each row of a file whose last field is always empty: this is also

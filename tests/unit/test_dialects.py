@@ -81,12 +81,14 @@ def test_dates_that_every_reader_has_to_accept() -> None:
     assert read(at(2016, 5, 4)) == ["2016-05-04"]
     assert read("05.04.2016") == ["2016-04-05"]
     assert read("Apr 2, 2016") == read("2-Apr-2016") == ["2016-04-02"]
+    assert read("4/5/2016") == read("4/5/2016 12:00:00 AM") == ["2016-04-05"], "Fitbit writes so"
     assert read("4/1/2016", "4/13/2016") == ["2016-04-01", "2016-04-13"]
     assert read("4/1/2016", "4/2/2016", "4/3/2016") == ["2016-04-01", "2016-04-02", "2016-04-03"]
 
 
 def test_dates_that_a_reader_may_refuse() -> None:
-    assert read("4/5/2016") is None, "April or May"
+    assert read("04/05/2016") is read("4/5/2016 00:00:00") is None, "April or May"
+    assert read("4/5/2016", around=replace(AROUND, earlier="DMY")) is None
     assert read("4/5/16") is None
     assert read("1/4/2016", "2/4/2016", "3/4/2016") is None, "a run in April, or the 4th of three months"
     assert read(at(2016, 1, 4), at(2016, 2, 4), at(2016, 3, 4)) is None
@@ -128,7 +130,7 @@ def test_numbers_without_quotes_that_look_like_two_fields_are_excluded() -> None
 
 def test_plain_files_are_those_that_have_to_load() -> None:
     plain = build(Recipe(KINDS[0], SHAPE, Dialect()))
-    single = build(Recipe(KINDS[0], replace(SHAPE, steps=()), Dialect()))
+    single = build(Recipe(KINDS[0], replace(SHAPE, steps=()), Dialect(is_padded=True)))
     assert plain
     assert plain.is_plain
     assert single
