@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from tests.dialects.spreadsheet import Number, Sheet
@@ -43,19 +44,20 @@ class Circumstances:
 
 
 def standard_reading(
-    dates: Sequence[str | datetime], people: Sequence[int], around: Circumstances
+    dates: Sequence[str | datetime], around: Circumstances, *, is_beyond_doubt: bool = False
 ) -> list[date] | None:
-    """Return the days of a column that every reader has to accept, or None where refusing it is right, too.
+    """Return the days of a column that a reader may accept, or None where something speaks against them.
 
     These are: real dates and ISO dates, dotted dates day-first, dates with the names of months, and slashes in the
-    declared order where a day above 12, a run of consecutive days, or the very form of the device confirms it. All
-    cells have to be of one kind, and nothing may speak against it: a day after the file was written, a date in its
-    name, an earlier file, or a run of consecutive days that appears once day and month are swapped.
+    declared order where a day above 12, days in a row, or the very form of the device confirms it. All cells have to be
+    of one kind, and nothing may speak against it: a day after the file was written, a date in its name, an earlier
+    file, or days that are in a row once day and month are swapped.
 
     Arguments:
         dates: the cells of the column.
-        people: the person of each row.
         around: what else is known.
+        is_beyond_doubt: return only what every reader has to accept. Between this and what a reader may accept are
+            columns of which only some days are in a row.
 
     """
     kinds = {_form(cell) for cell in dates}
@@ -66,33 +68,29 @@ def standard_reading(
         return None
     rival = None if form == "named" else _all([_swapped(day) for day in read])
     is_own = form == "slashes" and all(_OWN.fullmatch(str(cell)) for cell in dates)
-    is_open = form == "slashes" and not is_own
-    rival_is_likelier = rival and not is_run(read, people) and (is_open or is_run(rival, people))
+    is_open = form == "slashes" and not is_own and share_in_a_row(read) < (0.9 if is_beyond_doubt else 0.5)
+    is_rival_likely = rival and (is_open or share_in_a_row(rival) >= (0.3 if is_beyond_doubt else 0.5))
     is_of_other_order = form == "slashes" and rival and around.earlier not in {None, order}
     is_impossible = max(read) > around.written_on + timedelta(days=1)
     is_of_other_days = around.named and not any(abs((day - around.named).days) <= 1 for day in read)
-    is_doubtful = rival_is_likelier or is_of_other_order or is_impossible or is_of_other_days
+    is_doubtful = is_rival_likely or is_of_other_order or is_impossible or is_of_other_days
     return None if is_doubtful else read
 
 
-def is_run(days: Sequence[date], people: Sequence[int]) -> bool:
-    """Return whether each person's days follow each other without a gap, and there are some days.
+def share_in_a_row(days: Sequence[date]) -> float:
+    """Return the share of days (0 to 1) whose next one is the day after; 0 where there are fewer than three.
 
     Arguments:
-        days: the day of each row.
-        people: the person of each row.
+        days: the days, in any order.
 
     """
-    by_person: dict[int, set[date]] = {}
-    for person, day in zip(people, days, strict=True):
-        by_person.setdefault(person, set()).add(day)
-    return len(set(days)) >= RUN and all(
-        max(found) - min(found) == timedelta(days=len(found) - 1) for found in by_person.values()
-    )
+    known = sorted(set(days))
+    steps = [(after - before).days for before, after in pairwise(known)]
+    return steps.count(1) / len(steps) if len(known) >= RUN else 0.0
 
 
 def is_lost(table: Table, dates: Sequence[str | datetime], around: Circumstances) -> bool:
-    """Return whether a file with these dates is also a plain file of other days.
+    """Return whether a file with these dates is also a file of other days, against which nothing speaks.
 
     Arguments:
         table: the truth.
@@ -100,7 +98,7 @@ def is_lost(table: Table, dates: Sequence[str | datetime], around: Circumstances
         around: what else is known.
 
     """
-    read = standard_reading(dates, table.people, around)
+    read = standard_reading(dates, around)
     return read is not None and read != [moment.date() for moment in table.moments]
 
 

@@ -208,7 +208,7 @@ def build(recipe: Recipe) -> Example | None:
         written_at=written_at.replace(tzinfo=UTC),
         text=text if suffix == ".csv" else f"(workbook)\n{text}",
         features=(f"a {recipe.kind.name} file", *sorted(recipe.features), *_variations(recipe)),
-        is_plain=is_usual and standard_reading(dates, table.people, around) is not None,
+        is_plain=is_usual and standard_reading(dates, around, is_beyond_doubt=True) is not None,
         earlier=_earlier(recipe) if recipe.has_earlier else None,
     )
 

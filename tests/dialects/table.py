@@ -242,14 +242,6 @@ class Table:
         place = next(i for i, field in enumerate(self.fields) if field is self.kind.fields[self.kind.day])
         return [row[place] for row in self.rows]
 
-    @property
-    def people(self) -> list[int]:
-        """The person of each row."""
-        if self.kind.is_of_one_person:
-            return [7] * len(self.rows)
-        place = self.position("user_id")
-        return [row[place] for row in self.rows]
-
     def _expected(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         by_column = {field.column: _stored(value, field) for field, value in zip(self.fields, row, strict=True)}
         person = () if "user_id" in by_column else (7,)

@@ -5,12 +5,12 @@ name and written at the same time, are also a plain file of another table, which
 
 - Dates that a spreadsheet has swapped (real dates, ISO dates or dotted dates with day and month the wrong way round),
   where every date of the column was swapped, no swapped day is after the file's time, no date in the name contradicts,
-  and the true days are no run of at least 3 consecutive days. One night in a workbook is the usual case.
-- Day-first dates in Fitbit's own form (`4/5/2026 7:05:00 PM`), where no day is above 12, the true days are no run of at
-  least 3 consecutive days, and neither the name nor the time nor an earlier file contradicts: Fitbit's own file of one
-  night has the same bytes, and has to load.
-- Day-first dates whose month-first reading is a run of at least 3 consecutive days, while the truth is none: visits on
-  the first of January, February and March look like 1, 2 and 3 January.
+  and fewer than half of the true days (or fewer than 3) are in a row. One night in a workbook is the usual case.
+- Day-first dates in Fitbit's own form (`4/5/2026 7:05:00 PM`), where no day is above 12, fewer than half of the true
+  days are in a row, and neither the name nor the time nor an earlier file contradicts: Fitbit's own file of one night
+  has the same bytes, and has to load.
+- Day-first dates of which most are in a row once they are read month-first, and few as they are: visits on the first of
+  January, February and March look like 1, 2 and 3 January.
 - Numbers that a spreadsheet has changed (`1.204` becomes 1204 where the dot separates thousands), where each number of
   the column that has a mark was changed, so that nothing in the column shows it.
 - A number with a delimiter and without quotes in each row of a file whose last field is always empty: this is also

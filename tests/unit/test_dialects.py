@@ -72,7 +72,7 @@ def test_a_spreadsheet_saves_what_it_shows(cell: Any, locale: str, text: str) ->
 
 
 def read(*texts: str | datetime, around: Circumstances = AROUND) -> list[str] | None:
-    days = standard_reading(texts, [1] * len(texts), around)
+    days = standard_reading(texts, around, is_beyond_doubt=True)
     return None if days is None else [str(day) for day in days]
 
 
