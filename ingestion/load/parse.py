@@ -116,8 +116,7 @@ class RowReader:
 
     def _is_header(self, values: Sequence[Any], line: int) -> bool:
         """Whether this is the header once more. Another header begins another table."""
-        place = min(self._key_places, default=0)
-        found = str(values[place] or "")
+        found = str(values[min(self._key_places, default=0)] or "")
         if found[:1].isdecimal() or normalise(found) not in self._names:
             return False
         names = [normalise(str(value or "")) for value in values]
@@ -125,6 +124,7 @@ class RowReader:
             return False
         if names != [normalise(name) for name in self._header.names]:
             raise FileRefusedError("another table begins", hint="Save each table as a file of its own.", line=line)
+        self._headers += 1
         return True
 
     def _is_of_totals(self, values: Sequence[Any]) -> bool:

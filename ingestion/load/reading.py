@@ -52,6 +52,7 @@ class Reading:
         dialect = self._with(settled) if settled else self.header.dialect
         is_fitting = (dialect.date_order == "YMD") == (dates.separator == "-")
         is_readable = settled is not None and is_fitting and self._are_points_decimal(whole)
+        is_readable = is_readable and not self.clues.is_spreadsheet
         return dialect, dates.separator if is_readable or not rows else None
 
     def confirm(self, sight: Sight, order: str) -> Dialect | None:
@@ -80,7 +81,7 @@ class Reading:
         moments = {each.column.header: each.dates | sight.dates for each in written if each.column.type == "timestamp"}
         settled = settle(moments, self.clues)
         marks = settle_numbers(
-            {each.column.name: each.numbers for each in written},
+            {each.column.name: each.numbers for each in written if each.has_numbers},
             self.header.columns,
             delimiter=self.header.dialect.delimiter,
             declared=self.decimal_mark,

@@ -38,6 +38,11 @@ class Written:
     guards: int = 0
     words: int = 0
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether its values are numbers that may have marks."""
+        return self.column.type in NUMBERS and not self.is_key
+
     def clean(self, text: str, line: int) -> str:
         """Return a value without what programs put around it, "" for a word that means no value.
 
@@ -54,7 +59,7 @@ class Written:
             text = text.translate(_PLAIN)
         if self.column.type == "timestamp":
             self.dates.add(text, line)
-        elif self.column.type in NUMBERS and not self.is_key:
+        elif self.has_numbers:
             self.numbers.add(text)
         if not self.column.required and text.lower() in _NO_VALUE:
             self.words += 1

@@ -65,7 +65,7 @@ RUN = {
 }
 FILE = {
     *("filename", "dataset", "status", "ingested_at", "rows_read", "rows_loaded", "rows_rejected", "size_bytes"),
-    *("checksum", "reason", "run_id"),
+    *("checksum", "reason", "remarks", "run_id"),
 }
 REJECTED = {"dataset", "reason", "column", "rows", "files"}
 SHAPES: dict[str, dict[str, set[str]]] = {
