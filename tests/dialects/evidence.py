@@ -32,14 +32,14 @@ class Circumstances:
     Arguments:
         declared: the declared order of its dataset.
         written_on: the day on which it was written.
-        named: the date in its name, None without one.
+        named: the dates in its name: none, the date of one of its days or the next one, or its first and last day.
         earlier: the order of an earlier file of the same folder, None without one.
 
     """
 
     declared: Order
     written_on: date
-    named: date | None = None
+    named: tuple[date, ...] = ()
     earlier: Order | None = None
 
 
@@ -72,9 +72,15 @@ def standard_reading(
     is_rival_likely = rival and (is_open or share_in_a_row(rival) >= (0.3 if is_beyond_doubt else 0.5))
     is_of_other_order = form == "slashes" and rival and around.earlier not in {None, order}
     is_impossible = max(read) > around.written_on + timedelta(days=1)
-    is_of_other_days = around.named and not any(abs((day - around.named).days) <= 1 for day in read)
-    is_doubtful = is_rival_likely or is_of_other_order or is_impossible or is_of_other_days
+    is_doubtful = is_rival_likely or is_of_other_order or is_impossible or not _fits_name(read, around.named)
     return None if is_doubtful else read
+
+
+def _fits_name(days: Sequence[date], named: tuple[date, ...]) -> bool:
+    slack = timedelta(days=1)
+    if len(named) == 1:
+        return any(abs(day - named[0]) <= slack for day in days)
+    return not named or (named[0] - slack <= min(days) and max(days) <= named[1] + slack)
 
 
 def share_in_a_row(days: Sequence[date]) -> float:

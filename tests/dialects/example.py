@@ -9,10 +9,17 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from tests.dialects.evidence import Circumstances, has_lost_fields, has_lost_numbers, is_lost, standard_reading
+from tests.dialects.evidence import (
+    Circumstances,
+    has_lost_fields,
+    has_lost_numbers,
+    is_lost,
+    share_in_a_row,
+    standard_reading,
+)
 from tests.dialects.spreadsheet import LOCALES, Locale, Number, Sheet, as_csv, as_xlsx, opened, shown, typed
 from tests.dialects.table import KINDS, Kind, Shape, Table, make
-from tests.dialects.writing import Dialect, cells, encoded, lines
+from tests.dialects.writing import Dialect, Order, cells, date_text, encoded, lines
 
 _QUOTES = ('12" scale', "scale", 'the "old" one', '"big" scale', "5' 3\"", 'a 2" and a 3" one', '"')
 # words that stand for a missing value
@@ -91,12 +98,14 @@ ODDITIES: dict[str, Choice] = {
     "totals": _one_of({"totals": True}),
     "titles": _one_of({"titles": ("Export of April",)}, {"titles": ("Study 12", "", "a,b;c")}),
     "headers": _one_of({"headers": "lower case"}, {"headers": "spaced"}),
+    "a date typed by hand": _one_of({"is_typed_by_hand": True}),
     "re-saved": st.builds(
         lambda locale, kind: {"resaved": locale, "saved_as": kind, "shape.whole_minutes": True},
         st.sampled_from(LOCALES),
         st.sampled_from(("xlsx", "csv")),
     ),
 }
+MONTHS = 12
 _OF_DATES = ("order", "date_mark", "is_padded", "year_digits", "month_names", "clock")
 _FREQUENT = ("dates", "dates", "two-digit years", "numbers", "re-saved", "re-saved", "re-saved")
 # oddities after which a file is still a usual one
@@ -147,8 +156,9 @@ class Recipe:
         as_workbook: a program has written it as a spreadsheet, with real dates and numbers.
         resaved: the locale of a spreadsheet that has saved it again.
         saved_as: what that has saved.
-        named: which day its name has.
+        named: which days its name has.
         written_after: the time from the last moment to its time of modification.
+        is_typed_by_hand: whether somebody has typed one date in the other order of day and month.
         has_earlier: whether its folder has an earlier file of the same writer, with days in a row.
         features: what is odd about it.
 
@@ -162,6 +172,7 @@ class Recipe:
     saved_as: str = "csv"
     named: str = ""
     written_after: timedelta = timedelta(days=1)
+    is_typed_by_hand: bool = False
     has_earlier: bool = False
     features: frozenset[str] = frozenset()
 
@@ -176,6 +187,8 @@ def build(recipe: Recipe) -> Example | None:
     table = make(recipe.kind, recipe.shape)
     dialect = recipe.dialect
     texts = cells(table, dialect)
+    if recipe.is_typed_by_hand and not _type_by_hand(table, texts, dialect):
+        return None
     last = max(table.moments)
     written_at = last + recipe.written_after
     sheet = _sheet(recipe, table, texts, written_at.year)
@@ -196,14 +209,20 @@ def build(recipe: Recipe) -> Example | None:
         suffix, content = ".csv", encoded(text, dialect.encoding)
         dates = [row[_day_column(table)] for row in texts[1 : len(table.rows) + 1]]
     first_day, last_day = min(table.moments).date(), last.date()
-    named = {"": None, "first": first_day, "last": last_day, "next": last_day + timedelta(days=1)}[recipe.named]
+    named = {
+        "": (),
+        "first": (first_day,),
+        "last": (last_day,),
+        "next": (last_day + timedelta(days=1),),
+        "range": (first_day, last_day),
+    }[recipe.named]
     around = Circumstances(recipe.kind.order, written_at.date(), named, dialect.order if recipe.has_earlier else None)
     if is_lost(table, dates, around):
         return None
     is_usual = recipe.features <= HARMLESS and recipe.resaved is None and not recipe.shape.required_gaps
     return Example(
         table=table,
-        name=recipe.kind.path + (f"_{named}" if named else "") + suffix,
+        name="_".join([recipe.kind.path, *map(str, named)]) + suffix,
         content=content,
         written_at=written_at.replace(tzinfo=UTC),
         text=text if suffix == ".csv" else f"(workbook)\n{text}",
@@ -253,7 +272,8 @@ def recipes(draw: st.DrawFn) -> Recipe:
         as_workbook=draw(st.sampled_from((False, False, False, False, True))) and "resaved" not in changes,
         resaved=changes.get("resaved"),
         saved_as=changes.get("saved_as", "csv"),
-        named=draw(st.sampled_from(("", "", "first", "last", "next"))),
+        is_typed_by_hand="a date typed by hand" in odd and "resaved" not in changes,
+        named=draw(st.sampled_from(("", "", "", "first", "last", "next", "range"))),
         written_after=timedelta(hours=draw(st.sampled_from((30, -10, 2, 24 * 9, 24 * 400)))),
         has_earlier=draw(st.sampled_from((False, False, False, True))),
         features=frozenset(odd),
@@ -290,6 +310,24 @@ def _adapted(dialect: Dialect) -> Dialect:
         # R writes numbers without quotes, and takes another delimiter where they have a comma
         dialect = replace(dialect, quoting="minimal")
     return dialect
+
+
+def _type_by_hand(table: Table, texts: list[list[str]], dialect: Dialect) -> bool:
+    """Write one date with day and month swapped. Return whether a reader can know which one it is.
+
+    Its day has to be above 12, and the other days in a row: otherwise the other order explains all dates.
+    """
+    days = [moment.date() for moment in table.moments]
+    odd = next((place for place, day in enumerate(days) if day.day > MONTHS), None)
+    swapped: dict[str, Order] = {"MDY": "DMY", "DMY": "MDY"}
+    if odd is None or dialect.month_names or dialect.order not in swapped or dialect.year_digits == 2:
+        return False
+    others = [day for place, day in enumerate(days) if place != odd]
+    form = replace(dialect, order=swapped[dialect.order])
+    column = _day_column(table)
+    usual, typed_text = (date_text(table.moments[odd], each) for each in (dialect, form))
+    texts[odd + 1][column] = texts[odd + 1][column].replace(usual, typed_text)
+    return any(day.day > MONTHS for day in others) or share_in_a_row(others) >= 0.5
 
 
 def _earlier(recipe: Recipe) -> tuple[str, bytes]:

@@ -21,7 +21,7 @@ def at(*parts: int) -> datetime:
 
 LOCALE = {locale.name: locale for locale in LOCALES}
 SHAPE = Shape(people=1, start=date(2016, 4, 1), steps=(1, 1, 1), seed=1)
-AROUND = Circumstances("MDY", date(2016, 12, 31), None)
+AROUND = Circumstances("MDY", date(2016, 12, 31))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,10 @@ def test_dates_that_a_reader_may_refuse() -> None:
     assert read(at(2016, 1, 4), at(2016, 2, 4), at(2016, 3, 4)) is None
     assert read(at(2016, 5, 4), "4/13/2016") is None, "part of the column was swapped"
     assert read("2016-05-04", around=replace(AROUND, written_on=date(2016, 4, 6))) is None, "after it was written"
-    assert read("2016-05-04", around=replace(AROUND, named=date(2016, 4, 5))) is None, "not the day of its name"
+    assert read("2016-05-04", around=replace(AROUND, named=(date(2016, 4, 5),))) is None, "not the day of its name"
+    april = (date(2016, 4, 1), date(2016, 4, 30))
+    assert read("2016-05-04", around=replace(AROUND, named=april)) is None
+    assert read("2016-04-05", around=replace(AROUND, named=april)) == ["2016-04-05"]
 
 
 def swapped(shape: Shape, **changes: Any) -> bool:
