@@ -21,7 +21,7 @@ RUN = 3
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NUMERIC = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?: .*|T.*)?")
 # how Fitbit writes a date, and nobody else
-_OWN = re.compile(r"[1-9]\d?/[1-9]\d?/\d{4}(?: (?:[1-9]|1[0-2]):\d\d:\d\d [AP]M)?")
+_OWN = re.compile(r"[1-9]\d?/[1-9]\d?/\d{4}(?: (?:[1-9]|1[0-2]):\d\d:\d\d[ \u00a0\u202f]?[AP]M)?")
 _NAMED = re.compile(r"(?:(\d{1,2})[ -]([A-Z][a-z]{2})[ -](\d{4})|([A-Z][a-z]{2}) (\d{1,2}), (\d{4})).*", re.DOTALL)
 
 
@@ -51,7 +51,7 @@ def standard_reading(
     These are: real dates and ISO dates, dotted dates day-first, dates with the names of months, and slashes in the
     declared order where a day above 12, days in a row, or the very form of the device confirms it. All cells have to be
     of one kind, and nothing may speak against it: a day after the file was written, a date in its name, an earlier
-    file, or days that are in a row once day and month are swapped.
+    file, or days that are in a row in another order. Nobody has to accept years of two digits.
 
     Arguments:
         dates: the cells of the column.
@@ -62,15 +62,17 @@ def standard_reading(
     """
     kinds = {_form(cell) for cell in dates}
     form = kinds.pop()
-    order: Order = "DMY" if form == "dots" else "YMD" if form == "iso" else around.declared
+    order: Order = "YMD" if form == "iso" else around.declared if form == "slashes" else "DMY"
     read = _all([_day(cell, order) for cell in dates])
-    if kinds or form == "other" or read is None:
+    if kinds or form == "other" or read is None or (form == "short dots" and is_beyond_doubt):
         return None
     rival = None if form == "named" else _all([_swapped(day) for day in read])
+    if form == "short dots" and (year_first := _all([_day(cell, "YMD") for cell in dates])):
+        rival = max(rival or year_first, year_first, key=share_in_a_row)
     is_own = form == "slashes" and all(_OWN.fullmatch(str(cell)) for cell in dates)
     is_open = form == "slashes" and not is_own and share_in_a_row(read) < (0.9 if is_beyond_doubt else 0.5)
     is_rival_likely = rival and (is_open or share_in_a_row(rival) >= (0.3 if is_beyond_doubt else 0.5))
-    is_of_other_order = form == "slashes" and rival and around.earlier not in {None, order}
+    is_of_other_order = form in {"slashes", "short dots"} and rival and around.earlier not in {None, order}
     is_impossible = max(read) > around.written_on + timedelta(days=1)
     is_doubtful = is_rival_likely or is_of_other_order or is_impossible or not _fits_name(read, around.named)
     return None if is_doubtful else read
@@ -168,7 +170,7 @@ def _form(cell: Any) -> str:
         if len(first) == 4:
             return "iso" if mark == "-" and re.match(r"\d{4}-\d\d-\d\d(?!\d)", cell) else "other"
         if len(last) != 4:
-            return "other"
+            return "short dots" if mark == "." and len(first) <= 2 and len(last) <= 2 else "other"
         return "dots" if mark == "." else "slashes" if mark == "/" else "other"
     return "named" if _NAMED.fullmatch(cell) else "other"
 
@@ -183,7 +185,8 @@ def _day(cell: str | datetime, order: Order) -> date | None:
     if not found:
         return None
     parts = dict(zip(order, (int(found[1]), int(found[3]), int(found[4])), strict=True))
-    return _date(parts["Y"], parts["M"], parts["D"])
+    century = 2000 if parts["Y"] < 100 else 0
+    return _date(century + parts["Y"], parts["M"], parts["D"])
 
 
 def _all(days: list[date | None]) -> list[date] | None:

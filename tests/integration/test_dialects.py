@@ -9,6 +9,8 @@ name and written at the same time, are also a plain file of another table, which
 - Day-first dates in Fitbit's own form (`4/5/2026 7:05:00 PM`), where no day is above 12, fewer than half of the true
   days are in a row, and neither the name nor the time nor an earlier file contradicts: Fitbit's own file of one night
   has the same bytes, and has to load.
+- Dotted dates with two-digit years in another order than day-first, where neither time nor name nor an earlier file
+  contradicts, and fewer than half of the true days are in a row: dots are day-first everywhere.
 - Day-first dates of which most are in a row once they are read month-first, and few as they are: visits on the first of
   January, February and March look like 1, 2 and 3 January.
 - Numbers that a spreadsheet has changed (`1.204` becomes 1204 where the dot separates thousands), where each number of

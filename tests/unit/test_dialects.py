@@ -100,6 +100,19 @@ def test_dates_that_a_reader_may_refuse() -> None:
     assert read("2016-04-05", around=replace(AROUND, named=april)) == ["2016-04-05"]
 
 
+def test_dotted_years_of_two_digits_are_day_first_unless_contradicted() -> None:
+    def accepted(*texts: str, around: Circumstances = AROUND) -> bool:
+        return standard_reading(texts, around) is not None
+
+    assert accepted("5.4.16")
+    assert read("5.4.16") is None, "nobody has to accept it"
+    assert not accepted("16.4.26"), "2026 is to come"
+    assert not accepted("5.4.16", around=replace(AROUND, named=(date(2016, 5, 4),)))
+    assert not accepted("5.4.16", around=replace(AROUND, earlier="MDY"))
+    assert not accepted("16.4.11", "16.4.12", "16.4.13"), "in a row with the year first"
+    assert not accepted("4.1.16", "4.2.16", "4.3.16"), "in a row month first"
+
+
 def swapped(shape: Shape, **changes: Any) -> bool:
     """Whether the generator excludes a table that a day-first spreadsheet has swapped."""
     dialect = Dialect(clock=24)
