@@ -137,6 +137,10 @@ class Example:
     is_plain: bool
     earlier: tuple[str, bytes] | None = None
 
+    def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:
+        """Show Hypothesis the file, where it would show the fields of the class."""
+        printer.text(repr(self))
+
     def __repr__(self) -> str:
         truth = "\n".join(" | ".join(str(value) for value in row) for row in self.table.expected)
         return (
