@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from tests.dialects.spreadsheet import Number, Sheet
@@ -19,6 +20,8 @@ from tests.dialects.writing import Cells, Dialect, Order
 RUN = 3
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NUMERIC = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?: .*|T.*)?")
+# how Fitbit writes a date, and nobody else
+_OWN = re.compile(r"[1-9]\d?/[1-9]\d?/\d{4}(?: (?:[1-9]|1[0-2]):\d\d:\d\d[ \u00a0\u202f]?[AP]M)?")
 _NAMED = re.compile(r"(?:(\d{1,2})[ -]([A-Z][a-z]{2})[ -](\d{4})|([A-Z][a-z]{2}) (\d{1,2}), (\d{4})).*", re.DOTALL)
 
 
@@ -29,72 +32,73 @@ class Circumstances:
     Arguments:
         declared: the declared order of its dataset.
         written_on: the day on which it was written.
-        named: the date in its name, None without one.
+        named: the dates in its name: none, the date of one of its days or the next one, or its first and last day.
+        earlier: the order of an earlier file of the same folder, None without one.
 
     """
 
     declared: Order
     written_on: date
-    named: date | None
+    named: tuple[date, ...] = ()
+    earlier: Order | None = None
 
 
 def standard_reading(
-    dates: Sequence[str | datetime], people: Sequence[int], around: Circumstances
+    dates: Sequence[str | datetime], around: Circumstances, *, is_beyond_doubt: bool = False
 ) -> list[date] | None:
-    """Return the days of a column that every reader has to accept, or None where refusing it is right, too.
+    """Return the days of a column that a reader may accept, or None where something speaks against them.
 
     These are: real dates and ISO dates, dotted dates day-first, dates with the names of months, and slashes in the
-    declared order where a day above 12 or a run of consecutive days confirms it. All cells have to be of one kind, and
-    nothing may speak against it: a day after the file was written, a date in its name, or a run of consecutive days
-    that appears once day and month are swapped.
+    declared order where a day above 12, days in a row, or the very form of the device confirms it. All cells have to be
+    of one kind, and nothing may speak against it: a day after the file was written, a date in its name, an earlier
+    file, or days that are in a row in another order. Nobody has to accept years of two digits.
 
     Arguments:
         dates: the cells of the column.
-        people: the person of each row.
         around: what else is known.
+        is_beyond_doubt: return only what every reader has to accept. Between this and what a reader may accept are
+            columns of which only some days are in a row.
 
     """
     kinds = {_form(cell) for cell in dates}
-    if len(kinds) != 1:
+    form = kinds.pop()
+    order: Order = "YMD" if form == "iso" else around.declared if form == "slashes" else "DMY"
+    read = _all([_day(cell, order) for cell in dates])
+    if kinds or form == "other" or read is None or (form == "short dots" and is_beyond_doubt):
         return None
-    (form,) = kinds
-    order: Order = {"dots": "DMY", "iso": "YMD"}.get(form, around.declared)  # type: ignore[assignment]
-    days = [_day(cell, order) for cell in dates]
-    if form == "other" or None in days:
-        return None
-    read = [day for day in days if day]
-    rival = None if form == "named" else [_swapped(day) for day in read]
-    other = [day for day in rival or () if day]
-    has_rival = len(other) == len(read)
-    if has_rival and is_run(other, people) and not is_run(read, people):
-        return None
-    if form == "slashes" and has_rival and not is_run(read, people):
-        return None
-    if max(read) > around.written_on + timedelta(days=1):
-        return None
-    if around.named and not any(abs((day - around.named).days) <= 1 for day in read):
-        return None
-    return read
+    rival = None if form == "named" else _all([_swapped(day) for day in read])
+    if form == "short dots" and (year_first := _all([_day(cell, "YMD") for cell in dates])):
+        rival = max(rival or year_first, year_first, key=share_in_a_row)
+    is_own = form == "slashes" and all(_OWN.fullmatch(str(cell)) for cell in dates)
+    is_open = form == "slashes" and not is_own and share_in_a_row(read) < (0.9 if is_beyond_doubt else 0.5)
+    is_rival_likely = rival and (is_open or share_in_a_row(rival) >= (0.3 if is_beyond_doubt else 0.5))
+    is_of_other_order = form in {"slashes", "short dots"} and rival and around.earlier not in {None, order}
+    is_impossible = max(read) > around.written_on + timedelta(days=1)
+    is_doubtful = is_rival_likely or is_of_other_order or is_impossible or not _fits_name(read, around.named)
+    return None if is_doubtful else read
 
 
-def is_run(days: Sequence[date], people: Sequence[int]) -> bool:
-    """Return whether each person's days follow each other without a gap, and there are some days.
+def _fits_name(days: Sequence[date], named: tuple[date, ...]) -> bool:
+    slack = timedelta(days=1)
+    if len(named) == 1:
+        return any(abs(day - named[0]) <= slack for day in days)
+    return not named or (named[0] - slack <= min(days) and max(days) <= named[1] + slack)
+
+
+def share_in_a_row(days: Sequence[date]) -> float:
+    """Return the share of days (0 to 1) whose next one is the day after; 0 where there are fewer than three.
 
     Arguments:
-        days: the day of each row.
-        people: the person of each row.
+        days: the days, in any order.
 
     """
-    by_person: dict[int, set[date]] = {}
-    for person, day in zip(people, days, strict=True):
-        by_person.setdefault(person, set()).add(day)
-    return len(set(days)) >= RUN and all(
-        max(found) - min(found) == timedelta(days=len(found) - 1) for found in by_person.values()
-    )
+    known = sorted(set(days))
+    steps = [(after - before).days for before, after in pairwise(known)]
+    return steps.count(1) / len(steps) if len(known) >= RUN else 0.0
 
 
 def is_lost(table: Table, dates: Sequence[str | datetime], around: Circumstances) -> bool:
-    """Return whether a file with these dates is also a plain file of other days.
+    """Return whether a file with these dates is also a file of other days, against which nothing speaks.
 
     Arguments:
         table: the truth.
@@ -102,7 +106,7 @@ def is_lost(table: Table, dates: Sequence[str | datetime], around: Circumstances
         around: what else is known.
 
     """
-    read = standard_reading(dates, table.people, around)
+    read = standard_reading(dates, around)
     return read is not None and read != [moment.date() for moment in table.moments]
 
 
@@ -166,7 +170,7 @@ def _form(cell: Any) -> str:
         if len(first) == 4:
             return "iso" if mark == "-" and re.match(r"\d{4}-\d\d-\d\d(?!\d)", cell) else "other"
         if len(last) != 4:
-            return "other"
+            return "short dots" if mark == "." and len(first) <= 2 and len(last) <= 2 else "other"
         return "dots" if mark == "." else "slashes" if mark == "/" else "other"
     return "named" if _NAMED.fullmatch(cell) else "other"
 
@@ -181,7 +185,13 @@ def _day(cell: str | datetime, order: Order) -> date | None:
     if not found:
         return None
     parts = dict(zip(order, (int(found[1]), int(found[3]), int(found[4])), strict=True))
-    return _date(parts["Y"], parts["M"], parts["D"])
+    century = 2000 if parts["Y"] < 100 else 0
+    return _date(century + parts["Y"], parts["M"], parts["D"])
+
+
+def _all(days: list[date | None]) -> list[date] | None:
+    found = [day for day in days if day]
+    return found if len(found) == len(days) else None
 
 
 def _swapped(day: date) -> date | None:

@@ -1,7 +1,6 @@
 """Examples: a table in a random dialect, as a file."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,13 +9,21 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from tests.dialects.evidence import Circumstances, has_lost_fields, has_lost_numbers, is_lost, standard_reading
+from tests.dialects.evidence import (
+    Circumstances,
+    has_lost_fields,
+    has_lost_numbers,
+    is_lost,
+    share_in_a_row,
+    standard_reading,
+)
 from tests.dialects.spreadsheet import LOCALES, Locale, Number, Sheet, as_csv, as_xlsx, opened, shown, typed
 from tests.dialects.table import KINDS, Kind, Shape, Table, make
-from tests.dialects.writing import Dialect, cells, encoded, lines
+from tests.dialects.writing import Dialect, Order, cells, date_text, encoded, lines
 
 _QUOTES = ('12" scale', "scale", 'the "old" one', '"big" scale', "5' 3\"", 'a 2" and a 3" one', '"')
-_WORDS = ("NA", "N/A", "NULL", "null", "None", "-", "--", "#N/A")
+# words that stand for a missing value
+WORDS = ("NA", "N/A", "NULL", "null", "None", "-", "--", "#N/A")
 _DATES: tuple[dict[str, Any], ...] = (
     {"order": "DMY", "date_mark": "/"},
     {"order": "DMY", "date_mark": "."},
@@ -84,19 +91,22 @@ ODDITIES: dict[str, Choice] = {
         {"empty_lines": ("",)}, {"empty_lines": (",",)}, {"empty_lines": (",", ",")}, {"empty_lines": ("", ",", "")}
     ),
     "guards": _one_of({"guard": '="{}"'}, {"guard": "'{}"}, {"guard": " {} "}),
-    "null words": st.sampled_from(_WORDS).map(lambda word: {"null": word, "shape.gaps": 0.4}),
-    "null words in required columns": st.sampled_from(_WORDS).map(
+    "null words": st.sampled_from(WORDS).map(lambda word: {"null": word, "shape.gaps": 0.4}),
+    "null words in required columns": st.sampled_from(WORDS).map(
         lambda word: {"null": word, "shape.required_gaps": 0.15}
     ),
     "totals": _one_of({"totals": True}),
     "titles": _one_of({"titles": ("Export of April",)}, {"titles": ("Study 12", "", "a,b;c")}),
     "headers": _one_of({"headers": "lower case"}, {"headers": "spaced"}),
+    "a date typed by hand": _one_of({"is_typed_by_hand": True}),
     "re-saved": st.builds(
         lambda locale, kind: {"resaved": locale, "saved_as": kind, "shape.whole_minutes": True},
         st.sampled_from(LOCALES),
         st.sampled_from(("xlsx", "csv")),
     ),
 }
+MONTHS = 12
+_OF_DATES = ("order", "date_mark", "is_padded", "year_digits", "month_names", "clock")
 _FREQUENT = ("dates", "dates", "two-digit years", "numbers", "re-saved", "re-saved", "re-saved")
 # oddities after which a file is still a usual one
 HARMLESS = frozenset({"dates", "clock", "empty lines", "titles", "headers"})
@@ -114,6 +124,7 @@ class Example:
         text: its content for people.
         features: what is odd about it, and of which kind it is.
         is_plain: whether refusing it, or a row of it, would be too strict.
+        earlier: the name and the bytes of a file of the same folder that was there before.
 
     """
 
@@ -124,6 +135,11 @@ class Example:
     text: str
     features: tuple[str, ...]
     is_plain: bool
+    earlier: tuple[str, bytes] | None = None
+
+    def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:
+        """Show Hypothesis the file, where it would show the fields of the class."""
+        printer.text(repr(self))
 
     def __repr__(self) -> str:
         truth = "\n".join(" | ".join(str(value) for value in row) for row in self.table.expected)
@@ -144,8 +160,10 @@ class Recipe:
         as_workbook: a program has written it as a spreadsheet, with real dates and numbers.
         resaved: the locale of a spreadsheet that has saved it again.
         saved_as: what that has saved.
-        named: which day its name has.
+        named: which days its name has.
         written_after: the time from the last moment to its time of modification.
+        is_typed_by_hand: whether somebody has typed one date in the other order of day and month.
+        has_earlier: whether its folder has an earlier file of the same writer, with days in a row.
         features: what is odd about it.
 
     """
@@ -158,6 +176,8 @@ class Recipe:
     saved_as: str = "csv"
     named: str = ""
     written_after: timedelta = timedelta(days=1)
+    is_typed_by_hand: bool = False
+    has_earlier: bool = False
     features: frozenset[str] = frozenset()
 
 
@@ -171,6 +191,8 @@ def build(recipe: Recipe) -> Example | None:
     table = make(recipe.kind, recipe.shape)
     dialect = recipe.dialect
     texts = cells(table, dialect)
+    if recipe.is_typed_by_hand and not _type_by_hand(table, texts, dialect):
+        return None
     last = max(table.moments)
     written_at = last + recipe.written_after
     sheet = _sheet(recipe, table, texts, written_at.year)
@@ -191,19 +213,26 @@ def build(recipe: Recipe) -> Example | None:
         suffix, content = ".csv", encoded(text, dialect.encoding)
         dates = [row[_day_column(table)] for row in texts[1 : len(table.rows) + 1]]
     first_day, last_day = min(table.moments).date(), last.date()
-    named = {"": None, "first": first_day, "last": last_day, "next": last_day + timedelta(days=1)}[recipe.named]
-    around = Circumstances(recipe.kind.order, written_at.date(), named)
+    named = {
+        "": (),
+        "first": (first_day,),
+        "last": (last_day,),
+        "next": (last_day + timedelta(days=1),),
+        "range": (first_day, last_day),
+    }[recipe.named]
+    around = Circumstances(recipe.kind.order, written_at.date(), named, dialect.order if recipe.has_earlier else None)
     if is_lost(table, dates, around):
         return None
     is_usual = recipe.features <= HARMLESS and recipe.resaved is None and not recipe.shape.required_gaps
     return Example(
         table=table,
-        name=recipe.kind.path + (f"_{named}" if named else "") + suffix,
+        name="_".join([recipe.kind.path, *map(str, named)]) + suffix,
         content=content,
         written_at=written_at.replace(tzinfo=UTC),
         text=text if suffix == ".csv" else f"(workbook)\n{text}",
         features=(f"a {recipe.kind.name} file", *sorted(recipe.features), *_variations(recipe)),
-        is_plain=is_usual and standard_reading(dates, table.people, around) is not None,
+        is_plain=is_usual and standard_reading(dates, around, is_beyond_doubt=True) is not None,
+        earlier=_earlier(recipe) if recipe.has_earlier else None,
     )
 
 
@@ -247,8 +276,10 @@ def recipes(draw: st.DrawFn) -> Recipe:
         as_workbook=draw(st.sampled_from((False, False, False, False, True))) and "resaved" not in changes,
         resaved=changes.get("resaved"),
         saved_as=changes.get("saved_as", "csv"),
-        named=draw(st.sampled_from(("", "", "first", "last", "next"))),
+        is_typed_by_hand="a date typed by hand" in odd and "resaved" not in changes,
+        named=draw(st.sampled_from(("", "", "", "first", "last", "next", "range"))),
         written_after=timedelta(hours=draw(st.sampled_from((30, -10, 2, 24 * 9, 24 * 400)))),
+        has_earlier=draw(st.sampled_from((False, False, False, True))),
         features=frozenset(odd),
     )
 
@@ -285,6 +316,33 @@ def _adapted(dialect: Dialect) -> Dialect:
     return dialect
 
 
+def _type_by_hand(table: Table, texts: list[list[str]], dialect: Dialect) -> bool:
+    """Write one date with day and month swapped. Return whether a reader can know which one it is.
+
+    Its day has to be above 12, and the other days in a row: otherwise the other order explains all dates.
+    """
+    days = [moment.date() for moment in table.moments]
+    odd = next((place for place, day in enumerate(days) if day.day > MONTHS), None)
+    swapped: dict[str, Order] = {"MDY": "DMY", "DMY": "MDY"}
+    if odd is None or dialect.month_names or dialect.order not in swapped or dialect.year_digits == 2:
+        return False
+    others = [day for place, day in enumerate(days) if place != odd]
+    form = replace(dialect, order=swapped[dialect.order])
+    column = _day_column(table)
+    usual, typed_text = (date_text(table.moments[odd], each) for each in (dialect, form))
+    texts[odd + 1][column] = texts[odd + 1][column].replace(usual, typed_text)
+    return any(day.day > MONTHS for day in others) or share_in_a_row(others) >= 0.5
+
+
+def _earlier(recipe: Recipe) -> tuple[str, bytes]:
+    """Return the name and the bytes of a file of 20 days in a row that ends a week before the first day."""
+    start = recipe.shape.start - timedelta(days=27)
+    table = make(recipe.kind, Shape(people=1, start=start, steps=(1,) * 19, seed=recipe.shape.seed))
+    name = f"{recipe.kind.path}_{start + timedelta(days=19)}.csv"
+    dialect = replace(Dialect(), **{name: getattr(recipe.dialect, name) for name in _OF_DATES})
+    return name, lines(cells(table, dialect), dialect, table.fields).encode()
+
+
 def _sheet(recipe: Recipe, table: Table, texts: list[list[str]], year: int) -> Sheet | None:
     if recipe.resaved:
         return opened(texts, recipe.resaved, year)
@@ -305,13 +363,12 @@ def _described(cell: Any) -> str:
 
 def _variations(recipe: Recipe) -> list[str]:
     if recipe.resaved:
-        return [f"re-saved as {recipe.saved_as}", f"re-saved in {recipe.resaved.name}"]
-    return ["a workbook"] if recipe.as_workbook else []
+        found = [f"re-saved as {recipe.saved_as}", f"re-saved in {recipe.resaved.name}"]
+    else:
+        found = ["a workbook"] if recipe.as_workbook else []
+    return [*found, *(["after an earlier file"] if recipe.has_earlier else [])]
 
 
 def examples_wanted() -> int:
     """Return how many examples to try: DIALECT_EXAMPLES, or as many as CI has time for."""
     return int(os.environ.get("DIALECT_EXAMPLES", "200"))
-
-
-Check = Callable[[Example], None]

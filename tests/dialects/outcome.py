@@ -42,13 +42,16 @@ class Loader:
             WrongError: its rows are neither in raw nor in quarantine, or others are there.
 
         """
-        path = self.landing.put(example.name, example.content)
-        os.utime(path, (example.written_at.timestamp(),) * 2)
+        files = [example.earlier] if example.earlier else []
         try:
-            (result,) = self.landing.ingest().files
-            return judge(example, result, self._rows(example), self._rejected())
+            for name, content in [*files, (example.name, example.content)]:
+                path = self.landing.put(name, content)
+                os.utime(path, (example.written_at.timestamp(),) * 2)
+                (result,) = self.landing.ingest().files
+                path.unlink()
+            return judge(example, result, self._rows(example), self._rejected(example))
         finally:
-            path.unlink()
+            path.unlink(missing_ok=True)
             self._clear(example)
 
     def _rows(self, example: Example) -> list[tuple[Any, ...]]:
@@ -56,16 +59,24 @@ class Loader:
         names = [field.column for field in kind.columns if field.column]
         if "user_id" not in names:
             names.insert(0, "user_id")
-        return self.landing.rows(f"select {', '.join(names)}, _extra ->> '{DEVICE}' from raw.{kind.dataset}")
+        return self.landing.rows(
+            f"select {', '.join(names)}, _extra ->> '{DEVICE}' from raw.{kind.dataset} where _file_id is {_of(example)}"
+        )
 
-    def _rejected(self) -> int:
-        ((count,),) = self.landing.rows("select count(*) from ops.rejected_rows")
+    def _rejected(self, example: Example) -> int:
+        ((count,),) = self.landing.rows(f"select count(*) from ops.rejected_rows where file_id is {_of(example)}")
         return int(count)
 
     def _clear(self, example: Example) -> None:
         with db.session(self.landing.engine) as connection, connection.cursor() as cursor:
             cursor.execute(SQL("delete from {}").format(Identifier("raw", example.table.kind.dataset)))
             cursor.execute("delete from ops.rejected_rows; delete from ops.raw_ingest_manifest")
+
+
+def _of(example: Example) -> str:
+    """Return an SQL condition on a file's id: not that of the earlier file."""
+    earlier = example.earlier[0] if example.earlier else ""
+    return f"distinct from (select max(file_id) from ops.raw_ingest_manifest where source_filename = '{earlier}')"
 
 
 def judge(example: Example, result: FileResult, rows: list[tuple[Any, ...]], rejected: int) -> Verdict:
@@ -144,6 +155,6 @@ def _said(result: FileResult) -> str:
     ]
     counts = result.counts
     return (
-        f"{result.status}, {counts.read} read, {counts.loaded} loaded, {counts.rejected} rejected, {counts.blank} blank;"
-        f" {'; '.join(filter(None, notes))}"
+        f"{result.status}, {counts.read} read, {counts.loaded} loaded, {counts.rejected} rejected,"
+        f" {counts.blank} blank; {'; '.join(filter(None, notes))}"
     )

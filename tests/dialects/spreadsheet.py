@@ -16,14 +16,9 @@ from openpyxl import Workbook
 
 from tests.dialects.writing import Cells, Dialect, Order, date_text, lines, number_text
 
-# a number that the spreadsheet shows with its thousands, because it was typed with them
+# a whole number with more digits is shown with an exponent
 _SHOWN_DIGITS = 11
-_MONTH = {
-    name: number
-    for number, name in enumerate(
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
-    )
-}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TIME = r"(?: (?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?(?P<half> [AP]M)?)?"
 _NUMERIC = re.compile(rf"(?P<a>\d{{1,4}})(?P<mark>[/.-])(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{1,4}}){_TIME}")
 _NAMED = re.compile(
@@ -71,7 +66,7 @@ LOCALES = (
     Locale("de-DE, two-digit years", "DMY", ".", ",", ".", ";", year_digits=2),
     Locale("fr-FR", "DMY", "/", ",", "\u202f", ";"),
     Locale("sv-SE", "YMD", "-", ",", "\u00a0", ";"),
-    Locale("de-CH", "DMY", ".", ".", "’", ";"),
+    Locale("de-CH", "DMY", ".", ".", "\u2019", ";"),
 )
 
 
@@ -222,23 +217,25 @@ def _day_and_month(text: str, locale: Locale, year: int) -> datetime | None:
 
 def _date(text: str, locale: Locale) -> datetime | None:
     if found := _NUMERIC.fullmatch(text):
-        if found["half"] and not locale.is_english:
-            return None
-        if found["mark"] == "." and locale.date_mark != ".":
-            return None
-        a, b, c = found["a"], found["b"], found["c"]
-        if len(a) == 4:
-            return _with_time(found, a, b, c)
-        if len(c) not in {2, 4} or len(a) > 2:
-            return None
-        if locale.order == "YMD":
-            return _with_time(found, a, b, c) if len(c) == 2 else None
-        day, month = (a, b) if locale.order == "DMY" else (b, a)
-        return _with_time(found, c, month, day)
+        is_readable = (locale.is_english or not found["half"]) and found["mark"] in {"/", "-", locale.date_mark}
+        parts = _ordered(found["a"], found["b"], found["c"], locale.order)
+        return _with_time(found, *parts) if is_readable and parts else None
     if locale.is_english and (found := _NAMED.fullmatch(text)):
-        month = _MONTH.get((found["month"] or found["month_"]).lower(), 0)
-        return _with_time(found, found["year"] or found["year_"], month, found["day"] or found["day_"])
+        month = found["month"] or found["month_"]
+        if month in _MONTHS:
+            return _with_time(
+                found, found["year"] or found["year_"], _MONTHS.index(month) + 1, found["day"] or found["day_"]
+            )
     return None
+
+
+def _ordered(a: str, b: str, c: str, order: Order) -> tuple[str, str, str] | None:
+    """Return year, month and day of a date as a locale reads it."""
+    if len(a) == 4 or (order == "YMD" and len(a) <= 2 and len(c) == 2):
+        return a, b, c
+    if order == "YMD" or len(a) > 2 or len(c) not in {2, 4}:
+        return None
+    return (c, b, a) if order == "DMY" else (c, a, b)
 
 
 def _with_time(found: re.Match[str], year: str, month: str | int, day: str) -> datetime | None:

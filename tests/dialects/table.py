@@ -242,18 +242,8 @@ class Table:
         place = next(i for i, field in enumerate(self.fields) if field is self.kind.fields[self.kind.day])
         return [row[place] for row in self.rows]
 
-    @property
-    def people(self) -> list[int]:
-        """The person of each row."""
-        if self.kind.is_of_one_person:
-            return [7] * len(self.rows)
-        place = self.position("user_id")
-        return [row[place] for row in self.rows]
-
     def _expected(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        by_column = {
-            field.column: _stored(value, field) for field, value in zip(self.fields, row, strict=True) if field.column
-        }
+        by_column = {field.column: _stored(value, field) for field, value in zip(self.fields, row, strict=True)}
         person = () if "user_id" in by_column else (7,)
         device = next((value for field, value in zip(self.fields, row, strict=True) if field.header == DEVICE), None)
         return (*person, *(by_column[field.column] for field in self.kind.columns), device)
@@ -269,42 +259,68 @@ def make(kind: Kind, shape: Shape) -> Table:
     """
     random = Random(shape.seed)  # noqa: S311
     fields = kind.fields + ((Field(DEVICE, None, "text"),) if shape.has_device else ())
-    fraction = next((f for f in reversed(fields) if f.column and f.meaning == "whole" and not f.is_optional), None)
     ids = [7] if kind.is_of_one_person else [random.randint(1_000_000_000, 8_999_999_999) for _ in range(shape.people)]
     days = [shape.start]
     for step in shape.steps:
         days.append(days[-1] + timedelta(days=step))
     pairs = [(person, day) for day in days for person in ids] if shape.by_day else [(p, d) for p in ids for d in days]
+    values = _Values(shape, random, fields)
+    return Table(
+        kind,
+        fields,
+        tuple(
+            tuple(values.draw(field, person, moment) for field in fields)
+            for person, day in pairs
+            for moment in _moments(kind, day, random, whole_minutes=shape.whole_minutes)
+        ),
+    )
 
-    def value(field: Field, person: int, moment: datetime) -> Any:
+
+class _Values:
+    """Draws the values of a table.
+
+    Arguments:
+        shape: its shape.
+        random: where they come from.
+        fields: its columns.
+
+    """
+
+    def __init__(self, shape: Shape, random: Random, fields: tuple[Field, ...]) -> None:
+        self._shape = shape
+        self._random = random
+        whole = [field for field in fields if field.column and field.meaning == "whole" and not field.is_optional]
+        self._with_fraction = whole[-1] if whole and shape.fraction_places else None
+
+    def draw(self, field: Field, person: int, moment: datetime) -> Any:
+        """Return a value, or None where it is missing."""
         if field.meaning == "person":
             return person
         if field.meaning in {"day", "moment"}:
             return moment if field.column else moment - timedelta(hours=9)
-        if field.is_optional and random.random() < shape.gaps:
-            return None
-        if not field.is_optional and field.column and random.random() < shape.required_gaps:
+        gaps = self._shape.gaps if field.is_optional else self._shape.required_gaps if field.column else 0
+        if self._random.random() < gaps:
             return None
         if field.meaning == "text":
-            return random.choice(shape.texts) if field.header == DEVICE else "UTC-05:00"
+            return self._random.choice(self._shape.texts) if field.header == DEVICE else "UTC-05:00"
+        return self._number(field)
+
+    def _number(self, field: Field) -> int | Decimal | bool:
         if field.meaning == "flag":
-            return random.random() < 0.5
-        number = random.randint(field.low, field.high)
+            return self._random.random() < 0.5
+        number = self._random.randint(field.low, field.high)
         if field.meaning == "seconds":
             # never half a minute: both ways to round it are right
-            return number * 60 + random.choice([0, 7, 24, 41, 58])
-        if field.meaning == "decimal" or (field is fraction and shape.fraction_places):
-            places = shape.places if field.meaning == "decimal" else shape.fraction_places
-            part = random.randint(1, 10**places - 1)
-            part += 1 if part * 2 == 10**places else 0
-            return Decimal(number) + Decimal(part).scaleb(-places)
-        return number
+            return number * 60 + self._random.choice([0, 7, 24, 41, 58])
+        if field.meaning == "decimal":
+            return self._with_decimals(number, self._shape.places)
+        return self._with_decimals(number, self._shape.fraction_places) if field is self._with_fraction else number
 
-    rows = []
-    for person, day in pairs:
-        for moment in _moments(kind, day, random, whole_minutes=shape.whole_minutes):
-            rows.append(tuple(value(field, person, moment) for field in fields))
-    return Table(kind, fields, tuple(rows))
+    def _with_decimals(self, number: int, places: int) -> Decimal:
+        part = self._random.randint(1, 10**places - 1)
+        # never a half: both ways to round it are right
+        part += part * 2 == 10**places
+        return Decimal(number) + Decimal(part).scaleb(-places)
 
 
 def _moments(kind: Kind, day: date, random: Random, *, whole_minutes: bool) -> list[datetime]:
