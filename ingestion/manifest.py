@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from psycopg2.extras import Json
-from psycopg2.sql import SQL, Identifier
 from sqlalchemy import Engine
 
 from ingestion import db, migrate
@@ -380,41 +379,6 @@ def remember_versions(connection: db.Connection, versions: Mapping[int, str]) ->
 def mark_dataset_replaced(connection: db.Connection, target_schema: str, dataset: str) -> None:
     """Record that newer rows have replaced all rows of a dataset."""
     _queries.mark_dataset_replaced(connection, target_schema=target_schema, dataset=dataset)
-
-
-class Miscount(NamedTuple):
-    """A loaded file that has other rows in its raw table than the manifest records.
-
-    Arguments:
-        file_id: the file.
-        recorded: the number of rows that the manifest records.
-        found: the number of rows in the table.
-
-    """
-
-    file_id: int
-    recorded: int
-    found: int
-
-
-def miscounts(connection: db.Connection, target_schema: str) -> list[Miscount]:
-    """Count the rows of every loaded file, and return the files whose count differs. This reads the raw tables.
-
-    Arguments:
-        connection: a connection that may read the manifest and the raw tables.
-        target_schema: the schema of the raw tables.
-
-    """
-    found: list[Miscount] = []
-    for row in list(_queries.loaded_tables(connection, target_schema=target_schema)):
-        with connection.cursor() as cursor:
-            # one statement, and therefore one moment
-            cursor.execute(
-                SQL(_queries.miscounts.sql).format(table=Identifier(target_schema, row.source)),
-                {"target_schema": target_schema, "dataset": row.source},
-            )
-            found += [Miscount(*each) for each in cursor.fetchall()]
-    return found
 
 
 def content_fingerprint(connection: db.Connection, target_schema: str) -> str:

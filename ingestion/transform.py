@@ -18,7 +18,7 @@ import yaml
 from psycopg2.extras import execute_values
 from sqlalchemy import Engine
 
-from ingestion import __version__, db, log, manifest
+from ingestion import __version__, db, log, manifest, row_counts
 from ingestion.config import ROOT, Settings, exported
 from ingestion.errors import ConfigurationError, PipelineError, TestsFailedError
 from ingestion.leftovers import temporary_folder
@@ -101,7 +101,7 @@ def build(
         ]
         execute_values(cursor, _queries.record_nodes.sql, rows)
         # for `status`, which should not read the raw tables at each look
-        step.detail |= {"miscounts": [each._asdict() for each in manifest.miscounts(connection, settings.schema)]}
+        step.detail |= {"miscounts": [each._asdict() for each in row_counts.miscounts(connection, settings.schema)]}
     if on_built:
         on_built(results)
     if failed:
