@@ -18,6 +18,7 @@ from ingestion.formats.separate import command_of, read_separately
 from ingestion.formats.spreadsheet_process import (
     CANNOT_READ,
     DISK_IS_FULL,
+    MIXED,
     MOST_COLUMNS,
     MOST_SHEETS,
     SHEETS,
@@ -56,6 +57,10 @@ def _rows(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
     refusals = {
         CANNOT_READ: unreadable,
         TOO_LARGE: too_large,
+        MIXED: FileRefusedError(
+            "a column has numbers, and texts that are numbers; a spreadsheet may have misread their marks",
+            hint="Export the file again, and do not open it in a spreadsheet.",
+        ),
         TOO_WIDE: FileRefusedError(f"the spreadsheet has more than {MOST_COLUMNS:,} columns", hint="Remove some."),
     }
     for sheets in range(2, MOST_SHEETS + 1):

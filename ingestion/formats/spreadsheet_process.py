@@ -8,6 +8,7 @@ import csv
 import errno
 import io
 import os
+import re
 import sys
 import tempfile
 from array import array
@@ -16,7 +17,7 @@ from typing import IO, Any
 
 from ingestion.formats.separate import limit
 
-CANNOT_READ, TOO_LARGE, TOO_WIDE, DISK_IS_FULL = 3, 4, 5, 6
+CANNOT_READ, TOO_LARGE, TOO_WIDE, DISK_IS_FULL, MIXED = 3, 4, 5, 6, 7
 # plus the number of sheets that are not empty
 SHEETS = 100
 MOST_SHEETS = 99
@@ -28,6 +29,8 @@ _MOST_ROWS = 1_048_576
 _MEMORY_BYTES = 1 << 30
 _SECONDS = 600
 _BLOCK_BYTES = 1 << 18
+# a text that is a number with a mark, as people write it
+_MARKED = re.compile(r"[+-]?\d+(?:[.,' \u00a0\u202f]\d+)+")
 
 
 class _Refusal(Exception):  # noqa: N818
@@ -90,12 +93,31 @@ def _line(fields: list[Any]) -> bytes:
     return text.getvalue()[:-1].encode()
 
 
-def _fields(row: Iterable[Any]) -> list[Any]:
-    """Return the values of a row, without the empty ones at its end."""
-    cells = list(row)
-    while cells and cells[-1].value is None:
-        cells.pop()
-    return ["" if cell.value is None else _value(cell) for cell in cells]
+class _Columns:
+    """Which kinds of cells the columns of a sheet have.
+
+    A spreadsheet that is set to another country reads 1.204 as the number 1204, and keeps 6.25 as a text.
+    """
+
+    def __init__(self) -> None:
+        self._with_numbers: set[int] = set()
+        self._with_marked_texts: set[int] = set()
+
+    def fields(self, row: Iterable[Any]) -> list[Any]:
+        """Return the values of a row, without the empty ones at its end."""
+        cells = list(row)
+        while cells and cells[-1].value is None:
+            cells.pop()
+        for place, cell in enumerate(cells):
+            if cell.data_type == "n" and cell.value is not None:
+                self._with_numbers.add(place)
+            elif cell.data_type == "s" and _MARKED.fullmatch(cell.value):
+                self._with_marked_texts.add(place)
+        return ["" if cell.value is None else _value(cell) for cell in cells]
+
+    def check(self) -> None:
+        if self._with_numbers & self._with_marked_texts:
+            raise _Refusal(MIXED)
 
 
 def _value(cell: Any) -> Any:
@@ -115,11 +137,13 @@ def _filled_sheet(book: Any, most_bytes: int) -> _Rows | None:
         # the file states them, and may be wrong
         sheet.reset_dimensions()
         rows = _Rows(most_bytes)
+        columns = _Columns()
         for row in sheet.rows:
-            rows.add(_fields(row))
+            rows.add(columns.fields(row))
             if filled and not rows.is_empty:
                 break
         if not rows.is_empty:
+            columns.check()
             filled.append(rows)
     if len(filled) > 1:
         raise _Refusal(SHEETS + min(len(filled), MOST_SHEETS))

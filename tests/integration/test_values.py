@@ -337,6 +337,11 @@ REFUSED = {
         workbook([SLEEP_HEADER.split(","), [1, datetime(2016, 5, 4), 1, 327, 346]]),  # noqa: DTZ001
         "day and month swapped",
     ),
+    "a workbook whose numbers were misread": (
+        "weight.xlsx",
+        workbook([["Id", "Date", "WeightKg"], [1, datetime(2026, 4, 1), 1204], [2, datetime(2026, 4, 13), "6.25"]]),  # noqa: DTZ001
+        "a spreadsheet may have misread their marks",
+    ),
     "one number with an unclear mark": (
         "daily_activity.csv",
         lines(ACTIVITY_HEADER.replace(",", ";"), "1;2016-04-12;10.000;25;13;328;728;2000"),
