@@ -143,7 +143,7 @@ def test_a_report_that_cannot_be_written_does_not_fail_the_run(settings: Setting
 
 @pytest.mark.usefixtures("unbuilt")
 def test_a_run_keeps_its_own_error_if_the_report_fails_too(settings: Settings, tmp_path: Path) -> None:
-    put(settings, "sleep.csv", "1")
+    Path(settings.landing_zone, "sleep.csv").write_text("Id\n1\n")
     (tmp_path / "a file").write_text("")
     result = runner.run(replace(settings, report_dir=str(tmp_path / "a file")))
     assert result.exit_code == 65
