@@ -25,7 +25,7 @@ from ingestion.observers import Observer
 from ingestion.results import RunResult, Step
 
 # Kubernetes gives a run that it stops 30 seconds, Docker 10
-_SECONDS_WHEN_INTERRUPTED = 5.0
+_SECONDS_WHEN_INTERRUPTED = 3.0
 _LOG_LINES = 50
 _queries = db.queries("alerts")
 

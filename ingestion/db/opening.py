@@ -150,7 +150,8 @@ def _open_another(dsn: str | None, **options: Any) -> psycopg2.extensions.connec
     """Open a connection that is tied to no run, and gives up soon."""
     name = f"wearables-pipeline {__version__}"
     given: dict[str, Any] = {**options, "application_name": name, "connect_timeout": 2}
-    return _connect(dsn, **given)
+    connection: psycopg2.extensions.connection = _connect(dsn, **given)
+    return connection
 
 
 def _begun(connection: Supervised, limits: SessionLimits, run_id: UUID | None) -> Supervised:

@@ -292,3 +292,6 @@ from ops.raw_ingest_manifest;
 -- name: set_memory#
 set local work_mem = '64MB';
 set local jit = off;
+
+-- name: is_connected()$
+select true;

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from ingestion import __version__, db
 from ingestion.config import ROOT, Settings
-from ingestion.errors import PipelineError, UsageError
+from ingestion.errors import DatabaseUnavailableError, PipelineError, UsageError
 from ingestion.leftovers import temporary_folder
 from ingestion.report import page, pseudonym
 from ingestion.report.contents import Contents, Outcome, read
@@ -194,8 +194,17 @@ def _publish(
         # names sort in the order of the runs
         moment = contents.started_at.astimezone(UTC).isoformat(timespec="milliseconds").replace(":", "")[:-5]
         name = f"report_{moment}Z_{run_id}.html"
-        shelf.put(name, path)
-        shelf.put(LATEST, path)
+        with db.session(engine) as connection:
+            # opened only while the run holds its locks, and ended by whoever takes them, perhaps to erase a participant
+            shelf.put(name, path)
+            shelf.put(LATEST, path)
+            try:
+                with db.translated():
+                    _queries.is_connected(connection)
+            except DatabaseUnavailableError:
+                shelf.remove(name)
+                shelf.remove(LATEST)
+                raise
         return Published(shelf.place, name), path.stat().st_size
 
 

@@ -211,7 +211,7 @@ class TestSignals:
 
     def test_a_signal_during_dbt_cancels_its_queries(self, small: Pipeline, database: Database) -> None:
         with small.started() as name:
-            of_dbt = "from pg_stat_activity where application_name = 'dbt' and datname = current_database()"
+            of_dbt = "from pg_stat_activity where application_name like 'dbt%' and datname = current_database()"
             eventually(lambda: database.query(f"select count(*) > 0 {of_dbt}") == "t", "dbt runs a query")
             docker("kill", "--signal=TERM", name)
             assert exit_code(name, 15) == 143, logs(name)

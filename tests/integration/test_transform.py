@@ -147,7 +147,9 @@ def test_a_signal_ends_a_build_within_seconds(settings: Settings, rows: Rows, en
     assert runner.run(settings, "ingest").exit_code == 0
     database = settings.database
     assert database is not None
-    waiting = "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'dbt'"
+    waiting = (
+        "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'dbt%'"
+    )
     with db.transaction(engine) as connection, connection.cursor() as cursor:
         cursor.execute("lock table raw.daily_activity in access exclusive mode")
         with subprocess.Popen(
