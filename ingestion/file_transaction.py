@@ -6,7 +6,7 @@ A full reload (see `ingest`) loads all files of a dataset in one such transactio
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 from uuid import UUID
@@ -24,7 +24,7 @@ from ingestion.load.stream import checksum_of
 from ingestion.manifest import Entry, LoadedFile, Original
 from ingestion.results import Counts, FileResult, FileStatus
 from ingestion.retraction import Tombstones
-from ingestion.sources import Dataset, person_in
+from ingestion.sources import Dataset, DateOrder, folder_of_participant, person_in
 from ingestion.storage import Storage, StoredFile
 from ingestion.workers import StoppedError
 
@@ -85,6 +85,40 @@ class Transactions:
                 yield self._only_connection
 
 
+class DateOrders:
+    """The orders of dates that loaded files left no doubt about, as evidence for files beside them.
+
+    What the manifest has is read once for each dataset and folder; a run adds what it loads. Several threads may use it
+    at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], frozenset[DateOrder]] = {}
+
+    def beside(
+        self, connection: db.Connection, schema: str, dataset: Dataset, file: StoredFile
+    ) -> frozenset[DateOrder]:
+        """Return the orders in files of the same participant, or else of the same folder.
+
+        Arguments:
+            connection: any connection.
+            schema: the schema of the raw tables.
+            dataset: the file's dataset.
+            file: the file.
+
+        """
+        key = schema, dataset.name, folder_of_participant(file.name)
+        if key not in self._found:
+            self._found[key] = manifest.certain_date_orders(connection, *key)
+        return self._found[key]
+
+    def add(self, schema: str, dataset: Dataset, file: StoredFile, order: DateOrder) -> None:
+        """Add the order of a file that left no doubt. Before `beside`, the manifest has it."""
+        key = schema, dataset.name, folder_of_participant(file.name)
+        if key in self._found:
+            self._found[key] |= {order}
+
+
 @dataclass(frozen=True)
 class FileLoader:
     """Loads and records single files. Several threads may use it at the same time.
@@ -98,6 +132,7 @@ class FileLoader:
         force: load a file whose bytes are loaded under the same name.
         stop: set to end the loads in progress.
         claims: records which files are being loaded, for `status`; None in a dry run.
+        date_orders: the evidence that loaded files are for others.
 
     """
 
@@ -109,6 +144,7 @@ class FileLoader:
     force: bool
     stop: threading.Event
     claims: ClaimRecorder | None = None
+    date_orders: DateOrders = field(default_factory=lambda: DateOrders())
 
     def load_claimed(self, file: StoredFile, dataset: Dataset, known: LoadedFile | None) -> FileResult:
         """Claim a file and load it in one transaction, unless another process has claimed or loaded it.
@@ -153,7 +189,7 @@ class FileLoader:
                 dataset,
                 self.schema,
                 self._stoppable(on_chunk),
-                partial(manifest.certain_date_orders, connection, self.schema, dataset.name, file.name),
+                partial(self.date_orders.beside, connection, self.schema, dataset, file),
             )
             loaded = load(connection, work, file_id, self.run_id)
         # before the lock, because it may read the file again
@@ -169,6 +205,8 @@ class FileLoader:
         self._delete_older(connection, dataset, known.older_id)
         status: FileStatus = "loaded" if known.older_id is None else "replaced"
         entry = self._entry(file, dataset, loaded.checksum)
+        if loaded.certain_order:
+            self.date_orders.add(self.schema, dataset, file, loaded.certain_order)
         twin = manifest.twin_remarks(known.twin, counts.filled) if known.twin else ()
         remarks = (*loaded.remarks, *twin)
         manifest.record_loaded(

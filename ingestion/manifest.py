@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from ingestion import db, migrate
 from ingestion.errors import FileRefusedError, UsageError
 from ingestion.results import Counts, Remark
-from ingestion.sources import DateOrder, folder_of_participant, person_in
+from ingestion.sources import DateOrder, person_in
 
 # up to this number of rows, files of two persons can be the same by chance: days without a step, for instance
 ROWS_OF_CHANCE = 10
@@ -302,20 +302,18 @@ def record_loaded(
 
 
 def certain_date_orders(
-    connection: db.Connection, target_schema: str, dataset: str, filename: str
+    connection: db.Connection, target_schema: str, dataset: str, folder: str
 ) -> frozenset[DateOrder]:
-    """Return the orders of dates that loaded files beside a file left no doubt about.
+    """Return the orders of dates that loaded files of a folder left no doubt about.
 
     Arguments:
         connection: any connection.
         target_schema: the schema of the raw tables.
         dataset: the dataset.
-        filename: the file's name. Files of the same participant, or else of the same folder, are beside it.
+        folder: the folder, with a slash at its end; "" for the landing zone.
 
     """
-    found = _queries.certain_date_orders(
-        connection, target_schema=target_schema, dataset=dataset, folder=folder_of_participant(filename)
-    )
+    found = _queries.certain_date_orders(connection, target_schema=target_schema, dataset=dataset, folder=folder)
     return frozenset(row.date_order for row in found)
 
 

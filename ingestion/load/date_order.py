@@ -109,6 +109,12 @@ def _by_evidence(dates: Dates, unsettled: list[WrittenDate], possible: list[Date
     if len(possible) == 1:
         if _is_doubtful(unsettled, possible[0], clues):
             raise _contradictory(dates, unsettled, clues.usual)
+        if possible[0] != clues.usual and _is_future(days[possible[0]], clues):
+            raise FileRefusedError(
+                f"its dates are {_WORDS[possible[0]]}, and some are after the day that the file was written",
+                hint=_DECLARE.format(possible[0], clues.dataset),
+                line=_line(dates, unsettled),
+            )
         return _settled(possible[0], _only_reading(unsettled, possible[0]), clues, is_certain=True)
     plausible = [order for order in possible if _is_plausible(days, order, clues)] or possible
     if len(plausible) == 1:
@@ -120,18 +126,17 @@ def _by_evidence(dates: Dates, unsettled: list[WrittenDate], possible: list[Date
     grounds: list[tuple[DateOrder | None, str]] = [
         (_by_name(days, plausible, clues.name), "its name has the same day"),
         (_by_run(days, plausible), "its days are in a row"),
-        (_by_device(dates, unsettled, plausible, clues), "its device writes like this"),
+        (_by_dots(unsettled, plausible), "dates with dots are day first"),
     ]
+    own = _by_device(dates, unsettled, plausible, clues)
+    grounds.append((own, "its device writes like this"))
+    if not any(order for order, _ in grounds[:-1]):
+        grounds.append((_only(sorted(clues.earlier() & set(plausible))), "earlier files of its folder have it"))
     chosen = {order for order, _ in grounds if order}
-    if len(chosen) > 1:
+    if len(chosen) != 1:
         raise _ambiguous(dates, unsettled, plausible, clues)
-    if not chosen:
-        earlier = clues.earlier() & set(plausible)
-        grounds.append((next(iter(earlier)) if len(earlier) == 1 else None, "earlier files of its folder have it"))
-    for found, reason in grounds:
-        if found:
-            return _settled(found, reason, clues, is_certain=False, is_own=grounds[2][0] == found)
-    raise _ambiguous(dates, unsettled, plausible, clues)
+    order, reason = next((order, reason) for order, reason in grounds if order)
+    return _settled(order, reason, clues, is_certain=False, is_own=own == order)
 
 
 def _settled(order: DateOrder, reason: str, clues: Clues, *, is_certain: bool, is_own: bool = False) -> Settled:
@@ -236,6 +241,10 @@ def _by_run(days: dict[DateOrder, set[date]], orders: list[DateOrder]) -> DateOr
     return best if is_clear else None
 
 
+def _by_dots(unsettled: list[WrittenDate], orders: list[DateOrder]) -> DateOrder | None:
+    return "DMY" if "DMY" in orders and all(each.separator == "." for each in unsettled) else None
+
+
 def _by_device(dates: Dates, unsettled: list[WrittenDate], orders: list[DateOrder], clues: Clues) -> DateOrder | None:
     """Return the device's order where everything is written as Fitbit does it; no other device uses such dates."""
     is_own = all(each.is_fitbits for each in unsettled) and not dates.has_other_times
@@ -266,7 +275,7 @@ def _refuse_swapped(dates: Dates, clues: Clues) -> None:
     ISO dates, or with dots.
     """
     found = [each for each in dates.lines if each.is_iso or each.separator == "."]
-    if clues.declared or not found or not (clues.is_spreadsheet or any(each.separator == "." for each in found)):
+    if clues.declared or not found:
         return
     days = {day for each in found if (day := each.read("DMY"))}
     if not days or any(day.day > _MONTHS for day in days):
@@ -274,7 +283,10 @@ def _refuse_swapped(dates: Dates, clues: Clues) -> None:
     swapped = {day.replace(month=day.day, day=day.month) for day in days}
     readings: dict[DateOrder, set[date]] = {"DMY": days, "MDY": swapped}
     is_future = _is_future(days, clues) and not _is_future(swapped, clues)
-    evidence = {_by_name(readings, ["DMY", "MDY"], clues.name), _by_run(readings, ["DMY", "MDY"])}
+    evidence = {_by_name(readings, ["DMY", "MDY"], clues.name)}
+    if clues.is_spreadsheet or any(each.separator == "." for each in found):
+        # other ISO dates come from programs: those of visits on the first of each month are no sign
+        evidence.add(_by_run(readings, ["DMY", "MDY"]))
     if is_future or ("MDY" in evidence and "DMY" not in evidence):
         raise FileRefusedError(
             "its dates make sense only with day and month swapped, as a spreadsheet does it",

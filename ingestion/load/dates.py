@@ -25,7 +25,7 @@ _TWELVE_HOURS = re.compile(r"[ ]\d{1,2}:\d\d(?::\d\d)? [AP]M", re.IGNORECASE)
 _SURE: dict[DateOrder, re.Pattern[bytes]] = {
     "MDY": re.compile(rb"/(?:1[3-9]|2\d|3[01])/\d{4}(?!\d)"),
     "DMY": re.compile(rb"/(?<=(?:1[3-9]|2\d|3[01])/)\d\d?/\d{4}(?!\d)"),
-    "YMD": re.compile(rb"-(?<=\d{4}-)\d\d?-\d\d?(?!\d)"),
+    "YMD": re.compile(rb"-(?<=\d{4}-)\d\d?-(?:1[3-9]|2\d|3[01])(?!\d)"),
 }
 _MOST_IN_FRONT = 4
 # of dates that leave the order open, a sample is enough: PostgreSQL refuses those that the order does not explain
@@ -64,10 +64,10 @@ class WrittenDate(NamedTuple):
         """Return the day that this is in an order, or None where it is none.
 
         Arguments:
-            order: the order of day, month and year. Dates with dots are day first everywhere.
+            order: the order of day, month and year. Dates with dots are never month first.
 
         """
-        if self.is_iso or (order == "YMD" and self.separator != "."):
+        if self.is_iso or order == "YMD":
             year, month, day = self.first, self.second, self.third
         elif order == "DMY":
             day, month, year = self.first, self.second, self.third

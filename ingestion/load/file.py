@@ -86,6 +86,7 @@ class Loaded:
         header: all headers, as the file has them.
         dialect: how the file is written, as the manifest stores it.
         remarks: what was assumed to load it.
+        certain_order: the order of its dates, if no other is possible.
 
     """
 
@@ -96,6 +97,7 @@ class Loaded:
     header: tuple[str, ...] = ()
     dialect: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
+    certain_order: DateOrder | None = None
 
 
 def load(connection: db.Connection, work: FileToLoad, file_id: int, run_id: UUID) -> Loaded:
@@ -267,4 +269,5 @@ class _FileLoad:
             header=header.names,
             dialect=header.dialect.to_json(),
             remarks=(*header.remarks, *remarks),
+            certain_order=header.dialect.date_order if header.dialect.is_date_order_certain else None,
         )

@@ -99,11 +99,17 @@ class Records:
             if following.count(self._quote) % 2 == 0 and self._fields(following) is not None:
                 break
             whole = self._newline.join(parts)
-            if self._quote in following and self._fields(whole) is not None:
+            if self._quote in following and (values := self._fields(whole)) is not None:
+                if any(self._has_record(value) for value in values):
+                    break
                 return whole
         self._back.extend(reversed(parts[1:]))
         self._line -= len(parts) - 1
         return line
+
+    def _has_record(self, value: str) -> bool:
+        """Whether a field of several lines has as many delimiters below its first line as a record."""
+        return "".join(value.splitlines()[1:]).count(self._dialect.delimiter) >= self._field_count - 1
 
     def _is_open(self, line: bytes) -> bool:
         return split(line.decode(errors="replace"), self._dialect)[1] == "unclosed_quote"

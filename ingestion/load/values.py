@@ -15,6 +15,8 @@ _SPECIAL_VALUES = {
     "double precision": "[nx]",
     "timestamp": "|".join(SPECIAL_MOMENTS),
 }
+# PostgreSQL reads years of one digit and of three
+_SHORT_YEAR = r"^(\d{1,2}[./-]\d{1,2}[./-](\d|\d{3})|(\d|\d{3})[./-]\d{1,2}[./-]\d{1,2})(\D|$)"
 # as numbers, 007 and 7 would be one participant
 _LEADING_ZEROS = r"^[\s+-]*0\d"
 _FRACTION = r"^[+-]?\d{1,15}\.\d{1,20}$"
@@ -68,6 +70,8 @@ class Value:
             strict: Composable = SQL("")
             if special := _SPECIAL_VALUES.get(self.column.type):
                 strict = SQL(" and {} !~* {}").format(self.text, Literal(special))
+            if self.column.type == "timestamp":
+                strict += SQL(" and {} !~ {}").format(self.text, Literal(_SHORT_YEAR))
             if self.column.name == "user_id":
                 strict += SQL(" and {} !~ {}").format(self.text, Literal(_LEADING_ZEROS))
             return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(
