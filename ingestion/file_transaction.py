@@ -144,7 +144,7 @@ class FileLoader:
     force: bool
     stop: threading.Event
     claims: ClaimRecorder | None = None
-    date_orders: DateOrders = field(default_factory=lambda: DateOrders())
+    date_orders: DateOrders = field(default_factory=DateOrders)
 
     def load_claimed(self, file: StoredFile, dataset: Dataset, known: LoadedFile | None) -> FileResult:
         """Claim a file and load it in one transaction, unless another process has claimed or loaded it.
