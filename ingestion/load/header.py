@@ -19,6 +19,8 @@ _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = (",", ";", "\t", "|")
 # lines that may be above the header
 _MAX_TITLE_LINES = 9
+# so many lines may tell that a file without a header in its place is one of the dataset nevertheless
+_MOST_LINES_TO_TELL = 100
 # PostgreSQL allows 1,600 columns, and the judge's temporary table needs two for itself
 _MAX_COLUMNS = 1598
 _SHOWN_COLUMNS = 20
@@ -153,8 +155,10 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
         )
     lines = list(islice(_lines(beginning, newline[-1:]), _MAX_TITLE_LINES + 1))
     found = _find(dataset, layouts, [line for line, _ in lines])
-    if found.missing and is_foreign(dataset, layouts, [line.decode("utf-8-sig", "replace") for line, _ in lines]):
-        raise _foreign(dataset)
+    if found.missing:
+        more = islice(_lines(beginning, newline[-1:]), _MOST_LINES_TO_TELL)
+        if is_foreign(dataset, layouts, [line.decode("utf-8-sig", "replace") for line, _ in more]):
+            raise _foreign(dataset)
     _check(found)
     size = lines[found.line - 1][1]
     dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline)

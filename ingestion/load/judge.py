@@ -164,9 +164,14 @@ class Judge:
 
     @cached_property
     def _values(self) -> list[Value]:
+        dialect = self.header.dialect
         return [
             Value(
-                place, each, self.header.dialect.marks.get(each.name, Marks()), is_exact=each.name in self.dataset.key
+                place,
+                each,
+                dialect.marks.get(each.name, Marks()),
+                dialect.date_order,
+                is_exact=each.name in self.dataset.key,
             )
             for place, each in enumerate(self.header.fields)
             if isinstance(each, Column)

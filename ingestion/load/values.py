@@ -6,7 +6,7 @@ from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion.load.content import SPECIAL_MOMENTS
 from ingestion.load.numbers import INTEGERS, Marks
-from ingestion.sources import Column
+from ingestion.sources import Column, DateOrder
 
 # what PostgreSQL accepts and no device writes as a value: 0x1F, 1_000; NaN, inf; today, now
 _SPECIAL_VALUES = {
@@ -16,7 +16,11 @@ _SPECIAL_VALUES = {
     "timestamp": "|".join(SPECIAL_MOMENTS),
 }
 # PostgreSQL reads years of one digit and of three
-_SHORT_YEAR = r"^(\d{1,2}[./-]\d{1,2}[./-](\d|\d{3})|(\d|\d{3})[./-]\d{1,2}[./-]\d{1,2})(\D|$)"
+_SHORT_YEAR: dict[DateOrder, str] = {
+    "MDY": r"^\d{1,2}[./-]\d{1,2}[./-](\d|\d{3})(\D|$)",
+    "DMY": r"^\d{1,2}[./-]\d{1,2}[./-](\d|\d{3})(\D|$)",
+    "YMD": r"^(\d|\d{3})[./-]\d",
+}
 # as numbers, 007 and 7 would be one participant
 _LEADING_ZEROS = r"^[\s+-]*0\d"
 _FRACTION = r"^[+-]?\d{1,15}\.\d{1,20}$"
@@ -34,6 +38,7 @@ class Value:
         position: the place of the field in the file, from 0.
         column: the declared column.
         marks: how its numbers are written.
+        date_order: the order of its dates.
         is_exact: whether a number with a fraction is an error, as in a key, and not to be rounded.
 
     """
@@ -41,6 +46,7 @@ class Value:
     position: int
     column: Column
     marks: Marks
+    date_order: DateOrder
     is_exact: bool
 
     @property
@@ -71,7 +77,7 @@ class Value:
             if special := _SPECIAL_VALUES.get(self.column.type):
                 strict = SQL(" and {} !~* {}").format(self.text, Literal(special))
             if self.column.type == "timestamp":
-                strict += SQL(" and {} !~ {}").format(self.text, Literal(_SHORT_YEAR))
+                strict += SQL(" and {} !~ {}").format(self.text, Literal(_SHORT_YEAR[self.date_order]))
             if self.column.name == "user_id":
                 strict += SQL(" and {} !~ {}").format(self.text, Literal(_LEADING_ZEROS))
             return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(

@@ -99,9 +99,10 @@ def test_a_database_that_is_broken_ends_the_run(
     landing.put("a/sleep.csv", sleep(1))
     landing.put("b/sleep.csv", sleep(2))
     fail_in_the_database(monkeypatch, sqlstate)
-    with pytest.raises(StatementError) as caught:
+    # a read-only database has an error of its own
+    with pytest.raises(ConfigurationError if sqlstate == "25006" else StatementError) as caught:
         landing.ingest()
-    assert caught.value.sqlstate == sqlstate
+    assert sqlstate in {"25006", getattr(caught.value, "sqlstate", None)}
     assert landing.users() == []
 
 
@@ -201,7 +202,7 @@ def bombs() -> Iterator[tuple[str, str, Callable[[], bytes], str]]:
     head = f"{SLEEP_HEADER}\n{NIGHT}1,many,1,1,1\n".encode()
     yield "line feeds", "sleep.csv.gz", lambda: gzip.compress(head + b"\n" * (15 << 20) + NIGHT.encode()), "loaded"
     yield "blank lines", "sleep.csv.gz", lambda: gzip.compress(head + b" \t\r\n" * (3 << 20) + NIGHT.encode()), "loaded"
-    yield "short lines", "sleep.csv.gz", lambda: gzip.compress(head + b",\n" * (7 << 20)), "refused"
+    yield "short lines", "sleep.csv.gz", lambda: gzip.compress(head + b"1\n" * (7 << 20)), "refused"
     yield "a sparse spreadsheet", "sleep.xlsx", lambda: workbook(*sparse_rows(40_000)), "loaded"
     yield "cells far apart", "sleep.xlsx", lambda: workbook(*far_rows()), "refused"
     yield "a JSON array in a JSON array", "sleep.json", lambda: b"[[" + b"[]," * (8 << 20) + b"[]]]", "refused"
@@ -235,7 +236,7 @@ def test_memory_and_time_of_one_file_are_bounded(
     landing.put(name, content)
     program = (
         "import json, resource, sys\n"
-        "from ingestion.__main__ import main\n"
+        "from ingestion.cli import main\n"
         "code = main(['ingest', '--use-manifest', '--log-format', 'json'])\n"
         "who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)\n"
         "peaks = [resource.getrusage(each).ru_maxrss >> 10 for each in who]\n"

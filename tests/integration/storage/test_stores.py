@@ -147,7 +147,7 @@ def test_a_file_url_is_a_directory(tmp_path: Path) -> None:
 
 def test_a_directory_does_not_load_the_library(tmp_path: Path) -> None:
     code = (
-        "import sys; from ingestion.__main__ import main; from ingestion.storage import open_storage\n"
+        "import sys; from ingestion.cli import main; from ingestion.storage import open_storage\n"
         "open_storage(sys.argv[1]); sys.exit('obstore' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 0
