@@ -245,4 +245,4 @@ def test_the_server_frees_what_a_client_that_is_gone_has_locked(settings: Settin
         if connection.info.dsn_parameters["host"].startswith("/"):
             return
         cursor.execute("select current_setting('tcp_user_timeout'), current_setting('tcp_keepalives_idle')")
-        assert cursor.fetchone() == ("30s", "10")
+        assert cursor.fetchone() == ("30s", "10s")
