@@ -68,7 +68,7 @@ def show_run(record: RunRecord) -> RenderableType:
             parts += [Text(f"and {more:,} more; --json lists all", style="dim")] if more > 0 else []
     if counts := _file_counts(record.steps):
         parts += ["", Text(counts)]
-    parts += [Text(f"unknown: {name}", style="yellow") for name in _unknown_files(record.steps)]
+    parts += [Text(printable(f"unknown: {name}"), style="yellow") for name in _unknown_files(record.steps)]
     if record.rejected:
         parts += ["", _rejected("rejected by this run", record.rejected)]
     troubled = [node for node in record.nodes if node.status in _TROUBLED_NODE_STATUSES]
