@@ -12,7 +12,6 @@ from ingestion.alerts import Incident
 from ingestion.config import Database
 from ingestion.errors import PipelineError
 from ingestion.load.header import shown
-from ingestion.printable import printable
 from ingestion.results import IngestResult, Remark, RunResult, Step
 from ingestion.tables import facts, table
 
@@ -147,7 +146,7 @@ def _remarks(result: IngestResult) -> Iterator[tuple[str, RenderableType]]:
             return
         where = names[0] if len(names) == 1 else f"{len(names)} files"
         title = "Assumed" if number == 0 else ""
-        yield title, Text(printable(f"{where}: {remark}"), style="bold yellow" if remark.is_warning else "")
+        yield title, Text(f"{where}: {remark}", style="bold yellow" if remark.is_warning else "")
 
 
 def _build_facts(step: Step) -> Iterator[tuple[str, RenderableType]]:
