@@ -21,7 +21,7 @@ TRIALS = 25
 
 def version(minutes: int) -> bytes:
     """Return a file of 3 MB whose rows all have this value."""
-    rows = (f"{user:08},4/12/2016 12:00:00 AM,1,{minutes},{minutes}" for user in range(1, ROWS))
+    rows = (f"{10_000_000 + user},4/12/2016 12:00:00 AM,1,{minutes},{minutes}" for user in range(1, ROWS))
     return "".join(f"{line}\n" for line in (SLEEP_HEADER, *rows)).encode()
 
 
