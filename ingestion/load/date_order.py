@@ -287,7 +287,7 @@ def _refuse_swapped(dates: Dates, clues: Clues) -> None:
     if clues.is_spreadsheet or any(each.separator == "." for each in found):
         # other ISO dates come from programs: those of visits on the first of each month are no sign
         evidence.add(_by_run(readings, ["DMY", "MDY"]))
-    if is_future or ("MDY" in evidence and "DMY" not in evidence):
+    if is_future or "MDY" in evidence:
         raise FileRefusedError(
             "its dates make sense only with day and month swapped, as a spreadsheet does it",
             hint="Export the file again, and do not open it in a spreadsheet. If the dates are right, "
