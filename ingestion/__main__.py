@@ -27,4 +27,8 @@ if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     for each in _SIGNALS:
         signal.signal(each, ignore)
-    sys.exit(main())
+    code = main()
+    # at its end, Python gives back the default of signals that have a handler; the exit code stands from here on
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(code)

@@ -133,7 +133,7 @@ class LocalStorage:
     def archive(self, file: StoredFile, checksum: str) -> bool:
         path = self._path(file)
         # a link would lead elsewhere from the archive
-        if path.is_symlink() or _content_state(self._describe(path)) != _content_state(file):
+        if path.is_symlink() or not self.is_unchanged(file):
             return False
         return self._archive.take(path, file.name, checksum)
 

@@ -10,7 +10,7 @@ from ingestion.errors import ConfigurationError
 
 
 def test_a_server_that_is_too_old_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingestion.db.connections._OLDEST_SERVER", 990_000)
+    monkeypatch.setattr("ingestion.db.opening._OLDEST_SERVER", 990_000)
     with pytest.raises(ConfigurationError, match=r"PostgreSQL 1[678] is too old"):
         db.wait_until_ready(db.create_engine(settings), 0)
 
