@@ -64,7 +64,10 @@ class Interruptible:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._is_held = True
+        was_held, self._is_held = self._is_held, True
+        if self._outer and was_held:
+            # the end of the run is recorded, and its exit code stands
+            self._outer.hold()
         with self._lock:
             self._accepts_causes = self._is_active = False
         signal.set_wakeup_fd(self._previous_wakeup)
