@@ -14,9 +14,11 @@ from tests.torture.trial import Trial
 # the product promises 5 s; the machine may be busy with other work
 _SIGNAL_SECONDS = 10.0
 # a command that was almost done may end as if there had been no signal
-_ALMOST_DONE_SECONDS = 3.0
+_ALMOST_DONE_SECONDS = 6.0
 _DRAIN_SECONDS = 6.0
 _EXIT_CODES = {0, 1, 65, 69, 75}
+# what a command says that ends without its clean-up
+_GIVEN_UP = "the clean-up takes too long"
 _USAGE = 64
 _BUG = 70
 _BY_NAME = {"retract", "reload", "rejected"}
@@ -99,6 +101,9 @@ def _of_record(command: Command, final: Snapshot, *, keeps_database: bool) -> It
             yield Finding("silent", f"{name} was killed and failed in {failed[0]}, and is recorded as a success")
     elif (status == "success") != (code == 0):
         yield Finding("silent", f"{name} ended with {code}, and is recorded as {status}")
+    elif recorded is None and any(_GIVEN_UP in str(line) for line in command.errors):
+        # the clean-up took longer than a signal may wait, so that the next run has recorded it as dead
+        return
     elif recorded != code and (recorded is not None or keeps_database):
         yield Finding("silent", f"{name} ended with {code}, and {recorded} is recorded")
 
