@@ -123,7 +123,7 @@ class TestFailures:
         assert result.returncode in {1, 78}, result.output
 
     def test_a_refused_file_does_not_keep_out_the_others(self, small: Pipeline, database: Database) -> None:
-        (small.landing_zone / "sleep_2026-04-02.csv").write_text("Id,SomethingElse\n1,2\n")
+        (small.landing_zone / "sleep_2026-04-02.csv").write_text("Id,SleepDay\n1,4/2/2026\n")
         result = small.run("ingest")
         assert result.returncode == 65, result.output
         assert "sleep_2026-04-02.csv" in result.stderr
