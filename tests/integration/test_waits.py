@@ -47,6 +47,7 @@ def started(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[st
         "PIPELINE_DATA_DIR": settings.landing_zone,
         "PIPELINE_USE_MANIFEST": "1",
         "PIPELINE_LOG_FORMAT": "text",
+        "PYTHONFAULTHANDLER": "1",
     }
     with subprocess.Popen(
         [sys.executable, "-m", "ingestion", *arguments],
@@ -75,10 +76,14 @@ def until_it_handles_signals(pid: int) -> None:
         time.sleep(0.005)
 
 
-def until_it_has_sent(proxy: Proxy, count: int) -> None:
+def until_it_has_sent(process: subprocess.Popen[str], proxy: Proxy, count: int) -> None:
     deadline = time.monotonic() + 60
     while proxy.passed["to_server"] < count:
-        assert time.monotonic() < deadline, proxy.passed
+        if process.poll() is not None or time.monotonic() > deadline:
+            # PYTHONFAULTHANDLER makes it write where its threads are
+            process.send_signal(signal.SIGABRT)
+            _, stderr = process.communicate(timeout=10)
+            pytest.fail(f"{proxy.passed}\n{stderr}")
         time.sleep(0.02)
 
 
@@ -105,7 +110,7 @@ def test_a_signal_is_obeyed_while_the_network_swallows_everything(  # noqa: PLR0
         proxy.stall()
     with started(behind, command) as process:
         if stalls_after:
-            until_it_has_sent(proxy, stalls_after)
+            until_it_has_sent(process, proxy, stalls_after)
         else:
             until_it_handles_signals(process.pid)
         time.sleep(0.5)
@@ -131,8 +136,8 @@ def test_another_ingest_does_not_wait_for_one_whose_network_has_gone(
 ) -> None:
     landing.put("a/sleep.csv", sleep(*range(1, 20_001)))
     proxy.stall_after(200_000, "to_server")
-    with started(behind, "ingest"):
-        until_it_has_sent(proxy, 200_000)
+    with started(behind, "ingest") as process:
+        until_it_has_sent(process, proxy, 200_000)
         landing.put("b/sleep.csv", sleep(30_000))
         began = time.monotonic()
         result = runner.run(settings, "ingest")
@@ -244,5 +249,5 @@ def test_the_server_frees_what_a_client_that_is_gone_has_locked(settings: Settin
         # PostgreSQL shows these as 0 on a Unix socket
         if connection.info.dsn_parameters["host"].startswith("/"):
             return
-        cursor.execute("select current_setting('tcp_user_timeout'), current_setting('tcp_keepalives_idle')")
-        assert cursor.fetchone() == ("30s", "10s")
+        cursor.execute("select current_setting('tcp_user_timeout') as a, current_setting('tcp_keepalives_idle') as b")
+        assert cursor.fetchone() == ("30000", "10")
