@@ -25,6 +25,7 @@ _DECADES = timedelta(days=20 * 366)
 # fewer days may be in a row by accident: visits on the fifth of each month are 5/1, 5/2, 5/3
 _RUN_DAYS = 3
 _IN_A_ROW = 0.5
+_NEARLY_ALL = 0.8
 _FEW = 0.2
 _MONTHS = 12
 # a day, or a day with a time behind it; not part of a longer number
@@ -136,6 +137,9 @@ def _by_evidence(dates: Dates, unsettled: list[WrittenDate], possible: list[Date
     if len(chosen) != 1:
         raise _ambiguous(dates, unsettled, plausible, clues)
     order, reason = next((order, reason) for order, reason in grounds if order)
+    is_by_run_alone = [found for found, _ in grounds] == [None, order, *[None] * (len(grounds) - 2)]
+    if order != clues.usual and is_by_run_alone and not _is_sure_run(days[order]):
+        raise _ambiguous(dates, unsettled, plausible, clues)
     return _settled(order, reason, clues, is_certain=False, is_own=own == order)
 
 
@@ -239,6 +243,11 @@ def _by_run(days: dict[DateOrder, set[date]], orders: list[DateOrder]) -> DateOr
     others = [share for order, share in shares.items() if order != best]
     is_clear = shares[best] >= _IN_A_ROW and all(share * 2 <= shares[best] for share in others)
     return best if is_clear else None
+
+
+def _is_sure_run(days: set[date]) -> bool:
+    """Whether a run is enough to take another order than the usual one."""
+    return len(days) > _RUN_DAYS and days_in_a_row(days) >= _NEARLY_ALL
 
 
 def _by_dots(unsettled: list[WrittenDate], orders: list[DateOrder]) -> DateOrder | None:
