@@ -68,6 +68,8 @@ def test_a_signal_during_migrate_is_recorded_with_its_command_and_exit_code(
         while landing.rows("select count(*) from ops.pipeline_runs") != [(1,)]:
             assert time.monotonic() < deadline
             time.sleep(0.02)
+        # the step begins right after the record of the run, and then waits for the lock
+        time.sleep(1)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=15)
     holding.close()
