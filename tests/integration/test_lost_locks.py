@@ -1,13 +1,11 @@
 """What a run does ends with the locks that it holds: whoever takes them finds nothing of it at work."""
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from hashlib import sha256
 from uuid import uuid4
@@ -16,12 +14,13 @@ import psycopg2
 import pytest
 
 from ingestion import db, retraction, runner
-from ingestion.config import ROOT, Database, Settings
+from ingestion.config import Database, Settings
 from ingestion.errors import RunLostError
 from ingestion.ingest import Plan, ingest
 from ingestion.run_tracker import DIED, RunTracker
 from ingestion.steps import RunOptions
 from ingestion.storage import open_storage
+from tests.commands import started
 from tests.drops import Landing, activity, sleep
 
 KEY = "a long random secret"
@@ -63,20 +62,10 @@ def wait_at_the_gate(landing: Landing) -> None:
     until(landing, f"exists (select from pg_locks where locktype = 'advisory' and objid = {GATE} and not granted)")
 
 
-@contextmanager
-def started(landing: Landing, database: Database, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "ingestion", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **variables, **landing_variables(landing), "DATABASE_URL": database.dsn},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def started_for(
+    landing: Landing, database: Database, *arguments: str, **variables: str
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started(*arguments, **variables, **landing_variables(landing), DATABASE_URL=database.dsn)
 
 
 def landing_variables(landing: Landing) -> dict[str, str]:
@@ -101,7 +90,7 @@ def test_a_run_that_loses_its_locks_ends_as_a_failure(
     landing: Landing, database: Database, gate: db.Connection
 ) -> None:
     landing.put("sleep.csv", sleep(1, 15_000))
-    with started(landing, database, "ingest") as process:
+    with started_for(landing, database, "ingest") as process:
         wait_at_the_gate(landing)
         assert landing.rows(END_LOCKS) == [(1,)]
         _, stderr = process.communicate(timeout=15)
@@ -118,7 +107,7 @@ def test_an_erased_participant_does_not_come_back_with_a_run_that_has_lost_its_l
 ) -> None:
     landing.put("a/sleep.csv", sleep(PERSON, 15_000))
     landing.put("b/sleep.csv", sleep(PERSON, 2))
-    with started(landing, database, "ingest", PIPELINE_ERASURE_KEY=KEY) as process:
+    with started_for(landing, database, "ingest", PIPELINE_ERASURE_KEY=KEY) as process:
         wait_at_the_gate(landing)
         # it cannot notice anything before the participant is erased
         process.send_signal(signal.SIGSTOP)
@@ -149,7 +138,7 @@ def test_the_marts_of_an_erased_participant_do_not_come_back_either(
     with holding.cursor() as cursor:
         cursor.execute("lock table raw.daily_activity in access exclusive mode")
     of_dbt = "select from pg_stat_activity where application_name like 'dbt%' and datname = current_database()"
-    with started(landing, database, "transform") as process:
+    with started_for(landing, database, "transform") as process:
         until(landing, f"exists ({of_dbt} and wait_event_type = 'Lock')", 120)
         process.send_signal(signal.SIGSTOP)
         landing.rows(END_LOCKS)

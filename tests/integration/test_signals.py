@@ -3,12 +3,8 @@
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,33 +12,12 @@ import psycopg2
 import pytest
 
 from ingestion import db, log, runner
-from ingestion.config import ROOT, Database, Settings
+from ingestion.config import Database, Settings
 from ingestion.errors import Interrupted
 from ingestion.run_tracker import RunTracker
 from ingestion.signals import Interruptible
+from tests.commands import started, variables_of
 from tests.drops import Landing, sleep
-
-
-@contextmanager
-def started(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    assert settings.database is not None
-    variables = {
-        "DATABASE_URL": settings.database.dsn,
-        "PIPELINE_DATA_DIR": settings.landing_zone,
-        "PIPELINE_USE_MANIFEST": "1",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "ingestion", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def handles(pid: int, signum: signal.Signals) -> bool:
@@ -63,7 +38,7 @@ def test_a_signal_during_migrate_is_recorded_with_its_command_and_exit_code(
     holding = psycopg2.connect(database.dsn)
     with holding.cursor() as cursor:
         cursor.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (db.lock_name("migrate"),))
-    with started(settings, "ingest") as process:
+    with started("ingest", **variables_of(settings)) as process:
         deadline = time.monotonic() + 30
         while landing.rows("select count(*) from ops.pipeline_runs") != [(1,)]:
             assert time.monotonic() < deadline
@@ -107,7 +82,7 @@ def test_a_signal_while_the_end_is_recorded_does_not_contradict_the_record(
 def test_the_exit_code_is_that_of_the_record_whenever_the_signal_comes(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1))
     for step in range(20):
-        with started(settings, "ingest") as process:
+        with started("ingest", **variables_of(settings)) as process:
             while not handles(process.pid, signal.SIGTERM):
                 time.sleep(0.001)
             # from the first instruction to after the end

@@ -4,10 +4,8 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -17,15 +15,18 @@ import psycopg2
 import pytest
 
 from ingestion import db, runner
-from ingestion.config import ROOT, Database, Settings
+from ingestion.config import Database, Settings
 from ingestion.db import run_lock
 from ingestion.errors import DatabaseUnavailableError, RunLostError
 from ingestion.run_tracker import RunTracker
+from tests.commands import started, variables_of
 from tests.drops import Landing, sleep
 from tests.proxy import Proxy
 
 # what a signal may take, and what an overloaded machine adds
 OBEYED_WITHIN = 5.0 + 1.0
+# a log that a person reads, and the stacks of a process that hangs
+READABLE = {"PIPELINE_LOG_FORMAT": "text", "PYTHONFAULTHANDLER": "1"}
 
 
 @pytest.fixture
@@ -37,30 +38,6 @@ def proxy(database: Database) -> Iterator[Proxy]:
 @pytest.fixture
 def behind(proxy: Proxy, settings: Settings) -> Settings:
     return replace(settings, database=proxy.database)
-
-
-@contextmanager
-def started(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    assert settings.database is not None
-    variables = {
-        "DATABASE_URL": settings.database.dsn,
-        "PIPELINE_DATA_DIR": settings.landing_zone,
-        "PIPELINE_USE_MANIFEST": "1",
-        "PIPELINE_LOG_FORMAT": "text",
-        "PYTHONFAULTHANDLER": "1",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "ingestion", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def until_it_handles_signals(pid: int) -> None:
@@ -108,7 +85,7 @@ def test_a_signal_is_obeyed_while_the_network_swallows_everything(  # noqa: PLR0
         proxy.stall_after(stalls_after, "to_server")
     else:
         proxy.stall()
-    with started(behind, command) as process:
+    with started(command, **variables_of(behind), **READABLE) as process:
         if stalls_after:
             until_it_has_sent(process, proxy, stalls_after)
         else:
@@ -136,7 +113,7 @@ def test_another_ingest_does_not_wait_for_one_whose_network_has_gone(
 ) -> None:
     landing.put("a/sleep.csv", sleep(*range(1, 20_001)))
     proxy.stall_after(200_000, "to_server")
-    with started(behind, "ingest") as process:
+    with started("ingest", **variables_of(behind), **READABLE) as process:
         until_it_has_sent(process, proxy, 200_000)
         landing.put("b/sleep.csv", sleep(30_000))
         began = time.monotonic()
