@@ -15,8 +15,9 @@ from ingestion.errors import FileRefusedError
 from ingestion.load.dates import ORDERS, Dates, WrittenDate, days_in_a_row, orders_of
 from ingestion.sources import DateOrder
 
-_WORDS: dict[DateOrder, str] = {"MDY": "month first", "DMY": "day first", "YMD": "year first"}
-_SWAPPED: dict[DateOrder, DateOrder] = {"MDY": "DMY", "DMY": "MDY", "YMD": "YMD"}
+# how messages name the orders
+WORDS: dict[DateOrder, str] = {"MDY": "month first", "DMY": "day first", "YMD": "year first"}
+
 _DECLARE = "Put date_order={} into the name of the file or of its folder, or into the declaration of {}."
 # two clocks may be a day apart
 _CLOCKS = timedelta(days=1)
@@ -112,7 +113,7 @@ def _by_evidence(dates: Dates, unsettled: list[WrittenDate], possible: list[Date
             raise _contradictory(dates, unsettled, clues.usual)
         if possible[0] != clues.usual and _is_future(days[possible[0]], clues):
             raise FileRefusedError(
-                f"its dates are {_WORDS[possible[0]]}, and some are after the day that the file was written",
+                f"its dates are {WORDS[possible[0]]}, and some are after the day that the file was written",
                 hint=_DECLARE.format(possible[0], clues.dataset),
                 line=_line(dates, unsettled),
             )
@@ -124,21 +125,22 @@ def _by_evidence(dates: Dates, unsettled: list[WrittenDate], possible: list[Date
     if all(each.read(plausible[0]) == each.read(order) for each in unsettled for order in plausible):
         order = clues.usual if clues.usual in plausible else plausible[0]
         return Settled(order, "every order gives the same days", is_certain=False, is_usual=True)
+    by_run = _by_run(days, plausible)
     grounds: list[tuple[DateOrder | None, str]] = [
         (_by_name(days, plausible, clues.name), "its name has the same day"),
-        (_by_run(days, plausible), "its days are in a row"),
+        (by_run, "its days are in a row"),
         (_by_dots(unsettled, plausible), "dates with dots are day first"),
     ]
     own = _by_device(dates, unsettled, plausible, clues)
     grounds.append((own, "its device writes like this"))
     if not any(order for order, _ in grounds[:-1]):
         grounds.append((_only(sorted(clues.earlier() & set(plausible))), "earlier files of its folder have it"))
-    chosen = {order for order, _ in grounds if order}
-    if len(chosen) != 1:
+    chosen = [(order, reason) for order, reason in grounds if order]
+    if len({order for order, _ in chosen}) != 1:
         raise _ambiguous(dates, unsettled, plausible, clues)
-    order, reason = next((order, reason) for order, reason in grounds if order)
-    is_by_run_alone = [found for found, _ in grounds] == [None, order, *[None] * (len(grounds) - 2)]
-    if order != clues.usual and is_by_run_alone and not _is_sure_run(days[order]):
+    order, reason = chosen[0]
+    is_by_run_alone = len(chosen) == 1 and order == by_run
+    if is_by_run_alone and order != clues.usual and not _is_sure_run(days[order]):
         raise _ambiguous(dates, unsettled, plausible, clues)
     return _settled(order, reason, clues, is_certain=False, is_own=own == order)
 
@@ -151,7 +153,7 @@ def _as_declared(order: DateOrder, dates: Dates, unsettled: list[WrittenDate], c
     contradicting = [each for each in unsettled if each.read(order) is None]
     if contradicting:
         raise FileRefusedError(
-            f"the date is not {_WORDS[order]}, as date_order={order} declares",
+            f"the date is not {WORDS[order]}, as date_order={order} declares",
             hint="Correct date_order, or export the file again with ISO dates.",
             line=_line(dates, contradicting),
         )
@@ -309,14 +311,14 @@ def _contradictory(dates: Dates, unsettled: list[WrittenDate], best: DateOrder) 
     odd = [each for each in unsettled if each.read(best) is None]
     other = next(order for order in ORDERS if odd[0].read(order))
     return FileRefusedError(
-        f"the date is {_WORDS[other]}, and others of the file are {_WORDS[best]}",
+        f"the date is {WORDS[other]}, and others of the file are {WORDS[best]}",
         hint="Export the file again with dates of one kind: some of them would load as wrong days.",
         line=_line(dates, odd),
     )
 
 
 def _ambiguous(dates: Dates, unsettled: list[WrittenDate], orders: list[DateOrder], clues: Clues) -> FileRefusedError:
-    words = " or ".join(_WORDS[order] for order in orders)
+    words = " or ".join(WORDS[order] for order in orders)
     return FileRefusedError(
         f"its dates may be {words}, and nothing tells which",
         hint=_DECLARE.format(" or date_order=".join(orders), clues.dataset),

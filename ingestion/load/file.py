@@ -216,7 +216,7 @@ class _FileLoad:
         is_good = (
             not content.has_special_words
             and content.separators == _SEPARATORS * dates
-            and reading.confirm(sight, header.dialect.date_order) is not None
+            and reading.confirms(sight, header.dialect.date_order)
         )
         return Counts(read=rows, loaded=rows) if is_good else None
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ingestion.errors import FileRefusedError
-from ingestion.load.date_order import Clues, Settled, settle
+from ingestion.load.date_order import WORDS, Clues, Settled, settle
 from ingestion.load.dates import Dates, Sight, sure_date
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
@@ -14,7 +14,6 @@ from ingestion.load.written import Written
 from ingestion.results import Remark
 from ingestion.sources import DateOrder, DecimalMark
 
-_WORDS = {"MDY": "month first", "DMY": "day first", "YMD": "year first"}
 _DECIMAL_POINT = re.compile(rb"\d\.(?:\d{1,2}|\d{4,})(?!\d)")
 _DATE_ORDER = "If that is wrong, put date_order=MDY, DMY or YMD into the name of the file or of its folder."
 _DECIMAL_MARK = (
@@ -52,12 +51,13 @@ class Reading:
         settled = self._try(dates)
         dialect = self._with(settled) if settled else self.header.dialect
         is_fitting = (dialect.date_order == "YMD") == (dates.separator == "-")
-        is_readable = settled is not None and is_fitting and self._are_points_decimal(whole)
-        is_readable = is_readable and not self.clues.is_spreadsheet
+        is_readable = (
+            settled is not None and is_fitting and not self.clues.is_spreadsheet and self._are_points_decimal(whole)
+        )
         return dialect, dates.separator if is_readable or not rows else None
 
-    def confirm(self, sight: Sight, order: str) -> Dialect | None:
-        """Return the dialect of a file that COPY has read in an order, None where the dates do not confirm the order.
+    def confirms(self, sight: Sight, order: DateOrder) -> bool:
+        """Whether the dates of a file that COPY has read in an order confirm the order.
 
         Arguments:
             sight: the dates that have passed.
@@ -65,7 +65,7 @@ class Reading:
 
         """
         settled = self._try(sight.dates)
-        return self._with(settled) if settled and settled.order == order else None
+        return settled is not None and settled.order == order
 
     def decide(self, sight: Sight, columns: Iterable[Written]) -> tuple[Dialect, list[Remark]]:
         """Return the dialect of a file whose rows have all been read, and what was assumed.
@@ -145,7 +145,7 @@ def date_remarks(dialect: Dialect) -> Iterator[Remark]:
     """
     if not dialect.is_date_order_usual:
         order = dialect.date_order
-        yield Remark(f"dates are {_WORDS[order]} ({order})", dialect.date_evidence, _DATE_ORDER)
+        yield Remark(f"dates are {WORDS[order]} ({order})", dialect.date_evidence, _DATE_ORDER)
 
 
 def _other_remarks(columns: list[Written], marks: dict[str, Marks]) -> Iterator[Remark]:
