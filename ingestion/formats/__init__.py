@@ -5,7 +5,7 @@ One module per format implements `base.Format`; `registry` lists them. No other 
 
 from ingestion.formats.base import Format
 from ingestion.formats.limits import LIMITS, Limits
-from ingestion.formats.registry import FORMATS, TABLE_FORMATS
+from ingestion.formats.registry import FORMATS, TABLE_FORMATS, format_of
 from ingestion.formats.text import Text
 
-__all__ = ["FORMATS", "LIMITS", "TABLE_FORMATS", "Format", "Limits", "Text"]
+__all__ = ["FORMATS", "LIMITS", "TABLE_FORMATS", "Format", "Limits", "Text", "format_of"]

@@ -7,6 +7,7 @@ from ingestion.formats.base import Format, TableFormat
 from ingestion.formats.delimited import Delimited
 from ingestion.formats.json_array import JsonArray
 from ingestion.formats.json_lines import JsonLines
+from ingestion.formats.json_rows import JsonRows
 from ingestion.formats.parquet import Parquet
 from ingestion.formats.spreadsheet import Spreadsheet
 from ingestion.sources import Layout
@@ -16,3 +17,16 @@ FORMATS: tuple[Format, ...] = (Delimited(), JsonLines(), JsonArray(), Parquet(),
 
 # formats with several tables, by the name that a device's declaration gives as `format`
 TABLE_FORMATS: dict[str, Callable[[Layout, int], TableFormat]] = {"apple_health": AppleHealth}
+
+
+def format_of(layout: Layout, user_id: int | None) -> Format | None:
+    """Return the format of a layout that the name of a file does not tell; None where the name tells it.
+
+    Arguments:
+        layout: the layout.
+        user_id: the participant, where a table has to name them.
+
+    """
+    if layout.table and user_id is not None:
+        return TABLE_FORMATS[layout.format](layout, user_id)
+    return JsonRows(layout) if layout.rows is not None else None

@@ -24,7 +24,7 @@ class Text:
         stream: its bytes.
         encoding: the encoding of text that has no byte order mark.
         limits: limits on what it unpacks to.
-        table_format: the format, for a table of a file that holds several. The name says nothing then.
+        own_format: the format of the layout, where the name does not tell it.
 
     Raises:
         FileRefusedError: the file is not what its name says, or holds too much.
@@ -38,17 +38,17 @@ class Text:
         encoding: str = "utf-8",
         limits: Limits = LIMITS,
         *,
-        table_format: TableFormat | None = None,
+        own_format: Format | None = None,
     ) -> None:
         self._resources = ExitStack()
         try:
             packing, suffix = _suffixes(name)
             if packing == ".zip":
-                stream, member = self._open_zip(stream, limits, table_format)
+                stream, member = self._open_zip(stream, limits, own_format)
                 suffix = suffix or PurePosixPath(member).suffix.lower()
             elif packing:
                 stream = unpack(stream, packing, limits)
-            found: Format = table_format or _BY_SUFFIX.get(suffix, FORMATS[0])
+            found: Format = own_format or _BY_SUFFIX.get(suffix, FORMATS[0])
             self.format: Literal["csv", "ndjson"] = found.lines
             self.has_cells = found.has_cells
             self._text = found.read(Unpacked(stream, encoding, limits, self._resources))
@@ -69,12 +69,12 @@ class Text:
         """Remove temporary files."""
         self._resources.close()
 
-    def _open_zip(self, stream: Readable, limits: Limits, table_format: TableFormat | None) -> tuple[Readable, str]:
+    def _open_zip(self, stream: Readable, limits: Limits, own_format: Format | None) -> tuple[Readable, str]:
         file = spool(stream, self._resources)
-        if table_format is None:
+        if not isinstance(own_format, TableFormat):
             return open_only_member(file, limits, self._resources)
-        limits = replace(limits, entries=table_format.archive_entries)
-        return open_only_member(file, limits, self._resources, table_format.is_member)
+        limits = replace(limits, entries=own_format.archive_entries)
+        return open_only_member(file, limits, self._resources, own_format.is_member)
 
 
 def _suffixes(name: str) -> tuple[str, str]:

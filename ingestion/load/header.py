@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -32,8 +32,9 @@ class Header:
 
     Arguments:
         names: the headers as the file has them, in its order.
-        fields: for each field of a row, the declared column; the name, where it is not declared; or None for the last
-            field, where that is a JSON object of all undeclared ones.
+        fields: for each field of a row as it goes to PostgreSQL, the declared column; the name, where it is not
+            declared; or None for the last field, where that is a JSON object of all undeclared ones. In a file with
+            delimiters, columns that are computed follow those of the file.
         layout: which device's export the file is.
         dialect: how the file is written.
         user_id: the participant, where the path names them and the rows do not.
@@ -70,7 +71,9 @@ class Header:
             self.dialect.format == "csv"
             and self.dialect.is_plain
             and self.user_id is None
-            and not any(isinstance(field, str) or (field and field.factor) for field in self.fields)
+            and not any(
+                isinstance(field, str) or (field and (field.factor or field.is_computed)) for field in self.fields
+            )
         )
 
     @property
@@ -96,8 +99,9 @@ class Header:
             found.append(f"delimiter {self.dialect.delimiter!r}")
         if self.dialect.has_trailing_delimiter:
             found.append("each row has a delimiter more than the header, at its end")
-        for name, column in zip(self.names, self.fields, strict=False):
-            if isinstance(column, Column) and normalise(name) in {normalise(alias) for alias in column.aliases}:
+        for name in self.names:
+            column = self.layout.by_header.get(normalise(name))
+            if column and normalise(name) in {normalise(alias) for alias in column.aliases}:
                 found.append(f"{name} read as {column.header}")
         if missing := [column.header for column in self.layout.columns if column not in self.fields]:
             found.append(f"without {shown(missing)}")
@@ -114,18 +118,25 @@ class _Candidate:
 
     @property
     def missing(self) -> list[str]:
-        return [
-            column.header
-            for column in self.layout.required
-            if column not in self.fields and not column.is_in(self.names)
-        ]
+        return [column.header for column in self.layout.required if column not in self.fields]
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.missing and not self.layout.excludes(self.names)
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """How much of the file the layout explains."""
+        return len(self.layout.required) + len(self.layout.has), self.matched
 
     @property
     def matched(self) -> int:
         return sum(isinstance(field, Column) for field in self.fields)
 
 
-def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Format = "csv") -> Header:
+def read_header(
+    dataset: Dataset, beginning: bytes, path: str, file_format: Format = "csv", layouts: Sequence[Layout] = ()
+) -> Header:
     """Find the header of a file, and match it to its dataset.
 
     Arguments:
@@ -133,6 +144,7 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
         beginning: the first bytes of the file in UTF-8, enough to hold the header.
         path: the file's name in the landing zone.
         file_format: the file's format.
+        layouts: the layouts that the file may have; those of its name, where there are none.
 
     Returns:
         The columns, in the file's order.
@@ -144,7 +156,7 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
     """
     if not beginning:
         raise FileRefusedError("the file is empty", hint="Export it again. Even a file without rows has a header.")
-    layouts = tuple(dataset.layouts_for(path.rpartition("/")[2])) or dataset.layouts
+    layouts = layouts or layouts_of(dataset, path)
     if file_format == "ndjson":
         return _read_keys(dataset, layouts, beginning, path)
     newline = _newline(beginning)
@@ -161,7 +173,7 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
             raise _foreign(dataset)
     _check(found)
     size = lines[found.line - 1][1]
-    dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline)
+    dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline, clock=found.layout.clock)
     return Header(
         names=found.names,
         fields=found.fields,
@@ -186,16 +198,28 @@ def known_header(dataset: Dataset, names: Iterable[str], stored: Mapping[str, An
         FileRefusedError: the dataset no longer accepts this header.
 
     """
-    layouts = tuple(dataset.layouts_for(path.rpartition("/")[2])) or dataset.layouts
+    layouts = layouts_of(dataset, path)
     dialect = Dialect.from_json(stored)
     if dialect.format == "ndjson":
         header = _of_keys(layouts, tuple(names), path)
         return replace(header, dialect=_with_order(dialect, stored, header.layout))
     candidates = [_candidate(layout, list(names), dialect.delimiter, 1) for layout in layouts]
-    found = next((c for c in candidates if not c.missing), candidates[0])
+    found = _best([c for c in candidates if c.is_complete]) or candidates[0]
     _check(found)
     user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
     return Header(found.names, found.fields, found.layout, _with_order(dialect, stored, found.layout), user_id)
+
+
+def layouts_of(dataset: Dataset, path: str) -> tuple[Layout, ...]:
+    """Return the layouts that a file may have by its name; all of the dataset's plain ones, where it says nothing.
+
+    Arguments:
+        dataset: the file's dataset.
+        path: the file's name in the landing zone.
+
+    """
+    plain = (layout for layout in dataset.layouts if not layout.table and layout.rows is None)
+    return tuple(dataset.layouts_for(path.rpartition("/")[2])) or tuple(plain)
 
 
 def _with_order(dialect: Dialect, stored: Mapping[str, Any], layout: Layout) -> Dialect:
@@ -236,19 +260,28 @@ def _find(dataset: Dataset, layouts: Iterable[Layout], lines: list[bytes]) -> _C
             if (names := next(csv.reader([text], delimiter=delimiter, quotechar=dataset.quote), []))
             for layout in layouts
         ]
-        complete = [candidate for candidate in candidates if not candidate.missing]
-        if len(complete) > 1:
+        complete = [candidate for candidate in candidates if candidate.is_complete]
+        if best := _best(complete):
+            return best
+        if complete:
             raise FileRefusedError(
                 "the header can be read in more than one way",
-                hint=f"Declare the delimiter of {dataset.name}.",
+                hint=f"Declare the delimiter of {dataset.name}, or what tells its layouts apart.",
                 line=number,
             )
-        if complete:
-            return complete[0]
         closest = max([*([closest] if closest else []), *candidates], key=lambda c: c.matched, default=None)
     if unreadable and not (closest and closest.matched):
         raise unreadable
     return closest or _Candidate((), (), next(iter(layouts)), ",", 1)
+
+
+def _best(complete: list[_Candidate]) -> _Candidate | None:
+    """Return the reading that explains most of a header, None where there are several."""
+    if len({candidate.delimiter for candidate in complete}) > 1:
+        return None
+    ranked = sorted(complete, key=lambda candidate: candidate.rank, reverse=True)
+    is_single = len(ranked) == 1 or (ranked and ranked[0].rank > ranked[1].rank)
+    return ranked[0] if is_single else None
 
 
 def _decode(line: bytes, number: int) -> str | FileRefusedError:
@@ -272,10 +305,13 @@ def _decode(line: bytes, number: int) -> str | FileRefusedError:
 def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _Candidate:
     # spreadsheets may have blank headers
     named = [name.strip() or f"column_{position}" for position, name in enumerate(names, 1)]
-    fields = tuple(
-        None if layout.table and name == EXTRA else layout.by_header.get(normalise(name), name) for name in named
-    )
-    return _Candidate(tuple(named), fields, layout, delimiter, line)
+    fields = [None if layout.table and name == EXTRA else layout.by_header.get(normalise(name), name) for name in named]
+    computed = [
+        column
+        for column in layout.computed
+        if column.constant is not None or column.has_parts_in(named, all_of_them=True)
+    ]
+    return _Candidate(tuple(named), (*fields, *computed), layout, delimiter, line)
 
 
 def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: _Candidate) -> bool:
@@ -326,15 +362,20 @@ def user_of(layout: Layout, path: str) -> int:
     return user_id
 
 
-def _read_keys(dataset: Dataset, layouts: tuple[Layout, ...], beginning: bytes, path: str) -> Header:
+def _read_keys(dataset: Dataset, layouts: Sequence[Layout], beginning: bytes, path: str) -> Header:
     """Return a header made of the keys of the first objects. Lines that cannot be read are left to the load."""
     names: dict[str, None] = {}
+    objects = frozenset(path for layout in layouts for path in layout.objects)
     for line in beginning.removeprefix(_BOM).splitlines():
         try:
             found: Any = json.loads(line)
         except ValueError:
             continue
-        names.update(dict.fromkeys(found if isinstance(found, dict) else ()))
+        names.update(dict.fromkeys(_names_in(found, objects) if isinstance(found, dict) else ()))
+    if not names and not beginning.strip():
+        # an empty list is a file without rows
+        layout = layouts[0]
+        return Header((), (*layout.columns, None), layout, _dialect_of_keys(layout), line=0)
     if not names:
         raise FileRefusedError(
             "its first lines have no JSON object", hint=f"Write each row of {dataset.name} as one object on one line."
@@ -360,16 +401,39 @@ def _foreign(dataset: Dataset) -> ForeignFileError:
     )
 
 
-def _of_keys(layouts: tuple[Layout, ...], names: tuple[str, ...], path: str) -> Header:
-    candidates = [_candidate(layout, list(names), ",", 1) for layout in layouts]
-    found = next((c for c in candidates if not c.missing), candidates[0])
-    if found.missing:
+def _names_in(found: Mapping[str, Any], objects: frozenset[str], prefix: str = "") -> Iterator[str]:
+    """Yield the keys of an object; in place of a nested object with declared columns, the paths of its keys."""
+    for key, value in found.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and normalise(path) in objects:
+            yield from _names_in(value, objects, f"{path}.")
+        else:
+            yield path
+
+
+def _of_keys(layouts: Sequence[Layout], names: tuple[str, ...], path: str) -> Header:
+    candidates = [_of_object(layout, names) for layout in layouts]
+    complete = [candidate for candidate in candidates if candidate.is_complete]
+    found = _best(complete) or next(iter(complete or candidates))
+    if not found.is_complete:
         raise FileRefusedError(
             f"the objects lack {shown(found.missing)}",
             hint=f"They need {shown([column.header for column in found.layout.required])}.",
         )
-    user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
-    return Header(names, (*found.layout.columns, None), found.layout, Dialect("ndjson"), user_id, line=0)
+    layout = found.layout
+    user_id = user_of(layout, path) if layout.needs_user_id else None
+    return Header(names, (*layout.columns, None), layout, _dialect_of_keys(layout), user_id, line=0)
+
+
+def _of_object(layout: Layout, names: tuple[str, ...]) -> _Candidate:
+    """Return how a layout reads the keys of the first objects. An object may lack keys that others have."""
+    matched = [layout.by_header.get(normalise(name), name) for name in names]
+    parts = [column for column in layout.computed if column.has_parts_in(names, all_of_them=False)]
+    return _Candidate(names, (*matched, *parts), layout, ",", 1)
+
+
+def _dialect_of_keys(layout: Layout) -> Dialect:
+    return Dialect("ndjson", clock=layout.clock)
 
 
 def shown(names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
 from ingestion.sources.model import (
     EXTRA,
+    Clock,
     Column,
     Dataset,
     DateOrder,
@@ -25,6 +26,7 @@ from ingestion.sources.model import (
 
 __all__ = [
     "EXTRA",
+    "Clock",
     "Column",
     "Dataset",
     "DateOrder",
