@@ -268,6 +268,7 @@ def record_loaded(
     header: Sequence[str] = (),
     dialect: Mapping[str, Any] | None = None,
     remarks: Iterable[Remark] = (),
+    device: str | None = None,
 ) -> None:
     """Record a loaded file. The database refuses the same bytes of a participant, or the same name, a second time.
 
@@ -280,6 +281,7 @@ def record_loaded(
         header: its headers. A replay needs them and the dialect, and not the file.
         dialect: how it is written.
         remarks: what was assumed to load it.
+        device: what wrote it.
 
     Raises:
         psycopg2.errors.UniqueViolation: the bytes or the name are loaded already.
@@ -298,6 +300,7 @@ def record_loaded(
         header=Json(list(header)),
         dialect=Json(dict(dialect or {})),
         remarks=Json([asdict(remark) for remark in remarks]),
+        device=device,
     )
 
 

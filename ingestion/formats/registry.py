@@ -1,7 +1,5 @@
 """All formats. A new one is a module of its own and a line here."""
 
-from collections.abc import Callable
-
 from ingestion.formats.apple_health import AppleHealth
 from ingestion.formats.base import Format, TableFormat
 from ingestion.formats.delimited import Delimited
@@ -16,7 +14,7 @@ from ingestion.sources import Layout
 FORMATS: tuple[Format, ...] = (Delimited(), JsonLines(), JsonArray(), Parquet(), Spreadsheet())
 
 # formats with several tables, by the name that a device's declaration gives as `format`
-TABLE_FORMATS: dict[str, Callable[[Layout, int], TableFormat]] = {"apple_health": AppleHealth}
+TABLE_FORMATS: dict[str, type[TableFormat]] = {"apple_health": AppleHealth}
 
 
 def format_of(layout: Layout, user_id: int | None) -> Format | None:
@@ -30,3 +28,13 @@ def format_of(layout: Layout, user_id: int | None) -> Format | None:
     if layout.table and user_id is not None:
         return TABLE_FORMATS[layout.format](layout, user_id)
     return JsonRows(layout) if layout.rows is not None else None
+
+
+def table_format_of(beginning: bytes) -> str | None:
+    """Return the name of the format with several tables that a file begins like, or None.
+
+    Arguments:
+        beginning: the first bytes of the file, in UTF-8 where it is text.
+
+    """
+    return next((name for name, each in TABLE_FORMATS.items() if each.begins(beginning)), None)

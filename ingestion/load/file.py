@@ -99,6 +99,7 @@ class Loaded:
     dialect: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     certain_order: DateOrder | None = None
+    device: str | None = None
 
 
 def load(connection: db.Connection, work: FileToLoad, file_id: int, run_id: UUID) -> Loaded:
@@ -271,5 +272,6 @@ class _FileLoad:
             header=header.names,
             dialect=header.dialect.to_json(),
             remarks=(*header.remarks, *remarks),
+            device=header.layout.device,
             certain_order=header.dialect.date_order if header.dialect.is_date_order_certain else None,
         )

@@ -96,14 +96,14 @@ where target_schema = :target_schema and status = 'loaded';
 -- name: next_file_id()$
 select nextval(pg_get_serial_sequence('ops.raw_ingest_manifest', 'file_id'));
 
--- name: record_loaded(file_id, source_filename, person, checksum, dataset, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks)!
+-- name: record_loaded(file_id, source_filename, person, checksum, dataset, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks, device)!
 insert into ops.raw_ingest_manifest (
     file_id, source_filename, person, checksum, status, source, target_schema, size_bytes, source_version,
-    rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks
+    rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks, device
 )
 values (
     :file_id, :source_filename, :person, :checksum, 'loaded', :dataset, :target_schema, :size_bytes, :source_version,
-    :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id, :header, :dialect, :remarks
+    :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id, :header, :dialect, :remarks, :device
 );
 
 -- name: certain_date_orders(target_schema, dataset, folder)

@@ -231,6 +231,7 @@ def _read_export(device: str, dataset: Dataset, table: _Table) -> Layout:
         when=table.get_conditions("when"),
         has=table.get_groups("has"),
         lacks=table.get_texts("lacks"),
+        needs_name=table.get("needs_name", bool, None),
         drop_extra=table.get("drop_extra", bool, Layout.drop_extra),
         clock=table.get_word("clock", get_args(Clock), Layout.clock),
     )
@@ -238,7 +239,7 @@ def _read_export(device: str, dataset: Dataset, table: _Table) -> Layout:
         layout = replace(layout, columns=(dataset.by_name["user_id"], *layout.columns))
     table.close(
         *("dataset", "files", "columns", "date_order", "format", "table", "rows", "when", "has", "lacks"),
-        *("drop_extra", "clock"),
+        *("needs_name", "drop_extra", "clock"),
     )
     for problem in _layout_problems(dataset, layout):
         raise _wrong(table.place, problem)

@@ -102,6 +102,7 @@ class Layout:
         when: what members of the objects around the list must be, by their names, for its rows to be taken.
         has: other headers that a file must have; one of each group.
         lacks: headers that a file must not have.
+        needs_name: whether its columns alone do not tell it; None where that follows from their names.
         drop_extra: keep nothing that is not declared, in `_extra` and in quarantine.
         clock: the clock of its times: that on the wall, or UTC.
         is_own: whether it is the layout that the dataset declares; its files may also have the raw table's names.
@@ -120,6 +121,7 @@ class Layout:
     when: tuple[tuple[str, str], ...] = ()
     has: tuple[tuple[str, ...], ...] = ()
     lacks: tuple[str, ...] = ()
+    needs_name: bool | None = None
     drop_extra: bool = False
     clock: Clock = "local"
     is_own: bool = False
