@@ -5,10 +5,12 @@ from collections.abc import Callable
 from ingestion.formats.apple_health import AppleHealth
 from ingestion.formats.base import Format, TableFormat
 from ingestion.formats.delimited import Delimited
+from ingestion.formats.health_connect import HealthConnect
 from ingestion.formats.json_array import JsonArray
 from ingestion.formats.json_lines import JsonLines
 from ingestion.formats.json_rows import JsonRows
 from ingestion.formats.parquet import Parquet
+from ingestion.formats.sections import Section
 from ingestion.formats.spreadsheet import Spreadsheet
 from ingestion.sources import Layout
 
@@ -27,6 +29,10 @@ def format_of(layout: Layout, user_id: int | None) -> Format | None:
         user_id: the participant, where a table has to name them.
 
     """
-    if layout.table and user_id is not None:
+    if layout.is_converted and user_id is not None:
         return TABLE_FORMATS[layout.format](layout, user_id)
+    if layout.format == "health_connect":
+        return HealthConnect(layout)
+    if layout.section:
+        return Section(layout)
     return JsonRows(layout) if layout.rows is not None else None
