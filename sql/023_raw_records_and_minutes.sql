@@ -57,6 +57,9 @@ create table raw.minute_activity (
     )
 );
 
+-- the rows of a file lie side by side: some kilobytes tell where, and a run reads only the files that are new
+create index minute_activity_file_id on raw.minute_activity using brin (_file_id);
+
 comment on table raw.minute_activity is
 'Activity by minute as exported: one row a user, minute, source and file. Overlaps and duplicates are kept.';
 comment on column raw.minute_activity.activity_minute is

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Literal, get_args
 
-ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean"]
+ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean", "text"]
 DateOrder = Literal["MDY", "DMY", "YMD"]
 DecimalMark = Literal[".", ","]
 ExportFormat = Literal["any", "json", "apple_health"]
