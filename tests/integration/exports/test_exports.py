@@ -1,6 +1,6 @@
-"""Every export as it arrives: each folder holds the landing zone of a device, in its real layout and with invented values.
+"""Every export as it arrives: each folder holds a device's landing zone, in its real layout and with invented values.
 
-`expected/files.csv` says what each of its files is taken for, and the other files there hold the rows of the raw tables.
+`expected/files.csv` says what each file is taken for, and the other files there hold the rows of the raw tables.
 """
 
 import csv
@@ -17,7 +17,6 @@ from tests.drops import Landing
 
 HERE = Path(__file__).parent
 DEVICES = sorted(path.name for path in HERE.iterdir() if (path / "landing").is_dir())
-# of these, an expected file has the names of the columns that the declaration leaves to `_extra`
 LOAD_METADATA = {"_file_id", "_loaded_at", "_extra"}
 
 each_device = pytest.mark.parametrize("device", DEVICES)
@@ -44,7 +43,8 @@ def raw_rows(landing: Landing) -> Iterator[tuple[str, str]]:
         rows = landing.rows(f"select {', '.join(names)} from raw.{dataset.name} order by {', '.join(names)}")
         filled = [place for place, _ in enumerate(names) if any(row[place] is not None for row in rows)]
         if rows:
-            yield dataset.name, _csv([names[place] for place in filled], [[row[place] for place in filled] for row in rows])
+            cells = [[row[place] for place in filled] for row in rows]
+            yield dataset.name, _csv([names[place] for place in filled], cells)
 
 
 def _columns_of(table: str) -> str:
