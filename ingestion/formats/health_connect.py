@@ -3,14 +3,15 @@
 A separate process reads it, because the file may be damaged on purpose.
 """
 
+import csv
+import io
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import IO
 
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
-from ingestion.formats.base import CHUNK_BYTES, Chunks, Format, Unpacked
+from ingestion.formats.base import CHUNK_BYTES, Chunks, TableFormat, Unpacked
 from ingestion.formats.health_connect_process import CANNOT_READ, NOT_HEALTH_CONNECT
 from ingestion.formats.separate import command_of, read_separately
 from ingestion.leftovers import temporary_folder
@@ -23,36 +24,65 @@ _PREFIX = "wearable-health-connect-"
 _PATIENCE_SECONDS = 300.0
 
 
-class HealthConnect(Format):
+class HealthConnect(TableFormat):
     """One table of an export.
 
     Arguments:
-        layout: which table.
+        layout: the table, and the columns of the raw table that it fills.
+        user_id: the participant.
 
     """
 
     suffixes = (".db",)
+    archive_entries = 1_000
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, user_id: object) -> None:
         self._table = layout.table
+        self._columns = [column for column in layout.columns if column.name != "user_id"]
+        self._user_id = user_id
+
+    @classmethod
+    def is_member(cls, name: str) -> bool:
+        """Whether this is a database."""
+        return PurePosixPath(name).suffix.lower() == ".db"
+
+    @classmethod
+    def begins(cls, beginning: bytes) -> bool:
+        """Whether this is the beginning of an SQLite database."""
+        return beginning.startswith(_SIGNATURE)
 
     def read(self, file: Unpacked) -> Readable:
-        """Return the table as CSV."""
-        return Chunks(_rows(file.stream, self._table))
+        """Return CSV with the raw table's columns."""
+        return Chunks(self._csv(file.stream))
+
+    def _csv(self, stream: Readable) -> Iterator[bytes]:
+        yield _line("user_id", *(column.name for column in self._columns)) + b"\n"
+        before = _line(self._user_id, "")
+        rest = b""
+        for chunk in _rows(stream, self._table, [column.header for column in self._columns]):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if lines:
+                yield b"".join(before + line + b"\n" for line in lines)
 
 
-def _rows(stream: Readable, table: str) -> Iterator[bytes]:
+def _line(*values: object) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue().encode()
+
+
+def _rows(stream: Readable, table: str, columns: list[str]) -> Iterator[bytes]:
     unreadable = FileRefusedError("the database cannot be read", hint="Export it again.")
-    with ExitStack() as resources:
+    with temporary_folder(_PREFIX) as folder:
         # SQLite opens a file by its name
-        path = resources.enter_context(temporary_folder(_PREFIX)) / "export.db"
+        path = folder / "export.db"
         with path.open("w+b") as file:
             _copy(stream, file)
             file.seek(0)
-            if file.read(len(_SIGNATURE)) != _SIGNATURE:
+            if not HealthConnect.begins(file.read(len(_SIGNATURE))):
                 raise unreadable
             yield from read_separately(
-                command_of("health_connect_process", table, Path(file.name)),
+                command_of("health_connect_process", path, table, *columns),
                 file,
                 patience_seconds=_PATIENCE_SECONDS,
                 refusals={

@@ -46,7 +46,7 @@ def _distance(connection: sqlite3.Connection) -> Iterator[_Row]:
         "select r.start_time, r.start_zone_offset, r.distance, a.package_name"
         " from distance_record_table as r left join application_info_table as a on a.row_id = r.app_info_id"
     ):
-        yield _moment(start, offset), metres, app
+        yield _moment(start, offset), _thousandth(metres), app
 
 
 def _heart_rate(connection: sqlite3.Connection) -> Iterator[_Row]:
@@ -64,7 +64,7 @@ def _weight(connection: sqlite3.Connection) -> Iterator[_Row]:
         "select r.time, r.zone_offset, r.weight, a.package_name"
         " from weight_record_table as r left join application_info_table as a on a.row_id = r.app_info_id"
     ):
-        yield _moment(moment, offset), grams, app
+        yield _moment(moment, offset), _thousandth(grams), app
 
 
 def _sleep(connection: sqlite3.Connection) -> Iterator[_Row]:
@@ -94,13 +94,13 @@ def _sleep(connection: sqlite3.Connection) -> Iterator[_Row]:
 # by the name that the declaration gives as `table`: the tables of the database, the columns of the CSV, and its rows
 _TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[[sqlite3.Connection], Iterable[_Row]]]] = {
     "steps": (("steps_record_table",), ("start", "count", "app"), _steps),
-    "distance": (("distance_record_table",), ("start", "metres", "app"), _distance),
+    "distance": (("distance_record_table",), ("start", "kilometres", "app"), _distance),
     "heart_rate": (
         ("heart_rate_record_series_table", "heart_rate_record_table"),
         ("time", "beats_per_minute", "app"),
         _heart_rate,
     ),
-    "weight": (("weight_record_table",), ("time", "grams", "app"), _weight),
+    "weight": (("weight_record_table",), ("time", "kilograms", "app"), _weight),
     "sleep": (
         ("sleep_session_record_table", "sleep_stages_table"),
         ("start", "end", "asleep", "awake", "light", "deep", "rem", "in_bed", "app"),
@@ -112,6 +112,11 @@ _TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[[sqlite3.Con
 def _minutes(stages: dict[int, int] | None, *kinds: int) -> int | None:
     """Return the minutes in these stages, None for a session without stages."""
     return None if stages is None else round(sum(stages.get(kind, 0) for kind in kinds) / 60_000)
+
+
+def _thousandth(value: Any) -> Any:
+    """Return kilometres of metres, and kilograms of grams; what is no number is left as it is."""
+    return value / 1000 if isinstance(value, int | float) else value
 
 
 def _moment(milliseconds: Any, offset: Any) -> Any:
@@ -155,14 +160,15 @@ def _without_rows(connection: sqlite3.Connection) -> sqlite3.Connection:
     raise _NoRowsError
 
 
-def _main(table: str, path: Path) -> int:
-    """Write a table of the database to standard output as CSV, and return the exit code."""
+def _main(path: Path, table: str, wanted: list[str]) -> int:
+    """Write columns of a table of the database to standard output as CSV, and return the exit code."""
     limit(_MEMORY_BYTES, _MOST_SECONDS)
     tables, columns, rows = _TABLES[table]
+    places = [columns.index(name) for name in wanted]
     output = csv.writer(sys.stdout, lineterminator="\n")
-    output.writerow(columns)
     try:
-        output.writerows(rows(_open(path, tables)))
+        for row in rows(_open(path, tables)):
+            output.writerow([_on_one_line(row[place]) for place in places])
     except _NoRowsError:
         return 0
     except _OddDatabaseError:
@@ -172,5 +178,9 @@ def _main(table: str, path: Path) -> int:
     return 0
 
 
+def _on_one_line(value: Any) -> Any:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1], Path(sys.argv[2])))
+    sys.exit(_main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))

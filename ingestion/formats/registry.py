@@ -18,7 +18,10 @@ from ingestion.sources import Layout
 FORMATS: tuple[Format, ...] = (Delimited(), JsonLines(), JsonArray(), Parquet(), Spreadsheet())
 
 # formats with several tables, by the name that a device's declaration gives as `format`
-TABLE_FORMATS: dict[str, Callable[[Layout, int], TableFormat]] = {"apple_health": AppleHealth}
+TABLE_FORMATS: dict[str, Callable[[Layout, int], TableFormat]] = {
+    "apple_health": AppleHealth,
+    "health_connect": HealthConnect,
+}
 
 
 def format_of(layout: Layout, user_id: int | None) -> Format | None:
@@ -29,10 +32,8 @@ def format_of(layout: Layout, user_id: int | None) -> Format | None:
         user_id: the participant, where a table has to name them.
 
     """
-    if layout.is_converted and user_id is not None:
+    if layout.table and user_id is not None:
         return TABLE_FORMATS[layout.format](layout, user_id)
-    if layout.format == "health_connect":
-        return HealthConnect(layout)
     if layout.section:
         return Section(layout)
     return JsonRows(layout) if layout.rows is not None else None

@@ -134,7 +134,7 @@ class _FileLoad:
             dialect, separator = reading.guess(content.peek())
             header = replace(header, dialect=dialect)
             prepare(self._connection, self._file_id, header)
-            if header.is_copyable and (separator or header.layout.is_converted):
+            if header.is_copyable and (separator or header.layout.table):
                 counts = self._attempt(lambda cursor: self._copy_whole(cursor, content, header, reading, separator))
                 if isinstance(counts, Counts):
                     return self._loaded(stream, header, counts, date_remarks(header.dialect))
@@ -156,7 +156,7 @@ class _FileLoad:
     def _text(self, stream: HashedStream) -> Text:
         name = self._work.file.name
         own = next((layout for layout in self._layouts if layout.has_own_format), None)
-        own_format = format_of(own, user_of(own, name) if own.is_converted else None) if own else None
+        own_format = format_of(own, user_of(own, name) if own.table else None) if own else None
         return Text(name, stream, self._work.dataset.encoding, own_format=own_format)
 
     @property
@@ -211,7 +211,7 @@ class _FileLoad:
             return None
         if rows != content.lines or content.has_stray_quotes:
             return None
-        if header.layout.is_converted:
+        if header.layout.table:
             # formats/ has written these values; special words are in the names of devices
             return Counts(read=rows, loaded=rows)
         dates = sum(column.type == "timestamp" for column in header.columns) * rows

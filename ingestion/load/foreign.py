@@ -62,7 +62,7 @@ def are_foreign(dataset: Dataset, layouts: Iterable[Layout], names: Iterable[str
 def _telling(dataset: Dataset) -> set[str]:
     """Return the normalised names of several words."""
     # the columns of `table` are those of a converted file, and no file has them
-    columns = (column for layout in dataset.layouts if not layout.is_converted for column in layout.columns)
+    columns = (column for layout in dataset.layouts if not layout.table for column in layout.columns)
     return {
         normalise(name)
         for column in columns

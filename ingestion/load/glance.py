@@ -23,7 +23,7 @@ def check_header(storage: Storage, file: StoredFile, dataset: Dataset) -> None:
         ForeignFileError: its header has nothing in common with the dataset.
 
     """
-    if any(layout.is_converted for layout in dataset.layouts_for(file.name.rpartition("/")[2])):
+    if any(layout.table for layout in dataset.layouts_for(file.name.rpartition("/")[2])):
         return
     with (
         closing(HashedStream(storage.open(file))) as stream,

@@ -308,9 +308,7 @@ def _decode(line: bytes, number: int) -> str | FileRefusedError:
 def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _Candidate:
     # spreadsheets may have blank headers
     named = [name.strip() or f"column_{position}" for position, name in enumerate(names, 1)]
-    fields = [
-        None if layout.is_converted and name == EXTRA else layout.by_header.get(normalise(name), name) for name in named
-    ]
+    fields = [None if layout.table and name == EXTRA else layout.by_header.get(normalise(name), name) for name in named]
     computed = [
         column
         for column in layout.computed

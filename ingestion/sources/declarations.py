@@ -250,13 +250,14 @@ def _read_export(device: str, dataset: Dataset, table: _Table) -> Layout:
         lacks=table.get_texts("lacks"),
         drop_extra=table.get("drop_extra", bool, Layout.drop_extra),
         clock=table.get_word("clock", get_args(Clock), Layout.clock),
+        needs_name=table.get("needs_name", bool, None),
     )
-    if layout.is_converted:
+    if layout.table:
         layout = replace(layout, columns=(dataset.by_name["user_id"], *layout.columns))
     table.close(
         *("dataset", "files", "columns", "date_order", "usual_order", "format", "table", "section", "rows"),
         *("when", "where", "has", "lacks"),
-        *("drop_extra", "clock"),
+        *("needs_name", "drop_extra", "clock"),
     )
     for problem in _layout_problems(dataset, layout):
         raise _wrong(table.place, problem)
@@ -333,7 +334,7 @@ def _layout_problems(dataset: Dataset, layout: Layout) -> Iterator[str]:
         yield "when needs rows: it is about the objects around them"
     if layout.drop_extra and layout.parts - layout.by_header.keys():
         yield "a sum needs its parts, which drop_extra drops"
-    if layout.is_converted and layout.computed:
+    if layout.table and layout.computed:
         yield "a table has no sum and no constant"
     for header, columns in _by_header(layout.columns).items():
         if len(columns) > 1:

@@ -133,6 +133,8 @@ class Layout:
         lacks: headers that a file must not have.
         drop_extra: keep nothing that is not declared, in `_extra` and in quarantine.
         clock: the clock of its times: that on the wall, or UTC.
+        needs_name: whether its columns alone do not tell it; None where that follows from their names. Files with the
+            same bytes and names of different layouts are no duplicates then.
         is_own: whether it is the layout that the dataset declares; its files may also have the raw table's names.
 
     A layout without a `user_id` column is of one participant, whom the path names.
@@ -153,6 +155,7 @@ class Layout:
     lacks: tuple[str, ...] = ()
     drop_extra: bool = False
     clock: Clock = "local"
+    needs_name: bool | None = None
     is_own: bool = False
 
     @cached_property
@@ -164,7 +167,7 @@ class Layout:
             if not column.is_computed
             for text in (*column.aliases, column.header)
         }
-        if self.is_own or self.is_converted:
+        if self.is_own or self.table:
             found = {normalise(column.name): column for column in self.columns} | found
         return found
 
@@ -200,11 +203,6 @@ class Layout:
         return tuple(column for column in self.columns if column.required and column.constant is None)
 
     @property
-    def is_converted(self) -> bool:
-        """Whether `formats/` writes the raw table's columns, and who the participant is."""
-        return self.format == "apple_health"
-
-    @property
     def has_own_format(self) -> bool:
         """Whether the name of a file does not tell how it is read."""
         return bool(self.table or self.section) or self.rows is not None
@@ -212,7 +210,7 @@ class Layout:
     @property
     def is_of_one_participant(self) -> bool:
         """Whether the path must name the participant."""
-        return self.is_converted or self.needs_user_id
+        return bool(self.table) or self.needs_user_id
 
     @property
     def needs_user_id(self) -> bool:

@@ -5,17 +5,22 @@ import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingestion.errors import FileRefusedError
-from ingestion.formats import Text, format_of, health_connect
-from ingestion.sources import Layout
+from ingestion.formats import Text, health_connect
+from ingestion.formats.health_connect import HealthConnect
 from tests.health_connect import write
 
-LAYOUT = Layout("Health Connect", (), "YMD", ("health_connect",), format="health_connect", table="steps")
+COLUMNS = {
+    "steps": ["start", "count", "app"],
+    "distance": ["start", "kilometres", "app"],
+    "heart_rate": ["time", "beats_per_minute", "app"],
+    "weight": ["time", "kilograms", "app"],
+    "sleep": ["start", "end", "asleep", "awake", "light", "deep", "rem", "in_bed", "app"],
+}
 
 
 @pytest.fixture
@@ -26,9 +31,9 @@ def database(tmp_path: Path) -> Path:
 
 
 def read(content: bytes, table: str = "steps") -> str:
-    text = Text(
-        "health_connect_export.db", io.BytesIO(content), own_format=format_of(replace(LAYOUT, table=table), None)
-    )
+    columns = tuple(Column(name, name, "text") for name in COLUMNS[table])
+    layout = Layout("Health Connect", columns, "YMD", ("health_connect",), format="health_connect", table=table)
+    text = Text("health_connect_export.db", io.BytesIO(content), own_format=HealthConnect(layout, "P, 1"))
     with closing(text):
         return b"".join(iter(lambda: text.read(1000), b"")).decode()
 
@@ -39,25 +44,22 @@ def read(content: bytes, table: str = "steps") -> str:
         (
             "steps",
             [
-                "start,count,app",
                 "2026-03-13T07:00:00+01:00,412,com.invented.watch",
                 "2026-03-13T07:00:00+01:00,205,com.invented.phone",
             ],
         ),
-        ("distance", ["start,metres,app"]),
+        ("distance", []),
         (
             "heart_rate",
             [
-                "time,beats_per_minute,app",
                 "2026-03-13T07:00:05+01:00,58,com.invented.watch",
                 "2026-03-13T07:00:15+01:00,61,com.invented.watch",
             ],
         ),
-        ("weight", ["time,grams,app", "2026-03-13T07:10:00+01:00,71400.0,com.invented.watch"]),
+        ("weight", ["2026-03-13T07:10:00+01:00,71.4,com.invented.watch"]),
         (
             "sleep",
             [
-                "start,end,asleep,awake,light,deep,rem,in_bed,app",
                 "2026-03-12T23:00:00+01:00,2026-03-13T07:00:00+01:00,450,30,240,90,120,480,com.invented.watch",
                 # without stages, and on a journey
                 "2026-03-14T23:00:00-04:00,2026-03-15T06:30:00-04:00,,,,,,450,com.invented.phone",
@@ -66,7 +68,8 @@ def read(content: bytes, table: str = "steps") -> str:
     ],
 )
 def test_a_table_is_read_as_csv(database: Path, table: str, rows: list[str]) -> None:
-    assert read(database.read_bytes(), table).splitlines() == rows
+    header = ",".join(["user_id", *COLUMNS[table]])
+    assert read(database.read_bytes(), table).splitlines() == [header, *(f'"P, 1",{row}' for row in rows)]
 
 
 @pytest.mark.parametrize("table", ["steps_record_table", "application_info_table"])
@@ -121,7 +124,7 @@ def _damaged(content: bytes) -> Iterator[bytes]:
 
 def _is_refused(content: bytes) -> bool:
     try:
-        return not read(content, "sleep").startswith("start,end,")
+        return not read(content, "sleep").startswith("user_id,start,end,")
     except FileRefusedError:
         return True
 
@@ -131,4 +134,4 @@ def test_a_value_of_another_type_is_left_for_postgresql_to_reject(database: Path
         connection.execute("update steps_record_table set start_time = 'today', start_zone_offset = null")
         connection.execute("update steps_record_table set start_time = 1e300 where app_info_id = 2")
         connection.commit()
-    assert [line.split(",")[0] for line in read(database.read_bytes()).splitlines()[1:]] == ["today", "1e+300"]
+    assert [line.split(",")[2] for line in read(database.read_bytes()).splitlines()[1:]] == ["today", "1e+300"]
