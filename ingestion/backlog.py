@@ -13,7 +13,7 @@ from ingestion.errors import FileRefusedError
 from ingestion.load.stream import checksum_of
 from ingestion.manifest import LoadedFile, Original, twin_remarks
 from ingestion.recognition import Memory, named, recognise
-from ingestion.sources import Dataset, Layout, declared, has_leading_zeros, person_in
+from ingestion.sources import Dataset, Layout, declared, has_leading_zeros, part_in, person_in
 from ingestion.storage import Storage, StoredFile
 
 State = Literal["new", "changed", "known", "duplicate", "retracted", "unsettled", "unknown"]
@@ -79,7 +79,7 @@ class Backlog:
         since: files last written before this time are left out.
         min_age_seconds: files written more recently than this are unsettled.
         force: load what is loaded or retracted, too.
-        find_original: finds the loaded file of a participant with a checksum, where the manifest may have changed since
+        find_original: finds the original of a file by its checksum and name, where the manifest may have changed since
             `loaded` was read.
         memory: what files were recognised as before.
 
@@ -95,7 +95,7 @@ class Backlog:
         since: datetime | None = None,
         min_age_seconds: float = 0.0,
         force: bool = False,
-        find_original: Callable[[Dataset, str, str | None], Original | None] | None = None,
+        find_original: Callable[[Dataset, str, str], Original | None] | None = None,
         memory: Memory | None = None,
     ) -> None:
         self.memory = memory or Memory()
@@ -232,7 +232,7 @@ class Backlog:
                 self.confirmed_versions[known.file_id] = file.version
             return Decision("known", checksum=checksum)
         person = person_in(file.name)
-        if original := self._find_original(dataset, checksum, person):
+        if original := self._find_original(dataset, checksum, file.name):
             return self.decide_known(item, original, checksum)
         if (dataset.name, person, checksum) in self._retracted:
             return self.decide_known(item, None, checksum)
@@ -250,9 +250,12 @@ class Backlog:
             return False
         return (datetime.now(UTC) - file.modified_at).total_seconds() < self._min_age_seconds
 
-    def _original_in_snapshot(self, dataset: Dataset, checksum: str, person: str | None) -> Original | None:
+    def _original_in_snapshot(self, dataset: Dataset, checksum: str, name: str) -> Original | None:
+        wanted = person_in(name), part_in(dataset.name, name)
         twins = self._twins(dataset, checksum)
-        return next((Original(file.file_id, file.filename) for file in twins if file.person == person), None)
+        return next(
+            (Original(file.file_id, file.filename) for file in twins if (file.person, file.part) == wanted), None
+        )
 
     def _twins(self, dataset: Dataset, checksum: str) -> list[LoadedFile]:
         return self._by_content.get((dataset.name, checksum), [])

@@ -87,3 +87,60 @@ select
 from renamed
 where precedence = 1
 {% endmacro %}
+
+
+{#
+    One row a user and moment (or day) from the raw rows of all files, for datasets that no mart reads: views that cost nothing
+    until somebody reads them.
+
+    The greater file name wins, and within a file the row with the greater values, in the order of `columns`: staged name to
+    raw name. The order of loading makes no difference.
+#}
+{% macro newest(dataset, moment, columns, key=none) %}
+{% set key = key or moment %}
+{% set later = ['file_name collate "C" desc'] %}
+{% for name in columns %}{% do later.append(name ~ ' desc nulls last') %}{% endfor %}
+with source as (
+
+    select
+        drop_row.*,
+        origin.file_name
+    from {{ source('raw', dataset) }} as drop_row
+    inner join {{ ref('stg_file') }} as origin on drop_row._file_id = origin.file_id
+    where {{ is_plausible('drop_row.' ~ moment) }}
+
+),
+
+renamed as (
+
+    select
+        user_id,
+        {{ moment }}{{ '::date as ' ~ key if key != moment }},
+        {% for name, raw in columns.items() %}
+        {{ raw if raw == name else raw ~ ' as ' ~ name }},
+        {% endfor %}
+        _file_id as file_id,
+        file_name
+    from source
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (partition by user_id, {{ key }} order by {{ later | join(', ') }}) as precedence
+    from renamed
+
+)
+
+select
+    user_id,
+    {{ key }},
+    {% for name in columns %}
+    {{ name }},
+    {% endfor %}
+    file_id
+from ranked
+where precedence = 1
+{% endmacro %}

@@ -3,10 +3,12 @@
 from ingestion.formats.apple_health import AppleHealth
 from ingestion.formats.base import Format, TableFormat
 from ingestion.formats.delimited import Delimited
+from ingestion.formats.health_connect import HealthConnect
 from ingestion.formats.json_array import JsonArray
 from ingestion.formats.json_lines import JsonLines
 from ingestion.formats.json_rows import JsonRows
 from ingestion.formats.parquet import Parquet
+from ingestion.formats.sections import Section
 from ingestion.formats.spreadsheet import Spreadsheet
 from ingestion.sources import Layout
 
@@ -14,7 +16,7 @@ from ingestion.sources import Layout
 FORMATS: tuple[Format, ...] = (Delimited(), JsonLines(), JsonArray(), Parquet(), Spreadsheet())
 
 # formats with several tables, by the name that a device's declaration gives as `format`
-TABLE_FORMATS: dict[str, type[TableFormat]] = {"apple_health": AppleHealth}
+TABLE_FORMATS: dict[str, type[TableFormat]] = {"apple_health": AppleHealth, "health_connect": HealthConnect}
 
 
 def format_of(layout: Layout, user_id: int | None) -> Format | None:
@@ -27,6 +29,8 @@ def format_of(layout: Layout, user_id: int | None) -> Format | None:
     """
     if layout.table and user_id is not None:
         return TABLE_FORMATS[layout.format](layout, user_id)
+    if layout.section:
+        return Section(layout)
     return JsonRows(layout) if layout.rows is not None else None
 
 

@@ -156,7 +156,7 @@ class _FileLoad:
 
     def _text(self, stream: HashedStream) -> Text:
         name = self._work.file.name
-        own = next((layout for layout in self._layouts if layout.table or layout.rows is not None), None)
+        own = next((layout for layout in self._layouts if layout.has_own_format), None)
         own_format = format_of(own, user_of(own, name) if own.table else None) if own else None
         return Text(name, stream, self._work.dataset.encoding, own_format=own_format)
 

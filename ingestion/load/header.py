@@ -80,8 +80,10 @@ class Header:
             self.dialect.format == "csv"
             and self.dialect.is_plain
             and self.user_id is None
+            and not self.layout.where
             and not any(
-                isinstance(field, str) or (field and (field.factor or field.is_computed)) for field in self.fields
+                isinstance(field, str) or (field and (field.factor or field.is_computed or field.is_rewritten))
+                for field in self.fields
             )
         )
 
@@ -148,14 +150,15 @@ def read_header(
             "some of its lines end with a carriage return, and some with a line feed",
             hint="Save the file with one kind of line end.",
         )
-    lines = list(islice(lines_of(beginning, newline[-1:]), MOST_TITLE_LINES + 1))
-    found = _find(dataset, layouts, [line for line, _ in lines])
+    numbered = enumerate(lines_of(beginning, newline[-1:]), 1)
+    lines = dict(islice(((number, each) for number, each in numbered if each[0].strip()), MOST_TITLE_LINES + 1))
+    found = _find(dataset, layouts, {number: line for number, (line, _) in lines.items()})
     if found.missing:
         more = islice(lines_of(beginning, newline[-1:]), _MOST_LINES_TO_TELL)
         if is_foreign(dataset, layouts, [line.decode("utf-8-sig", "replace") for line, _ in more]):
             raise _foreign(dataset)
     _check(found)
-    size = lines[found.line - 1][1]
+    _, size = lines[found.line]
     dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline, clock=found.layout.clock)
     return Header(
         names=found.names,
@@ -201,7 +204,7 @@ def layouts_of(dataset: Dataset, path: str) -> tuple[Layout, ...]:
         path: the file's name in the landing zone.
 
     """
-    plain = (layout for layout in dataset.layouts if not layout.table and layout.rows is None)
+    plain = (layout for layout in dataset.layouts if not layout.has_own_format)
     return tuple(dataset.layouts_for(path.rpartition("/")[2])) or tuple(plain)
 
 
@@ -210,11 +213,11 @@ def _with_order(dialect: Dialect, stored: Mapping[str, Any], layout: Layout) -> 
     return dialect if "date_order" in stored else replace(dialect, date_order=layout.usual_order)
 
 
-def _find(dataset: Dataset, layouts: Iterable[Layout], lines: list[bytes]) -> Candidate:
+def _find(dataset: Dataset, layouts: Iterable[Layout], lines: Mapping[int, bytes]) -> Candidate:
     """Return the reading of a line that has all required columns, or else the one that has most of them."""
     closest: Candidate | None = None
     unreadable: FileRefusedError | None = None
-    for number, line in enumerate(lines, 1):
+    for number, line in lines.items():
         text = decoded(line, number)
         if isinstance(text, FileRefusedError):
             unreadable = unreadable or text
@@ -261,7 +264,11 @@ def _check(found: Candidate) -> None:
             hint=f"Remove some: {_MAX_COLUMNS} columns can be loaded.",
             line=found.line,
         )
-    names = [field if isinstance(field, str) else field.header for field in found.fields if field]
+    names = [
+        field if isinstance(field, str) else field.header
+        for field in found.fields
+        if isinstance(field, str) or (field and not field.is_computed)
+    ]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FileRefusedError(
             f"the header has a column twice: {shown(twice)}", hint="Remove one of the two.", line=found.line

@@ -34,7 +34,7 @@ class Glimpse:
     def __init__(self, name: str, opened: Opener) -> None:
         self._name = name
         self._opened = opened
-        self._in_document: dict[tuple[str, tuple[tuple[str, str], ...]], list[dict[str, Any]]] = {}
+        self._inside: dict[object, bytes] = {}
         self._raw = b""
         self.table_format: str | None = None
         self.is_json = False
@@ -64,13 +64,14 @@ class Glimpse:
         if layout.table or self.table_format:
             return
         if self.is_json:
-            objects = self._objects if layout.rows is None else self._rows(layout)
+            objects = self._objects if layout.rows is None else first_objects(self._beginning_of(layout))
             keys = names_of_keys(objects, layout.objects)
             found = candidate_of_keys(layout, keys, is_strict=is_strict)
             if keys and found.is_complete:
                 yield found
         elif layout.format == "any":
-            for line, delimiter, names in self._readings:
+            found_readings = list(readings(self._beginning_of(layout))) if layout.section else self._readings
+            for line, delimiter, names in found_readings:
                 if dataset.delimiter in {None, delimiter} and (
                     (found := candidate_of(layout, names, delimiter, line)).is_complete
                 ):
@@ -96,26 +97,29 @@ class Glimpse:
     def _objects(self) -> list[dict[str, Any]]:
         return first_objects(self._beginning)
 
-    def _rows(self, layout: Layout) -> list[dict[str, Any]]:
-        key = layout.rows or "", layout.when
-        if key not in self._in_document:
-            self._in_document[key] = self._first_rows(layout) if self._may_have(layout) else []
-        return self._in_document[key]
+    def _beginning_of(self, layout: Layout) -> bytes:
+        """Return the beginning of the rows of a layout that are somewhere in the file."""
+        key = layout.rows, layout.when, layout.section
+        if key not in self._inside:
+            self._inside[key] = self._read(layout) if self._may_have(layout) else b""
+        return self._inside[key]
 
     def _may_have(self, layout: Layout) -> bool:
-        """Whether the first key on the way to the rows is at the beginning of the file, where that can be told."""
+        """Whether the beginning of the file has the title, or the first key on the way to the rows."""
+        if layout.section:
+            return layout.section.lower().encode() in self._beginning.lower()
         first = (layout.rows or "").partition(".")[0]
         is_packed = not self._name.lower().endswith(".json")
         return is_packed or not first or f'"{first.lower()}"'.encode() in self._raw.lower()
 
-    def _first_rows(self, layout: Layout) -> list[dict[str, Any]]:
+    def _read(self, layout: Layout) -> bytes:
         try:
             with closing(HashedStream(self._opened())) as stream:
                 text = Text(self._name, stream, own_format=format_of(layout, None))
                 with closing(text):
-                    return first_objects(Content(text).peek())
+                    return Content(text).peek()
         except FileRefusedError:
-            return []
+            return b""
 
     def _zipped(self) -> str | None:
         with closing(HashedStream(self._opened())) as stream:

@@ -18,7 +18,7 @@ from ingestion.recognition.glimpse import Glimpse, Opener
 from ingestion.sources import Column, Dataset, Layout, declared, normalise
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
-_READABLE = re.compile(r"(?i).*\.(?:csv|tsv|txt|json|ndjson|jsonl|parquet|xlsx|xml)(?:\.(?:gz|zst|zip))?|.*\.zip")
+_READABLE = re.compile(r"(?i).*\.(?:csv|tsv|txt|json|ndjson|jsonl|parquet|xlsx|xml|db)(?:\.(?:gz|zst|zip))?|.*\.zip")
 _FEWEST_TELLING = 2
 _DECLARE = "Declare it, or rename the file after the dataset that it is: see docs/sources.md."
 
@@ -69,6 +69,16 @@ class _Fit:
         found = {normalise(name) for name in self.candidate.names}
         wanted = {normalise(text) for column in self._columns for text in column.headers}
         return frozenset(found & (wanted | {normalise(text) for group in self.layout.has for text in group}))
+
+    @property
+    def rank(self) -> tuple[int, int, bool]:
+        """How much of the header the layout explains."""
+        return (*(self.candidate.rank if self.candidate else (0, 0)), bool(self.layout.section))
+
+    @property
+    def way(self) -> tuple[object, ...]:
+        """How the file is read to have this header."""
+        return self.layout.table, self.layout.rows, self.layout.when, self.layout.section
 
     @property
     def is_telling(self) -> bool:
@@ -122,9 +132,7 @@ def recognise(name: str, opened: Opener) -> Recognition:
 
 
 def _by_content(by_name: tuple[Match, ...], glimpse: Glimpse) -> Recognition:
-    found = [
-        match for each in by_name if (match := _match(_fits(glimpse, [(each.dataset, each.layouts)]), "name", glimpse))
-    ]
+    found = [match for each in by_name if (match := _match(_fits(glimpse, [(each.dataset, each.layouts)]), "name"))]
     if found:
         return Recognition(tuple(found))
     everything = [(dataset, dataset.layouts) for dataset in declared()]
@@ -135,7 +143,7 @@ def _by_content(by_name: tuple[Match, ...], glimpse: Glimpse) -> Recognition:
     if devices:
         ((_, chosen),) = devices.items()
         names = dict.fromkeys(fit.dataset.name for fit in chosen)
-        matches = (_match([fit for fit in chosen if fit.dataset.name == each], "columns", glimpse) for each in names)
+        matches = (_match([fit for fit in chosen if fit.dataset.name == each], "columns") for each in names)
         return Recognition(tuple(match for match in matches if match))
     if by_name:
         return _left_to_the_load(by_name, glimpse)
@@ -163,16 +171,13 @@ def _fits(
     return fits
 
 
-def _match(fits: list[_Fit], by: Literal["name", "columns"], glimpse: Glimpse) -> Match | None:
+def _match(fits: list[_Fit], by: Literal["name", "columns"]) -> Match | None:
     """Return the match of a dataset: its layouts that explain most of the header."""
     if not fits:
         return None
-    tables = [fit.layout for fit in fits if fit.candidate is None]
-    if tables or not glimpse.is_json:
-        return Match(fits[0].dataset, tuple(dict.fromkeys(tables or [fit.layout for fit in fits])), by)
-    # rows of one list are read at a time
-    best = max(fits, key=lambda fit: fit.candidate.rank if fit.candidate else (0, 0))
-    alike = [fit.layout for fit in fits if (fit.layout.rows, fit.layout.when) == (best.layout.rows, best.layout.when)]
+    # the load reads a file in one way
+    best = max(fits, key=lambda fit: fit.rank)
+    alike = [fit.layout for fit in fits if fit.way == best.way]
     return Match(best.dataset, tuple(dict.fromkeys(alike)), by)
 
 

@@ -35,7 +35,15 @@ ACTIVITY_COLUMNS = (
     "light_active_distance",
     "sedentary_active_distance",
 )
-SLEEP_COLUMNS = ("total_minutes_asleep", "total_time_in_bed", "total_sleep_records")
+SLEEP_COLUMNS = (
+    "total_minutes_asleep",
+    "total_time_in_bed",
+    "total_sleep_records",
+    "total_minutes_awake",
+    "total_minutes_light",
+    "total_minutes_deep",
+    "total_minutes_rem",
+)
 HOURLY_COLUMNS = ("step_total",)
 DAY = timedelta(days=1)
 

@@ -28,6 +28,15 @@ from tests.datasets import DAILY_ACTIVITY, DATASETS
         ("sleep (1).csv", "sleep"),
         ("sleepDay_merged(2).csv", "sleep"),
         ("sleep_2026-01-20_3.csv", "sleep"),
+        ("sleepStagesDay_merged.csv", "sleep"),
+        ("sleepLogInfo_merged.csv", "sleep_records"),
+        ("minuteStepsNarrow_merged.csv", "minute_activity"),
+        ("minuteSleep_merged.csv", "minute_sleep"),
+        ("hourlyCalories_merged.csv", "hourly_calories"),
+        ("hourlyIntensities_merged.csv", "hourly_intensities"),
+        ("syncEvents_merged.csv", "sync_events"),
+        ("fitbitWearTimeViaHR_merged.csv", "wear_time"),
+        ("battery_merged.csv", "battery"),
     ],
 )
 def test_names_of_drops(name: str, dataset: str) -> None:
@@ -37,7 +46,6 @@ def test_names_of_drops(name: str, dataset: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "hourlyIntensities_merged.csv",
         "asleep.csv",
         "sleepless.csv",
         "sleep_quality.csv",
@@ -47,7 +55,6 @@ def test_names_of_drops(name: str, dataset: str) -> None:
         ".csv",
         "sleep.csv\n",
         "sleep\n.csv",
-        "minuteSleep_merged.csv",
         "daily_activity_sleep.csv",
         "weekly_activity.csv",
         "folder/sleep.csv",

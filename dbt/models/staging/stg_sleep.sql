@@ -14,4 +14,8 @@
     'minutes_asleep': 'total_minutes_asleep',
     'minutes_in_bed': 'total_time_in_bed',
     'sleep_records': 'total_sleep_records',
+    'minutes_awake': 'total_minutes_awake',
+    'minutes_light': 'total_minutes_light',
+    'minutes_deep': 'total_minutes_deep',
+    'minutes_rem': 'total_minutes_rem',
 }, changed_user(changed_in_dataset('sleep')), key='sleep_date') }}
