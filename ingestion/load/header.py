@@ -165,7 +165,7 @@ def read_header(
         fields=found.fields,
         layout=found.layout,
         dialect=replace(dialect, has_trailing_delimiter=_ends_with_delimiter(beginning[size:], dialect, found)),
-        user_id=user_of(found.layout, path) if found.layout.needs_user_id else None,
+        user_id=None if found.names_participant else user_of(found.layout, path),
         size=size,
         line=found.line,
     )
@@ -192,7 +192,7 @@ def known_header(dataset: Dataset, names: Iterable[str], stored: Mapping[str, An
     candidates = [candidate_of(layout, list(names), dialect.delimiter, 1) for layout in layouts]
     found = best_of([c for c in candidates if c.is_complete]) or candidates[0]
     _check(found)
-    user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
+    user_id = None if found.names_participant else user_of(found.layout, path)
     return Header(found.names, found.fields, found.layout, _with_order(dialect, stored, found.layout), user_id)
 
 
@@ -338,8 +338,9 @@ def _of_keys(layouts: Sequence[Layout], names: tuple[str, ...], path: str) -> He
             hint=f"They need {shown([column.header for column in found.layout.required])}.",
         )
     layout = found.layout
-    user_id = user_of(layout, path) if layout.needs_user_id else None
-    return Header(names, (*layout.columns, None), layout, _dialect_of_keys(layout), user_id, line=0)
+    user_id = None if found.names_participant else user_of(layout, path)
+    columns = (column for column in layout.columns if user_id is None or column.name != "user_id")
+    return Header(names, (*columns, None), layout, _dialect_of_keys(layout), user_id, line=0)
 
 
 def _dialect_of_keys(layout: Layout) -> Dialect:

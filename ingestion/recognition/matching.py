@@ -109,6 +109,13 @@ def named(name: str) -> tuple[Match, ...]:
     return tuple(Match(dataset, layouts, "name") for dataset, layouts in found if layouts)
 
 
+def _labelled(name: str) -> tuple[Match, ...]:
+    """Return what a name may say after a label of the participant."""
+    basename = PurePosixPath(name).name
+    found = ((dataset, tuple(dataset.labelled_layouts_for(basename))) for dataset in declared())
+    return tuple(Match(dataset, layouts, "name") for dataset, layouts in found if layouts)
+
+
 def recognise(name: str, opened: Opener) -> Recognition:
     """Return what a file is. Its beginning is read.
 
@@ -125,14 +132,18 @@ def recognise(name: str, opened: Opener) -> Recognition:
         return Recognition((), "no declared dataset has this name", _DECLARE)
     try:
         with contained(name):
-            return _by_content(by_name, Glimpse(name, opened))
+            return _by_content(by_name, _labelled(name), Glimpse(name, opened))
     except FileRefusedError as exc:
         # the load refuses it, and says the same
         return Recognition(by_name) if by_name else Recognition((), str(exc), exc.hint)
 
 
-def _by_content(by_name: tuple[Match, ...], glimpse: Glimpse) -> Recognition:
-    found = [match for each in by_name if (match := _match(_fits(glimpse, [(each.dataset, each.layouts)]), "name"))]
+def _by_content(by_name: tuple[Match, ...], labelled: tuple[Match, ...], glimpse: Glimpse) -> Recognition:
+    found = [
+        match
+        for each in by_name or labelled
+        if (match := _match(_fits(glimpse, [(each.dataset, each.layouts)]), "name"))
+    ]
     if found:
         return Recognition(tuple(found))
     everything = [(dataset, dataset.layouts) for dataset in declared()]

@@ -29,6 +29,8 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "health_connect": rf"\.db{_PACKED}",
 }
 _FILE_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
+_LABEL = r"[^/]{1,64}[ ._-]"
+_NUMBERED_LABEL = r"(?=[^/]{0,63}?\d)[^/]{1,64}[ ._-]"
 _DECIMAL_MARKS: dict[str, DecimalMark] = {"point": ".", "comma": ","}
 _STATEMENT = r"(?i)(?:^|[/ ._-]){}=([a-z]+)(?=[/ ._-]|$)"
 # ASCII digits only: sql/ derives the person of older files with the same pattern
@@ -220,11 +222,19 @@ class Layout:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """The pattern of the file name, without folders."""
+        return re.compile(self._file_name, re.IGNORECASE)
+
+    @cached_property
+    def labelled_pattern(self) -> re.Pattern[str]:
+        """The pattern of the file name with a label of the participant before it."""
+        # other measures are named with a word in front: resting_heart_rate
+        label = _NUMBERED_LABEL if self.needs_name else _LABEL
+        return re.compile(label + self._file_name, re.IGNORECASE)
+
+    @property
+    def _file_name(self) -> str:
         stem = "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
-        return re.compile(
-            _FILE_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format]),
-            re.IGNORECASE,
-        )
+        return _FILE_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format])
 
     def excludes(self, names: Iterable[str]) -> list[str]:
         """Return what keeps a file with these headers from having this layout, besides its columns."""
@@ -282,6 +292,10 @@ class Dataset:
     def layouts_for(self, basename: str) -> Iterator[Layout]:
         """Yield the layouts that a file of this name, without folders, may have."""
         return (layout for layout in self.layouts if layout.pattern.fullmatch(basename))
+
+    def labelled_layouts_for(self, basename: str) -> Iterator[Layout]:
+        """Yield those that it may have if its name begins with a label of the participant, and its columns agree."""
+        return (layout for layout in self.layouts if layout.labelled_pattern.fullmatch(basename))
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
