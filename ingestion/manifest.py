@@ -9,16 +9,13 @@ from psycopg2.extras import Json
 from sqlalchemy import Engine
 
 from ingestion import db, migrate
-from ingestion.errors import FileRefusedError, UsageError
+from ingestion.errors import UsageError
 from ingestion.results import Counts, Remark
 from ingestion.sources import DateOrder, part_in, person_in
 
 # up to this number of rows, files of two persons can be the same by chance: days without a step, for instance
 ROWS_OF_CHANCE = 10
 _queries = db.queries("manifest")
-
-# an entry of an index has at most 2,704 bytes: the name, and up to 300 bytes of other columns
-_MOST_NAME_BYTES = 2_400
 
 
 @dataclass(frozen=True)
@@ -233,22 +230,6 @@ def look_up(
         known_erased=known_erased,
     )
     return Known(*row)
-
-
-def check_name(filename: str) -> None:
-    """Check that the manifest can hold a file's name.
-
-    Arguments:
-        filename: its name in the landing zone.
-
-    Raises:
-        FileRefusedError: the name is too long.
-
-    """
-    if len(filename.encode()) > _MOST_NAME_BYTES:
-        raise FileRefusedError(
-            f"its path has more than {_MOST_NAME_BYTES} bytes", hint="Move it into a folder with a shorter path."
-        )
 
 
 def check_loaded(connection: db.Connection, target_schema: str, filename: str) -> None:
