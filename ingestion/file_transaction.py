@@ -26,10 +26,8 @@ from ingestion.results import Counts, FileResult, FileStatus
 from ingestion.retraction import Tombstones
 from ingestion.sources import Dataset, DateOrder, Layout, folder_of_participant, part_in, person_in
 from ingestion.storage import Storage, StoredFile
+from ingestion.twins import twin_remarks
 from ingestion.workers import StoppedError
-
-# an entry of an index has at most 2,704 bytes: the name, and up to 300 bytes of other columns
-_MOST_NAME_BYTES = 2_400
 
 
 class KnownContentError(Exception):
@@ -189,7 +187,7 @@ class FileLoader:
             KnownContentError: its bytes are loaded under another name, or were retracted.
 
         """
-        _check_name(file.name)
+        manifest.check_name(file.name)
         with watch(file.name, file.size) as on_chunk:
             file_id = manifest.next_file_id(connection)
             work = FileToLoad(
@@ -217,7 +215,7 @@ class FileLoader:
         entry = self._entry(file, dataset, loaded.checksum)
         if loaded.certain_order:
             self.date_orders.add(self.schema, dataset, file, loaded.certain_order)
-        twin = manifest.twin_remarks(known.twin, counts.filled) if known.twin else ()
+        twin = twin_remarks(known.twin, counts.filled) if known.twin else ()
         remarks = (*loaded.remarks, *twin)
         manifest.record_loaded(
             connection,
@@ -282,7 +280,7 @@ class FileLoader:
         """
         try:
             with contained(file.name):
-                _check_name(file.name)
+                manifest.check_name(file.name)
                 entry = self._entry(file, dataset, checksum_of(self.storage, file))
                 with self.transactions.begin() as connection:
                     manifest.record_not_loaded(connection, entry, "refused", self.run_id, reason=reason)
@@ -356,19 +354,3 @@ class FileLoader:
             on_chunk(size, lines)
 
         return advance
-
-
-def _check_name(filename: str) -> None:
-    """Check that the manifest can hold a file's name.
-
-    Arguments:
-        filename: its name in the landing zone.
-
-    Raises:
-        FileRefusedError: the name is too long.
-
-    """
-    if len(filename.encode()) > _MOST_NAME_BYTES:
-        raise FileRefusedError(
-            f"its path has more than {_MOST_NAME_BYTES} bytes", hint="Move it into a folder with a shorter path."
-        )

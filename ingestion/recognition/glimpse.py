@@ -26,9 +26,6 @@ class Glimpse:
         name: the file's name in the landing zone.
         opened: opens the file at its beginning.
 
-    Raises:
-        FileRefusedError: it is empty, damaged, or not what the end of its name says.
-
     """
 
     def __init__(self, name: str, opened: Opener) -> None:
@@ -39,15 +36,24 @@ class Glimpse:
         self.table_format: str | None = None
         self.is_json = False
         self._beginning = b""
+        self.was_read = False
+
+    def look(self) -> None:
+        """Read the beginning.
+
+        Raises:
+            FileRefusedError: it is empty, damaged, or not what the end of its name says.
+
+        """
         try:
             with self._text() as text:
                 self.is_json = text.format == "ndjson"
                 self._beginning = Content(text).peek()
         except FileRefusedError:
-            if PurePosixPath(name).suffix.lower() == ".zip":
+            if PurePosixPath(self._name).suffix.lower() == ".zip":
                 self.table_format = self._zipped()
             # a document may hold rows that are read one by one
-            self.is_json = not self.table_format and ".json" in map(str.lower, PurePosixPath(name).suffixes)
+            self.is_json = not self.table_format and ".json" in map(str.lower, PurePosixPath(self._name).suffixes)
             if not self.table_format and not self.is_json:
                 raise
         self.table_format = self.table_format or table_format_of(self._beginning)
@@ -135,6 +141,7 @@ class Glimpse:
 
     def record(self, chunk: bytes) -> None:
         """Keep the first bytes as they are in the file."""
+        self.was_read = True
         if len(self._raw) < _FIRST_BYTES:
             self._raw += chunk[: _FIRST_BYTES - len(self._raw)]
 
