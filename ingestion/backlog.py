@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Literal
 
-from ingestion.errors import FileRefusedError
 from ingestion.load.stream import checksum_of
 from ingestion.manifest import LoadedFile, Original
 from ingestion.recognition import Memory, named, recognise
-from ingestion.sources import Dataset, Layout, declared, has_leading_zeros, part_in, person_in
+from ingestion.sources import Dataset, Layout, declared, part_in, person_in
 from ingestion.storage import Storage, StoredFile
 from ingestion.twins import twin_remarks
 
@@ -180,7 +179,6 @@ class Backlog:
                 return Decision("known")
             if file.size in self._sizes and (decision := self._decide_by_bytes(item, dataset, known)):
                 return decision
-        _check_person(file.name)
         return Decision("changed" if known else "new")
 
     def decide_known(self, item: Item, original: Original | None, checksum: str) -> Decision:
@@ -239,7 +237,6 @@ class Backlog:
         if (dataset.name, person, checksum) in self._retracted:
             return self.decide_known(item, None, checksum)
         if twin := next((each for each in self._twins(dataset, checksum) if each.person != person), None):
-            _check_person(file.name)
             remark = next((each.assumed for each in twin_remarks(twin.filename, twin.rows)), None)
             return Decision("changed" if known else "new", remark, checksum=checksum)
         return None
@@ -269,15 +266,6 @@ class Backlog:
         for file in self._loaded.values():
             found.setdefault((file.dataset, file.checksum), []).append(file)
         return found
-
-
-def _check_person(name: str) -> None:
-    # raw has participants as numbers, where 007 and 7 are one
-    if has_leading_zeros(name):
-        raise FileRefusedError(
-            "its path names a participant with leading zeros, who would be mixed up with the one without them",
-            hint="Rename the folder or the file to user_id=NUMBER without leading zeros, with a number of its own.",
-        )
 
 
 def _key(item: Item) -> tuple[str, str]:

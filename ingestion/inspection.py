@@ -150,7 +150,7 @@ def _filling(name: str, opened: Callable[[], BinaryIO], match: Match) -> Filling
     if seen is None:
         columns = {column.name: [column.header] for column in match.layouts[0].columns if column.name != "user_id"}
         problem = None if person else f"the path of this {device} export names no participant"
-        hint = None if person else "Put user_id=NUMBER into the name of the file or of its folder."
+        hint = None if person else "Put it into a folder user_id=LABEL."
         return Filling(match.dataset.name, device, match.by, columns, person=person, problem=problem, hint=hint)
     header = seen.header
     columns = {column.name: _headers(column, header.names, header.layout) for column in header.columns}

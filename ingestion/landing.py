@@ -16,7 +16,7 @@ from ingestion.errors import FileRefusedError, ForeignFileError, StatementError,
 from ingestion.load.glance import check_header
 from ingestion.recognition import Memory, recognise
 from ingestion.retraction import retracted_contents
-from ingestion.sources import has_leading_zeros, person_in
+from ingestion.sources import person_in
 from ingestion.storage import Storage, StoredFile, is_loadable
 
 State = Literal["new", "changed", "known", "retracted", "unsettled", "unknown"]
@@ -146,15 +146,10 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
     found = recognise(name, lambda: path.open("rb"))
     dataset = found.matches[0].dataset.name if found.matches else None
     layouts = [layout for match in found.matches for layout in match.layouts]
-    if layouts and has_leading_zeros(name):
-        raise UsageError(
-            f"the name has a participant with leading zeros, who would be mixed up with the one without them: {name}",
-            hint="Write user_id=NUMBER without leading zeros into it, with a number of its own.",
-        )
     if layouts and all(layout.is_of_one_participant for layout in layouts) and person_in(name) is None:
         raise UsageError(
             f"the name of this {layouts[0].device} export names no participant: {name}",
-            hint="Put user_id=NUMBER into its name, as in export_user_id=7.zip.",
+            hint="Put user_id=LABEL into its name, as in export_user_id=P-017.zip.",
         )
     if len(found.matches) > 1:
         dataset = layouts[0].device.lower().replace(" ", "_")

@@ -6,6 +6,7 @@ The caller commits, in every function here.
 import hashlib
 import hmac
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,9 +16,13 @@ from psycopg2.sql import SQL, Identifier
 from ingestion import db, manifest
 from ingestion.errors import ConfigurationError
 from ingestion.results import ErasureReceipt, RetractedFile
-from ingestion.sources import declared, user_id_in
+from ingestion.sources import declared, person_in
 
-_NUMBER = re.compile(rb"\d{1,19}")
+# what may be an id in a line: words, and whole fields
+_WORD = re.compile(r"[\w.@+-]+")
+_FIELD = re.compile(r"[^,;\t|\"\r\n]+")
+# a longer id is no accident inside another word
+_LONG_ID = 6
 _queries = db.queries("retraction")
 
 
@@ -144,7 +149,7 @@ class Tombstones:
             )
             loaded: list[Any] = cursor.fetchall()
         erased = [row.user_id for row in loaded if self._is_erased(row.user_id)]
-        is_of_erased = self._is_erased(user_id_in(filename))
+        is_of_erased = self._is_erased(person_in(filename))
         rejected = [
             row.rejected_row_id
             for row in _queries.rejected_lines(connection, file_id=file_id)
@@ -156,14 +161,14 @@ class Tombstones:
             from_quarantine=len(rejected),
         )
 
-    def _is_erased(self, user_id: int | None) -> bool:
+    def _is_erased(self, user_id: str | None) -> bool:
         return user_id is not None and hash_user(self._key or "", user_id) in self._hashes
 
     def _mentions_erased(self, raw_line: bytes) -> bool:
-        return any(self._is_erased(int(digits)) for digits in _NUMBER.findall(raw_line))
+        return any(self._is_erased(each) for each in _ids_in(raw_line))
 
 
-def erase(connection: db.Connection, schema: str, user_id: int, key: str | None, run_id: UUID) -> ErasureReceipt:
+def erase(connection: db.Connection, schema: str, user_id: str, key: str | None, run_id: UUID) -> ErasureReceipt:
     """Delete a participant's rows from raw and from quarantine, and record a tombstone.
 
     Arguments:
@@ -201,14 +206,12 @@ def erase(connection: db.Connection, schema: str, user_id: int, key: str | None,
             _queries.count_erased(connection, file_id=file_id, from_raw=rows, from_quarantine=0)
         files |= by_file.keys()
     own_files = [
-        row.file_id for row in _queries.names_with_rejected(connection) if user_id_in(row.source_filename) == user_id
+        row.file_id for row in _queries.names_with_rejected(connection) if person_in(row.source_filename) == user_id
     ]
-    quarantined = {
-        row.file_id: row.rows_deleted
-        for row in _queries.delete_rejected_of(
-            connection, id_bytes=str(user_id).encode(), own_files=own_files, target_schema=schema
-        )
-    }
+    suspects = _queries.rejected_with(connection, id_bytes=user_id.encode(), own_files=own_files, target_schema=schema)
+    rejected = [row for row in suspects if row.is_own or mentions(bytes(row.raw_line), user_id)]
+    _queries.delete_rejected_rows(connection, rejected_row_ids=[row.rejected_row_id for row in rejected])
+    quarantined = Counter(row.file_id for row in rejected)
     receipt.rows["ops.rejected_rows"] = sum(quarantined.values())
     for file_id, rows in quarantined.items():
         _queries.count_erased(connection, file_id=file_id, from_raw=0, from_quarantine=rows)
@@ -218,7 +221,7 @@ def erase(connection: db.Connection, schema: str, user_id: int, key: str | None,
     return receipt
 
 
-def erase_from_models(connection: db.Connection, user_id: int) -> dict[str, int]:
+def erase_from_models(connection: db.Connection, user_id: str) -> dict[str, int]:
     """Delete a participant's rows from every table that dbt has built.
 
     Arguments:
@@ -235,9 +238,27 @@ def erase_from_models(connection: db.Connection, user_id: int) -> dict[str, int]
     }
 
 
-def hash_user(key: str, user_id: int) -> str:
-    """Return a participant's tombstone: HMAC-SHA256 (RFC 2104) of the id's decimal digits, in hexadecimal."""
-    return hmac.new(key.encode(), str(user_id).encode(), hashlib.sha256).hexdigest()
+def hash_user(key: str, user_id: str) -> str:
+    """Return a participant's tombstone: HMAC-SHA256 (RFC 2104) of the id in UTF-8, in hexadecimal."""
+    return hmac.new(key.encode(), user_id.encode(), hashlib.sha256).hexdigest()
+
+
+def mentions(raw_line: bytes, user_id: str) -> bool:
+    """Whether a line has an id: anywhere, or, if the id is short, as a word or a field of its own.
+
+    Arguments:
+        raw_line: a rejected row, as its file has it.
+        user_id: the id.
+
+    """
+    return user_id in _ids_in(raw_line) or (len(user_id) >= _LONG_ID and user_id.encode() in raw_line)
+
+
+def _ids_in(raw_line: bytes) -> set[str]:
+    text = raw_line.decode(errors="replace")
+    fields = {field.strip() for field in _FIELD.findall(text)}
+    # digits that stand beside letters, too: better a row too many than a participant's row kept
+    return fields | set(_WORD.findall(text)) | set(re.findall(r"\d+", text)) - {""}
 
 
 def _delete(connection: db.Connection, schema: str, table: str, condition: str, *values: Any) -> int:

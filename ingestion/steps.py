@@ -39,7 +39,7 @@ class RunOptions:
     since: datetime | None = None
     retract_vanished: bool = False
     reason: str = ""
-    user_id: int | None = field(default=None, repr=False)
+    user_id: str | None = field(default=None, repr=False)
 
 
 class Steps:

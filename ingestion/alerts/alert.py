@@ -1,7 +1,6 @@
 """One alert, as text for people and as JSON for machines."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,12 +8,11 @@ from typing import Any, Literal
 
 from ingestion import log
 from ingestion.printable import printable
+from ingestion.sources import without_user_id
 
 Kind = Literal["failure", "died", "recovery", "stale", "quarantine", "misplaced", "test"]
 
 _MAX_LINE = 700
-# the path of a file may name the participant
-_USER_ID = re.compile(r"(?i)(user_id=)\d+")
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def safe(text: str) -> str:
         text: any text.
 
     """
-    line = printable(_USER_ID.sub(r"\1***", " ".join(log.redact(text).split())))
+    line = printable(without_user_id(" ".join(log.redact(text).split())))
     return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]} ..."
 
 

@@ -84,7 +84,7 @@ def _parser() -> _Parser:
     erase = command("erase", "delete a participant's data, keep it out, print a receipt; then build the marts")
     _add_log_format(erase)
     _add_schema(erase)
-    erase.add_argument("--user-id", type=int, required=True, metavar="ID", help="the participant")
+    erase.add_argument("--user-id", type=_user_id, required=True, metavar="ID", help="the participant")
 
     _add_rejected(command("rejected", "show or replay rejected rows"))
 
@@ -259,6 +259,12 @@ def _schema(text: str) -> str:
         return check_schema(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"not {SCHEMA.form}") from None
+
+
+def _user_id(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("no id")
+    return text.strip()
 
 
 def _count(text: str) -> int:

@@ -66,6 +66,7 @@ def _execute(argv: Sequence[str]) -> int:
     arguments = parse(argv)
     settings = _settings(arguments)
     log.configure(settings.log_format)
+    persons.configure(settings.person_in_path)
     log.hide(settings.secrets)
     if handler := _handler_without_database(arguments):
         return handler(arguments, settings)

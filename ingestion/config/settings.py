@@ -42,6 +42,13 @@ class Settings:
         "`1`: load the content of each file once; `0`: a run replaces what the tables hold",
         default=False,
     )
+    person_in_path: str | None = setting(
+        "PIPELINE_PERSON_IN_PATH",
+        VERBATIM,
+        "the part of a path that names the participant, where it is not `user_id=LABEL`: `{person}/**` is the first folder"
+        " ([datasets.md](datasets.md#whose-rows-they-are))",
+        on_schedule=True,
+    )
     schema: str = setting("PIPELINE_SCHEMA", SCHEMA, "the schema of the raw tables", default="raw")
     archive: bool = setting(
         "PIPELINE_ARCHIVE",

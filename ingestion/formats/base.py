@@ -77,7 +77,7 @@ class TableFormat(Format):
     """A format whose files hold several tables, and come in an archive with other files."""
 
     @abstractmethod
-    def __init__(self, layout: Layout, user_id: int) -> None: ...
+    def __init__(self, layout: Layout, user_id: str) -> None: ...
 
     # a limit of its own: these archives hold pictures, routes and the like, one file each
     archive_entries: ClassVar[int]

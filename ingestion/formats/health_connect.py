@@ -36,7 +36,7 @@ class HealthConnect(TableFormat):
     suffixes = (".db",)
     archive_entries = 1_000
 
-    def __init__(self, layout: Layout, user_id: object) -> None:
+    def __init__(self, layout: Layout, user_id: str) -> None:
         self._table = layout.table
         self._columns = [column for column in layout.columns if column.name != "user_id"]
         self._user_id = user_id

@@ -19,7 +19,7 @@ FORMATS: tuple[Format, ...] = (Delimited(), JsonLines(), JsonArray(), Parquet(),
 TABLE_FORMATS: dict[str, type[TableFormat]] = {"apple_health": AppleHealth, "health_connect": HealthConnect}
 
 
-def format_of(layout: Layout, user_id: int | None) -> Format | None:
+def format_of(layout: Layout, user_id: str | None) -> Format | None:
     """Return the format of a layout that the name of a file does not tell; None where the name tells it.
 
     Arguments:

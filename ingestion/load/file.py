@@ -32,7 +32,7 @@ from ingestion.load.sorter import Sorter
 from ingestion.load.stream import HashedStream
 from ingestion.load.sure_lines import certainly_good
 from ingestion.results import Counts, Remark
-from ingestion.sources import Dataset, DateOrder, Layout, date_order_in, decimal_mark_in
+from ingestion.sources import MOMENTS, Dataset, DateOrder, Layout, date_order_in, decimal_mark_in
 from ingestion.storage import Storage, StoredFile
 
 _DATA_EXCEPTION_CLASSES = ("22", "23")
@@ -168,7 +168,7 @@ class _FileLoad:
         content = Content(text, self._work.on_chunk, is_judged=is_judged)
         path = self._work.file.name
         header = read_header(self._work.dataset, content.peek(), path, text.format, self._layouts)
-        content.skip(header.size, header.dialect, header.leading_zeros)
+        content.skip(header.size, header.dialect, header.odd_ids)
         clues = Clues(
             self._work.dataset.name,
             usual=header.layout.usual_order,
@@ -215,7 +215,7 @@ class _FileLoad:
         if header.layout.table:
             # formats/ has written these values; special words are in the names of devices
             return Counts(read=rows, loaded=rows)
-        dates = sum(column.type == "timestamp" for column in header.columns) * rows
+        dates = sum(column.type in MOMENTS for column in header.columns) * rows
         is_good = (
             not content.has_special_words
             and content.separators == _SEPARATORS * dates
@@ -251,6 +251,7 @@ class _FileLoad:
             dialect, remarks = reading.decide(sight, sorter.reader.written)
             if certain and not dialect.reads_like(header.dialect):
                 return dialect
+            judge.has_certain_rows = certain > 0
             judge.settle(dialect)
             bad = judge.find_bad()
             refuse_too_many(self._work.dataset, sorter.read_rows, sorter.faults + judge.faults())

@@ -27,9 +27,11 @@ from ingestion.load.dialect import Dialect, Format
 from ingestion.load.fields import split
 from ingestion.load.foreign import are_foreign, is_foreign
 from ingestion.results import Remark
-from ingestion.sources import Column, Dataset, Layout, normalise, user_id_in
+from ingestion.sources import Column, Dataset, Layout, normalise, person_in
 
 # so many lines may tell that a file without a header in its place is one of the dataset nevertheless
+# an id that is loaded as it is: a word of ASCII with a digit in it
+PLAIN_ID = r"(?=[A-Za-z_-]{0,20}+\d)[\w-]{1,48}+"
 _MOST_LINES_TO_TELL = 100
 # PostgreSQL allows 1,600 columns, and the judge's temporary table needs two for itself
 _MAX_COLUMNS = 1598
@@ -56,7 +58,7 @@ class Header:
     fields: tuple[Column | str | None, ...]
     layout: Layout
     dialect: Dialect = field(default_factory=Dialect)
-    user_id: int | None = None
+    user_id: str | None = None
     size: int = 0
     line: int = 1
 
@@ -88,17 +90,24 @@ class Header:
         )
 
     @property
-    def leading_zeros(self) -> re.Pattern[bytes] | None:
-        """A pattern that finds any participant with leading zeros in rows, and may find more; None without that column.
+    def odd_ids(self) -> re.Pattern[bytes] | None:
+        """A pattern that finds each participant's id that COPY must not load as it is, and may find more.
 
-        As numbers, 007 and 7 would be one participant.
+        Such an id has blanks around it, was damaged by a spreadsheet, or is a word of its own like `Total`. None
+        without a column of ids.
         """
         names = [field.name if isinstance(field, Column) else "" for field in self.fields]
         if "user_id" not in names:
             return None
-        is_first = names.index("user_id") == 0
-        before = self.dialect.newline[-1:] if is_first else self.dialect.delimiter.encode()
-        return re.compile(re.escape(before) + rb"[ \t+\-" + re.escape(self.dialect.quote.encode()) + rb"]*0[0-9]")
+        place = names.index("user_id")
+        delimiter, quote = re.escape(self.dialect.delimiter), re.escape(self.dialect.quote)
+        newline = re.escape(self.dialect.newline[-1:].decode())
+        before = rf"(?:[^{delimiter}{newline}]*+{delimiter}){{{place}}}" if place else ""
+        after = rf"(?:{delimiter}|\Z)" if place < len(names) - 1 else r"[\r\n]|\Z"
+        # a line that the chunk cuts off is looked at again with the next one
+        return re.compile(
+            rf"{newline}{before}(?!\Z)(?!{quote}?{PLAIN_ID}{quote}?(?:{after})|{quote}?[\w-]*\Z)".encode()
+        )
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
@@ -275,7 +284,7 @@ def _check(found: Candidate) -> None:
         )
 
 
-def user_of(layout: Layout, path: str) -> int:
+def user_of(layout: Layout, path: str) -> str:
     """Return the participant whom a path names.
 
     Arguments:
@@ -286,13 +295,13 @@ def user_of(layout: Layout, path: str) -> int:
         FileRefusedError: the path does not name one.
 
     """
-    user_id = user_id_in(path)
-    if user_id is None:
+    person = person_in(path)
+    if person is None:
         raise FileRefusedError(
-            f"the path of this {layout.device} export names no participant",
-            hint="Put user_id=NUMBER into the name of the file or of its folder.",
+            f"the path of this {layout.device} export names no participant, or several",
+            hint="Put it into a folder user_id=LABEL, or say with PIPELINE_PERSON_IN_PATH which part names them.",
         )
-    return user_id
+    return person
 
 
 def _read_keys(dataset: Dataset, layouts: Sequence[Layout], beginning: bytes, path: str) -> Header:

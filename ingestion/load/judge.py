@@ -35,6 +35,7 @@ class Judge:
         dataset: the file's dataset.
         header: the file's header.
         table: the raw table.
+        has_certain_rows: whether other rows of the file went to the raw table as they are.
 
     """
 
@@ -42,6 +43,7 @@ class Judge:
     dataset: Dataset
     header: Header
     table: Composable
+    has_certain_rows: bool = False
 
     def settle(self, dialect: Dialect) -> None:
         """Set how the values are written, before they are judged.
@@ -163,6 +165,17 @@ class Judge:
         self.cursor.execute("drop table incoming, bad_row")
 
     @cached_property
+    def _are_ids_decimal(self) -> bool:
+        """Whether each id that waits here is a whole number with .0 behind it."""
+        place = next((p for p, each in enumerate(self.header.fields) if _is_id(each)), None)
+        if place is None or self.has_certain_rows:
+            return False
+        self.cursor.execute(
+            SQL("select bool_and({0} ~ '^\\d+\\.0$') from incoming where {0} <> ''").format(_name(place))
+        )
+        return bool((self.cursor.fetchone() or (False,))[0])
+
+    @cached_property
     def _values(self) -> list[Value]:
         dialect = self.header.dialect
         return [
@@ -172,6 +185,7 @@ class Judge:
                 dialect.marks.get(each.name, Marks()),
                 dialect.date_order,
                 is_exact=each.name in self.dataset.key,
+                are_ids_decimal=self._are_ids_decimal and each.name == "user_id",
             )
             for place, each in enumerate(self.header.fields)
             if isinstance(each, Column)
@@ -261,6 +275,10 @@ def _copy(target: Composable, header: Header, options: Composable = _NOTHING) ->
         Literal(header.dialect.quote),
         options,
     )
+
+
+def _is_id(field: Column | str | None) -> bool:
+    return isinstance(field, Column) and field.name == "user_id" and field.type == "text"
 
 
 def _name(position: int) -> Composable:

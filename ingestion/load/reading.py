@@ -12,7 +12,7 @@ from ingestion.load.header import Header
 from ingestion.load.numbers import Marks, described, settle_numbers
 from ingestion.load.written import Written
 from ingestion.results import Remark
-from ingestion.sources import DateOrder, DecimalMark
+from ingestion.sources import MOMENTS, DateOrder, DecimalMark
 
 _DECIMAL_POINT = re.compile(rb"\d\.(?:\d{1,2}|\d{4,})(?!\d)")
 _DATE_ORDER = "If that is wrong, put date_order=MDY, DMY or YMD into the name of the file or of its folder."
@@ -79,7 +79,7 @@ class Reading:
 
         """
         written = list(columns)
-        moments = {each.column.header: each.dates | sight.dates for each in written if each.column.type == "timestamp"}
+        moments = {each.column.header: each.dates | sight.dates for each in written if each.column.type in MOMENTS}
         settled = settle(moments, self.clues)
         marks = settle_numbers(
             {each.column.name: each.numbers for each in written if each.has_numbers},
@@ -104,7 +104,7 @@ class Reading:
         return self.clues.declared or self.clues.usual
 
     def _try(self, dates: Dates) -> Settled | None:
-        headers = [column.header for column in self.header.columns if column.type == "timestamp"]
+        headers = [column.header for column in self.header.columns if column.type in MOMENTS]
         try:
             return settle(dict.fromkeys(headers, dates), self.clues)
         except FileRefusedError:

@@ -7,8 +7,8 @@ it matches makes COPY refuse, after which every row is judged.
 
 import re
 
-from ingestion.load.header import Header
-from ingestion.sources import Column, Dataset, DateOrder
+from ingestion.load.header import PLAIN_ID, Header
+from ingestion.sources import MOMENTS, Column, Dataset, DateOrder
 
 _SAFE_DIGITS = {"bigint": 18, "integer": 9, "double precision": 15}
 _FRACTION = r"(?:\.\d{1,20}+)?+"
@@ -40,11 +40,13 @@ def certainly_good(dataset: Dataset, header: Header) -> re.Pattern[bytes] | None
 
 
 def _field(column: Column, order: DateOrder, is_key: bool) -> str:
-    if column.type == "timestamp":
+    if column.type in MOMENTS:
         # dates of another kind are evidence that there are two
         value = _ISO if order == "YMD" else f"{_date(order)}{_TIME}"
     elif column.type == "boolean":
         value = _BOOLEAN
+    elif column.name == "user_id":
+        value = PLAIN_ID
     elif column.type == "text":
         # any text may hold what COPY does not take as it is, such as a NUL byte
         value = "(?!)"
@@ -66,9 +68,7 @@ def _number(column: Column) -> str:
             return "(?!)"
         above = rf"(?!0*(?:{_up_to(column.minimum - 1)})(?!\d))"
     if column.maximum is None:
-        # as numbers, 007 and 7 would be one participant
-        zeros = r"(?!0\d)" if column.name == "user_id" else ""
-        return f"{above}{sign}{zeros}{digits}{fraction}"
+        return f"{above}{sign}{digits}{fraction}"
     if sign or column.maximum < 1:
         return "(?!)"
     return f"{above}(?:(?:{_up_to(column.maximum - 1)}){fraction}|{column.maximum})"

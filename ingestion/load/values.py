@@ -6,7 +6,7 @@ from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion.load.content import SPECIAL_MOMENTS
 from ingestion.load.numbers import INTEGERS, Marks
-from ingestion.sources import Column, DateOrder
+from ingestion.sources import MOMENTS, Column, DateOrder
 
 # what PostgreSQL accepts and no device writes as a value: 0x1F, 1_000; NaN, inf; today, now
 _SPECIAL_VALUES = {
@@ -14,6 +14,7 @@ _SPECIAL_VALUES = {
     "integer": "[_xob]",
     "double precision": "[nx]",
     "timestamp": "|".join(SPECIAL_MOMENTS),
+    "date": "|".join(SPECIAL_MOMENTS),
 }
 # PostgreSQL reads years of one digit and of three
 _SHORT_YEAR: dict[DateOrder, str] = {
@@ -21,8 +22,12 @@ _SHORT_YEAR: dict[DateOrder, str] = {
     "DMY": r"^\d{1,2}[./-]\d{1,2}[./-](\d|\d{3})(\D|$)",
     "YMD": r"^(\d|\d{3})[./-]\d",
 }
-# as numbers, 007 and 7 would be one participant
-_LEADING_ZEROS = r"^[\s+-]*0\d"
+# ids that a spreadsheet or pandas has read as numbers: 1.503960366E+09, and 1503960366.0
+_SCIENTIFIC_ID = r"^\d(\.\d{1,18})?E\+\d{1,2}$"
+_DECIMAL_ID = r"^\d+\.0$"
+# a label of a few digits may have a point: 1.0 beside 1.1
+_LONG_DECIMAL_ID = r"^\d{4,}\.0$"
+_LONGEST_ID = 200
 _FRACTION = r"^[+-]?\d{1,15}\.\d{1,20}$"
 _SCALABLE = r"^-?\d{1,12}(\.\d{1,20})?$"
 _LARGEST_SCALED = 10**15
@@ -40,6 +45,7 @@ class Value:
         marks: how its numbers are written.
         date_order: the order of its dates.
         is_exact: whether a number with a fraction is an error, as in a key, and not to be rounded.
+        are_ids_decimal: whether all ids of the file are whole numbers with .0 behind them, which they do not have.
 
     """
 
@@ -48,6 +54,12 @@ class Value:
     marks: Marks
     date_order: DateOrder
     is_exact: bool
+    are_ids_decimal: bool = False
+
+    @property
+    def is_id(self) -> bool:
+        """Whether its values are those of participants."""
+        return self.column.name == "user_id" and self.column.type == "text"
 
     @property
     def name(self) -> Composable:
@@ -58,6 +70,8 @@ class Value:
     def text(self) -> Composable:
         """The value as text that PostgreSQL reads, null where there is none."""
         plain = self._plain
+        if self.is_id:
+            return self._id(plain)
         if self.column.type not in INTEGERS or self.column.factor is not None:
             return plain
         if self.is_exact:
@@ -76,10 +90,12 @@ class Value:
             strict: Composable = SQL("")
             if special := _SPECIAL_VALUES.get(self.column.type):
                 strict = SQL(" and {} !~* {}").format(self.text, Literal(special))
-            if self.column.type == "timestamp":
+            if self.column.type in MOMENTS:
                 strict += SQL(" and {} !~ {}").format(self.text, Literal(_SHORT_YEAR[self.date_order]))
-            if self.column.name == "user_id":
-                strict += SQL(" and {} !~ {}").format(self.text, Literal(_LEADING_ZEROS))
+            if self.is_id:
+                strict += SQL(" and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ '[[:cntrl:]]'").format(
+                    self.text, Literal(_SCIENTIFIC_ID), Literal(_LONG_DECIMAL_ID), Literal(_LONGEST_ID)
+                )
             return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(
                 self.text, Literal(self.column.type), strict
             )
@@ -95,6 +111,17 @@ class Value:
         """The value in its type and in the unit of the raw table."""
         value = self.text if self.column.factor is None else self._scaled
         return SQL("({})::{}").format(value, SQL(self.column.type))
+
+    def _id(self, plain: Composable) -> Composable:
+        """The id as it was before a spreadsheet read it as a number, where that is certain."""
+        mantissa, exponent = (SQL("split_part(upper({}), 'E+', {})").format(plain, Literal(part)) for part in (1, 2))
+        exact = SQL(
+            "case when {0} ~* {1} then"
+            " case when greatest(length({2}) - 2, 0) = ({3})::integer then trunc(({0})::numeric)::text else {0} end"
+        ).format(plain, Literal(_SCIENTIFIC_ID), mantissa, exponent)
+        if self.are_ids_decimal:
+            exact += SQL(" when {0} ~ {1} then left({0}, -2)").format(plain, Literal(_DECIMAL_ID))
+        return exact + SQL(" else {} end").format(plain)
 
     @property
     def _plain(self) -> Composable:

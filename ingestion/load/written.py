@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ingestion.load.dates import Dates
 from ingestion.load.numbers import INTEGERS, NUMBERS, Numbers
-from ingestion.sources import Column
+from ingestion.sources import MOMENTS, Column
 
 # what programs write where there is no value
 _NO_VALUE = frozenset({"na", "n/a", "#n/a", "null", "none", "nan", "-", "--"})
@@ -62,7 +62,7 @@ class Written:
             self.guards += 1
         if not text.isascii():
             text = text.translate(_PLAIN)
-        if self.column.type == "timestamp":
+        if self.column.type in MOMENTS:
             self.dates.add(text, line)
         elif self.has_numbers:
             self.numbers.add(text)

@@ -68,23 +68,18 @@ set
     rows_erased = rows_erased + :from_raw + :from_quarantine
 where file_id = :file_id;
 
--- name: delete_rejected_of(id_bytes, own_files, target_schema)
--- deletes every line that contains the id: better a row too many than a participant's row kept
-with deleted as (
-    delete from ops.rejected_rows as r
-    using ops.raw_ingest_manifest as m
-    where
-        r.file_id = m.file_id
-        and m.target_schema = :target_schema
-        and (position(:id_bytes in r.raw_line) > 0 or r.file_id = any(:own_files::bigint[]))
-    returning r.file_id
-)
-
+-- name: rejected_with(id_bytes, own_files, target_schema)
+-- rows that may be a participant's: those of the files that name them, and those that contain the id
 select
-    file_id,
-    count(*) as rows_deleted
-from deleted
-group by file_id;
+    r.rejected_row_id,
+    r.file_id,
+    r.raw_line,
+    r.file_id = any(:own_files::bigint[]) as is_own
+from ops.rejected_rows as r
+inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
+where
+    m.target_schema = :target_schema
+    and (position(:id_bytes in r.raw_line) > 0 or r.file_id = any(:own_files::bigint[]));
 
 -- name: names_of(file_ids)
 select

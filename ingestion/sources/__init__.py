@@ -10,6 +10,7 @@ from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
 from ingestion.sources.model import (
     EXTRA,
+    MOMENTS,
     Clock,
     Column,
     Dataset,
@@ -19,15 +20,13 @@ from ingestion.sources.model import (
     date_order_in,
     decimal_mark_in,
     folder_of_participant,
-    has_leading_zeros,
     normalise,
-    person_in,
-    user_id_in,
-    without_user_id,
 )
+from ingestion.sources.persons import person_in, without_user_id
 
 __all__ = [
     "EXTRA",
+    "MOMENTS",
     "Clock",
     "Column",
     "Dataset",
@@ -40,11 +39,9 @@ __all__ = [
     "decimal_mark_in",
     "declared",
     "folder_of_participant",
-    "has_leading_zeros",
     "normalise",
     "part_in",
     "person_in",
-    "user_id_in",
     "without_user_id",
 ]
 

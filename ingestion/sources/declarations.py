@@ -251,13 +251,14 @@ def _read_export(device: str, dataset: Dataset, table: _Table) -> Layout:
         drop_extra=table.get("drop_extra", bool, Layout.drop_extra),
         clock=table.get_word("clock", get_args(Clock), Layout.clock),
         needs_name=table.get("needs_name", bool, None),
+        person=table.get("person", str, Layout.person),
     )
     if layout.table:
         layout = replace(layout, columns=(dataset.by_name["user_id"], *layout.columns))
     table.close(
         *("dataset", "files", "columns", "date_order", "usual_order", "format", "table", "section", "rows"),
         *("when", "where", "has", "lacks"),
-        *("needs_name", "drop_extra", "clock"),
+        *("needs_name", "drop_extra", "clock", "person"),
     )
     for problem in _layout_problems(dataset, layout):
         raise _wrong(table.place, problem)

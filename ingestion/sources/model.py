@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Literal, get_args
 
-ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean", "text"]
+ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "date", "boolean", "text"]
 DateOrder = Literal["MDY", "DMY", "YMD"]
 DecimalMark = Literal[".", ","]
 ExportFormat = Literal["any", "json", "apple_health", "health_connect"]
@@ -17,10 +17,15 @@ Written = Literal["epoch_ms", "iso_duration", "date_and_seconds"]
 # the column of a raw table for values that have no column of their own
 EXTRA = "_extra"
 
-_DATE = r"\d{4}[-_]?\d{2}[-_]?\d{2}"
+# the types of days and moments
+MOMENTS = frozenset({"timestamp", "date"})
+DATE = r"\d{4}[-_]?\d{2}[-_]?\d{2}"
+STATED = r"date_order=(?:MDY|DMY|YMD)|decimal_mark=(?:point|comma)"
+# what a path may call the participant: user_id=, User-Id=, participant_id=, id=
+KEY = r"(?:(?:user|participant|subject|record|study)[ _-]?)?id"
+_PERSON = rf"{KEY}=[^/]{{1,64}}?"
 # \d++ does not backtrack; with \d+, a name of 30 digits and an unknown suffix would take minutes
-_STATED = r"date_order=(?:MDY|DMY|YMD)|decimal_mark=(?:point|comma)"
-_PART = rf"[ ._-]?(?:user_id=\d++|{_STATED}|merged|{_DATE}|\(?\d++\)?|to)"
+_PART = rf"[ ._-]?(?:{STATED}|merged|{DATE}|\(?\d++\)?|to)"
 _PACKED = r"(?:\.(?:gz|zst|zip))?|\.zip"
 _SUFFIXES: dict[ExportFormat, str] = {
     "any": rf"\.(?:csv|tsv|json|ndjson|jsonl|parquet|xlsx){_PACKED}",
@@ -28,13 +33,13 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "apple_health": rf"\.xml{_PACKED}",
     "health_connect": rf"\.db{_PACKED}",
 }
-_FILE_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
+_FILE_NAME = (
+    r"(?:{person}[ ._-])?(?:\d++[ ._-])*+(?:{stem})(?:{part})*(?:[ ._-]?{person}(?=[ ._-]|$))?(?:{part})*(?:{suffix})"
+)
 _LABEL = r"[^/]{1,64}[ ._-]"
 _NUMBERED_LABEL = r"(?=[^/]{0,63}?\d)[^/]{1,64}[ ._-]"
 _DECIMAL_MARKS: dict[str, DecimalMark] = {"point": ".", "comma": ","}
 _STATEMENT = r"(?i)(?:^|[/ ._-]){}=([a-z]+)(?=[/ ._-]|$)"
-# ASCII digits only: sql/ derives the person of older files with the same pattern
-_USER_ID = re.compile(r"(?:^|[/ ._-])user_id=([0-9]{1,18})(?=[/ ._-]|$)")
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,7 @@ class Layout:
         needs_name: whether its columns alone do not tell it; None where that follows from their names. Files with the
             same bytes and names of different layouts are no duplicates then.
         is_own: whether it is the layout that the dataset declares; its files may also have the raw table's names.
+        person: which part of a path names the participant; see `persons.configure`.
 
     A layout without a `user_id` column is of one participant, whom the path names.
     """
@@ -159,6 +165,7 @@ class Layout:
     clock: Clock = "local"
     needs_name: bool | None = None
     is_own: bool = False
+    person: str = ""
 
     @cached_property
     def by_header(self) -> dict[str, Column]:
@@ -232,9 +239,17 @@ class Layout:
         return re.compile(label + self._file_name, re.IGNORECASE)
 
     @property
+    def stem_pattern(self) -> str:
+        """The pattern of what the file name begins with."""
+        return "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
+
+    def begins(self, basename: str) -> bool:
+        """Whether a file of this name, without folders, may have this layout, and nothing stands before the stem."""
+        return bool(re.match(rf"(?i)(?:{self.stem_pattern})", basename) and self.pattern.fullmatch(basename))
+
+    @property
     def _file_name(self) -> str:
-        stem = "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
-        return _FILE_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format])
+        return _FILE_NAME.format(stem=self.stem_pattern, part=_PART, suffix=_SUFFIXES[self.format], person=_PERSON)
 
     def excludes(self, names: Iterable[str]) -> list[str]:
         """Return what keeps a file with these headers from having this layout, besides its columns."""
@@ -315,29 +330,9 @@ def normalise(header: str) -> str:
     return re.sub(r"[\W_]+", "", header).lower()
 
 
-def person_in(path: str) -> str | None:
-    """Return the participant that a path names as `user_id=NUMBER` in a folder or in the file name, or None.
-
-    The number is returned as it is written, because 007 and 7 may be two participants.
-    """
-    found = set(_USER_ID.findall(path))
-    return found.pop() if len(found) == 1 else None
-
-
-def user_id_in(path: str) -> int | None:
-    """Return the number of the participant that a path names, or None."""
-    person = person_in(path)
-    return int(person) if person else None
-
-
-def has_leading_zeros(path: str) -> bool:
-    """Whether a path names a participant with zeros in front. As a number, it would be another participant's."""
-    return any(number != str(int(number)) for number in _USER_ID.findall(path))
-
-
 def folder_of_participant(path: str) -> str:
     """Return the folder of a path that names a participant, or else the folder of the file; it ends with a slash."""
-    found = re.search(r"(?i)^.*?user_id=[^/]*/", path)
+    found = re.search(rf"(?i)^(?:.*?[/ ._-])?{KEY}=[^/]*/", path)
     return found[0] if found else path[: path.rfind("/") + 1]
 
 
@@ -356,8 +351,3 @@ def _stated(path: str, name: str) -> str:
     """Return what a path states about a name: the last of several, in lower case; or ""."""
     found: list[str] = re.findall(_STATEMENT.format(name), path)
     return found[-1].lower() if found else ""
-
-
-def without_user_id(path: str) -> str:
-    """Return a path with `user_id=***` in place of a participant, for messages that leave the machine."""
-    return re.sub(r"(?i)(user_id=)\d+", r"\1***", path)

@@ -47,7 +47,7 @@ class AppleHealth(TableFormat):
     suffixes = (".xml",)
     archive_entries = 50_000
 
-    def __init__(self, layout: Layout, user_id: int) -> None:
+    def __init__(self, layout: Layout, user_id: str) -> None:
         self._table = TABLES[layout.table]()
         self._columns = [column for column in layout.columns if column.name != "user_id"]
         self._user_id = user_id
