@@ -204,6 +204,15 @@ class Layout:
         """The columns that a file must have."""
         return tuple(column for column in self.columns if column.required and column.constant is None)
 
+    @cached_property
+    def needed(self) -> tuple[frozenset[str], ...]:
+        """The normalised headers of each required column, of which a file must have one."""
+        return tuple(
+            frozenset(header for header, each in self.by_header.items() if each is column)
+            for column in self.required
+            if not column.is_computed and column.name != "user_id"
+        )
+
     @property
     def has_own_format(self) -> bool:
         """Whether the name of a file does not tell how it is read."""
