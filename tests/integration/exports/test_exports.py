@@ -87,3 +87,21 @@ def test_a_second_run_loads_nothing(device: str, landing: Landing) -> None:
     drop(device, landing)
     landing.ingest()
     assert {file.status for file in landing.ingest().files} <= {"skipped", "unknown"}
+
+
+def test_nothing_else_of_a_profile_is_kept(landing: Landing) -> None:
+    for device in ("fitbit_archive", "polar", "garmin"):
+        drop(device, landing)
+    (profile,) = landing.root.glob("user_id=107/**/Profile.csv")
+    header, good = profile.read_text(encoding="utf-8").splitlines()
+    profile.write_text(f"{header}\n{good}\n{good},one field more\n", encoding="utf-8")
+    (body,) = landing.root.glob("**/*_userBioMetrics.json")
+    body.write_text(body.read_text(encoding="utf-8").replace("{", '{"birthday": "1990-01-02", ', 1), encoding="utf-8")
+    landing.ingest()
+    quarantined = landing.rows("select reason, convert_from(raw_line, 'UTF8') from ops.rejected_rows")
+    assert quarantined == [("too_many_fields", "")]
+    for schema, table in landing.rows(
+        "select schemaname::text, tablename::text from pg_tables where schemaname in ('raw', 'ops')"
+    ):
+        found = landing.rows(f"select t::text from {schema}.{table} as t where t::text ~ 'Invented Person|1990-01-02'")
+        assert found == [], f"{schema}.{table}"
