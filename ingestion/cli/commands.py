@@ -31,6 +31,7 @@ from ingestion.printable import printable
 from ingestion.results import Command
 from ingestion.runner import STEPS, dry_run, report_failed_start, run
 from ingestion.signals import Interruptible
+from ingestion.sources import persons
 from ingestion.steps import RunOptions, check_recognised
 from ingestion.storage import open_storage
 

@@ -45,8 +45,8 @@ class Settings:
     person_in_path: str | None = setting(
         "PIPELINE_PERSON_IN_PATH",
         VERBATIM,
-        "the part of a path that names the participant, where it is not `user_id=LABEL`: `{person}/**` is the first folder"
-        " ([datasets.md](datasets.md#whose-rows-they-are))",
+        "the part of a path that names the participant, where no `user_id=LABEL` does: `{person}/**` is the first"
+        " folder ([datasets.md](datasets.md#whose-rows-they-are))",
         on_schedule=True,
     )
     schema: str = setting("PIPELINE_SCHEMA", SCHEMA, "the schema of the raw tables", default="raw")

@@ -80,8 +80,10 @@ def without_user_id(text: str) -> str:
 
 def _hide_statement(match: re.Match[str]) -> str:
     value = match[0][len(match[1]) :]
+    person = next(_stated_in_name(match[0]), value) if not match[0].endswith("/") else value
     suffix = re.search(rf"(?i){_PACKED}", value)
-    return f"{match[1]}{_HIDDEN}{suffix[0] if suffix else ''}"
+    after = value[len(person) :] or (suffix[0] if suffix else "")
+    return f"{match[1]}{_HIDDEN}{after}"
 
 
 def _hide_part(match: re.Match[str]) -> str:
@@ -94,7 +96,7 @@ def _hide_part(match: re.Match[str]) -> str:
 def _in_span() -> re.Pattern[str]:
     stems = "|".join(sorted({layout.stem_pattern for layout in _layouts()}))
     return re.compile(
-        rf"(?i)[^/\n]{{1,{_LONGEST}}}?(?P<rest>[ ._-](?:{stems})(?:[ ._-]?merged)?[ ._-]\d{{8}}[ ._-]\d{{8}})"
+        rf"(?i)[^/\n:]{{1,{_LONGEST}}}?(?P<rest>[ ._-](?:{stems})(?:[ ._-]?merged)?[ ._-]\d{{8}}[ ._-]\d{{8}})"
     )
 
 
@@ -149,10 +151,9 @@ def _label(path: str) -> Iterator[str]:
         return
     ends = [match.start() for match in _SEPARATOR.finditer(name[: _LONGEST + 1])]
     for end in reversed(ends):
-        label, rest = name[:end], name[end + 1 :]
-        has_digit = any(character.isdigit() for character in label)
-        if any(layout.begins(rest) and (has_digit or not layout.needs_name) for layout in _layouts()):
-            label = _ID.sub("", label, count=1) if _ID.match(label) else label
-            if not re.fullmatch(DATE, label):
+        label, rest = _ID.sub("", name[:end], count=1), name[end + 1 :]
+        if any(layout.begins(rest) for layout in _layouts()):
+            # a word may be part of what is measured: resting_heart_rate
+            if any(character.isdigit() for character in label) and not re.fullmatch(DATE, label):
                 yield label
             return

@@ -154,7 +154,7 @@ def test_it_is_retracted_and_a_person_erased_everywhere(landing: Landing) -> Non
     assert landing.users("raw.heart_rate") == [8]
     assert {file.status for file in landing.ingest().files if file.filename == NAME} == {"retracted"}
     with db.transaction(landing.engine) as connection:
-        retraction.erase(connection, "raw", 8, "a long random secret", uuid4())
+        retraction.erase(connection, "raw", "8", "a long random secret", uuid4())
     for table in TABLES:
         assert landing.users(f"raw.{table}") == []
     assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]

@@ -377,7 +377,7 @@ def test_a_participant_named_only_by_the_path_is_erased_from_quarantine(landing:
     landing.ingest()
     assert landing.rows("select count(*) from ops.rejected_rows") == [(1,)]
     with db.transaction(landing.engine) as connection:
-        retraction.erase(connection, "raw", 4711, KEY, uuid4())
+        retraction.erase(connection, "raw", "4711", KEY, uuid4())
     assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
     assert landing.users() == [5]
     landing.check()

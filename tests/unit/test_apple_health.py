@@ -26,7 +26,7 @@ LAYOUTS = {
 
 
 def chunks(table: str, stream: Readable) -> Iterator[bytes]:
-    text = Text("export.xml", stream, own_format=AppleHealth(LAYOUTS[table], 7))
+    text = Text("export.xml", stream, own_format=AppleHealth(LAYOUTS[table], "7"))
     while chunk := text.read(1 << 18):
         yield chunk
 
