@@ -17,7 +17,6 @@ from tests.health_connect import write
 
 COLUMNS = {
     "steps": ["start", "count", "app"],
-    "distance": ["start", "kilometres", "app"],
     "heart_rate": ["time", "beats_per_minute", "app"],
     "weight": ["time", "kilograms", "app"],
     "sleep": ["start", "end", "asleep", "awake", "light", "deep", "rem", "in_bed", "app"],
@@ -49,7 +48,6 @@ def read(content: bytes, table: str = "steps") -> str:
                 "2026-03-13T07:00:00+01:00,205,com.invented.phone",
             ],
         ),
-        ("distance", []),
         (
             "heart_rate",
             [
