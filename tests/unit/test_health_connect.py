@@ -71,6 +71,12 @@ def test_a_table_is_read_as_csv(database: Path, table: str, rows: list[str]) -> 
     assert read(database.read_bytes(), table).splitlines() == [header, *(f'"P, 1",{row}' for row in rows)]
 
 
+def test_a_version_without_a_table_has_no_rows(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("drop table weight_record_table")
+    assert read(database.read_bytes(), "weight").splitlines() == ["user_id,time,kilograms,app"]
+
+
 @pytest.mark.parametrize("table", ["steps_record_table", "application_info_table"])
 def test_a_view_in_place_of_a_table_is_refused(database: Path, table: str) -> None:
     with closing(sqlite3.connect(database)) as connection:
