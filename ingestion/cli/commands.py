@@ -19,8 +19,8 @@ from sqlalchemy import Engine
 
 from ingestion import db, embedded, history, landing, log, manifest, migrate, quarantine, report
 from ingestion.alerts import open_incidents, send_test
+from ingestion.cli import sources, summary
 from ingestion.cli import status as status_text
-from ingestion.cli import summary
 from ingestion.cli.arguments import parse
 from ingestion.cli.cells import without_formulas
 from ingestion.cli.output import PLAIN_WIDTH, console, explain, print_json
@@ -100,7 +100,7 @@ def _handler_without_database(arguments: argparse.Namespace) -> Callable[[argpar
         return _serve
     if arguments.command == "alert" and arguments.what == "test":
         return _test_alerts
-    return _land if arguments.command == "land" else None
+    return {"land": _land, "sources": sources.handle}.get(arguments.command)
 
 
 def _recorded_run(arguments: argparse.Namespace) -> Command | None:

@@ -44,6 +44,16 @@ class Candidate:
         ]
 
     @property
+    def lacking(self) -> list[str]:
+        """The required columns and other headers that are not there."""
+        return [*self.missing, *self.layout.lacking(self.names)]
+
+    @property
+    def unwanted(self) -> list[str]:
+        """The headers that only another export has."""
+        return self.layout.unwanted(self.names)
+
+    @property
     def names_participant(self) -> bool:
         """Whether a column names the participant."""
         return any(isinstance(field, Column) and field.name == "user_id" for field in self.fields)
@@ -51,7 +61,7 @@ class Candidate:
     @property
     def is_complete(self) -> bool:
         """Whether all is there that the layout needs."""
-        return not self.missing and not self.layout.excludes(self.names)
+        return not self.lacking and not self.unwanted
 
     @property
     def rank(self) -> tuple[int, int]:

@@ -153,7 +153,7 @@ def read_header(
     numbered = enumerate(lines_of(beginning, newline[-1:]), 1)
     lines = dict(islice(((number, each) for number, each in numbered if each[0].strip()), MOST_TITLE_LINES + 1))
     found = _find(dataset, layouts, {number: line for number, (line, _) in lines.items()})
-    if found.missing:
+    if not found.is_complete:
         more = islice(lines_of(beginning, newline[-1:]), _MOST_LINES_TO_TELL)
         if is_foreign(dataset, layouts, [line.decode("utf-8-sig", "replace") for line, _ in more]):
             raise _foreign(dataset)
@@ -253,11 +253,13 @@ def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: Candidate) -> boo
 def _check(found: Candidate) -> None:
     needed = shown([column.header for column in found.layout.required])
     # checked first: without these columns, the names may be values of a file that has no header
-    if found.missing:
+    if found.lacking:
         hint = f"The header needs {needed}."
         if not found.matched:
             hint = f"None of the first lines is a header. {hint}"
-        raise FileRefusedError(f"the header lacks {shown(found.missing)}", hint=hint, line=found.line)
+        raise FileRefusedError(f"the header lacks {shown(found.lacking)}", hint=hint, line=found.line)
+    if found.unwanted:
+        raise _other_export(found)
     if len(found.names) > _MAX_COLUMNS:
         raise FileRefusedError(
             f"the header has {len(found.names)} columns",
@@ -328,13 +330,22 @@ def _foreign(dataset: Dataset) -> ForeignFileError:
     )
 
 
+def _other_export(found: Candidate) -> FileRefusedError:
+    return FileRefusedError(
+        f"it has {shown(found.unwanted)}, which this export of {found.layout.device} has not",
+        hint="Give it the name that the device has given it, or declare it: see docs/datasets.md.",
+    )
+
+
 def _of_keys(layouts: Sequence[Layout], names: tuple[str, ...], path: str) -> Header:
     candidates = [candidate_of_keys(layout, names) for layout in layouts]
     complete = [candidate for candidate in candidates if candidate.is_complete]
     found = best_of(complete) or next(iter(complete or candidates))
-    if not found.is_complete:
+    if found.unwanted:
+        raise _other_export(found)
+    if found.lacking:
         raise FileRefusedError(
-            f"the objects lack {shown(found.missing)}",
+            f"the objects lack {shown(found.lacking)}",
             hint=f"They need {shown([column.header for column in found.layout.required])}.",
         )
     layout = found.layout

@@ -1,6 +1,6 @@
 """The beginning of a file: its format, and the names of its columns."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -12,11 +12,13 @@ from ingestion.formats import Text, format_of, table_format_of, zipped_table_for
 from ingestion.load.candidates import Candidate, candidate_of, candidate_of_keys, first_objects, names_of_keys, readings
 from ingestion.load.content import Content
 from ingestion.load.stream import HashedStream
-from ingestion.sources import Dataset, Layout
+from ingestion.sources import Dataset, Layout, normalise
 
 Opener = Callable[[], BinaryIO]
 
 _FIRST_BYTES = 1 << 16
+# a line, a delimiter, the names on the line, and these normalised
+_Reading = tuple[int, str, list[str], frozenset[str]]
 
 
 class Glimpse:
@@ -76,8 +78,10 @@ class Glimpse:
             if keys and found.is_complete:
                 yield found
         elif layout.format == "any":
-            found_readings = list(readings(self._beginning_of(layout))) if layout.section else self._readings
-            for line, delimiter, names in found_readings:
+            found_readings = _with_names(readings(self._beginning_of(layout))) if layout.section else self._readings
+            for line, delimiter, names, normalised in found_readings:
+                if any(needed.isdisjoint(normalised) for needed in layout.needed):
+                    continue
                 if dataset.delimiter in {None, delimiter} and (
                     (found := candidate_of(layout, names, delimiter, line)).is_complete
                 ):
@@ -88,7 +92,7 @@ class Glimpse:
         """All names that may be those of columns."""
         if self.is_json:
             return names_of_keys(self._objects, frozenset())
-        return tuple(dict.fromkeys(name for *_, names in self._readings for name in names))
+        return tuple(dict.fromkeys(name for _, _, names, _ in self._readings for name in names))
 
     @property
     def beginning(self) -> bytes:
@@ -96,8 +100,8 @@ class Glimpse:
         return self._beginning
 
     @cached_property
-    def _readings(self) -> list[tuple[int, str, list[str]]]:
-        return list(readings(self._beginning))
+    def _readings(self) -> list[_Reading]:
+        return _with_names(readings(self._beginning))
 
     @cached_property
     def _objects(self) -> list[dict[str, Any]]:
@@ -144,6 +148,10 @@ class Glimpse:
         self.was_read = True
         if len(self._raw) < _FIRST_BYTES:
             self._raw += chunk[: _FIRST_BYTES - len(self._raw)]
+
+
+def _with_names(found: Iterable[tuple[int, str, list[str]]]) -> list[_Reading]:
+    return [(line, delimiter, names, frozenset(map(normalise, names))) for line, delimiter, names in found]
 
 
 class _Recorded:

@@ -206,6 +206,15 @@ class Layout:
         """The columns that a file must have."""
         return tuple(column for column in self.columns if column.required and column.constant is None)
 
+    @cached_property
+    def needed(self) -> tuple[frozenset[str], ...]:
+        """The normalised headers of each required column, of which a file must have one."""
+        return tuple(
+            frozenset(header for header, each in self.by_header.items() if each is column)
+            for column in self.required
+            if not column.is_computed and column.name != "user_id"
+        )
+
     @property
     def has_own_format(self) -> bool:
         """Whether the name of a file does not tell how it is read."""
@@ -238,11 +247,15 @@ class Layout:
         stem = "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
         return _FILE_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format])
 
-    def excludes(self, names: Iterable[str]) -> list[str]:
-        """Return what keeps a file with these headers from having this layout, besides its columns."""
-        found = {normalise(name): name for name in names}
-        missing = [group[0] for group in self.has if found.keys().isdisjoint(map(normalise, group))]
-        return missing + [found[normalise(name)] for name in self.lacks if normalise(name) in found]
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Return the headers besides its columns that a file with these headers needs."""
+        found = {normalise(name) for name in names}
+        return [group[0] for group in self.has if found.isdisjoint(map(normalise, group))]
+
+    def unwanted(self, names: Iterable[str]) -> list[str]:
+        """Return those of these headers that a file must not have."""
+        lacks = set(map(normalise, self.lacks))
+        return [name for name in names if normalise(name) in lacks]
 
 
 @dataclass(frozen=True)

@@ -223,3 +223,12 @@ def test_files_and_ls_name_the_device(
     assert invoke("files", "--json") == 0
     (listed,) = json.loads(capsys.readouterr().out)["files"]
     assert (listed["dataset"], listed["device"]) == ("sleep", "Fitbit")
+
+
+def test_a_header_that_another_export_has_refuses_the_file(landing: Landing) -> None:
+    header = "Sleep onset,Wake onset,Asleep duration (min),In bed duration (min),Nap"
+    row = "2026-05-09 13:00:00,2026-05-09 13:40:00,35,40,true"
+    landing.put("user_id=7/physiological_cycles.csv", f"{header}\n{row}\n".encode())
+    result = {(file.dataset, file.status) for file in landing.ingest().files}
+    assert ("sleep", "loaded") not in result, "a nap is no night"
+    assert landing.rows("select count(*) from raw.sleep") == [(0,)]
