@@ -41,14 +41,6 @@ def _steps(connection: sqlite3.Connection) -> Iterator[_Row]:
         yield _moment(start, offset), count, app
 
 
-def _distance(connection: sqlite3.Connection) -> Iterator[_Row]:
-    for start, offset, metres, app in connection.execute(
-        "select r.start_time, r.start_zone_offset, r.distance, a.package_name"
-        " from distance_record_table as r left join application_info_table as a on a.row_id = r.app_info_id"
-    ):
-        yield _moment(start, offset), _thousandth(metres), app
-
-
 def _heart_rate(connection: sqlite3.Connection) -> Iterator[_Row]:
     for moment, offset, beats, app in connection.execute(
         "select s.epoch_millis, r.start_zone_offset, s.beats_per_minute, a.package_name"
@@ -94,7 +86,6 @@ def _sleep(connection: sqlite3.Connection) -> Iterator[_Row]:
 # by the name that the declaration gives as `table`: the tables of the database, the columns of the CSV, and its rows
 _TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[[sqlite3.Connection], Iterable[_Row]]]] = {
     "steps": (("steps_record_table",), ("start", "count", "app"), _steps),
-    "distance": (("distance_record_table",), ("start", "kilometres", "app"), _distance),
     "heart_rate": (
         ("heart_rate_record_series_table", "heart_rate_record_table"),
         ("time", "beats_per_minute", "app"),
@@ -115,7 +106,7 @@ def _minutes(stages: dict[int, int] | None, *kinds: int) -> int | None:
 
 
 def _thousandth(value: Any) -> Any:
-    """Return kilometres of metres, and kilograms of grams; what is no number is left as it is."""
+    """Return kilograms of grams; what is no number is left as it is."""
     return value / 1000 if isinstance(value, int | float) else value
 
 

@@ -123,7 +123,7 @@ class Header:
             column = self.layout.by_header.get(normalise(name))
             if column and normalise(name) in {normalise(alias) for alias in column.aliases}:
                 found.append(f"{name} read as {column.header}")
-        if missing := [column.header for column in self.layout.columns if column not in self.fields]:
+        if missing := [column.header for column in self.layout.columns if column.usual and column not in self.fields]:
             found.append(f"without {shown(missing)}")
         return tuple(Remark(text) for text in found)
 

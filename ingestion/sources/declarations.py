@@ -208,8 +208,9 @@ def _read_column(place: str, name: str, values: Any) -> Column:
         minimum=table.get("minimum", int, None),
         maximum=table.get("maximum", int, None),
         aliases=table.get_texts("aliases"),
+        usual=table.get("usual", bool, Column.usual),
     )
-    table.close("header", "type", "required", "minimum", "maximum", "aliases")
+    table.close("header", "type", "required", "minimum", "maximum", "aliases", "usual")
     return column
 
 

@@ -67,6 +67,7 @@ class Column:
             and the seconds since its midnight.
         offset: headers of the column with the offset of its moments, which are in local time.
         shift: headers of the column with the offset of its moments, which are in UTC and become local time.
+        usual: whether it is remarked on that a file lacks it.
 
     """
 
@@ -86,6 +87,7 @@ class Column:
     written: Written | None = None
     offset: tuple[str, ...] = ()
     shift: tuple[str, ...] = ()
+    usual: bool = True
 
     @property
     def is_computed(self) -> bool:

@@ -17,7 +17,6 @@ from tests.health_connect import write
 
 COLUMNS = {
     "steps": ["start", "count", "app"],
-    "distance": ["start", "kilometres", "app"],
     "heart_rate": ["time", "beats_per_minute", "app"],
     "weight": ["time", "kilograms", "app"],
     "sleep": ["start", "end", "asleep", "awake", "light", "deep", "rem", "in_bed", "app"],
@@ -49,7 +48,6 @@ def read(content: bytes, table: str = "steps") -> str:
                 "2026-03-13T07:00:00+01:00,205,com.invented.phone",
             ],
         ),
-        ("distance", []),
         (
             "heart_rate",
             [
@@ -71,6 +69,12 @@ def read(content: bytes, table: str = "steps") -> str:
 def test_a_table_is_read_as_csv(database: Path, table: str, rows: list[str]) -> None:
     header = ",".join(["user_id", *COLUMNS[table]])
     assert read(database.read_bytes(), table).splitlines() == [header, *(f'"P, 1",{row}' for row in rows)]
+
+
+def test_a_version_without_a_table_has_no_rows(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("drop table weight_record_table")
+    assert read(database.read_bytes(), "weight").splitlines() == ["user_id,time,kilograms,app"]
 
 
 @pytest.mark.parametrize("table", ["steps_record_table", "application_info_table"])
