@@ -77,14 +77,39 @@
 {% endmacro %}
 
 
-{# Users and dates of the files of one dataset that came or went since this model was built. #}
-{% macro changed_in_dataset(dataset) %}
+{#
+    Users and dates of the files of some datasets that came or went since this model was built. Where the choice of a device
+    matters, any file of a user of several devices counts: which one was worn most may have changed.
+#}
+{% macro changed_in(datasets, chooses_device=true) %}
     select
         user_id,
         min(first_date) as from_date,
         max(last_date) as to_date
     from {{ ref('int_file_user') }}
-    where source_name = '{{ dataset }}' and changed_at > {{ consumed_at() }}
+    where
+        changed_at > {{ consumed_at() }}
+        and (
+            source_name in ('{{ datasets | join("', '") }}')
+            {% if chooses_device %}or user_id in (select several.user_id from {{ ref('int_user_of_devices') }} as several){% endif %}
+        )
+    group by user_id
+{% endmacro %}
+
+
+{# Users and dates of which int_user_day_device is to be built again: those of several devices, now or before. #}
+{% macro changed_in_days_of_devices() %}
+    select
+        user_id,
+        min(first_date) as from_date,
+        max(last_date) as to_date
+    from {{ ref('int_file_user') }}
+    where
+        changed_at > {{ consumed_at() }}
+        and (
+            user_id in (select several.user_id from {{ ref('int_user_of_devices') }} as several)
+            {% if is_incremental() %}or user_id in (select old.user_id from {{ this }} as old){% endif %}
+        )
     group by user_id
 {% endmacro %}
 

@@ -24,8 +24,10 @@ added as (
     select
         user_id,
         _file_id as file_id,
-        min({{ dataset.raw_time }}::date) filter (where {{ is_plausible(dataset.raw_time) }}) as first_date,
-        max({{ dataset.raw_time }}::date) filter (where {{ is_plausible(dataset.raw_time) }}) as last_date
+        min(({{ dataset.raw_time }})::date) filter (where {{ is_plausible(dataset.raw_time) }}) as first_date,
+        max(({{ dataset.raw_time }})::date) filter (where {{ is_plausible(dataset.raw_time) }}) as last_date,
+        -- '' stands for the device of the file
+        {{ "array_agg(distinct coalesce(recorded_by, ''))" if dataset.has_recorders else "array['']" }} as recorders
     from {{ source('raw', dataset.name) }}
     where
         exists (select from changed_file where is_loaded and source_name = '{{ dataset.name }}')
@@ -42,7 +44,8 @@ removed as (
         known.user_id,
         known.file_id,
         known.first_date,
-        known.last_date
+        known.last_date,
+        known.devices as recorders
     from {{ this }} as known
     left join added on known.user_id = added.user_id and known.file_id = added.file_id
     where
@@ -74,6 +77,7 @@ select
     changed_file.source_name,
     changed.first_date,
     changed.last_date,
+    array_replace(changed.recorders, '', changed_file.device) as devices,
     changed.is_loaded,
     changed_file.changed_at
 from changed
