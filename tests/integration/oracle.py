@@ -57,7 +57,7 @@ class Record:
     has_conflict: bool
 
 
-Records = dict[tuple[int, Any], Record]
+Records = dict[tuple[str, Any], Record]
 
 
 def marts(
@@ -75,7 +75,7 @@ def marts(
     active_days, implausible_activity = resolve(activity, "activity_date", ACTIVITY_COLUMNS)
     sleep_days, implausible_sleep = resolve(sleep, "sleep_day", SLEEP_COLUMNS)
     hours, implausible_hours = resolve(hourly, "activity_hour", HOURLY_COLUMNS, by_day=False)
-    worn: dict[tuple[int, date], int] = {}
+    worn: dict[tuple[str, date], int] = {}
     for (user, hour), record in hours.items():
         worn.setdefault((user, hour.date()), 0)
         worn[user, hour.date()] += record.amounts["step_total"] > 0
@@ -111,7 +111,7 @@ def marts(
 
 def resolve(raw: pd.DataFrame, day: str, columns: tuple[str, ...], *, by_day: bool = True) -> tuple[Records, int]:
     """Return one record a user and day (or moment), and how many rows have a date that no device can mean."""
-    rows: list[tuple[int, Any, date, str, tuple[float, ...]]] = []
+    rows: list[tuple[str, Any, date, str, tuple[float, ...]]] = []
     implausible = 0
     for row in raw.to_dict("records"):
         measured, loaded = row[day].date(), row["_loaded_at"].date()
@@ -123,7 +123,7 @@ def resolve(raw: pd.DataFrame, day: str, columns: tuple[str, ...], *, by_day: bo
     reach: dict[str, date] = {}
     for _, _, measured, file, _ in rows:
         reach[file] = max(measured, reach.get(file, measured))
-    candidates: dict[tuple[int, Any], list[tuple[date, bytes, tuple[float, ...]]]] = {}
+    candidates: dict[tuple[str, Any], list[tuple[date, bytes, tuple[float, ...]]]] = {}
     for user, moment, _, file, values in rows:
         comparable = tuple(-1.0 if math.isnan(value) else value for value in values)
         candidates.setdefault((user, moment), []).append((reach[file], file.encode(), comparable))
@@ -135,7 +135,7 @@ def resolve(raw: pd.DataFrame, day: str, columns: tuple[str, ...], *, by_day: bo
     return records, implausible
 
 
-def days_of(user: int, activity: Records, sleep: Records, worn: dict[tuple[int, date], int]) -> pd.DataFrame:
+def days_of(user: str, activity: Records, sleep: Records, worn: dict[tuple[str, date], int]) -> pd.DataFrame:
     """Return the user's days from the first to the last record: fct_user_day."""
     own = sorted(day for owner, day in activity if owner == user)
     rows = []
@@ -447,14 +447,14 @@ def cohort_retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFra
     )
 
 
-def first_weeks(answer: dict[str, pd.DataFrame]) -> dict[int, date]:
-    weeks: Iterable[tuple[int, date]] = (
+def first_weeks(answer: dict[str, pd.DataFrame]) -> dict[str, date]:
+    weeks: Iterable[tuple[str, date]] = (
         answer["fct_user_week_engagement"].groupby("user_id")["week_start_date"].min().items()  # type: ignore[assignment]
     )
     return dict(weeks)
 
 
-def data_quality(sources: dict[str, tuple[Records, int]], extents: dict[int, tuple[date, date]]) -> pd.DataFrame:
+def data_quality(sources: dict[str, tuple[Records, int]], extents: dict[str, tuple[date, date]]) -> pd.DataFrame:
     """Return the rules about dates and days; what the load kept out, only the manifest knows."""
     rows = []
     for source, (records, implausible) in sources.items():

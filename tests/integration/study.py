@@ -6,6 +6,23 @@ import numpy as np
 import pandas as pd
 
 DAYS = 100
+# as studies write them; some differ only in case, zeros or blanks, and are different people
+LABELS = [
+    "4000000000",
+    "P-017",
+    "p-017",
+    "007",
+    "7",
+    "P 17",
+    "5f3a9c0e41",
+    "Ä/1",
+    "10",
+    "9",
+    "a,b",
+    "1e5",
+    "-1",
+    "S.02",
+]
 
 
 class Study:
@@ -14,7 +31,7 @@ class Study:
     def __init__(self, number: int, people: int, start: date) -> None:
         self.random = np.random.default_rng(number)
         self.start = start
-        self.people = [4_000_000_000 + 7 * person for person in range(people)]
+        self.people = LABELS[:people]
         random = self.random
         self.level = dict(zip(self.people, random.integers(60, 16000, people), strict=True))
         self.trend = dict(zip(self.people, random.choice([-0.01, 0, 0, 0.01], people), strict=True))
@@ -33,8 +50,8 @@ class Study:
             case _:
                 return self.activity(begin, end)
 
-    def activity(self, begin: int, end: int, people: list[int] | None = None) -> pd.DataFrame:
-        rows: list[tuple[int, ...]] = []
+    def activity(self, begin: int, end: int, people: list[str] | None = None) -> pd.DataFrame:
+        rows: list[tuple[str | int, ...]] = []
         for person in people or self.people:
             for day in range(max(begin, self.first[person]), min(end, self.last[person])):
                 if self.random.random() > self.wear[person]:
