@@ -45,7 +45,7 @@
             where file_user.source_name = '{{ dataset }}' and file_user.is_loaded
         ))
         {% endif %}
-{% endmacro %}
+{%- endmacro %}
 
 
 {#
@@ -83,7 +83,7 @@
         false as is_raw
     from {{ changed_moments(ref('int_user_hour_activity'), 'activity_hour', changed, always) }}
     group by made.user_id, made.activity_hour::date, made.device
-{% endmacro %}
+{%- endmacro %}
 
 
 {# Days that are sums of periods of sleep, as parts of stg_sleep with these columns. #}
@@ -104,7 +104,7 @@
         false as is_raw
     from {{ changed_moments(ref('stg_sleep_records'), 'sleep_date', changed, always) }}
     group by made.user_id, made.sleep_date, made.device
-{% endmacro %}
+{%- endmacro %}
 
 
 {# The order of precedence of raw rows, in which `file` is int_file and the values are columns of `parts`. #}

@@ -34,8 +34,7 @@ coalesce(
 {%- endset %}
 with part as (
     {{ raw_parts(
-        'sleep_records', waking, {'started_at': 'started_at'} | combine(columns),
-        changed_user(changed_in(['sleep_records'], chooses_device=false)), key='sleep_date'
+        'sleep_records', waking, columns, changed_user(changed_in(['sleep_records'], chooses_device=false)), key='sleep_date'
     ) }}
 )
 
