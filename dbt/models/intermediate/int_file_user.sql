@@ -45,7 +45,7 @@ removed as (
         known.file_id,
         known.first_date,
         known.last_date,
-        known.devices as recorders
+        string_to_array(known.devices, e'\n') as recorders
     from {{ this }} as known
     left join added on known.user_id = added.user_id and known.file_id = added.file_id
     where
@@ -77,7 +77,7 @@ select
     changed_file.source_name,
     changed.first_date,
     changed.last_date,
-    array_replace(changed.recorders, '', changed_file.device) as devices,
+    array_to_string(array_replace(changed.recorders, '', changed_file.device), e'\n') as devices,
     changed.is_loaded,
     changed_file.changed_at
 from changed

@@ -2,7 +2,7 @@
 
 select file_user.user_id
 from {{ ref('int_file_user') }} as file_user
-cross join unnest(file_user.devices) as device
+cross join string_to_table(file_user.devices, e'\n') as device
 where
     file_user.is_loaded
     -- most studies have one device, which this finds out at less cost
