@@ -6,10 +6,12 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from ingestion.db import Readable
+from ingestion.errors import FileRefusedError
 from ingestion.formats.archives import PACKINGS, open_only_member, unpack
-from ingestion.formats.base import Format, TableFormat, Unpacked, spool
+from ingestion.formats.base import CHUNK_BYTES, Format, TableFormat, Unpacked, spool
+from ingestion.formats.encoding import to_utf8
 from ingestion.formats.limits import LIMITS, Limits
-from ingestion.formats.registry import FORMATS
+from ingestion.formats.registry import FORMATS, TABLE_FORMATS
 
 _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 
@@ -24,7 +26,7 @@ class Text:
         stream: its bytes.
         encoding: the encoding of text that has no byte order mark.
         limits: limits on what it unpacks to.
-        table_format: the format, for a table of a file that holds several. The name says nothing then.
+        own_format: the format of the layout, where the name does not tell it.
 
     Raises:
         FileRefusedError: the file is not what its name says, or holds too much.
@@ -38,17 +40,17 @@ class Text:
         encoding: str = "utf-8",
         limits: Limits = LIMITS,
         *,
-        table_format: TableFormat | None = None,
+        own_format: Format | None = None,
     ) -> None:
         self._resources = ExitStack()
         try:
             packing, suffix = _suffixes(name)
             if packing == ".zip":
-                stream, member = self._open_zip(stream, limits, table_format)
+                stream, member = self._open_zip(stream, limits, own_format)
                 suffix = suffix or PurePosixPath(member).suffix.lower()
             elif packing:
                 stream = unpack(stream, packing, limits)
-            found: Format = table_format or _BY_SUFFIX.get(suffix, FORMATS[0])
+            found: Format = own_format or _BY_SUFFIX.get(suffix, FORMATS[0])
             self.format: Literal["csv", "ndjson"] = found.lines
             self.has_cells = found.has_cells
             self._text = found.read(Unpacked(stream, encoding, limits, self._resources))
@@ -69,12 +71,36 @@ class Text:
         """Remove temporary files."""
         self._resources.close()
 
-    def _open_zip(self, stream: Readable, limits: Limits, table_format: TableFormat | None) -> tuple[Readable, str]:
+    def _open_zip(self, stream: Readable, limits: Limits, own_format: Format | None) -> tuple[Readable, str]:
         file = spool(stream, self._resources)
-        if table_format is None:
+        if not isinstance(own_format, TableFormat):
             return open_only_member(file, limits, self._resources)
-        limits = replace(limits, entries=table_format.archive_entries)
-        return open_only_member(file, limits, self._resources, table_format.is_member)
+        limits = replace(limits, entries=own_format.archive_entries)
+        return open_only_member(file, limits, self._resources, own_format.is_member)
+
+
+def zipped_table_format(name: str, stream: Readable, limits: Limits = LIMITS) -> str | None:
+    """Return the name of the format with several tables that is in a zip archive with other files, or None.
+
+    Arguments:
+        name: the archive's name.
+        stream: its bytes.
+        limits: limits on what it unpacks to.
+
+    """
+    if _suffixes(name)[0] != ".zip":
+        return None
+    with ExitStack() as resources:
+        file = spool(stream, resources)
+        for each, table_format in TABLE_FORMATS.items():
+            allowed = replace(limits, entries=table_format.archive_entries)
+            try:
+                member, _ = open_only_member(file, allowed, resources, table_format.is_member)
+                if table_format.begins(to_utf8(member, "utf-8").read(CHUNK_BYTES)):
+                    return each
+            except FileRefusedError:
+                continue
+    return None
 
 
 def _suffixes(name: str) -> tuple[str, str]:

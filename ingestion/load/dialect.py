@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from ingestion.load.numbers import Marks
-from ingestion.sources import DateOrder
+from ingestion.sources import Clock, DateOrder
 
 Format = Literal["csv", "ndjson"]
 
@@ -25,6 +25,7 @@ class Dialect:
         is_date_order_certain: whether no other order is possible, so that it is evidence for other files.
         is_date_order_usual: whether the file's device writes dates so.
         marks: the marks of the columns whose numbers are not written as PostgreSQL expects, by the column's name.
+        clock: the clock of its times.
 
     """
 
@@ -38,6 +39,7 @@ class Dialect:
     is_date_order_certain: bool = False
     is_date_order_usual: bool = True
     marks: Mapping[str, Marks] = field(default_factory=dict)
+    clock: Clock = "local"
 
     @property
     def is_plain(self) -> bool:

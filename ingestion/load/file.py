@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -18,12 +17,12 @@ import psycopg2
 from psycopg2.sql import Composable, Identifier
 
 from ingestion import db, quarantine
-from ingestion.formats import TABLE_FORMATS, Text
+from ingestion.formats import Text, format_of
 from ingestion.load.checks import check_counts, refuse_too_many
 from ingestion.load.content import Content
 from ingestion.load.date_order import Clues
 from ingestion.load.dialect import Dialect
-from ingestion.load.header import Header, read_header, user_of
+from ingestion.load.header import Header, layouts_of, read_header, user_of
 from ingestion.load.judge import Judge, copy_into, prepare
 from ingestion.load.progress import OnChunk, ignore_progress
 from ingestion.load.read_ahead import FunctionStream, copy_ahead
@@ -33,7 +32,7 @@ from ingestion.load.sorter import Sorter
 from ingestion.load.stream import HashedStream
 from ingestion.load.sure_lines import certainly_good
 from ingestion.results import Counts, Remark
-from ingestion.sources import Dataset, DateOrder, date_order_in, decimal_mark_in
+from ingestion.sources import Dataset, DateOrder, Layout, date_order_in, decimal_mark_in
 from ingestion.storage import Storage, StoredFile
 
 _DATA_EXCEPTION_CLASSES = ("22", "23")
@@ -53,6 +52,7 @@ class FileToLoad:
         dataset: its dataset.
         target_schema: the schema of the raw table.
         on_chunk: called with the numbers of bytes and lines of each chunk that was read.
+        layouts: the layouts that it may have; those of its name, where there are none.
         earlier_orders: returns the orders of dates in loaded files of the same dataset and folder that left no doubt.
 
     """
@@ -63,6 +63,7 @@ class FileToLoad:
     target_schema: str
     on_chunk: OnChunk = ignore_progress
     earlier_orders: Callable[[], frozenset[DateOrder]] = frozenset
+    layouts: tuple[Layout, ...] = ()
 
     @property
     def table(self) -> Composable:
@@ -98,6 +99,7 @@ class Loaded:
     dialect: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     certain_order: DateOrder | None = None
+    device: str | None = None
 
 
 def load(connection: db.Connection, work: FileToLoad, file_id: int, run_id: UUID) -> Loaded:
@@ -154,17 +156,18 @@ class _FileLoad:
 
     def _text(self, stream: HashedStream) -> Text:
         name = self._work.file.name
-        # such a name has a suffix of its own, and therefore one layout
-        layout = next(
-            (layout for layout in self._work.dataset.layouts_for(PurePosixPath(name).name) if layout.table), None
-        )
-        table_format = TABLE_FORMATS[layout.format](layout, user_of(layout, name)) if layout else None
-        return Text(name, stream, self._work.dataset.encoding, table_format=table_format)
+        own = next((layout for layout in self._layouts if layout.has_own_format), None)
+        own_format = format_of(own, user_of(own, name) if own.table else None) if own else None
+        return Text(name, stream, self._work.dataset.encoding, own_format=own_format)
+
+    @property
+    def _layouts(self) -> tuple[Layout, ...]:
+        return self._work.layouts or layouts_of(self._work.dataset, self._work.file.name)
 
     def _read_header(self, text: Text, *, is_judged: bool = False) -> tuple[Content, Header, Reading]:
         content = Content(text, self._work.on_chunk, is_judged=is_judged)
         path = self._work.file.name
-        header = read_header(self._work.dataset, content.peek(), path, text.format)
+        header = read_header(self._work.dataset, content.peek(), path, text.format, self._layouts)
         content.skip(header.size, header.dialect, header.leading_zeros)
         clues = Clues(
             self._work.dataset.name,
@@ -269,5 +272,6 @@ class _FileLoad:
             header=header.names,
             dialect=header.dialect.to_json(),
             remarks=(*header.remarks, *remarks),
+            device=header.layout.device,
             certain_order=header.dialect.date_order if header.dialect.is_date_order_certain else None,
         )

@@ -73,7 +73,7 @@ def _telling(dataset: Dataset) -> set[str]:
 
 
 def _names(column: Column) -> tuple[str, ...]:
-    return (column.name, column.header, *column.aliases, *column.parts)
+    return (column.name, *column.headers)
 
 
 def _is_cut(dataset: Dataset, last: str) -> bool:

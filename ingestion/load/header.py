@@ -1,29 +1,38 @@
 """Read the header of a file, and match it to the columns that its dataset declares."""
 
 import csv
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from ingestion.errors import FileRefusedError, ForeignFileError
+from ingestion.load.candidates import (
+    BOM,
+    DELIMITERS,
+    MOST_TITLE_LINES,
+    Candidate,
+    best_of,
+    candidate_of,
+    candidate_of_keys,
+    decoded,
+    first_objects,
+    lines_of,
+    names_of_keys,
+    newline_of,
+    shown,
+)
 from ingestion.load.dialect import Dialect, Format
 from ingestion.load.fields import split
 from ingestion.load.foreign import are_foreign, is_foreign
 from ingestion.results import Remark
-from ingestion.sources import EXTRA, Column, Dataset, Layout, normalise, user_id_in
+from ingestion.sources import Column, Dataset, Layout, normalise, user_id_in
 
-_BOM = b"\xef\xbb\xbf"
-_DELIMITERS = (",", ";", "\t", "|")
-# lines that may be above the header
-_MAX_TITLE_LINES = 9
 # so many lines may tell that a file without a header in its place is one of the dataset nevertheless
 _MOST_LINES_TO_TELL = 100
 # PostgreSQL allows 1,600 columns, and the judge's temporary table needs two for itself
 _MAX_COLUMNS = 1598
-_SHOWN_COLUMNS = 20
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,9 @@ class Header:
 
     Arguments:
         names: the headers as the file has them, in its order.
-        fields: for each field of a row, the declared column; the name, where it is not declared; or None for the last
-            field, where that is a JSON object of all undeclared ones.
+        fields: for each field of a row as it goes to PostgreSQL, the declared column; the name, where it is not
+            declared; or None for the last field, where that is a JSON object of all undeclared ones. In a file with
+            delimiters, columns that are computed follow those of the file.
         layout: which device's export the file is.
         dialect: how the file is written.
         user_id: the participant, where the path names them and the rows do not.
@@ -70,7 +80,11 @@ class Header:
             self.dialect.format == "csv"
             and self.dialect.is_plain
             and self.user_id is None
-            and not any(isinstance(field, str) or (field and field.factor) for field in self.fields)
+            and not self.layout.where
+            and not any(
+                isinstance(field, str) or (field and (field.factor or field.is_computed or field.is_rewritten))
+                for field in self.fields
+            )
         )
 
     @property
@@ -96,36 +110,18 @@ class Header:
             found.append(f"delimiter {self.dialect.delimiter!r}")
         if self.dialect.has_trailing_delimiter:
             found.append("each row has a delimiter more than the header, at its end")
-        for name, column in zip(self.names, self.fields, strict=False):
-            if isinstance(column, Column) and normalise(name) in {normalise(alias) for alias in column.aliases}:
+        for name in self.names:
+            column = self.layout.by_header.get(normalise(name))
+            if column and normalise(name) in {normalise(alias) for alias in column.aliases}:
                 found.append(f"{name} read as {column.header}")
         if missing := [column.header for column in self.layout.columns if column not in self.fields]:
             found.append(f"without {shown(missing)}")
         return tuple(Remark(text) for text in found)
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    names: tuple[str, ...]
-    fields: tuple[Column | str | None, ...]
-    layout: Layout
-    delimiter: str
-    line: int
-
-    @property
-    def missing(self) -> list[str]:
-        return [
-            column.header
-            for column in self.layout.required
-            if column not in self.fields and not column.is_in(self.names)
-        ]
-
-    @property
-    def matched(self) -> int:
-        return sum(isinstance(field, Column) for field in self.fields)
-
-
-def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Format = "csv") -> Header:
+def read_header(
+    dataset: Dataset, beginning: bytes, path: str, file_format: Format = "csv", layouts: Sequence[Layout] = ()
+) -> Header:
     """Find the header of a file, and match it to its dataset.
 
     Arguments:
@@ -133,6 +129,7 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
         beginning: the first bytes of the file in UTF-8, enough to hold the header.
         path: the file's name in the landing zone.
         file_format: the file's format.
+        layouts: the layouts that the file may have; those of its name, where there are none.
 
     Returns:
         The columns, in the file's order.
@@ -144,24 +141,25 @@ def read_header(dataset: Dataset, beginning: bytes, path: str, file_format: Form
     """
     if not beginning:
         raise FileRefusedError("the file is empty", hint="Export it again. Even a file without rows has a header.")
-    layouts = tuple(dataset.layouts_for(path.rpartition("/")[2])) or dataset.layouts
+    layouts = layouts or layouts_of(dataset, path)
     if file_format == "ndjson":
         return _read_keys(dataset, layouts, beginning, path)
-    newline = _newline(beginning)
+    newline = newline_of(beginning)
     if newline == b"\r" and b"\n" in b"".join(beginning.split(dataset.quote.encode())[::2]):
         raise FileRefusedError(
             "some of its lines end with a carriage return, and some with a line feed",
             hint="Save the file with one kind of line end.",
         )
-    lines = list(islice(_lines(beginning, newline[-1:]), _MAX_TITLE_LINES + 1))
-    found = _find(dataset, layouts, [line for line, _ in lines])
+    numbered = enumerate(lines_of(beginning, newline[-1:]), 1)
+    lines = dict(islice(((number, each) for number, each in numbered if each[0].strip()), MOST_TITLE_LINES + 1))
+    found = _find(dataset, layouts, {number: line for number, (line, _) in lines.items()})
     if found.missing:
-        more = islice(_lines(beginning, newline[-1:]), _MOST_LINES_TO_TELL)
+        more = islice(lines_of(beginning, newline[-1:]), _MOST_LINES_TO_TELL)
         if is_foreign(dataset, layouts, [line.decode("utf-8-sig", "replace") for line, _ in more]):
             raise _foreign(dataset)
     _check(found)
-    size = lines[found.line - 1][1]
-    dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline)
+    _, size = lines[found.line]
+    dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline, clock=found.layout.clock)
     return Header(
         names=found.names,
         fields=found.fields,
@@ -186,16 +184,28 @@ def known_header(dataset: Dataset, names: Iterable[str], stored: Mapping[str, An
         FileRefusedError: the dataset no longer accepts this header.
 
     """
-    layouts = tuple(dataset.layouts_for(path.rpartition("/")[2])) or dataset.layouts
+    layouts = layouts_of(dataset, path)
     dialect = Dialect.from_json(stored)
     if dialect.format == "ndjson":
         header = _of_keys(layouts, tuple(names), path)
         return replace(header, dialect=_with_order(dialect, stored, header.layout))
-    candidates = [_candidate(layout, list(names), dialect.delimiter, 1) for layout in layouts]
-    found = next((c for c in candidates if not c.missing), candidates[0])
+    candidates = [candidate_of(layout, list(names), dialect.delimiter, 1) for layout in layouts]
+    found = best_of([c for c in candidates if c.is_complete]) or candidates[0]
     _check(found)
     user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
     return Header(found.names, found.fields, found.layout, _with_order(dialect, stored, found.layout), user_id)
+
+
+def layouts_of(dataset: Dataset, path: str) -> tuple[Layout, ...]:
+    """Return the layouts that a file may have by its name; all of the dataset's plain ones, where it says nothing.
+
+    Arguments:
+        dataset: the file's dataset.
+        path: the file's name in the landing zone.
+
+    """
+    plain = (layout for layout in dataset.layouts if not layout.has_own_format)
+    return tuple(dataset.layouts_for(path.rpartition("/")[2])) or tuple(plain)
 
 
 def _with_order(dialect: Dialect, stored: Mapping[str, Any], layout: Layout) -> Dialect:
@@ -203,89 +213,44 @@ def _with_order(dialect: Dialect, stored: Mapping[str, Any], layout: Layout) -> 
     return dialect if "date_order" in stored else replace(dialect, date_order=layout.usual_order)
 
 
-def _newline(beginning: bytes) -> bytes:
-    line, newline, _ = beginning.partition(b"\n")
-    before, carriage_return, after = line.partition(b"\r")
-    if carriage_return and after:
-        return b"\r"
-    return b"\r\n" if carriage_return and newline and before == line[:-1] else b"\n"
-
-
-def _lines(text: bytes, newline: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield each line without its end, and the position of the next one."""
-    begin = 0
-    while begin < len(text):
-        end = text.find(newline, begin)
-        following = len(text) if end < 0 else end + 1
-        yield text[begin:following].removesuffix(newline).rstrip(b"\r"), following
-        begin = following
-
-
-def _find(dataset: Dataset, layouts: Iterable[Layout], lines: list[bytes]) -> _Candidate:
+def _find(dataset: Dataset, layouts: Iterable[Layout], lines: Mapping[int, bytes]) -> Candidate:
     """Return the reading of a line that has all required columns, or else the one that has most of them."""
-    closest: _Candidate | None = None
+    closest: Candidate | None = None
     unreadable: FileRefusedError | None = None
-    for number, line in enumerate(lines, 1):
-        text = _decode(line, number)
+    for number, line in lines.items():
+        text = decoded(line, number)
         if isinstance(text, FileRefusedError):
             unreadable = unreadable or text
             continue
         candidates = [
-            _candidate(layout, names, delimiter, number)
-            for delimiter in ((dataset.delimiter,) if dataset.delimiter else _DELIMITERS)
+            candidate_of(layout, names, delimiter, number)
+            for delimiter in ((dataset.delimiter,) if dataset.delimiter else DELIMITERS)
             if (names := next(csv.reader([text], delimiter=delimiter, quotechar=dataset.quote), []))
             for layout in layouts
         ]
-        complete = [candidate for candidate in candidates if not candidate.missing]
-        if len(complete) > 1:
+        complete = [candidate for candidate in candidates if candidate.is_complete]
+        if best := best_of(complete):
+            return best
+        if complete:
             raise FileRefusedError(
                 "the header can be read in more than one way",
-                hint=f"Declare the delimiter of {dataset.name}.",
+                hint=f"Declare the delimiter of {dataset.name}, or what tells its layouts apart.",
                 line=number,
             )
-        if complete:
-            return complete[0]
         closest = max([*([closest] if closest else []), *candidates], key=lambda c: c.matched, default=None)
     if unreadable and not (closest and closest.matched):
         raise unreadable
-    return closest or _Candidate((), (), next(iter(layouts)), ",", 1)
+    return closest or Candidate((), (), next(iter(layouts)), ",", 1)
 
 
-def _decode(line: bytes, number: int) -> str | FileRefusedError:
-    try:
-        text = line.removeprefix(_BOM).decode()
-    except UnicodeDecodeError:
-        return FileRefusedError(
-            "the header is not UTF-8",
-            hint="Save the file as UTF-8, or declare the encoding of its dataset.",
-            line=number,
-        )
-    if "\x00" in text:
-        return FileRefusedError(
-            "the header contains a NUL byte",
-            hint="Export the file again. UTF-16 needs a byte order mark, or the declared encoding utf-16-le.",
-            line=number,
-        )
-    return text
-
-
-def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _Candidate:
-    # spreadsheets may have blank headers
-    named = [name.strip() or f"column_{position}" for position, name in enumerate(names, 1)]
-    fields = tuple(
-        None if layout.table and name == EXTRA else layout.by_header.get(normalise(name), name) for name in named
-    )
-    return _Candidate(tuple(named), fields, layout, delimiter, line)
-
-
-def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: _Candidate) -> bool:
+def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: Candidate) -> bool:
     """Whether the first row has a field more than the header, and nothing in it."""
-    first = next((line for line, _ in _lines(rows, dialect.newline[-1:]) if line.strip()), b"")
+    first = next((line for line, _ in lines_of(rows, dialect.newline[-1:]) if line.strip()), b"")
     values = split(first.decode(errors="replace"), dialect)[0] or []
     return len(values) == len(found.names) + 1 and not values[-1].strip() and any(values)
 
 
-def _check(found: _Candidate) -> None:
+def _check(found: Candidate) -> None:
     needed = shown([column.header for column in found.layout.required])
     # checked first: without these columns, the names may be values of a file that has no header
     if found.missing:
@@ -299,7 +264,11 @@ def _check(found: _Candidate) -> None:
             hint=f"Remove some: {_MAX_COLUMNS} columns can be loaded.",
             line=found.line,
         )
-    names = [field if isinstance(field, str) else field.header for field in found.fields if field]
+    names = [
+        field if isinstance(field, str) else field.header
+        for field in found.fields
+        if isinstance(field, str) or (field and not field.is_computed)
+    ]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FileRefusedError(
             f"the header has a column twice: {shown(twice)}", hint="Remove one of the two.", line=found.line
@@ -326,29 +295,28 @@ def user_of(layout: Layout, path: str) -> int:
     return user_id
 
 
-def _read_keys(dataset: Dataset, layouts: tuple[Layout, ...], beginning: bytes, path: str) -> Header:
+def _read_keys(dataset: Dataset, layouts: Sequence[Layout], beginning: bytes, path: str) -> Header:
     """Return a header made of the keys of the first objects. Lines that cannot be read are left to the load."""
-    names: dict[str, None] = {}
-    for line in beginning.removeprefix(_BOM).splitlines():
-        try:
-            found: Any = json.loads(line)
-        except ValueError:
-            continue
-        names.update(dict.fromkeys(found if isinstance(found, dict) else ()))
+    objects = frozenset(path for layout in layouts for path in layout.objects)
+    names = names_of_keys(first_objects(beginning), objects)
+    if not names and not beginning.strip():
+        # an empty list is a file without rows
+        layout = layouts[0]
+        return Header((), (*layout.columns, None), layout, _dialect_of_keys(layout), line=0)
     if not names:
         raise FileRefusedError(
             "its first lines have no JSON object", hint=f"Write each row of {dataset.name} as one object on one line."
         )
     if are_foreign(dataset, layouts, names):
         raise _foreign(dataset)
-    header = _of_keys(layouts, tuple(names), path)
+    header = _of_keys(layouts, names, path)
     return Header(
         header.names,
         header.fields,
         header.layout,
         header.dialect,
         header.user_id,
-        size=len(_BOM) if beginning.startswith(_BOM) else 0,
+        size=len(BOM) if beginning.startswith(BOM) else 0,
         line=0,
     )
 
@@ -360,20 +328,19 @@ def _foreign(dataset: Dataset) -> ForeignFileError:
     )
 
 
-def _of_keys(layouts: tuple[Layout, ...], names: tuple[str, ...], path: str) -> Header:
-    candidates = [_candidate(layout, list(names), ",", 1) for layout in layouts]
-    found = next((c for c in candidates if not c.missing), candidates[0])
-    if found.missing:
+def _of_keys(layouts: Sequence[Layout], names: tuple[str, ...], path: str) -> Header:
+    candidates = [candidate_of_keys(layout, names) for layout in layouts]
+    complete = [candidate for candidate in candidates if candidate.is_complete]
+    found = best_of(complete) or next(iter(complete or candidates))
+    if not found.is_complete:
         raise FileRefusedError(
             f"the objects lack {shown(found.missing)}",
             hint=f"They need {shown([column.header for column in found.layout.required])}.",
         )
-    user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
-    return Header(names, (*found.layout.columns, None), found.layout, Dialect("ndjson"), user_id, line=0)
+    layout = found.layout
+    user_id = user_of(layout, path) if layout.needs_user_id else None
+    return Header(names, (*layout.columns, None), layout, _dialect_of_keys(layout), user_id, line=0)
 
 
-def shown(names: Iterable[str]) -> str:
-    """Return names as a message lists them: the first of them, and how many more there are."""
-    shown = list(names)
-    more = f" and {len(shown) - _SHOWN_COLUMNS} more" if len(shown) > _SHOWN_COLUMNS else ""
-    return ", ".join(shown[:_SHOWN_COLUMNS]) + more
+def _dialect_of_keys(layout: Layout) -> Dialect:
+    return Dialect("ndjson", clock=layout.clock)

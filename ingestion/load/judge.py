@@ -192,6 +192,8 @@ class Judge:
             yield branch(SQL("{} > {}").format(value.cast, Literal(column.maximum)), "out_of_range")
 
     def _extra(self) -> Composable | None:
+        if self.header.layout.drop_extra:
+            return None
         extra = [(position, field) for position, field in enumerate(self.header.fields) if isinstance(field, str)]
         if extra:
             # not jsonb_build_object: a function takes a hundred arguments

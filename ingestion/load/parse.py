@@ -1,20 +1,25 @@
 """Read records: check their form, and rewrite them as lines for COPY."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingestion.errors import FileRefusedError
 from ingestion.load.fields import join_fields, split
 from ingestion.load.header import Header
-from ingestion.load.written import Written
+from ingestion.load.rewriting import rewrite
+from ingestion.load.written import Written, is_no_value
 from ingestion.quarantine import Reason
 from ingestion.results import Remark
-from ingestion.sources import Column, normalise
+from ingestion.sources import Column, Layout, normalise
 
 _TOTALS = frozenset({"total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "mittelwert"})
+
+
+# texts by normalised header
+_Found = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,14 @@ class RowReader:
         self._places = [(place, each) for place, each in enumerate(header.fields) if isinstance(each, Column)]
         self._key_places = {place for place, column in self._places if column.name in key}
         self._written = {column.name: Written(column, is_key=column.name in key) for _, column in self._places}
-        self._names = {normalise(name) for name in header.names}
+        self._normalised = [normalise(name) for name in header.names]
+        self._names = set(self._normalised)
+        self._computed = [column for column in header.fields[len(header.names) :] if isinstance(column, Column)]
+        self._companions = {
+            column.name: tuple(map(normalise, column.companions)) for _, column in self._places if column.companions
+        }
+        self._where = [(normalise(name), _Wanted.of(texts)) for name, texts in header.layout.where]
+        self._left_out = 0
         self._totals = 0
         self._headers = 0
 
@@ -57,6 +69,8 @@ class RowReader:
 
     def remarks(self) -> Iterator[Remark]:
         """Yield what was left out."""
+        if self._left_out:
+            yield Remark(f"{self._left_out:,} rows are left out, for what the declaration says of them")
         if self._totals:
             yield Remark(f"{self._totals:,} lines of totals are left out")
         if self._headers:
@@ -73,11 +87,19 @@ class RowReader:
             twice where it has no values, or is a line of totals.
 
         """
-        values, reason = self._values(record)
+        values, found, reason = self._values(record)
         if values is None or self._is_header(values, record.line):
             return None, reason
+        if not all(wanted.takes(found.get(name)) for name, wanted in self._where):
+            self._left_out += 1
+            return None, None
+        if self._dialect.format == "csv":
+            values += [_computed(column, found) for column in self._computed]
         for place, column in self._places:
-            if value := values[place]:
+            value = values[place]
+            if value and column.is_rewritten:
+                values[place] = value = rewrite(column, value, self._offset_of(column, found))
+            if value:
                 values[place] = self._written[column.name].clean(value, record.line)
         if self._is_of_totals(values):
             self._totals += 1
@@ -86,37 +108,69 @@ class RowReader:
         reason = _fault_of_object(line) if self._dialect.format == "ndjson" else None
         return (None, reason) if reason else (line, None)
 
-    def _values(self, record: Record) -> tuple[list[Any], None] | tuple[None, Reason | None]:
-        """Return the values in the order of the header; or None and the reason to reject them, if there are any."""
+    def declared(self, record: Record) -> Record:
+        """Return a record with no more than what is declared of it, nothing where its form is bad.
+
+        Arguments:
+            record: a record.
+
+        """
+        values, _, _ = self._values(record)
+        if values is None:
+            return replace(record, raw=b"")
+        if self._dialect.format == "ndjson":
+            pairs = zip(self._header.columns, values, strict=False)
+            text = json.dumps({column.header: value for column, value in pairs if value and not column.is_computed})
+        else:
+            fields = zip(self._header.fields, values, strict=False)
+            text = join_fields(["" if isinstance(field, str) else value for field, value in fields], self._dialect)
+        return replace(record, raw=text.encode())
+
+    def _offset_of(self, column: Column, found: _Found) -> str | None:
+        return next((text for name in self._companions.get(column.name, ()) if (text := found.get(name))), None)
+
+    def _values(self, record: Record) -> tuple[list[Any] | None, _Found, Reason | None]:
+        """Return the values in the order of the header, and those that are looked at besides, by their headers.
+
+        Without values, return the reason to reject them, if there are any.
+        """
         if b"\x00" in record.raw:
-            return None, "nul_byte"
+            return None, {}, "nul_byte"
         try:
             text = record.raw.decode()
         except UnicodeDecodeError:
-            return None, "undecodable"
+            return None, {}, "undecodable"
         if not text.strip():
-            return None, None
+            return None, {}, None
         if self._dialect.format == "ndjson":
             return _values_of_object(text, self._header)
+        return self._values_of_fields(text)
+
+    def _values_of_fields(self, text: str) -> tuple[list[Any] | None, _Found, Reason | None]:
         values, reason = split(text, self._dialect)
         if values is None or not any(value.strip() for value in values):
-            return None, reason
+            return None, {}, reason
         reason = self._fit(values)
-        return (None, reason) if reason else (values, None)
+        if reason:
+            return None, {}, reason
+        looks_at_others = self._computed or self._companions or self._where
+        found = dict(zip(self._normalised, values, strict=True)) if looks_at_others else {}
+        return values, found, None
 
     def _fit(self, values: list[str]) -> Reason | None:
         """Remove a delimiter at the end of the row that all rows have, and return what is wrong with their number."""
-        if self._dialect.has_trailing_delimiter and len(values) == len(self._header.fields) + 1 and not values[-1]:
+        count = len(self._header.names)
+        if self._dialect.has_trailing_delimiter and len(values) == count + 1 and not values[-1]:
             values.pop()
         elif self._dialect.has_trailing_delimiter:
-            return "too_few_fields" if len(values) <= len(self._header.fields) else "too_many_fields"
-        if len(values) == len(self._header.fields):
+            return "too_few_fields" if len(values) <= count else "too_many_fields"
+        if len(values) == count:
             return None
-        return "too_few_fields" if len(values) < len(self._header.fields) else "too_many_fields"
+        return "too_few_fields" if len(values) < count else "too_many_fields"
 
     def _is_header(self, values: Sequence[Any], line: int) -> bool:
         """Whether this is the header once more. Another header begins another table."""
-        found = str(values[min(self._key_places, default=0)] or "")
+        found = str(values[min((place for place in self._key_places if place < len(values)), default=0)] or "")
         if found[:1].isdecimal() or normalise(found) not in self._names:
             return False
         names = [normalise(str(value or "")) for value in values]
@@ -134,27 +188,78 @@ class RowReader:
         return place in self._key_places or not all(values[each] for each in self._key_places)
 
 
-def _values_of_object(text: str, header: Header) -> tuple[list[Any], None] | tuple[None, Reason]:
+def _values_of_object(text: str, header: Header) -> tuple[list[Any] | None, _Found, Reason | None]:
     try:
         pairs = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
-        return None, "not_json"
+        return None, {}, "not_json"
     if not isinstance(pairs, _Pairs):
-        return None, "not_json"
-    values: dict[str, str | None] = {}
-    extra: dict[str, str | None] = {}
-    for name, value in pairs:
-        column = header.layout.by_header.get(normalise(name))
-        place, key = (values, column.name) if column else (extra, name)
-        if key in place:
-            return None, "not_json"
-        place[key] = _as_text(value)
-    if header.layout.parts:
-        values |= _sums(extra, header)
+        return None, {}, "not_json"
+    taken = _Taken({}, {})
+    try:
+        extra = {name: _as_text(value) for name, value in _take(pairs, header.layout, taken)}
+    except _RepeatedKeyError:
+        return None, {}, "not_json"
+    values = taken.values | {column.name: _computed(column, taken.parts) for column in header.layout.computed}
     fields = [values.get(field.name) if isinstance(field, Column) else None for field in header.fields]
     kept = {name: value for name, value in extra.items() if value is not None}
-    fields[-1] = json.dumps(kept, ensure_ascii=False) if kept else None
-    return fields, None
+    fields[-1] = json.dumps(kept, ensure_ascii=False) if kept and not header.layout.drop_extra else None
+    return fields, taken.parts, None
+
+
+class _Wanted(NamedTuple):
+    """What a value must be: one of these texts, if there are any, none of those, and perhaps anything but blank."""
+
+    one_of: frozenset[str]
+    none_of: frozenset[str]
+    is_needed: bool
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "_Wanted":
+        words = [text.casefold() for text in texts]
+        plain = frozenset(word for word in words if word != "*" and not word.startswith("!"))
+        return cls(plain, frozenset(word[1:] for word in words if word.startswith("!")), "*" in words)
+
+    def takes(self, value: str | None) -> bool:
+        """Whether a value is wanted."""
+        text = (value or "").strip().casefold().removesuffix(".0")
+        return (
+            not (self.is_needed and not text) and text not in self.none_of and (not self.one_of or text in self.one_of)
+        )
+
+
+class _RepeatedKeyError(ValueError):
+    """An object has a key twice, or two keys of one column."""
+
+
+class _Taken(NamedTuple):
+    """The texts that were taken from an object: of columns by their names, and of parts by their normalised paths."""
+
+    values: dict[str, str | None]
+    parts: dict[str, str | None]
+
+
+def _take(pairs: "_Pairs", layout: Layout, taken: _Taken, prefix: str = "") -> "_Pairs":
+    """Take the declared columns from an object and those in it, and return the others."""
+    others, keys = _Pairs(), set()
+    for key, value in pairs:
+        path = normalise(f"{prefix}{key}")
+        if path in layout.parts:
+            taken.parts[path] = _as_text(value)
+        if column := layout.by_header.get(path):
+            if column.name in taken.values:
+                raise _RepeatedKeyError
+            taken.values[column.name] = _as_text(value)
+            continue
+        if key in keys:
+            raise _RepeatedKeyError
+        keys.add(key)
+        if path in layout.objects and isinstance(value, _Pairs):
+            if inner := _take(value, layout, taken, f"{prefix}{key}."):
+                others.append((key, inner))
+        else:
+            others.append((key, value))
+    return others
 
 
 def _fault_of_object(line: str) -> Reason | None:
@@ -168,19 +273,29 @@ def _fault_of_object(line: str) -> Reason | None:
     return None
 
 
-def _sums(found: dict[str, str | None], header: Header) -> dict[str, str | None]:
-    """Return the columns that are sums of parts. A missing part counts as zero, unless all are missing."""
-    by_key = {normalise(name): text for name, text in found.items()}
-    sums: dict[str, str | None] = {}
-    for column in header.columns:
-        parts = [text for part in column.parts if (text := by_key.get(normalise(part))) is not None]
-        if parts:
-            try:
-                sums[column.name] = str(sum(Decimal(part) for part in parts))
-            except InvalidOperation:
-                # not a number either, so that PostgreSQL rejects the row
-                sums[column.name] = " + ".join(parts)
-    return sums
+def _computed(column: Column, found: Mapping[str, str | None]) -> str | None:
+    """Return the constant of a column, or the sum of its parts: none where one of them has no value.
+
+    Arguments:
+        column: the column.
+        found: the values by normalised header.
+
+    """
+    if column.constant is not None:
+        return column.constant
+    if column.join:
+        return " ".join(text for part in column.join if (text := (found.get(normalise(part)) or "").strip())) or None
+    needed, optional = (
+        [(found.get(normalise(part)) or "").strip() for part in parts]
+        for parts in (column.parts, column.optional_parts)
+    )
+    texts = [text for text in (*needed, *optional) if not is_no_value(text)]
+    try:
+        total = str(sum(Decimal(text) for text in texts))
+    except InvalidOperation:
+        # not a number either, so that PostgreSQL rejects the row
+        return " + ".join(texts)
+    return None if any(map(is_no_value, needed)) else total
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -33,7 +33,7 @@ class Records:
         spaces = b" \t\v\f\r".replace(self._newline, b"")
         self._blank = re.compile(b"(?:[" + spaces + b"]*+" + self._newline + b")*+")
         self._quote = header.dialect.quote.encode()
-        self._field_count = len(header.fields) + self._dialect.has_trailing_delimiter
+        self._field_count = len(header.names) + self._dialect.has_trailing_delimiter
         self._buffer = b""
         self._position = 0
         self._back: list[bytes] = []

@@ -92,6 +92,8 @@ class Sorter:
         length = 0
         while length < size and (record := self._next_other()):
             text, reason = self.reader.read(record)
+            if self._header.layout.drop_extra:
+                record = self.reader.declared(record)
             if reason:
                 self._reject(RejectedRow(record.line, reason, record.raw))
                 continue

@@ -17,6 +17,11 @@ _GUARDED = re.compile(r'="(.*)"|=?"(.*)"|\'(.*)', re.DOTALL)
 _PLAIN = str.maketrans({"\u202f": " ", "\u00a0": " ", "\u2009": " ", "\u2007": " ", "\u2019": "'"})
 
 
+def is_no_value(text: str) -> bool:
+    """Whether a text stands for no value: nothing, or a word like NA."""
+    return not text or text.lower() in _NO_VALUE
+
+
 @dataclass
 class Written:
     """How the values of a column are written, as far as they were read.
@@ -61,7 +66,7 @@ class Written:
             self.dates.add(text, line)
         elif self.has_numbers:
             self.numbers.add(text)
-        if not self.column.required and text.lower() in _NO_VALUE:
+        if text and not self.column.required and is_no_value(text):
             self.words += 1
             return ""
         return text

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Literal, get_args
 
 ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean", "text"]
 DateOrder = Literal["MDY", "DMY", "YMD"]
 DecimalMark = Literal[".", ","]
-ExportFormat = Literal["any", "json", "apple_health"]
+ExportFormat = Literal["any", "json", "apple_health", "health_connect"]
+Clock = Literal["local", "UTC"]
+# how a device writes a value, where PostgreSQL does not read it so
+Written = Literal["epoch_ms", "iso_duration", "date_and_seconds"]
 
 # the column of a raw table for values that have no column of their own
 EXTRA = "_extra"
@@ -23,6 +26,7 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "any": rf"\.(?:csv|tsv|json|ndjson|jsonl|parquet|xlsx){_PACKED}",
     "json": rf"\.(?:json|ndjson|jsonl){_PACKED}",
     "apple_health": rf"\.xml{_PACKED}",
+    "health_connect": rf"\.db{_PACKED}",
 }
 _FILE_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
 _DECIMAL_MARKS: dict[str, DecimalMark] = {"point": ".", "comma": ","}
@@ -33,19 +37,29 @@ _USER_ID = re.compile(r"(?:^|[/ ._-])user_id=([0-9]{1,18})(?=[/ ._-]|$)")
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a dataset.
+    """A column of a raw table, and how a file fills it.
 
     Arguments:
         name: the column of the raw table.
-        header: the header in the device's export; case and punctuation do not matter.
+        header: the header in the device's export; case and punctuation do not matter. In JSON, it may be a path into
+            nested objects: `value.bpm`.
         type: the PostgreSQL type of its values.
-        required: whether a file without this column is refused.
+        required: whether a file without this column is refused, or another export.
         minimum: the least possible value; rows below it go to quarantine.
         maximum: the greatest possible value; rows above it go to quarantine.
-        aliases: other headers of the same column.
+        aliases: other headers of the same column, such as those of other languages.
         factor: the number that values are multiplied by, to have the raw table's unit. Products are rounded in a
             column of whole numbers.
-        parts: in JSON, the keys whose values are added up to it.
+        parts: the headers whose values are added up to it. The sum is null where one of them has no value.
+            `_extra` keeps them, too.
+        optional_parts: those that count as zero where they have no value.
+        constant: the value of every row, where the file has no such column.
+        join: the headers whose values are put together, with a space between them, such as a date and a time.
+        values: what words of the device mean, by these words in lower case. Others are left as they are.
+        written: how its values are written: milliseconds since 1970, an ISO duration that becomes seconds, or a date
+            and the seconds since its midnight.
+        offset: headers of the column with the offset of its moments, which are in local time.
+        shift: headers of the column with the offset of its moments, which are in UTC and become local time.
 
     """
 
@@ -58,53 +72,42 @@ class Column:
     aliases: tuple[str, ...] = ()
     factor: float | None = None
     parts: tuple[str, ...] = ()
+    optional_parts: tuple[str, ...] = ()
+    constant: str | None = None
+    join: tuple[str, ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
+    written: Written | None = None
+    offset: tuple[str, ...] = ()
+    shift: tuple[str, ...] = ()
 
-    def is_in(self, names: Iterable[str]) -> bool:
-        """Whether one of its parts is among these headers."""
-        return not {normalise(part) for part in self.parts}.isdisjoint(map(normalise, names))
+    @property
+    def is_computed(self) -> bool:
+        """Whether no single field of a file is its value."""
+        return bool(self.parts or self.join) or self.constant is not None
 
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether its values are not those that the file has."""
+        return bool(self.values or self.written or self.offset or self.shift)
 
-@dataclass(frozen=True)
-class ExportColumn:
-    """A column of another device's export that fills a column of the dataset.
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """The headers of the column with the offset of its moments."""
+        return self.offset or self.shift
 
-    Arguments:
-        name: the column of the raw table.
-        header: the header in the export.
-        factor: the number that values are multiplied by, to have the raw table's unit.
-        required: whether a file without this column is another export.
-        parts: in JSON, the keys whose values are added up to it. `_extra` keeps them, too.
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers in a file that fill it, any one of them or all parts."""
+        if self.constant is not None:
+            return ()
+        parts = (*self.parts, *self.optional_parts, *self.join)
+        return parts or (self.header, *self.aliases)
 
-    """
-
-    name: str
-    header: str
-    factor: float | None = None
-    required: bool = True
-    parts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Export:
-    """How another device writes a dataset.
-
-    Arguments:
-        device: the device.
-        stems: what the file name begins with, as in `Dataset`.
-        columns: the columns that fill the raw table's. All others go to `_extra`.
-        date_order: the order of day, month and year, if it is declared; a file that contradicts it is refused.
-        format: the file format.
-        table: the table, in a format that holds several.
-
-    An export without a `user_id` column is of one participant, and its path must contain `user_id=NUMBER`.
-    """
-
-    device: str
-    stems: tuple[str, ...]
-    columns: tuple[ExportColumn, ...]
-    date_order: DateOrder | None = None
-    format: ExportFormat = "any"
-    table: str = ""
+    def has_parts_in(self, names: Iterable[str], *, all_of_them: bool) -> bool:
+        """Whether its parts are among these headers: all that it needs, or at least one of them."""
+        parts = {normalise(part) for part in (*self.parts, *self.join)}
+        found = {normalise(name) for name in names}
+        return parts <= found if all_of_them else not parts.isdisjoint(found)
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,28 @@ class Layout:
 
     Arguments:
         device: the device that wrote the export.
-        columns: columns of the raw table, with this export's headers.
+        columns: columns of the raw table, with this export's headers. All others of a file go to `_extra`.
         usual_order: the order of day, month and year in which the device writes.
-        stems: what the file name begins with.
+        stems: what the file name begins with, as in `Dataset`.
         date_order: the order that the declaration states, if it states one; a file that contradicts it is refused.
         format: the file format.
         table: the table, in a format that holds several. `formats/` converts such a file to the raw table's columns,
             with `user_id` and `_extra`.
+        section: in a file of several tables, the title above this one.
+        rows: in JSON, the path of the list of rows; None where the document is the list. Lists on the way are passed
+            through: `data.metrics.data` is the `data` of each of the `metrics`.
+        when: what members of the objects around the list must be, by their names, for its rows to be taken.
+        where: what values a row must have to be taken, by their headers: one of these texts, anything for `*`, and
+            nothing that stands after `!`.
+        has: other headers that a file must have; one of each group.
+        lacks: headers that a file must not have.
+        drop_extra: keep nothing that is not declared, in `_extra` and in quarantine.
+        clock: the clock of its times: that on the wall, or UTC.
+        needs_name: whether its columns alone do not tell it; None where that follows from their names. Files with the
+            same bytes and names of different layouts are no duplicates then.
+        is_own: whether it is the layout that the dataset declares; its files may also have the raw table's names.
 
+    A layout without a `user_id` column is of one participant, whom the path names.
     """
 
     device: str
@@ -130,25 +147,65 @@ class Layout:
     date_order: DateOrder | None = None
     format: ExportFormat = "any"
     table: str = ""
+    section: str = ""
+    rows: str | None = None
+    when: tuple[tuple[str, str], ...] = ()
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    has: tuple[tuple[str, ...], ...] = ()
+    lacks: tuple[str, ...] = ()
+    drop_extra: bool = False
+    clock: Clock = "local"
+    needs_name: bool | None = None
+    is_own: bool = False
 
     @cached_property
     def by_header(self) -> dict[str, Column]:
-        """The columns by normalised header: the device's headers, their aliases, and the raw table's names."""
-        return {
+        """The columns by normalised header. In converted files and in the dataset's own, also by the table's names."""
+        found = {
             normalise(text): column
             for column in self.columns
-            for text in (*column.aliases, column.name, *(() if column.parts else (column.header,)))
+            if not column.is_computed
+            for text in (*column.aliases, column.header)
         }
+        if self.is_own or self.table:
+            found = {normalise(column.name): column for column in self.columns} | found
+        return found
 
     @cached_property
     def parts(self) -> frozenset[str]:
-        """The normalised keys whose values are added up."""
-        return frozenset(normalise(part) for column in self.columns for part in column.parts)
+        """The normalised headers that are looked at besides those of the columns."""
+        return frozenset(map(normalise, self._looked_at))
+
+    @cached_property
+    def objects(self) -> frozenset[str]:
+        """The normalised paths of nested JSON objects that hold a column or a part."""
+        headers = (header for column in self.columns for header in column.headers)
+        return frozenset(
+            normalise(".".join(path[:depth]))
+            for path in (header.split(".") for header in (*headers, *self._looked_at))
+            for depth in range(1, len(path))
+        )
+
+    @property
+    def _looked_at(self) -> Iterator[str]:
+        for column in self.columns:
+            yield from (*column.parts, *column.optional_parts, *column.join, *column.companions)
+        yield from (header for header, _ in self.where)
+
+    @cached_property
+    def computed(self) -> tuple[Column, ...]:
+        """The columns that no single field of a file fills."""
+        return tuple(column for column in self.columns if column.is_computed)
 
     @cached_property
     def required(self) -> tuple[Column, ...]:
         """The columns that a file must have."""
-        return tuple(column for column in self.columns if column.required)
+        return tuple(column for column in self.columns if column.required and column.constant is None)
+
+    @property
+    def has_own_format(self) -> bool:
+        """Whether the name of a file does not tell how it is read."""
+        return bool(self.table or self.section) or self.rows is not None
 
     @property
     def is_of_one_participant(self) -> bool:
@@ -169,6 +226,12 @@ class Layout:
             re.IGNORECASE,
         )
 
+    def excludes(self, names: Iterable[str]) -> list[str]:
+        """Return what keeps a file with these headers from having this layout, besides its columns."""
+        found = {normalise(name): name for name in names}
+        missing = [group[0] for group in self.has if found.keys().isdisjoint(map(normalise, group))]
+        return missing + [found[normalise(name)] for name in self.lacks if normalise(name) in found]
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -176,10 +239,12 @@ class Dataset:
 
     Arguments:
         name: the raw table, without its schema.
-        stems: what the file name begins with. `_` matches any separator or none. A name may also contain `_merged`,
-            dates and numbers: `2026-01-20_sleep.csv`, `dailyActivity_merged.csv`.
+        stems: what the name of its own files begins with; none where only other devices write it. `_` matches any
+            separator or none. A name may also contain `_merged`, dates and numbers: `2026-01-20_sleep.csv`,
+            `dailyActivity_merged.csv`.
         columns: the columns that the raw table has.
         key: the columns that a row must have; a row without one goes to quarantine.
+        device: what writes its own files.
         date_order: the order of day, month and year, if it is declared; a file that contradicts it is refused. ISO
             dates are always accepted.
         max_rejected_percent: the share of bad rows (0 to 100) above which the whole file is refused.
@@ -187,7 +252,7 @@ class Dataset:
         delimiter: the character between fields; found in the header where it is None.
         quote: the character around fields.
         encoding: the encoding of files without a byte order mark, as Python names it.
-        exports: the exports of other devices.
+        exports: the layouts of other exports.
 
     """
 
@@ -195,18 +260,20 @@ class Dataset:
     stems: tuple[str, ...]
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    device: str = "Fitbit"
     date_order: DateOrder | None = None
     max_rejected_percent: float = 50.0
     max_rejected_rows: int = 100_000
     delimiter: str | None = None
     quote: str = '"'
     encoding: str = "utf-8"
-    exports: tuple[Export, ...] = ()
+    exports: tuple[Layout, ...] = ()
     layouts: tuple[Layout, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        own = Layout("Fitbit", self.columns, self.date_order or "MDY", self.stems, self.date_order)
-        object.__setattr__(self, "layouts", (own, *(self._layout(export) for export in self.exports)))
+        order = self.date_order
+        own = Layout(self.device, self.columns, order or "MDY", self.stems, order, is_own=True)
+        object.__setattr__(self, "layouts", (*((own,) if self.stems else ()), *self.exports))
 
     def matches(self, basename: str) -> bool:
         """Whether a file of this name, without folders, holds this dataset."""
@@ -216,29 +283,15 @@ class Dataset:
         """Yield the layouts that a file of this name, without folders, may have."""
         return (layout for layout in self.layouts if layout.pattern.fullmatch(basename))
 
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The columns by their names in the raw table."""
+        return {column.name: column for column in self.columns}
+
     @property
     def by_header(self) -> dict[str, Column]:
-        """The columns by the normalised headers of the Fitbit export."""
+        """The columns by the normalised headers of the dataset's own files."""
         return self.layouts[0].by_header
-
-    def _layout(self, export: Export) -> Layout:
-        filled = {column.name: column for column in export.columns}
-        columns = tuple(
-            replace(
-                column,
-                header=filled[column.name].header,
-                required=filled[column.name].required,
-                factor=filled[column.name].factor,
-                parts=filled[column.name].parts,
-                aliases=(),
-            )
-            for column in self.columns
-            if column.name in filled
-        )
-        if export.table:
-            columns = (next(column for column in self.columns if column.name == "user_id"), *columns)
-        order = export.date_order
-        return Layout(export.device, columns, order or "YMD", export.stems, order, export.format, export.table)
 
 
 # even a landing zone with many files has few distinct headers

@@ -24,7 +24,7 @@ LAYOUTS = {layout.table: layout for dataset in DATASETS for layout in dataset.la
 
 
 def chunks(table: str, stream: Readable) -> Iterator[bytes]:
-    text = Text("export.xml", stream, table_format=AppleHealth(LAYOUTS[table], 7))
+    text = Text("export.xml", stream, own_format=AppleHealth(LAYOUTS[table], 7))
     while chunk := text.read(1 << 18):
         yield chunk
 

@@ -255,7 +255,8 @@ def test_a_spreadsheet_is_read_as_csv() -> None:
         (b'[{"a": 1}, {"a": "x,]}"}\r\n]', b'{"a": 1}\n{"a": "x,]}"}\n'),
         (b'\xef\xbb\xbf [\n {\n  "a": [1,\n 2]\n }\n]\n', b'{   "a": [1,  2]  }\n'),
         ('[{"a": "\u00fc"}]'.encode("utf-16"), '{"a": "\u00fc"}\n'.encode()),
-        (b"[]", b""),
+        (b"[]", b"\n"),
+        (b'{\n "a": 1,\n "b": [1]\n}\n', b'{  "a": 1,  "b": [1] }\n'),
         (b"[1, null]", b"1\nnull\n"),
         (b'{"a": 1}\n{"a": 2}\n', b'{"a": 1}\n{"a": 2}\n'),
     ],
@@ -267,13 +268,13 @@ def test_a_json_array_becomes_lines(content: bytes, expected: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b'[{"a": 1}', "line 1: the JSON array is invalid or incomplete"),
-        (b'[\n{"a": 1},\n{"a": ', "line 3: the JSON array is invalid or incomplete"),
-        (b'[{"a": 1} {"a": 2}]', "the JSON array is invalid or incomplete"),
-        (b"[" * 100_000, "the JSON array is invalid or incomplete"),
+        (b'[{"a": 1}', "line 1: the JSON is invalid or incomplete"),
+        (b'[\n{"a": 1},\n{"a": ', "line 3: the JSON is invalid or incomplete"),
+        (b'[{"a": 1} {"a": 2}]', "the JSON is invalid or incomplete"),
+        (b"[" * 100_000, "the JSON is invalid or incomplete"),
         (b'[{"a": "\xff"}]', "the file is not UTF-8"),
-        (b"[" + b" " * 1000, "the JSON array is invalid or incomplete"),
-        (b'[\n"' + b"x" * (9 << 20), "line 2: an element of the JSON array is longer than 2 MiB, or invalid"),
+        (b"[" + b" " * 1000, "the JSON is invalid or incomplete"),
+        (b'[\n"' + b"x" * (9 << 20), "line 2: an element of the JSON is longer than 2 MiB, or invalid"),
     ],
 )
 def test_invalid_json_is_refused(content: bytes, reason: str) -> None:
@@ -290,5 +291,5 @@ def test_a_json_array_is_read_alike_in_parts_of_any_size(size: int, monkeypatch:
             continue
         elements = read("sleep.json", content.encode(encoding)).decode().splitlines()
         assert elements == ['{"a": "é]"}', "12345", "[1, [2]]", '"\U0001f600"', '{"b": {"c": "\\""}}', "-1.5e10"]
-    with pytest.raises(FileRefusedError, match="line 5: the JSON array is invalid"):
+    with pytest.raises(FileRefusedError, match="line 5: the JSON is invalid"):
         read("sleep.json", content.replace("{", "x").replace("x", "{", 1).encode())
