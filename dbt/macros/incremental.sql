@@ -225,10 +225,22 @@
 {% endmacro %}
 
 
-{# Post-hook: record that this model has read all changes. `changes` is the table with changed_at that it reads. #}
-{% macro consume(changes) %}
+{# The time of a change that an incremental run finds: later than all that was read, even if the clock was set back. #}
+{% macro time_of_change() -%}
+    greatest(clock_timestamp(), (select max(consumed_at) + interval '1 microsecond' from {{ model_state() }}))
+{%- endmacro %}
+
+
+{# Post-hook: record that this model has read all changes. The arguments are the tables with changed_at that it reads. #}
+{% macro consume() %}
     insert into {{ model_state() }} (model, settings, consumed_at)
-    select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity') from {{ changes }}
+    select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity')
+    from (
+        {% for changes in varargs %}
+        select changed_at from {{ changes }}
+        {{ 'union all' if not loop.last }}
+        {% endfor %}
+    ) as changes
     on conflict (model) do update set settings = excluded.settings, consumed_at = excluded.consumed_at
 {% endmacro %}
 

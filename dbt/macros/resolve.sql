@@ -1,3 +1,23 @@
+{#
+    Whose the rows of raw are. The user_id of a raw table is an identifier: what the file calls the person. int_identifier says
+    which participant that is; an identifier that it does not have is the participant's own id.
+
+    select {{ participant_of('source.user_id') }} as user_id
+    from {{ source('raw', 'weight') }} as source
+    {{ join_identifiers('source.user_id') }}
+
+    An incremental model takes the participant and the identifiers of the changed users from int_file_user; see raw_parts.
+#}
+{% macro participant_of(identifier) -%}
+    coalesce(known_as.user_id, {{ identifier }})
+{%- endmacro %}
+
+
+{% macro join_identifiers(identifier) -%}
+    left join {{ ref('int_identifier') }} as known_as on {{ identifier }} = known_as.identifier
+{%- endmacro %}
+
+
 {# A device cannot measure before it was sold, or after its file was loaded; one day more allows for time zones. #}
 {% macro is_plausible(day) -%}
     ({{ day }} >= date '{{ var("earliest_date") }}' and {{ day }} < _loaded_at::date + 2)
@@ -10,8 +30,9 @@
     changed_user(), with the users and dates that an incremental run builds, and any run with `always`.
 #}
 {% macro raw_parts(dataset, day, columns, changed, key, type='date', device='file.device', always=false) %}
+    {% set only_changed = is_incremental() or always %}
     select
-        source.user_id,
+        {{ 'changed_user.user_id' if only_changed else participant_of('source.user_id') ~ ' as user_id' }},
         {{ day }}::{{ type }} as {{ key }},
         {% for name, raw in columns.items() %}
         {{ raw if '::' in raw else 'source.' ~ raw }} as {{ name }},
@@ -19,21 +40,30 @@
         {{ device }} as device,
         file.file_id,
         true as is_raw
-    {% if is_incremental() or always %}
+    {% if only_changed %}
+    -- what the files call the changed users
     from {{ changed }}
+    inner join {{ ref('int_file_user') }} as owner
+        on
+            changed_user.user_id = owner.user_id
+            and changed_user.from_date <= owner.last_date
+            and changed_user.to_date >= owner.first_date
     inner join {{ source('raw', dataset) }} as source
         on
-            changed_user.user_id = source.user_id
+            owner.identifier = source.user_id
+            and owner.file_id = source._file_id
             and {{ day }} >= changed_user.from_date
             and {{ day }} < changed_user.to_date + 1
     {% else %}
     from {{ source('raw', dataset) }} as source
+    {{ join_identifiers('source.user_id') }}
     {% endif %}
     inner join {{ ref('int_file') }} as file on source._file_id = file.file_id
     where
         file.is_loaded and {{ is_plausible(day) }}
-        {% if is_incremental() or always %}
-        -- read only the files that hold changed days
+        {% if only_changed %}
+        and owner.source_name = '{{ dataset }}' and owner.is_loaded
+        -- an array of the files that hold changed days: an index on _file_id is used if a large raw table has one
         and source._file_id = any(array(
             select distinct file_user.file_id
             from {{ changed }}
@@ -233,10 +263,16 @@ group by {{ keys }}
 with source as (
 
     select
-        drop_row.*,
+        {{ participant_of('drop_row.user_id') }} as user_id,
+        drop_row.{{ moment }},
+        {% for raw in columns.values() %}
+        drop_row.{{ raw }},
+        {% endfor %}
+        drop_row._file_id,
         origin.file_name
     from {{ source('raw', dataset) }} as drop_row
     inner join {{ ref('stg_file') }} as origin on drop_row._file_id = origin.file_id
+    {{ join_identifiers('drop_row.user_id') }}
     where {{ is_plausible('drop_row.' ~ moment) }}
 
 ),

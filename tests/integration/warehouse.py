@@ -13,7 +13,6 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 
 from ingestion.config import Database
-from tests.datasets import DATASETS
 from tests.integration import oracle
 
 PROJECT = Path(__file__).parents[2] / "dbt"
@@ -62,10 +61,7 @@ class Warehouse:
         """Load rows as the content of a file of a device, in place of its former content."""
         self.retract(source, name, status="replaced")
         content = rows.to_csv(index=False)
-        columns = [
-            column.name for column in next(s for s in DATASETS if s.name == source).columns if column.name in rows
-        ]
-        assert list(rows.columns) == columns
+        columns = list(rows.columns)
         ((file_id,),) = self.execute(
             "insert into ops.raw_ingest_manifest "
             "(source_filename, checksum, row_count, status, source, size_bytes, rows_read, device) "

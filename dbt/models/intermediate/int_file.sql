@@ -89,8 +89,7 @@ changed as (
 select
     *,
     {% if is_incremental() %}
-    -- later than all before, even if the clock was set back
-    greatest(clock_timestamp(), (select max(changed_at) + interval '1 microsecond' from {{ this }}))
+    {{ time_of_change() }}
     {%- else %}
     clock_timestamp()
     {%- endif %} as changed_at

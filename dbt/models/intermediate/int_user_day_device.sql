@@ -8,7 +8,7 @@
         'replaces': 'old.activity_date between changed_user.from_date and changed_user.to_date',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}, {{ ref('int_identifier') }}
 
 {% set changed = changed_user(changed_in_days_of_devices()) %}
 {% set activity = {
@@ -114,19 +114,21 @@ device_day as (
 )
 
 select
-    user_id,
-    activity_date,
-    device,
+    device_day.user_id,
+    device_day.activity_date,
+    device_day.device,
     row_number() over (
-        partition by user_id, activity_date
+        partition by device_day.user_id, device_day.activity_date
         order by
-            coalesce(minutes_worn, 60 * wear_hours) desc nulls last,
-            {{ place_of('device') }},
-            device collate "C"
+            coalesce(strpos(lower(device_day.device), lower(participant.device)) > 0, false) desc,
+            coalesce(device_day.minutes_worn, 60 * device_day.wear_hours) desc nulls last,
+            {{ place_of('device_day.device') }},
+            device_day.device collate "C"
     )::smallint as device_rank,
     {% for name in columns %}
-    {{ name }},
+    device_day.{{ name }},
     {% endfor %}
-    wear_hours
+    device_day.wear_hours
 from device_day
-where devices > 1
+left join {{ ref('int_participant') }} as participant on device_day.user_id = participant.user_id
+where device_day.devices > 1

@@ -9,7 +9,7 @@
             'old.activity_hour >= changed_user.from_date and old.activity_hour < changed_user.to_date + 1',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_identifier') }}
 
 {#
     Files hold one measure each: a minute's steps, distance and calories come from three. A moment is told apart to the second, for

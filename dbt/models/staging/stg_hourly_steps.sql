@@ -9,7 +9,7 @@
             'old.activity_hour >= changed_user.from_date and old.activity_hour < changed_user.to_date + 1',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}, {{ ref('int_identifier') }}
 
 {% set changed = changed_user(changed_in(['hourly_steps', 'minute_activity'])) %}
 {% set parts %}

@@ -8,7 +8,7 @@
         'replaces': 'old.sleep_date between changed_user.from_date and changed_user.to_date',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}, {{ ref('int_identifier') }}
 
 {% set columns = {
     'minutes_asleep': 'total_minutes_asleep',

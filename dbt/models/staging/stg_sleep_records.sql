@@ -8,7 +8,7 @@
         'replaces': 'old.sleep_date between changed_user.from_date and changed_user.to_date',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_identifier') }}
 
 {% set columns = {
     'started_at': 'started_at',

@@ -8,7 +8,7 @@
         'replaces': 'old.worn_date between changed_user.from_date and changed_user.to_date',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}, {{ ref('int_identifier') }}
 
 {% set columns = {'minutes_worn': 'minutes_worn', 'worn_percent': 'worn_percent'} %}
 {% set changed = changed_user(changed_in(['wear_time'])) %}
