@@ -84,7 +84,9 @@ def export(person: str, measure: str) -> pd.DataFrame:
 
 
 def by_day(frame: pd.DataFrame, day: str) -> pd.DataFrame:
-    frame = frame.assign(**{day: pd.to_datetime(frame[day]).dt.date})
+    has_time = frame[day].str.contains(":").any()
+    times = pd.to_datetime(frame[day], format="%m/%d/%Y %I:%M:%S %p" if has_time else "%m/%d/%Y")
+    frame = frame.assign(**{day: times.dt.date})
     return frame.drop(columns="user_id").set_index(day)
 
 
@@ -134,7 +136,8 @@ def test_each_sync_is_there(study: Warehouse, person: str) -> None:
 def test_minutes_add_up_to_the_hours_that_the_device_exports(study: Warehouse) -> None:
     differing = study.execute(
         "select count(*), count(*) filter (where minutes.steps <> hours.steps) from staging.stg_hourly_steps as hours"
-        " join intermediate.int_user_hour_activity as minutes using (user_id, activity_hour) where hours.made_from = 'hours'"
+        " join intermediate.int_user_hour_activity as minutes using (user_id, activity_hour)"
+        " where hours.made_from = 'hours'"
     )
     assert differing == [(1104, 0)]
 
