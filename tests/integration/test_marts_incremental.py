@@ -141,6 +141,9 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
             changes.one()
         warehouse.run()
         assert_marts_are_right(warehouse)
+    assert warehouse.execute("select max(device_rank) > 1 from intermediate.int_user_day_device") == [(True,)]
+    made = warehouse.execute("select distinct made_from from marts.fct_user_day where made_from is not null")
+    assert {origin for (origin,) in made} == {"days", "minutes"}
     assert_full_refresh_changes_nothing(warehouse)
 
 
