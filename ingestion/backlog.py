@@ -11,10 +11,11 @@ from typing import Literal
 
 from ingestion.errors import FileRefusedError
 from ingestion.load.stream import checksum_of
-from ingestion.manifest import LoadedFile, Original, twin_remarks
+from ingestion.manifest import LoadedFile, Original
 from ingestion.recognition import Memory, named, recognise
 from ingestion.sources import Dataset, Layout, declared, has_leading_zeros, part_in, person_in
 from ingestion.storage import Storage, StoredFile
+from ingestion.twins import twin_remarks
 
 State = Literal["new", "changed", "known", "duplicate", "retracted", "unsettled", "unknown"]
 
@@ -139,7 +140,8 @@ class Backlog:
         found = self.memory.recall(file)
         if found is None:
             found = recognise(file.name, partial(self._storage.open, file))
-            self.memory.add(file, found)
+            if found.is_final:
+                self.memory.add(file, found)
         self.recognised_files += bool(found.matches)
         layouts = {match.dataset.name: match.layouts for match in found.matches}
         of_file = [match.dataset for match in found.matches]

@@ -26,6 +26,7 @@ from ingestion.results import Counts, FileResult, FileStatus
 from ingestion.retraction import Tombstones
 from ingestion.sources import Dataset, DateOrder, Layout, folder_of_participant, part_in, person_in
 from ingestion.storage import Storage, StoredFile
+from ingestion.twins import twin_remarks
 from ingestion.workers import StoppedError
 
 
@@ -214,7 +215,7 @@ class FileLoader:
         entry = self._entry(file, dataset, loaded.checksum)
         if loaded.certain_order:
             self.date_orders.add(self.schema, dataset, file, loaded.certain_order)
-        twin = manifest.twin_remarks(known.twin, counts.filled) if known.twin else ()
+        twin = twin_remarks(known.twin, counts.filled) if known.twin else ()
         remarks = (*loaded.remarks, *twin)
         manifest.record_loaded(
             connection,

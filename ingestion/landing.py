@@ -32,6 +32,7 @@ class Preview:
     Arguments:
         file: the file, as listed.
         dataset: the name of its dataset, None where unknown.
+        device: what wrote it, None where unknown, or where several devices write such files.
         state: `new` and `changed` will be loaded. The bytes of `known` are loaded, those of `retracted` were retracted.
             `unsettled` may still grow. `unknown` belongs to no declared dataset, by its name or by its columns.
         detail: more about the state, where there is more.
@@ -40,6 +41,7 @@ class Preview:
 
     file: StoredFile
     dataset: str | None
+    device: str | None
     state: State
     detail: str | None = None
 
@@ -86,7 +88,9 @@ def preview(
             state, detail = "changed" if is_known else "new", f"would be refused: {exc}"
             if isinstance(exc, ForeignFileError) and not is_known:
                 dataset, state, detail = None, "unknown", str(exc)
-        yield Preview(item.file, dataset, state, detail)
+        devices = {layout.device for layout in item.layouts}
+        device = devices.pop() if dataset and len(devices) == 1 else None
+        yield Preview(item.file, dataset, device, state, detail)
 
 
 def _backlog(engine: Engine, storage: Storage, schema: str, min_age_seconds: float) -> Backlog:

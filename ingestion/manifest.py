@@ -1,6 +1,6 @@
 """ops.raw_ingest_manifest, the manifest: one row per file and content. The caller commits, in every function here."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -13,8 +13,6 @@ from ingestion.errors import FileRefusedError, UsageError
 from ingestion.results import Counts, Remark
 from ingestion.sources import DateOrder, part_in, person_in
 
-# up to this number of rows, files of two persons can be the same by chance: days without a step, for instance
-ROWS_OF_CHANCE = 10
 _queries = db.queries("manifest")
 
 # an entry of an index has at most 2,704 bytes: the name, and up to 300 bytes of other columns
@@ -176,22 +174,6 @@ def find_checksum(
         connection, target_schema=target_schema, dataset=dataset, checksum=checksum, person=person, part=part
     )
     return Original(row.file_id, row.source_filename) if row else None
-
-
-def twin_remarks(twin: str, rows: int) -> Iterator[Remark]:
-    """Yield what is strange about a file with the bytes of another participant's file, unless it may be chance.
-
-    Arguments:
-        twin: the name of the other file.
-        rows: the records with data in each of the two.
-
-    """
-    if rows > ROWS_OF_CHANCE:
-        yield Remark(
-            f"the same {rows:,} rows as {twin}: one of them was probably put into the wrong folder",
-            remedy="If this one is wrong, take it out: python -m ingestion retract FILE --reason WHY",
-            is_warning=True,
-        )
 
 
 def find_name(connection: db.Connection, target_schema: str, dataset: str, filename: str) -> int | None:

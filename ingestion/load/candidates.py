@@ -38,13 +38,30 @@ class Candidate:
 
     @property
     def missing(self) -> list[str]:
-        """The required columns that are not there."""
-        return [column.header for column in self.layout.required if column not in self.fields]
+        """The required columns that are not there. The path may name the participant in place of the file."""
+        return [
+            column.header for column in self.layout.required if column not in self.fields and column.name != "user_id"
+        ]
+
+    @property
+    def lacking(self) -> list[str]:
+        """The required columns and other headers that are not there."""
+        return [*self.missing, *self.layout.lacking(self.names)]
+
+    @property
+    def unwanted(self) -> list[str]:
+        """The headers that only another export has."""
+        return self.layout.unwanted(self.names)
+
+    @property
+    def names_participant(self) -> bool:
+        """Whether a column names the participant."""
+        return any(isinstance(field, Column) and field.name == "user_id" for field in self.fields)
 
     @property
     def is_complete(self) -> bool:
         """Whether all is there that the layout needs."""
-        return not self.missing and not self.layout.excludes(self.names)
+        return not self.lacking and not self.unwanted
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -65,8 +82,9 @@ def readings(beginning: bytes, quote: str = '"') -> Iterator[tuple[int, str, lis
         quote: the character around names.
 
     """
-    lines = islice(lines_of(beginning, newline_of(beginning)[-1:]), MOST_TITLE_LINES + 1)
-    for number, (line, _) in enumerate(lines, 1):
+    numbered = enumerate(lines_of(beginning, newline_of(beginning)[-1:]), 1)
+    filled = ((number, line) for number, (line, _) in numbered if line.strip())
+    for number, line in islice(filled, MOST_TITLE_LINES + 1):
         text = decoded(line, number)
         if isinstance(text, str):
             for delimiter in DELIMITERS:

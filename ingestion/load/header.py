@@ -153,7 +153,7 @@ def read_header(
     numbered = enumerate(lines_of(beginning, newline[-1:]), 1)
     lines = dict(islice(((number, each) for number, each in numbered if each[0].strip()), MOST_TITLE_LINES + 1))
     found = _find(dataset, layouts, {number: line for number, (line, _) in lines.items()})
-    if found.missing:
+    if not found.is_complete:
         more = islice(lines_of(beginning, newline[-1:]), _MOST_LINES_TO_TELL)
         if is_foreign(dataset, layouts, [line.decode("utf-8-sig", "replace") for line, _ in more]):
             raise _foreign(dataset)
@@ -165,7 +165,7 @@ def read_header(
         fields=found.fields,
         layout=found.layout,
         dialect=replace(dialect, has_trailing_delimiter=_ends_with_delimiter(beginning[size:], dialect, found)),
-        user_id=user_of(found.layout, path) if found.layout.needs_user_id else None,
+        user_id=None if found.names_participant else user_of(found.layout, path),
         size=size,
         line=found.line,
     )
@@ -192,7 +192,7 @@ def known_header(dataset: Dataset, names: Iterable[str], stored: Mapping[str, An
     candidates = [candidate_of(layout, list(names), dialect.delimiter, 1) for layout in layouts]
     found = best_of([c for c in candidates if c.is_complete]) or candidates[0]
     _check(found)
-    user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
+    user_id = None if found.names_participant else user_of(found.layout, path)
     return Header(found.names, found.fields, found.layout, _with_order(dialect, stored, found.layout), user_id)
 
 
@@ -253,11 +253,13 @@ def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: Candidate) -> boo
 def _check(found: Candidate) -> None:
     needed = shown([column.header for column in found.layout.required])
     # checked first: without these columns, the names may be values of a file that has no header
-    if found.missing:
+    if found.lacking:
         hint = f"The header needs {needed}."
         if not found.matched:
             hint = f"None of the first lines is a header. {hint}"
-        raise FileRefusedError(f"the header lacks {shown(found.missing)}", hint=hint, line=found.line)
+        raise FileRefusedError(f"the header lacks {shown(found.lacking)}", hint=hint, line=found.line)
+    if found.unwanted:
+        raise _other_export(found)
     if len(found.names) > _MAX_COLUMNS:
         raise FileRefusedError(
             f"the header has {len(found.names)} columns",
@@ -328,18 +330,28 @@ def _foreign(dataset: Dataset) -> ForeignFileError:
     )
 
 
+def _other_export(found: Candidate) -> FileRefusedError:
+    return FileRefusedError(
+        f"it has {shown(found.unwanted)}, which this export of {found.layout.device} has not",
+        hint="Give it the name that the device has given it, or declare it: see docs/datasets.md.",
+    )
+
+
 def _of_keys(layouts: Sequence[Layout], names: tuple[str, ...], path: str) -> Header:
     candidates = [candidate_of_keys(layout, names) for layout in layouts]
     complete = [candidate for candidate in candidates if candidate.is_complete]
     found = best_of(complete) or next(iter(complete or candidates))
-    if not found.is_complete:
+    if found.unwanted:
+        raise _other_export(found)
+    if found.lacking:
         raise FileRefusedError(
-            f"the objects lack {shown(found.missing)}",
+            f"the objects lack {shown(found.lacking)}",
             hint=f"They need {shown([column.header for column in found.layout.required])}.",
         )
     layout = found.layout
-    user_id = user_of(layout, path) if layout.needs_user_id else None
-    return Header(names, (*layout.columns, None), layout, _dialect_of_keys(layout), user_id, line=0)
+    user_id = None if found.names_participant else user_of(layout, path)
+    columns = (column for column in layout.columns if user_id is None or column.name != "user_id")
+    return Header(names, (*columns, None), layout, _dialect_of_keys(layout), user_id, line=0)
 
 
 def _dialect_of_keys(layout: Layout) -> Dialect:

@@ -1,6 +1,6 @@
 """The beginning of a file: its format, and the names of its columns."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -12,11 +12,13 @@ from ingestion.formats import Text, format_of, table_format_of, zipped_table_for
 from ingestion.load.candidates import Candidate, candidate_of, candidate_of_keys, first_objects, names_of_keys, readings
 from ingestion.load.content import Content
 from ingestion.load.stream import HashedStream
-from ingestion.sources import Dataset, Layout
+from ingestion.sources import Dataset, Layout, normalise
 
 Opener = Callable[[], BinaryIO]
 
 _FIRST_BYTES = 1 << 16
+# a line, a delimiter, the names on the line, and these normalised
+_Reading = tuple[int, str, list[str], frozenset[str]]
 
 
 class Glimpse:
@@ -25,9 +27,6 @@ class Glimpse:
     Arguments:
         name: the file's name in the landing zone.
         opened: opens the file at its beginning.
-
-    Raises:
-        FileRefusedError: it is empty, damaged, or not what the end of its name says.
 
     """
 
@@ -39,15 +38,24 @@ class Glimpse:
         self.table_format: str | None = None
         self.is_json = False
         self._beginning = b""
+        self.was_read = False
+
+    def look(self) -> None:
+        """Read the beginning.
+
+        Raises:
+            FileRefusedError: it is empty, damaged, or not what the end of its name says.
+
+        """
         try:
             with self._text() as text:
                 self.is_json = text.format == "ndjson"
                 self._beginning = Content(text).peek()
         except FileRefusedError:
-            if PurePosixPath(name).suffix.lower() == ".zip":
+            if PurePosixPath(self._name).suffix.lower() == ".zip":
                 self.table_format = self._zipped()
             # a document may hold rows that are read one by one
-            self.is_json = not self.table_format and ".json" in map(str.lower, PurePosixPath(name).suffixes)
+            self.is_json = not self.table_format and ".json" in map(str.lower, PurePosixPath(self._name).suffixes)
             if not self.table_format and not self.is_json:
                 raise
         self.table_format = self.table_format or table_format_of(self._beginning)
@@ -70,8 +78,10 @@ class Glimpse:
             if keys and found.is_complete:
                 yield found
         elif layout.format == "any":
-            found_readings = list(readings(self._beginning_of(layout))) if layout.section else self._readings
-            for line, delimiter, names in found_readings:
+            found_readings = _with_names(readings(self._beginning_of(layout))) if layout.section else self._readings
+            for line, delimiter, names, normalised in found_readings:
+                if any(needed.isdisjoint(normalised) for needed in layout.needed):
+                    continue
                 if dataset.delimiter in {None, delimiter} and (
                     (found := candidate_of(layout, names, delimiter, line)).is_complete
                 ):
@@ -82,7 +92,7 @@ class Glimpse:
         """All names that may be those of columns."""
         if self.is_json:
             return names_of_keys(self._objects, frozenset())
-        return tuple(dict.fromkeys(name for *_, names in self._readings for name in names))
+        return tuple(dict.fromkeys(name for _, _, names, _ in self._readings for name in names))
 
     @property
     def beginning(self) -> bytes:
@@ -90,8 +100,8 @@ class Glimpse:
         return self._beginning
 
     @cached_property
-    def _readings(self) -> list[tuple[int, str, list[str]]]:
-        return list(readings(self._beginning))
+    def _readings(self) -> list[_Reading]:
+        return _with_names(readings(self._beginning))
 
     @cached_property
     def _objects(self) -> list[dict[str, Any]]:
@@ -135,8 +145,13 @@ class Glimpse:
 
     def record(self, chunk: bytes) -> None:
         """Keep the first bytes as they are in the file."""
+        self.was_read = True
         if len(self._raw) < _FIRST_BYTES:
             self._raw += chunk[: _FIRST_BYTES - len(self._raw)]
+
+
+def _with_names(found: Iterable[tuple[int, str, list[str]]]) -> list[_Reading]:
+    return [(line, delimiter, names, frozenset(map(normalise, names))) for line, delimiter, names in found]
 
 
 class _Recorded:

@@ -47,12 +47,14 @@ class Recognition:
         matches: the datasets that it fills; none where it is unknown.
         reason: why it is unknown.
         hint: what to do about that.
+        is_final: whether it stays so until the file changes.
 
     """
 
     matches: tuple[Match, ...] = ()
     reason: str | None = None
     hint: str | None = None
+    is_final: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,13 @@ def named(name: str) -> tuple[Match, ...]:
     return tuple(Match(dataset, layouts, "name") for dataset, layouts in found if layouts)
 
 
+def _labelled(name: str) -> tuple[Match, ...]:
+    """Return what a name may say after a label of the participant."""
+    basename = PurePosixPath(name).name
+    found = ((dataset, tuple(dataset.labelled_layouts_for(basename))) for dataset in declared())
+    return tuple(Match(dataset, layouts, "name") for dataset, layouts in found if layouts)
+
+
 def recognise(name: str, opened: Opener) -> Recognition:
     """Return what a file is. Its beginning is read.
 
@@ -123,16 +132,26 @@ def recognise(name: str, opened: Opener) -> Recognition:
     by_name = named(name)
     if not by_name and not _READABLE.fullmatch(PurePosixPath(name).name):
         return Recognition((), "no declared dataset has this name", _DECLARE)
+    glimpse = Glimpse(name, opened)
     try:
         with contained(name):
-            return _by_content(by_name, Glimpse(name, opened))
+            glimpse.look()
+            return _by_content(by_name, _labelled(name), glimpse)
     except FileRefusedError as exc:
-        # the load refuses it, and says the same
-        return Recognition(by_name) if by_name else Recognition((), str(exc), exc.hint)
+        # the load refuses it, and says the same; as all tables, or as the dataset that has the name itself
+        tables = [match for match in by_name if any(layout.table for layout in match.layouts)]
+        chosen = tables or sorted(by_name, key=lambda match: not match.layouts[0].is_own)[:1]
+        if chosen:
+            return Recognition(tuple(chosen), is_final=glimpse.was_read)
+        return Recognition((), str(exc), exc.hint, is_final=glimpse.was_read)
 
 
-def _by_content(by_name: tuple[Match, ...], glimpse: Glimpse) -> Recognition:
-    found = [match for each in by_name if (match := _match(_fits(glimpse, [(each.dataset, each.layouts)]), "name"))]
+def _by_content(by_name: tuple[Match, ...], labelled: tuple[Match, ...], glimpse: Glimpse) -> Recognition:
+    found = [
+        match
+        for each in by_name or labelled
+        if (match := _match(_fits(glimpse, [(each.dataset, each.layouts)]), "name"))
+    ]
     if found:
         return Recognition(tuple(found))
     everything = [(dataset, dataset.layouts) for dataset in declared()]

@@ -29,6 +29,8 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "health_connect": rf"\.db{_PACKED}",
 }
 _FILE_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
+_LABEL = r"[^/]{1,64}[ ._-]"
+_NUMBERED_LABEL = r"(?=[^/]{0,63}?\d)[^/]{1,64}[ ._-]"
 _DECIMAL_MARKS: dict[str, DecimalMark] = {"point": ".", "comma": ","}
 _STATEMENT = r"(?i)(?:^|[/ ._-]){}=([a-z]+)(?=[/ ._-]|$)"
 # ASCII digits only: sql/ derives the person of older files with the same pattern
@@ -202,6 +204,15 @@ class Layout:
         """The columns that a file must have."""
         return tuple(column for column in self.columns if column.required and column.constant is None)
 
+    @cached_property
+    def needed(self) -> tuple[frozenset[str], ...]:
+        """The normalised headers of each required column, of which a file must have one."""
+        return tuple(
+            frozenset(header for header, each in self.by_header.items() if each is column)
+            for column in self.required
+            if not column.is_computed and column.name != "user_id"
+        )
+
     @property
     def has_own_format(self) -> bool:
         """Whether the name of a file does not tell how it is read."""
@@ -220,17 +231,29 @@ class Layout:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """The pattern of the file name, without folders."""
-        stem = "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
-        return re.compile(
-            _FILE_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format]),
-            re.IGNORECASE,
-        )
+        return re.compile(self._file_name, re.IGNORECASE)
 
-    def excludes(self, names: Iterable[str]) -> list[str]:
-        """Return what keeps a file with these headers from having this layout, besides its columns."""
-        found = {normalise(name): name for name in names}
-        missing = [group[0] for group in self.has if found.keys().isdisjoint(map(normalise, group))]
-        return missing + [found[normalise(name)] for name in self.lacks if normalise(name) in found]
+    @cached_property
+    def labelled_pattern(self) -> re.Pattern[str]:
+        """The pattern of the file name with a label of the participant before it."""
+        # other measures are named with a word in front: resting_heart_rate
+        label = _NUMBERED_LABEL if self.needs_name else _LABEL
+        return re.compile(label + self._file_name, re.IGNORECASE)
+
+    @property
+    def _file_name(self) -> str:
+        stem = "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
+        return _FILE_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format])
+
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Return the headers besides its columns that a file with these headers needs."""
+        found = {normalise(name) for name in names}
+        return [group[0] for group in self.has if found.isdisjoint(map(normalise, group))]
+
+    def unwanted(self, names: Iterable[str]) -> list[str]:
+        """Return those of these headers that a file must not have."""
+        lacks = set(map(normalise, self.lacks))
+        return [name for name in names if normalise(name) in lacks]
 
 
 @dataclass(frozen=True)
@@ -282,6 +305,10 @@ class Dataset:
     def layouts_for(self, basename: str) -> Iterator[Layout]:
         """Yield the layouts that a file of this name, without folders, may have."""
         return (layout for layout in self.layouts if layout.pattern.fullmatch(basename))
+
+    def labelled_layouts_for(self, basename: str) -> Iterator[Layout]:
+        """Yield those that it may have if its name begins with a label of the participant, and its columns agree."""
+        return (layout for layout in self.layouts if layout.labelled_pattern.fullmatch(basename))
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
