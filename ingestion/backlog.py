@@ -3,6 +3,7 @@
 `ingest` acts on these decisions and `ls` shows them. No other module makes them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +13,9 @@ from typing import Literal
 from ingestion.load.stream import checksum_of
 from ingestion.manifest import LoadedFile, Original
 from ingestion.recognition import Memory, named, recognise
+from ingestion.results import FileResult
 from ingestion.sources import Dataset, Layout, declared, part_in, person_in
-from ingestion.storage import Storage, StoredFile
+from ingestion.storage import Storage, StoredFile, archive_of
 from ingestion.twins import twin_remarks
 
 State = Literal["new", "changed", "known", "duplicate", "retracted", "unsettled", "unknown"]
@@ -99,7 +101,7 @@ class Backlog:
         memory: Memory | None = None,
     ) -> None:
         self.memory = memory or Memory()
-        self._storage = storage
+        self.storage = storage
         self._loaded = {(file.dataset, file.filename): file for file in loaded}
         self._retracted = retracted or {}
         self._only = only
@@ -114,15 +116,17 @@ class Backlog:
         for dataset, filename in self._loaded:
             self._datasets_of.setdefault(filename, set()).add(dataset)
         self._outdated: set[tuple[str, str]] = set()
+        self._of_no_dataset: Counter[str] = Counter()
         self.listed_files = 0
         self.recognised_files = 0
         self.confirmed_versions: dict[int, str] = {}
 
     def items(self) -> Iterator[Item]:
         """List the landing zone. Only one thread at a time may advance the iterator."""
-        for file in self._storage.list():
+        for file in self.storage.list():
             self.listed_files += 1
-            if self._only and file.name not in self._only:
+            archive = archive_of(file.name)
+            if self._only and file.name not in self._only and archive not in self._only:
                 continue
             self._unseen -= {(dataset, file.name) for dataset in self._datasets_of.get(file.name, ())}
             if self._since and file.modified_at and file.modified_at < self._since:
@@ -138,7 +142,7 @@ class Backlog:
         """Yield a file with each of its datasets, and with those that it was loaded as and no longer is."""
         found = self.memory.recall(file)
         if found is None:
-            found = recognise(file.name, partial(self._storage.open, file))
+            found = recognise(file.name, partial(self.storage.open, file))
             if found.is_final:
                 self.memory.add(file, found)
         self.recognised_files += bool(found.matches)
@@ -152,8 +156,21 @@ class Backlog:
         if by_name:
             # a person asks for it, and is told why it cannot be loaded
             yield Item(file, by_name[0].dataset, layouts=by_name[0].layouts)
+        elif not of_file and (archive := archive_of(file.name)):
+            self._of_no_dataset[archive] += 1
         elif not of_file:
             yield Item(file, None, reason=found.reason, hint=found.hint)
+
+    def of_no_dataset(self) -> Iterator[FileResult]:
+        """Yield one result for each archive with members of no dataset, once all items are listed."""
+        for archive, count in sorted(self._of_no_dataset.items()):
+            yield FileResult(
+                archive,
+                None,
+                "unknown",
+                reason=f"{count:,} of its members are of no dataset",
+                hint="To see what can be loaded, run: python -m ingestion sources",
+            )
 
     def decide(self, item: Item) -> Decision:
         """Decide about an item. The file is read only where its name and size leave a doubt.
@@ -226,7 +243,7 @@ class Backlog:
     def _decide_by_bytes(self, item: Item, dataset: Dataset, known: LoadedFile | None) -> Decision | None:
         """Read the file. Return None where its bytes are not known."""
         file = item.file
-        checksum = checksum_of(self._storage, file)
+        checksum = checksum_of(self.storage, file)
         if known and known.checksum == checksum:
             if file.is_strong:
                 self.confirmed_versions[known.file_id] = file.version
@@ -242,7 +259,7 @@ class Backlog:
         return None
 
     def _is_expected(self, file: LoadedFile) -> bool:
-        return not self._storage.is_archived(file.filename, file.checksum)
+        return not self.storage.is_archived(file.filename, file.checksum)
 
     def _is_unsettled(self, file: StoredFile) -> bool:
         if not self._min_age_seconds or file.modified_at is None:

@@ -27,7 +27,7 @@ from ingestion.recognition import Memory
 from ingestion.results import FileResult, FileStatus, IngestResult
 from ingestion.retraction import Tombstones, retracted_contents
 from ingestion.sources import Dataset, declared
-from ingestion.storage import Storage, StoredFile
+from ingestion.storage import Storage, StoredFile, archive_of
 from ingestion.workers import map_unordered
 
 # the server notices within 2 s that a worker has gone (see db.create_engine), and frees its claims
@@ -120,6 +120,8 @@ def ingest(
             recorder = resources.enter_context(claims.recorded(engine, run_id, role))
         with transactions.begin() as connection:
             tombstones.read(connection)
+            storage = folders = manifest.folders(connection, plan.schema, storage)
+        resources.callback(folders.close)
         if plan.schema != "raw":
             _create_tables(transactions, plan.schema)
         loader = FileLoader(
@@ -128,6 +130,9 @@ def ingest(
         backlog = _backlog(transactions, storage, plan, loader)
         mode = _ManifestLoad if plan.use_manifest else _FullReload
         mode(transactions, storage, plan, loader, backlog, results).run()
+        if folders.found:
+            with transactions.begin() as connection:
+                manifest.remember_folders(connection, folders.found)
     return results.all
 
 
@@ -196,6 +201,8 @@ class _ManifestLoad(_Mode):
                 self.results.add(result)
             if self.plan.archive and item.dataset and result.status in {"loaded", "replaced", "skipped"}:
                 loaded.setdefault(item.file, []).append(item)
+        for result in self.backlog.of_no_dataset():
+            self.results.add(result)
         for item in again:
             self.backlog.forget(item)
             self.results.add(self._load_unless_claimed(item))
@@ -268,7 +275,8 @@ class _ManifestLoad(_Mode):
     def _check_landing_zone(self) -> None:
         if self.plan.only:
             # not all files were looked at
-            if absent := sorted(self.plan.only - {file.filename for file in self.results.all.files}):
+            found = {file.filename for file in self.results.all.files}
+            if absent := sorted(self.plan.only - found - {archive_of(name) or "" for name in found}):
                 raise UsageError(
                     f"not in the landing zone: {', '.join(absent)}",
                     hint="Name each file as the manifest does: by its path below the data directory.",
@@ -309,6 +317,8 @@ class _FullReload(_Mode):
                 items.setdefault(item.dataset.name, []).append((item, item.dataset))
             else:
                 self.results.add(_not_loaded(item, decision))
+        for result in self.backlog.of_no_dataset():
+            self.results.add(result)
         for of_dataset in items.values():
             self._replace(of_dataset[0][1], [item for item, _ in of_dataset])
         if not self.backlog.listed_files:

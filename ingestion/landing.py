@@ -17,7 +17,7 @@ from ingestion.load.glance import check_header
 from ingestion.recognition import Memory, recognise
 from ingestion.retraction import retracted_contents
 from ingestion.sources import person_in
-from ingestion.storage import Storage, StoredFile, is_loadable
+from ingestion.storage import ArchiveFolders, Storage, StoredFile, is_loadable
 
 State = Literal["new", "changed", "known", "retracted", "unsettled", "unknown"]
 
@@ -75,6 +75,7 @@ def preview(
 
     """
     backlog = _backlog(engine, storage, schema, min_age_seconds)
+    storage = backlog.storage
     for item in backlog.items():
         dataset = item.dataset.name if item.dataset else None
         is_known = backlog.loaded_as(item) is not None
@@ -91,13 +92,15 @@ def preview(
         devices = {layout.device for layout in item.layouts}
         device = devices.pop() if dataset and len(devices) == 1 else None
         yield Preview(item.file, dataset, device, state, detail)
+    for result in backlog.of_no_dataset():
+        yield Preview(StoredFile(result.filename, 0, ""), None, None, "unknown", result.reason)
 
 
 def _backlog(engine: Engine, storage: Storage, schema: str, min_age_seconds: float) -> Backlog:
     try:
         with db.transaction(engine) as connection:
             return Backlog(
-                storage,
+                manifest.folders(connection, schema, storage),
                 loaded=manifest.loaded_files(connection, schema),
                 retracted=retracted_contents(connection, schema),
                 memory=Memory.read(connection),
@@ -106,7 +109,7 @@ def _backlog(engine: Engine, storage: Storage, schema: str, min_age_seconds: flo
     except StatementError as exc:
         if exc.sqlstate not in _UNDEFINED_TABLE:
             raise
-        return Backlog(storage, min_age_seconds=min_age_seconds)
+        return Backlog(ArchiveFolders(storage), min_age_seconds=min_age_seconds)
 
 
 def _state(decision: Decision) -> tuple[State, str | None]:

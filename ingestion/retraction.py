@@ -52,7 +52,7 @@ def retract(connection: db.Connection, schema: str, filename: str, reason: str, 
         _queries.delete_rejected(connection, file_id=file.file_id)
         _queries.mark_retracted(connection, file_id=file.file_id, reason=reason, run_id=str(run_id))
         _queries.mark_refused_retracted(connection, file_id=file.file_id, reason=reason, run_id=str(run_id))
-    return [RetractedFile(filename, file.source, file.row_count, file.rows_rejected) for file in files]
+    return [RetractedFile(file.source_filename, file.source, file.row_count, file.rows_rejected) for file in files]
 
 
 def retracted_contents(connection: db.Connection, schema: str) -> dict[tuple[str, str | None, str], int]:

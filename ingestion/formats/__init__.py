@@ -4,9 +4,9 @@ One module per format implements `base.Format`; `registry` lists them. No other 
 """
 
 from ingestion.formats.base import Format
-from ingestion.formats.limits import LIMITS, Limits
 from ingestion.formats.registry import FORMATS, TABLE_FORMATS, format_of, table_format_of
 from ingestion.formats.text import Text, zipped_table_format
+from ingestion.unpacking.limits import LIMITS, Limits
 
 __all__ = [
     "FORMATS",

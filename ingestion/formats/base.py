@@ -8,8 +8,8 @@ from typing import IO, ClassVar, Literal, cast
 
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
-from ingestion.formats.limits import Limits
 from ingestion.sources import Layout
+from ingestion.unpacking.limits import Limits
 
 CHUNK_BYTES = 1 << 18
 _IN_MEMORY_BYTES = 1 << 20
@@ -78,9 +78,6 @@ class TableFormat(Format):
 
     @abstractmethod
     def __init__(self, layout: Layout, user_id: str) -> None: ...
-
-    # a limit of its own: these archives hold pictures, routes and the like, one file each
-    archive_entries: ClassVar[int]
 
     @classmethod
     @abstractmethod

@@ -34,7 +34,6 @@ class HealthConnect(TableFormat):
     """
 
     suffixes = (".db",)
-    archive_entries = 1_000
 
     def __init__(self, layout: Layout, user_id: str) -> None:
         self._table = layout.table

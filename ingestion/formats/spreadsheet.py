@@ -11,9 +11,7 @@ from typing import IO
 
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
-from ingestion.formats.archives import open_zip
 from ingestion.formats.base import Chunks, Format, Unpacked
-from ingestion.formats.limits import Limits
 from ingestion.formats.separate import command_of, read_separately
 from ingestion.formats.spreadsheet_process import (
     CANNOT_READ,
@@ -25,6 +23,8 @@ from ingestion.formats.spreadsheet_process import (
     TOO_LARGE,
     TOO_WIDE,
 )
+from ingestion.unpacking.limits import Limits
+from ingestion.unpacking.packed import open_zip
 
 # nothing is written before the last row is read; the process has a time limit of its own
 _PATIENCE_SECONDS = 900.0

@@ -1,17 +1,16 @@
 """Open a file as UTF-8 text: unpack it, find its format, and read it."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Literal
 
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
-from ingestion.formats.archives import PACKINGS, open_only_member, unpack
 from ingestion.formats.base import CHUNK_BYTES, Format, TableFormat, Unpacked, spool
 from ingestion.formats.encoding import to_utf8
-from ingestion.formats.limits import LIMITS, Limits
 from ingestion.formats.registry import FORMATS, TABLE_FORMATS
+from ingestion.unpacking.limits import LIMITS, Limits
+from ingestion.unpacking.packed import PACKINGS, open_only_member, unpack
 
 _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 
@@ -75,7 +74,6 @@ class Text:
         file = spool(stream, self._resources)
         if not isinstance(own_format, TableFormat):
             return open_only_member(file, limits, self._resources)
-        limits = replace(limits, entries=own_format.archive_entries)
         return open_only_member(file, limits, self._resources, own_format.is_member)
 
 
@@ -93,9 +91,8 @@ def zipped_table_format(name: str, stream: Readable, limits: Limits = LIMITS) ->
     with ExitStack() as resources:
         file = spool(stream, resources)
         for each, table_format in TABLE_FORMATS.items():
-            allowed = replace(limits, entries=table_format.archive_entries)
             try:
-                member, _ = open_only_member(file, allowed, resources, table_format.is_member)
+                member, _ = open_only_member(file, limits, resources, table_format.is_member)
                 if table_format.begins(to_utf8(member, "utf-8").read(CHUNK_BYTES)):
                     return each
             except FileRefusedError:

@@ -1,11 +1,16 @@
 -- name: files_named(target_schema, source_filename)
+-- of an archive, all members
 select
     file_id,
+    source_filename,
     source,
     row_count,
     rows_rejected
 from ops.raw_ingest_manifest
-where target_schema = :target_schema and source_filename = :source_filename and status = 'loaded'
+where
+    target_schema = :target_schema
+    and (source_filename = :source_filename or starts_with(source_filename, :source_filename || '!/'))
+    and status = 'loaded'
 order by file_id;
 
 -- name: mark_retracted(file_id, reason, run_id)!

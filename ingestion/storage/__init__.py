@@ -8,10 +8,24 @@ from pathlib import Path
 
 from ingestion.errors import ConfigurationError
 from ingestion.storage.base import Storage, StoredFile, is_loadable
+from ingestion.storage.folders import INSIDE, ArchiveFolders, Members, archive_of
 from ingestion.storage.local import LocalStorage
 from ingestion.storage.shelf import LocalShelf, Shelf
 
-__all__ = ["LocalShelf", "LocalStorage", "Shelf", "Storage", "StoredFile", "is_loadable", "open_shelf", "open_storage"]
+__all__ = [
+    "INSIDE",
+    "ArchiveFolders",
+    "LocalShelf",
+    "LocalStorage",
+    "Members",
+    "Shelf",
+    "Storage",
+    "StoredFile",
+    "archive_of",
+    "is_loadable",
+    "open_shelf",
+    "open_storage",
+]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _STORES = ("s3", "gs", "az")

@@ -45,7 +45,6 @@ class AppleHealth(TableFormat):
     """
 
     suffixes = (".xml",)
-    archive_entries = 50_000
 
     def __init__(self, layout: Layout, user_id: str) -> None:
         self._table = TABLES[layout.table]()

@@ -10,7 +10,8 @@ class Limits:
     """What a file may unpack to, so that a small file cannot fill memory, disk or database.
 
     Arguments:
-        entries: the number of files in a zip archive.
+        members: the number of files in an archive.
+        entries: the number of parts of a spreadsheet.
         ratio: unpacked bytes for each packed byte. Text of numbers reaches 10, and rarely 50.
         free_bytes: the number of unpacked bytes below which the ratio is not checked.
         total_bytes: the number of unpacked bytes.
@@ -18,6 +19,7 @@ class Limits:
 
     """
 
+    members: int = 200_000
     entries: int = 1_000
     ratio: int = 200
     free_bytes: int = 16 << 20
@@ -35,10 +37,35 @@ class Limits:
             FileRefusedError: the size is above a limit.
 
         """
+        self.check_total(size)
+        self.check_ratio(size, packed_size)
+
+    def check_total(self, size: int) -> None:
+        """Refuse what unpacks to more than `total_bytes`.
+
+        Arguments:
+            size: the number of bytes unpacked so far.
+
+        Raises:
+            FileRefusedError: it is larger.
+
+        """
         if size > self.total_bytes:
             raise FileRefusedError(
                 f"the file unpacks to more than {self.total_bytes >> 30} GiB", hint="Split it into smaller files."
             )
+
+    def check_ratio(self, size: int, packed_size: int) -> None:
+        """Refuse what unpacks to more than `ratio` times its size.
+
+        Arguments:
+            size: the number of bytes unpacked so far.
+            packed_size: the number of packed bytes that they came from.
+
+        Raises:
+            FileRefusedError: it is larger.
+
+        """
         if size > self.free_bytes and size > self.ratio * packed_size:
             raise FileRefusedError(
                 f"the file unpacks to more than {self.ratio} times its size",

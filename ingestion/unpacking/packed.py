@@ -10,9 +10,8 @@ from contextlib import ExitStack
 from pathlib import PurePosixPath
 from typing import IO, Protocol, cast
 
-from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
-from ingestion.formats.limits import Limits
+from ingestion.unpacking.limits import Limits
 
 PACKINGS = (".gz", ".zst", ".zip")
 
@@ -23,7 +22,15 @@ _END_OF_DIRECTORY_64 = b"PK\x06\x06"
 _END_OF_DIRECTORY_BYTES = 22 + 65_535 + 76
 # of an entry of the directory, on average: its name, and 46 bytes or some more
 _ENTRY_BYTES = 1_024
-_CORRUPT = (zlib.error, zipfile.BadZipFile, EOFError, OSError, NotImplementedError)
+CORRUPT = (zlib.error, zipfile.BadZipFile, EOFError, OSError, NotImplementedError)
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, b"" at the end."""
+        ...
 
 
 def unpack(stream: Readable, packing: str, limits: Limits) -> Readable:
@@ -59,8 +66,8 @@ def open_only_member(
         FileRefusedError: there is not exactly one such file, or the archive is encrypted, damaged or holds too much.
 
     """
-    archive = resources.enter_context(open_zip(file, limits.entries))
-    members = [info for info in archive.infolist() if _is_data(info.filename)]
+    archive = resources.enter_context(open_zip(file, limits.members))
+    members = [info for info in archive.infolist() if is_data(info.filename)]
     if is_wanted:
         members = [info for info in members if is_wanted(info.filename)]
     if len(members) != 1:
@@ -73,8 +80,8 @@ def open_only_member(
         raise FileRefusedError("the archive is encrypted", hint="Unpack it.")
     try:
         opened = resources.enter_context(archive.open(member))
-    except _CORRUPT as exc:
-        raise _corrupt() from exc
+    except CORRUPT as exc:
+        raise corrupt() from exc
     return _ZipMember(opened, member.compress_size, limits), member.filename
 
 
@@ -99,8 +106,8 @@ def open_zip(file: IO[bytes], most_entries: int) -> zipfile.ZipFile:
     file.seek(0)
     try:
         return zipfile.ZipFile(file)
-    except _CORRUPT as exc:
-        raise _corrupt() from exc
+    except CORRUPT as exc:
+        raise corrupt() from exc
 
 
 def _directory(tail: bytes) -> tuple[int, int]:
@@ -122,13 +129,20 @@ def _directory(tail: bytes) -> tuple[int, int]:
         return 0, 0
 
 
-def _is_data(member: str) -> bool:
-    """Whether this is a file, and not a folder or an addition of macOS or an editor."""
-    path = PurePosixPath(member)
-    return not member.endswith("/") and path.parts[0] != "__MACOSX" and not path.name.startswith(".")
+def is_data(member: str) -> bool:
+    """Whether this is a file, and not a folder or an addition of macOS or an editor.
+
+    Arguments:
+        member: its name in the archive.
+
+    """
+    parts = PurePosixPath(member).parts
+    is_file = bool(parts) and not member.endswith("/")
+    return is_file and "__MACOSX" not in parts and not any(part.startswith(".") for part in parts)
 
 
-def _corrupt() -> FileRefusedError:
+def corrupt() -> FileRefusedError:
+    """Return the error for a damaged archive."""
     return FileRefusedError("the archive is damaged, or its name has the wrong ending", hint="Copy or export it again.")
 
 
@@ -221,7 +235,7 @@ class _Unpacking:
         try:
             return self._member.decompress(data, max_length=size)
         except Exception as exc:  # before Python 3.14, zstd's error has no base class of its own
-            raise _corrupt() from exc
+            raise corrupt() from exc
 
 
 class _ZipMember:
@@ -236,8 +250,8 @@ class _ZipMember:
     def read(self, size: int, /) -> bytes:
         try:
             chunk = self._member.read(size)
-        except _CORRUPT as exc:
-            raise _corrupt() from exc
+        except CORRUPT as exc:
+            raise corrupt() from exc
         self._size += len(chunk)
         self._limits.check(self._size, self._packed_size)
         return chunk
