@@ -66,7 +66,7 @@ class Timer:
 
 def _message(result: FileResult) -> str:
     counts = result.counts
-    dataset = f" ({result.dataset})" if len(named(result.filename)) != 1 else ""
+    dataset = f" ({result.dataset})" if result.dataset and len(named(result.filename)) != 1 else ""
     text = f"{result.filename}{dataset}: {result.status}"
     if result.status in {"loaded", "replaced"}:
         text += f", {counts.loaded} rows" + (f", {counts.rejected} rejected" if counts.rejected else "")

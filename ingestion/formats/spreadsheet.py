@@ -32,17 +32,25 @@ _COMMAND = command_of("spreadsheet_process")
 
 
 class Spreadsheet(Format):
-    """An .xlsx workbook with one sheet that is not empty."""
+    """An .xlsx workbook with one sheet that is not empty, or one sheet of several.
+
+    Arguments:
+        sheet: the title of the sheet; the one that is not empty, where this is "".
+
+    """
 
     suffixes = (".xlsx",)
     has_cells = True
 
+    def __init__(self, sheet: str = "") -> None:
+        self._sheet = sheet
+
     def read(self, file: Unpacked) -> Readable:
         """Return the sheet as CSV."""
-        return Chunks(_rows(file.seekable(file.limits.table_bytes), file.limits))
+        return Chunks(_rows(file.seekable(file.limits.table_bytes), file.limits, self._sheet))
 
 
-def _rows(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
+def _rows(file: IO[bytes], limits: Limits, sheet: str) -> Iterator[bytes]:
     with open_zip(file, limits.entries) as archive:
         members = archive.infolist()
     size = sum(info.file_size for info in members)
@@ -69,7 +77,7 @@ def _rows(file: IO[bytes], limits: Limits) -> Iterator[bytes]:
         )
     try:
         yield from read_separately(
-            (*_COMMAND, str(limits.table_bytes)),
+            (*_COMMAND, str(limits.table_bytes), sheet),
             file,
             patience_seconds=_PATIENCE_SECONDS,
             refusals={**refusals, DISK_IS_FULL: _FullDiskError()},

@@ -130,10 +130,12 @@ def _value(cell: Any) -> Any:
     return cell.value
 
 
-def _filled_sheet(book: Any, most_bytes: int) -> _Rows | None:
-    """Return the rows of the one sheet that is not empty, or None."""
+def _filled_sheet(book: Any, most_bytes: int, title: str) -> _Rows | None:
+    """Return the rows of the sheet with this title, or of the one that is not empty; or None."""
     filled: list[_Rows] = []
     for sheet in book.worksheets:
+        if title and sheet.title != title:
+            continue
         # the file states them, and may be wrong
         sheet.reset_dimensions()
         rows = _Rows(most_bytes)
@@ -150,7 +152,7 @@ def _filled_sheet(book: Any, most_bytes: int) -> _Rows | None:
     return filled[0] if filled else None
 
 
-def _main(most_bytes: int) -> int:
+def _main(most_bytes: int, title: str) -> int:
     """Convert the spreadsheet on standard input to CSV on standard output, and return the exit code."""
     # imported first, because libraries reserve addresses that they do not use
     from openpyxl import load_workbook  # noqa: PLC0415  (only this process needs it)
@@ -159,7 +161,7 @@ def _main(most_bytes: int) -> int:
     with os.fdopen(os.dup(1), "wb") as output, open(0, "rb", closefd=False) as file:
         try:
             book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-            rows = _filled_sheet(book, most_bytes)
+            rows = _filled_sheet(book, most_bytes, title)
             if rows:
                 rows.write(output)
         except _Refusal as exc:
@@ -173,4 +175,4 @@ def _main(most_bytes: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main(int(sys.argv[1])))
+    sys.exit(_main(int(sys.argv[1]), sys.argv[2]))

@@ -9,8 +9,9 @@ from ingestion.errors import FileRefusedError
 from ingestion.formats.base import CHUNK_BYTES, Format, TableFormat, Unpacked, spool
 from ingestion.formats.encoding import to_utf8
 from ingestion.formats.registry import FORMATS, TABLE_FORMATS
+from ingestion.formats.spreadsheet import Spreadsheet
+from ingestion.unpacking import PACKINGS, open_only_member, sheet_of, unpack
 from ingestion.unpacking.limits import LIMITS, Limits
-from ingestion.unpacking.packed import PACKINGS, open_only_member, unpack
 
 _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 
@@ -49,7 +50,9 @@ class Text:
                 suffix = suffix or PurePosixPath(member).suffix.lower()
             elif packing:
                 stream = unpack(stream, packing, limits)
-            found: Format = own_format or _BY_SUFFIX.get(suffix, FORMATS[0])
+            sheet = sheet_of(name)
+            by_name = Spreadsheet(sheet) if sheet else _BY_SUFFIX.get(suffix, FORMATS[0])
+            found: Format = own_format or by_name
             self.format: Literal["csv", "ndjson"] = found.lines
             self.has_cells = found.has_cells
             self._text = found.read(Unpacked(stream, encoding, limits, self._resources))

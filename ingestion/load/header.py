@@ -69,7 +69,9 @@ class Header:
 
     @property
     def extra(self) -> tuple[str, ...]:
-        """The names of the columns that the dataset does not declare."""
+        """The names of the columns that the dataset does not declare, and whose values are kept."""
+        if self.layout.drop_extra:
+            return ()
         if self.dialect.format == "ndjson":
             known = self.layout.by_header.keys() | self.layout.parts
             return tuple(name for name in self.names if normalise(name) not in known)

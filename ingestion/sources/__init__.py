@@ -23,6 +23,7 @@ from ingestion.sources.model import (
     normalise,
 )
 from ingestion.sources.persons import person_in, without_user_id
+from ingestion.unpacking import sheet_of
 
 __all__ = [
     "EXTRA",
@@ -57,13 +58,15 @@ def datasets_for(basename: str) -> tuple[Dataset, ...]:
 
 
 def part_in(dataset: str, path: str) -> str | None:
-    """Return what only the name of a file says that it measures; None where its content tells.
+    """Return what only the name of a file says: what it measures, or its sheet; None where its content tells.
 
     Arguments:
         dataset: the name of its dataset.
         path: its name in the landing zone.
 
     """
+    if sheet := sheet_of(path):
+        return sheet
     layouts = (
         each for known in declared() if known.name == dataset for each in known.layouts_for(PurePosixPath(path).name)
     )

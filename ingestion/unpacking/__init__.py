@@ -3,9 +3,11 @@
 Nothing is ever written under the name of a member.
 """
 
-from ingestion.unpacking.folders import FOLDER_SUFFIXES, Folder, TarFolder, ZipFolder, open_folder
+from ingestion.unpacking.folders import Folder
 from ingestion.unpacking.limits import LIMITS, Limits
+from ingestion.unpacking.opening import FOLDER_SUFFIXES, open_folder
 from ingestion.unpacking.packed import PACKINGS, Readable, open_only_member, open_zip, unpack
+from ingestion.unpacking.workbook import sheet_of
 
 __all__ = [
     "FOLDER_SUFFIXES",
@@ -14,10 +16,9 @@ __all__ = [
     "Folder",
     "Limits",
     "Readable",
-    "TarFolder",
-    "ZipFolder",
     "open_folder",
     "open_only_member",
     "open_zip",
+    "sheet_of",
     "unpack",
 ]

@@ -4,18 +4,15 @@ import io
 import os
 import re
 import tarfile
-import tempfile
 import threading
 import zipfile
 from abc import ABC, abstractmethod
-from contextlib import closing, suppress
-from typing import IO, NamedTuple, cast
+from contextlib import suppress
+from typing import IO, NamedTuple
 
 from ingestion.errors import FileRefusedError
 from ingestion.unpacking.limits import Limits
-from ingestion.unpacking.packed import CORRUPT, corrupt, is_data, open_zip, unpack
-
-FOLDER_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+from ingestion.unpacking.packed import CORRUPT, corrupt, is_data, open_zip
 
 _CHUNK_BYTES = 1 << 18
 _UTF8_FLAG = 0x800
@@ -23,7 +20,7 @@ _ENCRYPTED_FLAG = 0x1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where a member of a tar is.
 
     Arguments:
@@ -134,7 +131,7 @@ class TarFolder(Folder):
     def __init__(self, file: IO[bytes], limits: Limits) -> None:
         super().__init__(limits)
         self._file = file
-        found: dict[str, _Place] = {}
+        found: dict[str, Place] = {}
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         try:
@@ -147,7 +144,7 @@ class TarFolder(Folder):
                     if info.isreg() and info.sparse is None:
                         if info.offset_data + info.size > size:
                             raise FileRefusedError("the archive is incomplete", hint="Copy or export it again.")
-                        found[safe_name(info.name)] = _Place(info.offset_data, info.size)
+                        found[safe_name(info.name)] = Place(info.offset_data, info.size)
         except (*CORRUPT, tarfile.TarError, ValueError) as exc:
             raise corrupt() from exc
         self._members = {name: found[name] for name in sorted(found) if is_data(name)}
@@ -158,7 +155,7 @@ class TarFolder(Folder):
         self._file.close()
 
     def _stream(self, name: str) -> io.RawIOBase:
-        return _Part(self._file.fileno(), self._members[name])
+        return Part(self._file.fileno(), self._members[name])
 
 
 class _ZipStream(io.RawIOBase):
@@ -194,10 +191,10 @@ class _ZipStream(io.RawIOBase):
         super().close()
 
 
-class _Part(io.RawIOBase):
+class Part(io.RawIOBase):
     """A part of a file."""
 
-    def __init__(self, descriptor: int, place: _Place) -> None:
+    def __init__(self, descriptor: int, place: Place) -> None:
         self._descriptor = descriptor
         self._position = place.offset
         self._end = place.offset + place.size
@@ -218,46 +215,6 @@ class _Part(io.RawIOBase):
         chunk = self.read(len(buffer))
         buffer[: len(chunk)] = chunk
         return len(chunk)
-
-
-def open_folder(name: str, file: IO[bytes], limits: Limits) -> Folder:
-    """Open an archive of many files.
-
-    Arguments:
-        name: its name, which ends in one of `FOLDER_SUFFIXES`.
-        file: its bytes, a real file; closed with the folder, and where this raises.
-        limits: limits on what it unpacks to.
-
-    Raises:
-        FileRefusedError: it is encrypted, damaged, or holds too much.
-        OSError: the temporary directory is full.
-
-    """
-    try:
-        if name.lower().endswith(".zip"):
-            return ZipFolder(file, limits)
-        if not name.lower().endswith(".tar"):
-            # gzip can only be read from its beginning
-            with closing(file) as packed:
-                file = _unpacked(packed, limits)
-        return TarFolder(file, limits)
-    except BaseException:
-        file.close()
-        raise
-
-
-def _unpacked(packed: IO[bytes], limits: Limits) -> IO[bytes]:
-    packed.seek(0)
-    content = unpack(packed, ".gz", limits)
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (the folder closes it)
-    try:
-        while chunk := content.read(_CHUNK_BYTES):
-            file.write(chunk)
-        file.flush()
-    except BaseException:
-        file.close()
-        raise
-    return cast("IO[bytes]", file)
 
 
 def too_many(most: int) -> FileRefusedError:
