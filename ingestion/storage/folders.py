@@ -171,6 +171,7 @@ class _OpenFolder:
     def __init__(self, name: str, version: str, file: IO[bytes], limits: Limits) -> None:
         self.version = version
         self.users = 0
+        self.has_sheets = name.lower().endswith(".xlsx")
         self._limits = limits
         self._folder = open_folder(name, file, limits)
         self._nested: dict[str, Folder] = {}
@@ -232,7 +233,7 @@ def _listed(folder: _OpenFolder) -> dict[str, int]:
     for name, size in folder.sizes.items():
         if not is_loadable(name.rpartition("/")[2]):
             continue
-        inner = _nested_sizes(folder, name) if name.lower().endswith(FOLDER_SUFFIXES) else {}
+        inner = _nested_sizes(folder, name) if name.lower().endswith(FOLDER_SUFFIXES) and not folder.has_sheets else {}
         if len(inner) > 1:
             found |= {f"{name}{INSIDE}{each}": inner[each] for each in inner}
         else:
