@@ -118,10 +118,7 @@ class Backlog:
         self._outdated: set[tuple[str, str]] = set()
         self._of_no_dataset: Counter[str] = Counter()
         self._unsettled_archives: set[str] = set()
-        # those that loaded files are in; None for one that was not listed
-        self._archives: dict[str | None, Literal["folder", "file"] | None] = {
-            archive_of(filename): None for filename in self._datasets_of
-        }
+        self._archives = _LoadedArchives(self._datasets_of)
         self.listed_files = 0
         self.recognised_files = 0
         self.confirmed_versions: dict[int, str] = {}
@@ -132,7 +129,7 @@ class Backlog:
             self.listed_files += 1
             if self._only and not is_inside(file.name, self._only):
                 continue
-            self._note_archive(file.name)
+            self._archives.note(file.name)
             self._unseen -= {(dataset, file.name) for dataset in self._datasets_of.get(file.name, ())}
             if self._since and file.modified_at and file.modified_at < self._since:
                 self.recognised_files += bool(named(file.name))
@@ -250,7 +247,7 @@ class Backlog:
         """
         unseen = (self._loaded[key] for key in self._unseen)
         names = {file.filename for file in unseen if self._is_expected(file)}
-        return sorted({gone for name in names if (gone := self._gone_with(name))})
+        return sorted({gone for name in names if (gone := self._archives.gone_with(name))})
 
     def expected_files(self) -> int:
         """Return how many of the loaded files should be in the landing zone."""
@@ -278,19 +275,6 @@ class Backlog:
             return Decision("changed" if known else "new", remark, checksum=checksum)
         return None
 
-    def _note_archive(self, name: str) -> None:
-        archive = archive_of(name)
-        if archive and archive in self._archives:
-            self._archives[archive] = "folder"
-        elif name in self._archives:
-            self._archives[name] = "file"
-
-    def _gone_with(self, name: str) -> str | None:
-        """Return what is gone where a file is not listed: itself, its archive, or nothing."""
-        archive = archive_of(name)
-        listed_as = self._archives.get(archive) if archive else "folder"
-        return name if listed_as == "folder" else archive if listed_as is None else None
-
     def _is_expected(self, file: LoadedFile) -> bool:
         return not self.storage.is_archived(file.filename, file.checksum)
 
@@ -316,6 +300,30 @@ class Backlog:
         for file in self._loaded.values():
             found.setdefault((file.dataset, file.checksum), []).append(file)
         return found
+
+
+class _LoadedArchives:
+    """The archives that loaded files are in, and whether they are still there."""
+
+    def __init__(self, filenames: Iterable[str]) -> None:
+        self._listed_as: dict[str, Literal["folder", "file"] | None] = {
+            archive: None for filename in filenames if (archive := archive_of(filename))
+        }
+
+    def note(self, name: str) -> None:
+        """Note that a file was listed: a member, or an archive that is damaged."""
+        if not self._listed_as:
+            return
+        if name in self._listed_as:
+            self._listed_as[name] = "file"
+        elif (archive := archive_of(name)) and archive in self._listed_as:
+            self._listed_as[archive] = "folder"
+
+    def gone_with(self, name: str) -> str | None:
+        """Return what is gone where a file was not listed: itself, its archive, or nothing."""
+        archive = archive_of(name)
+        listed_as = self._listed_as[archive] if archive else "folder"
+        return {"folder": name, "file": None, None: archive}[listed_as]
 
 
 def _key(item: Item) -> tuple[str, str]:
