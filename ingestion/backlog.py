@@ -77,6 +77,7 @@ class Backlog:
         storage: the landing zone.
         loaded: the files in the manifest whose rows are in raw.
         retracted: the sizes in bytes of retracted contents, by dataset, participant of the path, and checksum.
+        duplicates: the checksums of files that were duplicates, by their names and strong version tokens.
         only: the names to list; empty means all.
         since: files last written before this time are left out.
         min_age_seconds: files written more recently than this are unsettled.
@@ -93,6 +94,7 @@ class Backlog:
         *,
         loaded: Iterable[LoadedFile] = (),
         retracted: Mapping[tuple[str, str | None, str], int] | None = None,
+        duplicates: Mapping[tuple[str, str], str] | None = None,
         only: frozenset[str] = frozenset(),
         since: datetime | None = None,
         min_age_seconds: float = 0.0,
@@ -104,6 +106,7 @@ class Backlog:
         self.storage = storage
         self._loaded = {(file.dataset, file.filename): file for file in loaded}
         self._retracted = retracted or {}
+        self._duplicates = dict(duplicates or {})
         self._only = only
         self._since = since
         self._min_age_seconds = min_age_seconds
@@ -258,15 +261,19 @@ class Backlog:
         return bool(self._loaded) and not self.expected_files()
 
     def _decide_by_bytes(self, item: Item, dataset: Dataset, known: LoadedFile | None) -> Decision | None:
-        """Read the file. Return None where its bytes are not known."""
+        """Read the file, unless it is known what bytes it has. Return None where its bytes are not known."""
         file = item.file
-        checksum = checksum_of(self.storage, file)
+        remembered = self._duplicates.get((file.name, file.version)) if file.is_strong else None
+        checksum = remembered or checksum_of(self.storage, file)
         if known and known.checksum == checksum:
             if file.is_strong:
                 self.confirmed_versions[known.file_id] = file.version
             return Decision("known", checksum=checksum)
         person = person_in(file.name)
         if original := self._find_original(dataset, checksum, file.name):
+            if file.is_strong:
+                # decided again at the end of the run
+                self._duplicates[file.name, file.version] = checksum
             return self.decide_known(item, original, checksum)
         if (dataset.name, person, checksum) in self._retracted:
             return self.decide_known(item, None, checksum)

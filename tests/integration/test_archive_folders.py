@@ -451,3 +451,17 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(
     assert states(load(landing)) == Counter(skipped=call - 1, loaded=11 - call)
     assert users(landing) == list(range(10))
     landing.check()
+
+
+def test_an_unchanged_archive_with_duplicates_is_not_opened_again(landing: Landing, opened: Counter[str]) -> None:
+    earlier = {f"sleep-{number}.csv": sleep(number) for number in range(1, 4)}
+    landing.put("a.zip", zipped(earlier))
+    landing.put("b.zip", zipped({**earlier, "sleep-9.csv": sleep(9)}))
+    landing.ingest()
+    opened.clear()
+    assert Counter(file.status for file in landing.ingest().files) == {"skipped": 4, "duplicate": 3}
+    assert opened == {}
+    landing.put("a.zip", zipped({"sleep-1.csv": sleep(8)}))
+    assert landing.statuses()["b.zip!/sleep-1.csv"] == "loaded"
+    assert landing.users() == ["1", "2", "3", "8", "9"]
+    landing.check()

@@ -154,3 +154,14 @@ def test_vanished_files_are_those_neither_listed_nor_archived() -> None:
     list(backlog.items())
     assert backlog.vanished() == ["b/sleep.csv"]
     assert backlog.expected_files() == 2
+
+
+def test_a_duplicate_of_a_known_version_is_not_read() -> None:
+    files = Files(a=b"123", b=b"123")
+    memory = remembered(files)
+    duplicates = {("b/sleep.csv", checksum(b"123")): checksum(b"123")}
+    backlog = backlog_of(files, loaded("a", b"123", checksum(b"123")), duplicates=duplicates, memory=memory)
+    assert [backlog.decide(item).state for item in backlog.items()] == ["known", "duplicate"]
+    assert files.read == []
+    elsewhere = backlog_of(files, loaded("a", b"456"), duplicates=duplicates, memory=memory)
+    assert [elsewhere.decide(item).state for item in elsewhere.items()] == ["changed", "new"]
