@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ingestion.errors import FileRefusedError
 from ingestion.load.fields import join_fields, split
 from ingestion.load.header import Header
+from ingestion.load.offsets import split_offset
 from ingestion.load.written import Written, is_no_value
 from ingestion.quarantine import Reason
 from ingestion.results import Remark
@@ -37,10 +38,11 @@ class RowReader:
     Arguments:
         header: the file's header.
         key: the names of the columns that a row must have.
+        moment: the column of time whose offset from UTC is kept, as one more field at the end.
 
     """
 
-    def __init__(self, header: Header, key: Collection[str]) -> None:
+    def __init__(self, header: Header, key: Collection[str], moment: str | None = None) -> None:
         self._header = header
         self._dialect = header.dialect
         self._places = [(place, each) for place, each in enumerate(header.fields) if isinstance(each, Column)]
@@ -48,6 +50,7 @@ class RowReader:
         self._written = {column.name: Written(column, is_key=column.name in key) for _, column in self._places}
         self._names = {normalise(name) for name in header.names}
         self._computed = [column for column in header.fields[len(header.names) :] if isinstance(column, Column)]
+        self._moment = moment
         self._totals = 0
         self._headers = 0
 
@@ -85,6 +88,8 @@ class RowReader:
         if self._is_of_totals(values):
             self._totals += 1
             return None, None
+        if self._moment:
+            values.append(self._take_offset(values))
         line = join_fields(values, self._dialect)
         reason = _fault_of_object(line) if self._dialect.format == "ndjson" else None
         return (None, reason) if reason else (line, None)
@@ -106,6 +111,14 @@ class RowReader:
             fields = zip(self._header.fields, values, strict=False)
             text = join_fields(["" if isinstance(field, str) else value for field, value in fields], self._dialect)
         return replace(record, raw=text.encode())
+
+    def _take_offset(self, values: list[Any]) -> str:
+        """Take the offset out of the row's moment, and return it."""
+        place = next((place for place, column in self._places if column.name == self._moment), None)
+        if place is None or not values[place]:
+            return ""
+        values[place], offset = split_offset(values[place])
+        return offset
 
     def _computed_of(self, values: list[Any]) -> list[str | None]:
         """Return the values of the columns that no single field fills."""

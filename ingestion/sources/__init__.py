@@ -8,6 +8,7 @@ from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
 from ingestion.sources.model import (
     EXTRA,
+    OFFSET,
     Clock,
     Column,
     Dataset,
@@ -26,6 +27,7 @@ from ingestion.sources.model import (
 
 __all__ = [
     "EXTRA",
+    "OFFSET",
     "Clock",
     "Column",
     "Dataset",

@@ -14,6 +14,8 @@ Clock = Literal["local", "UTC"]
 
 # the column of a raw table for values that have no column of their own
 EXTRA = "_extra"
+# the column of a raw table for the offset from UTC of its moment
+OFFSET = "_offset"
 
 _DATE = r"\d{4}[-_]?\d{2}[-_]?\d{2}"
 # \d++ does not backtrack; with \d+, a name of 30 digits and an unknown suffix would take minutes
@@ -199,6 +201,7 @@ class Dataset:
             `dailyActivity_merged.csv`.
         columns: the columns that the raw table has.
         key: the columns that a row must have; a row without one goes to quarantine.
+        moment: the column of time whose offset from UTC `_offset` keeps; None in a table of days.
         device: what writes its own files.
         date_order: the order of day, month and year, if it is declared; a file that contradicts it is refused. ISO
             dates are always accepted.
@@ -215,6 +218,7 @@ class Dataset:
     stems: tuple[str, ...]
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    moment: str | None = None
     device: str = "Fitbit"
     date_order: DateOrder | None = None
     max_rejected_percent: float = 50.0
