@@ -6,15 +6,16 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from pathlib import PurePosixPath
+from functools import cached_property, partial
 from typing import Literal
 
 from ingestion.errors import FileRefusedError
 from ingestion.load.stream import checksum_of
-from ingestion.manifest import LoadedFile, Original, twin_remarks
-from ingestion.sources import Dataset, datasets_for, has_leading_zeros, person_in
+from ingestion.manifest import LoadedFile, Original
+from ingestion.recognition import Memory, named, recognise
+from ingestion.sources import Dataset, Layout, declared, has_leading_zeros, part_in, person_in
 from ingestion.storage import Storage, StoredFile
+from ingestion.twins import twin_remarks
 
 State = Literal["new", "changed", "known", "duplicate", "retracted", "unsettled", "unknown"]
 
@@ -25,14 +26,22 @@ class Item:
 
     Arguments:
         file: the file, as listed.
-        dataset: its dataset, None where no declared dataset has its name.
+        dataset: its dataset, None where it is unknown.
         is_unsettled: whether it was written so recently that it may still grow.
+        layouts: the layouts that it may have; none where it is not like the dataset that was loaded under its name.
+        datasets: the number of datasets that it has.
+        reason: why it is unknown.
+        hint: what to do about that.
 
     """
 
     file: StoredFile
     dataset: Dataset | None
     is_unsettled: bool = False
+    layouts: tuple[Layout, ...] = ()
+    datasets: int = 1
+    reason: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,9 @@ class Backlog:
         since: files last written before this time are left out.
         min_age_seconds: files written more recently than this are unsettled.
         force: load what is loaded or retracted, too.
-        find_original: finds the loaded file of a participant with a checksum, where the manifest may have changed since
+        find_original: finds the original of a file by its checksum and name, where the manifest may have changed since
             `loaded` was read.
+        memory: what files were recognised as before.
 
     """
 
@@ -86,8 +96,10 @@ class Backlog:
         since: datetime | None = None,
         min_age_seconds: float = 0.0,
         force: bool = False,
-        find_original: Callable[[Dataset, str, str | None], Original | None] | None = None,
+        find_original: Callable[[Dataset, str, str], Original | None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
+        self.memory = memory or Memory()
         self._storage = storage
         self._loaded = {(file.dataset, file.filename): file for file in loaded}
         self._retracted = retracted or {}
@@ -99,9 +111,12 @@ class Backlog:
         # a file of another size cannot have known bytes, and is not read
         self._sizes = {file.size for file in self._loaded.values()} | set(self._retracted.values())
         self._unseen = set(self._loaded)
+        self._datasets_of: dict[str, set[str]] = {}
+        for dataset, filename in self._loaded:
+            self._datasets_of.setdefault(filename, set()).add(dataset)
         self._outdated: set[tuple[str, str]] = set()
         self.listed_files = 0
-        self.named_files = 0
+        self.recognised_files = 0
         self.confirmed_versions: dict[int, str] = {}
 
     def items(self) -> Iterator[Item]:
@@ -110,17 +125,36 @@ class Backlog:
             self.listed_files += 1
             if self._only and file.name not in self._only:
                 continue
-            datasets = datasets_of(file.name)
-            self.named_files += bool(datasets)
-            self._unseen -= {(dataset.name, file.name) for dataset in datasets}
+            self._unseen -= {(dataset, file.name) for dataset in self._datasets_of.get(file.name, ())}
             if self._since and file.modified_at and file.modified_at < self._since:
-                continue
-            if not datasets:
-                yield Item(file, None)
+                self.recognised_files += bool(named(file.name))
             elif self._is_unsettled(file):
-                yield Item(file, datasets[0], is_unsettled=True)
+                self.recognised_files += 1
+                by_name = named(file.name)
+                yield Item(file, by_name[0].dataset if by_name else None, is_unsettled=True)
             else:
-                yield from (Item(file, dataset) for dataset in datasets)
+                yield from self._recognised(file)
+
+    def _recognised(self, file: StoredFile) -> Iterator[Item]:
+        """Yield a file with each of its datasets, and with those that it was loaded as and no longer is."""
+        found = self.memory.recall(file)
+        if found is None:
+            found = recognise(file.name, partial(self._storage.open, file))
+            if found.is_final:
+                self.memory.add(file, found)
+        self.recognised_files += bool(found.matches)
+        layouts = {match.dataset.name: match.layouts for match in found.matches}
+        of_file = [match.dataset for match in found.matches]
+        others = self._datasets_of.get(file.name, set()) - layouts.keys()
+        of_file += [dataset for dataset in declared() if dataset.name in others]
+        for dataset in of_file:
+            yield Item(file, dataset, layouts=layouts.get(dataset.name, ()), datasets=len(of_file))
+        by_name = named(file.name) if self._only and not of_file else ()
+        if by_name:
+            # a person asks for it, and is told why it cannot be loaded
+            yield Item(file, by_name[0].dataset, layouts=by_name[0].layouts)
+        elif not of_file:
+            yield Item(file, None, reason=found.reason, hint=found.hint)
 
     def decide(self, item: Item) -> Decision:
         """Decide about an item. The file is read only where its name and size leave a doubt.
@@ -133,17 +167,13 @@ class Backlog:
 
         """
         file, dataset = item.file, item.dataset
-        if dataset is None:
-            return Decision(
-                "unknown",
-                "no declared dataset has this name",
-                "Rename the file after a declared dataset, or declare its dataset: see docs/datasets.md.",
-            )
         if item.is_unsettled:
             return Decision(
                 "unsettled",
                 f"written less than {self._min_age_seconds:g} s ago, and may still grow: the next run loads it",
             )
+        if dataset is None:
+            return Decision("unknown", item.reason, item.hint)
         known = self.loaded_as(item)
         if not self._force:
             if known and file.is_strong and file.version == known.version:
@@ -204,7 +234,7 @@ class Backlog:
                 self.confirmed_versions[known.file_id] = file.version
             return Decision("known", checksum=checksum)
         person = person_in(file.name)
-        if original := self._find_original(dataset, checksum, person):
+        if original := self._find_original(dataset, checksum, file.name):
             return self.decide_known(item, original, checksum)
         if (dataset.name, person, checksum) in self._retracted:
             return self.decide_known(item, None, checksum)
@@ -222,9 +252,12 @@ class Backlog:
             return False
         return (datetime.now(UTC) - file.modified_at).total_seconds() < self._min_age_seconds
 
-    def _original_in_snapshot(self, dataset: Dataset, checksum: str, person: str | None) -> Original | None:
+    def _original_in_snapshot(self, dataset: Dataset, checksum: str, name: str) -> Original | None:
+        wanted = person_in(name), part_in(dataset.name, name)
         twins = self._twins(dataset, checksum)
-        return next((Original(file.file_id, file.filename) for file in twins if file.person == person), None)
+        return next(
+            (Original(file.file_id, file.filename) for file in twins if (file.person, file.part) == wanted), None
+        )
 
     def _twins(self, dataset: Dataset, checksum: str) -> list[LoadedFile]:
         return self._by_content.get((dataset.name, checksum), [])
@@ -236,11 +269,6 @@ class Backlog:
         for file in self._loaded.values():
             found.setdefault((file.dataset, file.checksum), []).append(file)
         return found
-
-
-def datasets_of(name: str) -> tuple[Dataset, ...]:
-    """Return the datasets that a file's name, as listed, matches: none where it is unknown, or one, or several."""
-    return datasets_for(PurePosixPath(name).name)
 
 
 def _check_person(name: str) -> None:

@@ -24,8 +24,9 @@ from ingestion.load.stream import checksum_of
 from ingestion.manifest import Entry, LoadedFile, Original
 from ingestion.results import Counts, FileResult, FileStatus
 from ingestion.retraction import Tombstones
-from ingestion.sources import Dataset, DateOrder, folder_of_participant, person_in
+from ingestion.sources import Dataset, DateOrder, Layout, folder_of_participant, part_in, person_in
 from ingestion.storage import Storage, StoredFile
+from ingestion.twins import twin_remarks
 from ingestion.workers import StoppedError
 
 
@@ -146,13 +147,16 @@ class FileLoader:
     claims: ClaimRecorder | None = None
     date_orders: DateOrders = field(default_factory=DateOrders)
 
-    def load_claimed(self, file: StoredFile, dataset: Dataset, known: LoadedFile | None) -> FileResult:
+    def load_claimed(
+        self, file: StoredFile, dataset: Dataset, known: LoadedFile | None, layouts: tuple[Layout, ...] = ()
+    ) -> FileResult:
         """Claim a file and load it in one transaction, unless another process has claimed or loaded it.
 
         Arguments:
             file: the file, as listed.
             dataset: its dataset.
             known: what the manifest had under its name when it was read.
+            layouts: the layouts that it may have; those of its name, where there are none.
 
         Raises:
             FileRefusedError: the file as a whole cannot be loaded.
@@ -165,15 +169,18 @@ class FileLoader:
             if self._was_loaded_meanwhile(connection, file, dataset, known):
                 return FileResult(file.name, dataset.name, "skipped")
             with self._recorded_claim(file, dataset):
-                return self.load(connection, file, dataset)
+                return self.load(connection, file, dataset, layouts)
 
-    def load(self, connection: db.Connection, file: StoredFile, dataset: Dataset) -> FileResult:
+    def load(
+        self, connection: db.Connection, file: StoredFile, dataset: Dataset, layouts: tuple[Layout, ...] = ()
+    ) -> FileResult:
         """Load a file and record it in the caller's transaction.
 
         Arguments:
             connection: in a transaction.
             file: the file, as listed.
             dataset: its dataset.
+            layouts: the layouts that it may have; those of its name, where there are none.
 
         Raises:
             FileRefusedError: the file as a whole cannot be loaded.
@@ -190,6 +197,7 @@ class FileLoader:
                 self.schema,
                 self._stoppable(on_chunk),
                 partial(self.date_orders.beside, connection, self.schema, dataset, file),
+                layouts,
             )
             loaded = load(connection, work, file_id, self.run_id)
         # before the lock, because it may read the file again
@@ -207,7 +215,7 @@ class FileLoader:
         entry = self._entry(file, dataset, loaded.checksum)
         if loaded.certain_order:
             self.date_orders.add(self.schema, dataset, file, loaded.certain_order)
-        twin = manifest.twin_remarks(known.twin, counts.filled) if known.twin else ()
+        twin = twin_remarks(known.twin, counts.filled) if known.twin else ()
         remarks = (*loaded.remarks, *twin)
         manifest.record_loaded(
             connection,
@@ -218,6 +226,7 @@ class FileLoader:
             header=loaded.header,
             dialect=loaded.dialect,
             remarks=remarks,
+            device=loaded.device,
         )
         faults = tuple(quarantine.faults(connection, file_id)) if counts.rejected else ()
         return FileResult(
@@ -231,17 +240,17 @@ class FileLoader:
             checksum=loaded.checksum,
         )
 
-    def find_original(self, dataset: Dataset, checksum: str, person: str | None) -> Original | None:
-        """Return the loaded file of a participant with these bytes, as the manifest has it now.
+    def find_original(self, dataset: Dataset, checksum: str, name: str) -> Original | None:
+        """Return the loaded file with these bytes that a file of this name would duplicate, as the manifest has it now.
 
         Arguments:
             dataset: the dataset.
             checksum: SHA-256 of the bytes in hexadecimal.
-            person: the participant whom the path names, as written; None where it names none.
+            name: the file's name in the landing zone.
 
         """
         with self.transactions.begin() as connection:
-            return manifest.find_checksum(connection, self.schema, dataset.name, checksum, person)
+            return self._original(connection, dataset, checksum, name)
 
     def record_duplicate(self, file: StoredFile, dataset: Dataset, original: Original, checksum: str) -> None:
         """Record a file whose bytes are loaded under another name, and delete the rows of its older content.
@@ -289,8 +298,12 @@ class FileLoader:
         if file_id is None or (known and file_id == known.file_id):
             return False
         checksum = checksum_of(self.storage, file)
-        original = manifest.find_checksum(connection, self.schema, dataset.name, checksum, person_in(file.name))
+        original = self._original(connection, dataset, checksum, file.name)
         return original is not None and original.filename == file.name
+
+    def _original(self, connection: db.Connection, dataset: Dataset, checksum: str, name: str) -> Original | None:
+        part = part_in(dataset.name, name)
+        return manifest.find_checksum(connection, self.schema, dataset.name, checksum, person_in(name), part=part)
 
     def _check_content(
         self, connection: db.Connection, file: StoredFile, dataset: Dataset, checksum: str

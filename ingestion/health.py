@@ -17,9 +17,9 @@ from ingestion.claims import Claim, claims
 from ingestion.config import Freshness, Settings
 from ingestion.errors import PipelineError, UsageError
 from ingestion.history import RejectedCount, Run
-from ingestion.manifest import ROWS_OF_CHANCE
 from ingestion.sources import declared
 from ingestion.tables import age
+from ingestion.twins import ROWS_OF_CHANCE
 
 State = Literal["ok", "warning", "critical", "unknown"]
 Code = Literal["nothing_has_ended", "run_died", "last_run_failed", "step_failed", "miscounted", "stale", "same_rows"]

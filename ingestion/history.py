@@ -104,6 +104,7 @@ class FileRecord:
         reason: why it was refused or retracted.
         run_id: the run that changed its state last.
         remarks: what was assumed to load it.
+        device: what wrote it; None where it was not loaded, or by an earlier version.
 
     """
 
@@ -120,6 +121,7 @@ class FileRecord:
     reason: str | None
     run_id: str | None
     remarks: list[Remark]
+    device: str | None = None
 
 
 @dataclass(frozen=True)

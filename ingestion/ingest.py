@@ -18,11 +18,12 @@ from psycopg2.sql import SQL, Identifier
 from sqlalchemy import Engine
 
 from ingestion import claims, db, log, manifest
-from ingestion.backlog import Backlog, Decision, Item, datasets_of
+from ingestion.backlog import Backlog, Decision, Item
 from ingestion.containment import contained
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, ForeignFileError, UsageError
 from ingestion.file_transaction import FileLoader, KnownContentError, Transactions
 from ingestion.outcomes import Results, Timer
+from ingestion.recognition import Memory
 from ingestion.results import FileResult, FileStatus, IngestResult
 from ingestion.retraction import Tombstones, retracted_contents
 from ingestion.sources import Dataset, declared
@@ -144,6 +145,7 @@ def _backlog(transactions: Transactions, storage: Storage, plan: Plan, loader: F
             min_age_seconds=plan.min_age_seconds,
             force=plan.force,
             find_original=loader.find_original,
+            memory=Memory.read(connection),
         )
 
 
@@ -171,10 +173,7 @@ class _Mode:
 
     def _note_unrecognised(self) -> None:
         """Note in the result if not one of the listed files belongs to a dataset."""
-        files = self.results.all.files
-        foreign = {file.filename for file in files if file.status == "unknown" and datasets_of(file.filename)}
-        foreign -= {file.filename for file in files if file.status != "unknown"}
-        if not self.plan.only and self.backlog.named_files == len(foreign):
+        if not self.plan.only and not self.backlog.recognised_files:
             self.results.all.unrecognised = self.backlog.listed_files
 
 
@@ -188,7 +187,7 @@ class _ManifestLoad(_Mode):
         had claimed a file may have died.
         """
         again: list[Item] = []
-        loaded: dict[StoredFile, list[Dataset]] = {}
+        loaded: dict[StoredFile, list[Item]] = {}
         workers = 1 if self.plan.dry_run else self.plan.workers
         for item, result in map_unordered(self.backlog.items(), self._load, workers, self.loader.stop):
             if result.status in {"duplicate", "claimed"}:
@@ -196,11 +195,11 @@ class _ManifestLoad(_Mode):
             else:
                 self.results.add(result)
             if self.plan.archive and item.dataset and result.status in {"loaded", "replaced", "skipped"}:
-                loaded.setdefault(item.file, []).append(item.dataset)
+                loaded.setdefault(item.file, []).append(item)
         for item in again:
             self.backlog.forget(item)
             self.results.add(self._load_unless_claimed(item))
-        self._remember_versions()
+        self._remember()
         if loaded and not self.plan.dry_run:
             self._archive(loaded)
         self._check_landing_zone()
@@ -225,7 +224,7 @@ class _ManifestLoad(_Mode):
             decision = self.backlog.decide(item)
             if item.dataset is None or not decision.is_due:
                 return self._leave(item, decision)
-            return self.loader.load_claimed(item.file, item.dataset, self.backlog.loaded_as(item))
+            return self.loader.load_claimed(item.file, item.dataset, self.backlog.loaded_as(item), item.layouts)
         except KnownContentError as exc:
             return self._leave(item, self.backlog.decide_known(item, exc.original, exc.checksum))
 
@@ -244,19 +243,21 @@ class _ManifestLoad(_Mode):
                 return timer.stop(result)
             time.sleep(0.2)
 
-    def _remember_versions(self) -> None:
-        if self.backlog.confirmed_versions:
-            with self.transactions.begin() as connection:
+    def _remember(self) -> None:
+        """Remember what makes it unnecessary to open files again."""
+        with self.transactions.begin() as connection:
+            self.backlog.memory.write(connection)
+            if self.backlog.confirmed_versions:
                 manifest.remember_versions(connection, self.backlog.confirmed_versions)
 
-    def _archive(self, files: dict[StoredFile, list[Dataset]]) -> None:
+    def _archive(self, files: dict[StoredFile, list[Item]]) -> None:
         """Move the files that are loaded for each of their datasets."""
         with self.transactions.begin() as connection:
             loaded = {(f.dataset, f.filename): f.checksum for f in manifest.loaded_files(connection, self.plan.schema)}
-        for file, datasets in files.items():
-            if len(datasets) < len(datasets_of(file.name)):
+        for file, items in files.items():
+            if len(items) < items[0].datasets:
                 continue
-            checksums = {loaded.get((dataset.name, file.name)) for dataset in datasets}
+            checksums = {loaded.get((item.dataset.name, file.name)) for item in items if item.dataset}
             checksum = checksums.pop()
             if checksum is None or checksums or not self.storage.archive(file, checksum):
                 log.event(
@@ -347,7 +348,7 @@ class _FullReload(_Mode):
             with contained(item.file.name):
                 try:
                     with db.savepoint(connection):
-                        return self.loader.load(connection, item.file, dataset)
+                        return self.loader.load(connection, item.file, dataset, item.layouts)
                 except KnownContentError as exc:
                     return _not_loaded(item, self.backlog.decide_known(item, exc.original, exc.checksum))
         except FileRefusedError as exc:

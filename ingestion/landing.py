@@ -14,8 +14,9 @@ from ingestion.backlog import Backlog, Decision
 from ingestion.containment import contained
 from ingestion.errors import FileRefusedError, ForeignFileError, StatementError, UsageError
 from ingestion.load.glance import check_header
+from ingestion.recognition import Memory, recognise
 from ingestion.retraction import retracted_contents
-from ingestion.sources import datasets_for, has_leading_zeros, person_in
+from ingestion.sources import has_leading_zeros, person_in
 from ingestion.storage import Storage, StoredFile, is_loadable
 
 State = Literal["new", "changed", "known", "retracted", "unsettled", "unknown"]
@@ -31,6 +32,7 @@ class Preview:
     Arguments:
         file: the file, as listed.
         dataset: the name of its dataset, None where unknown.
+        device: what wrote it, None where unknown, or where several devices write such files.
         state: `new` and `changed` will be loaded. The bytes of `known` are loaded, those of `retracted` were retracted.
             `unsettled` may still grow. `unknown` belongs to no declared dataset, by its name or by its columns.
         detail: more about the state, where there is more.
@@ -39,6 +41,7 @@ class Preview:
 
     file: StoredFile
     dataset: str | None
+    device: str | None
     state: State
     detail: str | None = None
 
@@ -79,13 +82,15 @@ def preview(
             with contained(item.file.name):
                 decision = backlog.decide(item)
                 if item.dataset and decision.is_due:
-                    check_header(storage, item.file, item.dataset)
+                    check_header(storage, item.file, item.dataset, item.layouts)
                 state, detail = _state(decision)
         except FileRefusedError as exc:
             state, detail = "changed" if is_known else "new", f"would be refused: {exc}"
             if isinstance(exc, ForeignFileError) and not is_known:
                 dataset, state, detail = None, "unknown", str(exc)
-        yield Preview(item.file, dataset, state, detail)
+        devices = {layout.device for layout in item.layouts}
+        device = devices.pop() if dataset and len(devices) == 1 else None
+        yield Preview(item.file, dataset, device, state, detail)
 
 
 def _backlog(engine: Engine, storage: Storage, schema: str, min_age_seconds: float) -> Backlog:
@@ -95,6 +100,7 @@ def _backlog(engine: Engine, storage: Storage, schema: str, min_age_seconds: flo
                 storage,
                 loaded=manifest.loaded_files(connection, schema),
                 retracted=retracted_contents(connection, schema),
+                memory=Memory.read(connection),
                 min_age_seconds=min_age_seconds,
             )
     except StatementError as exc:
@@ -137,9 +143,9 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
         raise UsageError(
             f"{path} cannot be read ({exc.strerror})", hint="Name a file that exists and that you may read."
         ) from exc
-    datasets = datasets_for(name)
-    dataset = datasets[0].name if datasets else None
-    layouts = [layout for each in datasets for layout in each.layouts_for(name)]
+    found = recognise(name, lambda: path.open("rb"))
+    dataset = found.matches[0].dataset.name if found.matches else None
+    layouts = [layout for match in found.matches for layout in match.layouts]
     if layouts and has_leading_zeros(name):
         raise UsageError(
             f"the name has a participant with leading zeros, who would be mixed up with the one without them: {name}",
@@ -150,7 +156,7 @@ def land(storage: Storage, path: Path, day: date) -> Landed:
             f"the name of this {layouts[0].device} export names no participant: {name}",
             hint="Put user_id=NUMBER into its name, as in export_user_id=7.zip.",
         )
-    if len(datasets) > 1:
+    if len(found.matches) > 1:
         dataset = layouts[0].device.lower().replace(" ", "_")
     # the digits are a folder of their own: the file keeps its name, by which its dataset is recognised
     target = f"{dataset or 'unknown'}/{day:%Y-%m-%d}/{checksum[:_DIGITS]}/{name}"

@@ -1,6 +1,6 @@
 """ops.raw_ingest_manifest, the manifest: one row per file and content. The caller commits, in every function here."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -11,10 +11,8 @@ from sqlalchemy import Engine
 from ingestion import db, migrate
 from ingestion.errors import FileRefusedError, UsageError
 from ingestion.results import Counts, Remark
-from ingestion.sources import DateOrder, person_in
+from ingestion.sources import DateOrder, part_in, person_in
 
-# up to this number of rows, files of two persons can be the same by chance: days without a step, for instance
-ROWS_OF_CHANCE = 10
 _queries = db.queries("manifest")
 
 # an entry of an index has at most 2,704 bytes: the name, and up to 300 bytes of other columns
@@ -33,6 +31,7 @@ class LoadedFile:
         size: in bytes.
         version: the landing zone's strong version token of these bytes, None where it has none.
         person: the participant whom its path names, as written; None where it names none.
+        part: what only its name says that it measures; None where its content tells.
         rows: its records with data.
 
     """
@@ -44,6 +43,7 @@ class LoadedFile:
     size: int
     version: str | None
     person: str | None = None
+    part: str | None = None
     rows: int = 0
 
 
@@ -85,6 +85,11 @@ class Entry:
     def person(self) -> str | None:
         """The participant whom its path names, as written; None where it names none."""
         return person_in(self.filename)
+
+    @property
+    def part(self) -> str | None:
+        """What only its name says that it measures; None where its content tells."""
+        return part_in(self.dataset, self.filename)
 
 
 class Known(NamedTuple):
@@ -138,6 +143,7 @@ def loaded_files(connection: db.Connection, target_schema: str) -> list[LoadedFi
             row.size_bytes,
             row.source_version,
             row.person,
+            row.part,
             row.rows_filled,
         )
         for row in _queries.loaded_files(connection, target_schema=target_schema)
@@ -145,7 +151,13 @@ def loaded_files(connection: db.Connection, target_schema: str) -> list[LoadedFi
 
 
 def find_checksum(
-    connection: db.Connection, target_schema: str, dataset: str, checksum: str, person: str | None
+    connection: db.Connection,
+    target_schema: str,
+    dataset: str,
+    checksum: str,
+    person: str | None,
+    *,
+    part: str | None = None,
 ) -> Original | None:
     """Return the loaded file of a participant with these bytes, or None.
 
@@ -155,28 +167,13 @@ def find_checksum(
         dataset: the name of the dataset.
         checksum: SHA-256 of the bytes, in hexadecimal.
         person: the participant whom its path names, as written; None where it names none.
+        part: what only its name says that it measures; None where its content tells.
 
     """
     row = _queries.find_loaded_checksum(
-        connection, target_schema=target_schema, dataset=dataset, checksum=checksum, person=person
+        connection, target_schema=target_schema, dataset=dataset, checksum=checksum, person=person, part=part
     )
     return Original(row.file_id, row.source_filename) if row else None
-
-
-def twin_remarks(twin: str, rows: int) -> Iterator[Remark]:
-    """Yield what is strange about a file with the bytes of another participant's file, unless it may be chance.
-
-    Arguments:
-        twin: the name of the other file.
-        rows: the records with data in each of the two.
-
-    """
-    if rows > ROWS_OF_CHANCE:
-        yield Remark(
-            f"the same {rows:,} rows as {twin}: one of them was probably put into the wrong folder",
-            remedy="If this one is wrong, take it out: python -m ingestion retract FILE --reason WHY",
-            is_warning=True,
-        )
 
 
 def find_name(connection: db.Connection, target_schema: str, dataset: str, filename: str) -> int | None:
@@ -213,6 +210,7 @@ def look_up(
         dataset=dataset,
         source_filename=filename,
         person=person_in(filename),
+        part=part_in(dataset, filename),
         checksum=checksum,
         known_erased=known_erased,
     )
@@ -268,6 +266,7 @@ def record_loaded(
     header: Sequence[str] = (),
     dialect: Mapping[str, Any] | None = None,
     remarks: Iterable[Remark] = (),
+    device: str | None = None,
 ) -> None:
     """Record a loaded file. The database refuses the same bytes of a participant, or the same name, a second time.
 
@@ -280,6 +279,7 @@ def record_loaded(
         header: its headers. A replay needs them and the dialect, and not the file.
         dialect: how it is written.
         remarks: what was assumed to load it.
+        device: what wrote it.
 
     Raises:
         psycopg2.errors.UniqueViolation: the bytes or the name are loaded already.
@@ -298,6 +298,7 @@ def record_loaded(
         header=Json(list(header)),
         dialect=Json(dict(dialect or {})),
         remarks=Json([asdict(remark) for remark in remarks]),
+        device=device,
     )
 
 
@@ -388,6 +389,7 @@ def _identity(entry: Entry) -> dict[str, str | int | None]:
     return {
         "source_filename": entry.filename,
         "person": entry.person,
+        "part": entry.part,
         "checksum": entry.checksum,
         "dataset": entry.dataset,
         "target_schema": entry.target_schema,

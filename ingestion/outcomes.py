@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 
 from ingestion import log
-from ingestion.load.header import shown
+from ingestion.load.candidates import shown
+from ingestion.recognition import named
 from ingestion.results import FileResult, IngestResult
-from ingestion.sources import datasets_for
 from ingestion.storage import StoredFile
 
 
@@ -67,7 +66,7 @@ class Timer:
 
 def _message(result: FileResult) -> str:
     counts = result.counts
-    dataset = f" ({result.dataset})" if len(datasets_for(PurePosixPath(result.filename).name)) > 1 else ""
+    dataset = f" ({result.dataset})" if len(named(result.filename)) != 1 else ""
     text = f"{result.filename}{dataset}: {result.status}"
     if result.status in {"loaded", "replaced"}:
         text += f", {counts.loaded} rows" + (f", {counts.rejected} rejected" if counts.rejected else "")

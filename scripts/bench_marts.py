@@ -52,7 +52,7 @@ insert into raw.daily_activity (
     lightly_active_minutes, sedentary_minutes, calories
 )
 select
-    4000000000 + user_number,
+    (4000000000 + user_number)::text,
     date '2025-01-01' + day,
     steps,
     steps * 0.0007,
@@ -70,7 +70,7 @@ cross join lateral (
 """
 SLEEP = """
 insert into raw.sleep (user_id, sleep_day, total_sleep_records, total_minutes_asleep, total_time_in_bed)
-select 4000000000 + user_number, date '2025-01-01' + day, 1, asleep, asleep + (random() * 60)::int
+select (4000000000 + user_number)::text, date '2025-01-01' + day, 1, asleep, asleep + (random() * 60)::int
 from generate_series({first_user}, {last_user}) as user_number
 cross join generate_series({first_day}, {last_day}) as day
 cross join lateral (select 300 + (random() * 240)::int as asleep) as measured
@@ -218,7 +218,7 @@ def report_floor(meter: Meter, full: Cost) -> None:
         f"copying {len(STORED)} of the tables": meter.statements(*tables),
         "and their primary keys": meter.statements(*keys),
         "one insert of the spine, two columns": meter.statements(
-            "create table floor_spine (user_id bigint, activity_date date)", SPINE
+            'create table floor_spine (user_id text collate "C", activity_date date)', SPINE
         ),
     }
     for name, cost in floors.items():

@@ -230,7 +230,8 @@ def write(path: Path, dataset: Dataset, rows: list[list[str]], random: Random) -
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([column.header for column in dataset.columns])
+        # the columns that most exports have stand first
+        writer.writerow([column.header for column, _ in zip(dataset.columns, rows[0], strict=False)])
         for number, row in enumerate(rows):
             writer.writerows([row] * (1 + (number in repeated)))
 

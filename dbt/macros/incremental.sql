@@ -77,14 +77,39 @@
 {% endmacro %}
 
 
-{# Users and dates of the files of one dataset that came or went since this model was built. #}
-{% macro changed_in_dataset(dataset) %}
+{#
+    Users and dates of the files of some datasets that came or went since this model was built. Where the choice of a device
+    matters, any file of a user of several devices counts: which one was worn most may have changed.
+#}
+{% macro changed_in(datasets, chooses_device=true) %}
     select
         user_id,
         min(first_date) as from_date,
         max(last_date) as to_date
     from {{ ref('int_file_user') }}
-    where source_name = '{{ dataset }}' and changed_at > {{ consumed_at() }}
+    where
+        changed_at > {{ consumed_at() }}
+        and (
+            source_name in ('{{ datasets | join("', '") }}')
+            {% if chooses_device %}or user_id in (select several.user_id from {{ ref('int_user_of_devices') }} as several){% endif %}
+        )
+    group by user_id
+{% endmacro %}
+
+
+{# Users and dates of which int_user_day_device is to be built again: those of several devices, now or before. #}
+{% macro changed_in_days_of_devices() %}
+    select
+        user_id,
+        min(first_date) as from_date,
+        max(last_date) as to_date
+    from {{ ref('int_file_user') }}
+    where
+        changed_at > {{ consumed_at() }}
+        and (
+            user_id in (select several.user_id from {{ ref('int_user_of_devices') }} as several)
+            {% if is_incremental() %}or user_id in (select old.user_id from {{ this }} as old){% endif %}
+        )
     group by user_id
 {% endmacro %}
 
@@ -200,10 +225,22 @@
 {% endmacro %}
 
 
-{# Post-hook: record that this model has read all changes. `changes` is the table with changed_at that it reads. #}
-{% macro consume(changes) %}
+{# The time of a change that an incremental run finds: later than all that was read, even if the clock was set back. #}
+{% macro time_of_change() -%}
+    greatest(clock_timestamp(), (select max(consumed_at) + interval '1 microsecond' from {{ model_state() }}))
+{%- endmacro %}
+
+
+{# Post-hook: record that this model has read all changes. The arguments are the tables with changed_at that it reads. #}
+{% macro consume() %}
     insert into {{ model_state() }} (model, settings, consumed_at)
-    select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity') from {{ changes }}
+    select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity')
+    from (
+        {% for changes in varargs %}
+        select changed_at from {{ changes }}
+        {{ 'union all' if not loop.last }}
+        {% endfor %}
+    ) as changes
     on conflict (model) do update set settings = excluded.settings, consumed_at = excluded.consumed_at
 {% endmacro %}
 

@@ -1,3 +1,23 @@
+{#
+    Whose the rows of raw are. The user_id of a raw table is an identifier: what the file calls the person. int_identifier says
+    which participant that is; an identifier that it does not have is the participant's own id.
+
+    select {{ participant_of('source.user_id') }} as user_id
+    from {{ source('raw', 'weight') }} as source
+    {{ join_identifiers('source.user_id') }}
+
+    An incremental model takes the participant and the identifiers of the changed users from int_file_user; see raw_parts.
+#}
+{% macro participant_of(identifier) -%}
+    coalesce(known_as.user_id, {{ identifier }})
+{%- endmacro %}
+
+
+{% macro join_identifiers(identifier) -%}
+    left join {{ ref('int_identifier') }} as known_as on {{ identifier }} = known_as.identifier
+{%- endmacro %}
+
+
 {# A device cannot measure before it was sold, or after its file was loaded; one day more allows for time zones. #}
 {% macro is_plausible(day) -%}
     ({{ day }} >= date '{{ var("earliest_date") }}' and {{ day }} < _loaded_at::date + 2)
@@ -5,45 +25,45 @@
 
 
 {#
-    One row a user and day (or hour: `key` is the column's name, `type` its type) from the raw rows of all files.
-
-    The file with the latest date wins: an export is made before its last day is over. Of files with the same latest date the
-    greater name wins, and within a file the row with the greater values, in the order of `columns`. The order of loading makes
-    no difference. `changed` is changed_user(), with the users and dates that an incremental run builds.
+    What the raw rows of the loaded files say of a day (or hour: `key` is the name of the column, `type` its type): user_id, the
+    key, the columns (staged name to raw name), device, file_id, is_raw. `day` is the time of the row named source. `changed` is
+    changed_user(), with the users and dates that an incremental run builds, and any run with `always`.
 #}
-{% macro resolve(dataset, day, columns, changed, key, type='date') %}
-{% set later = ['file.last_date desc', 'file.file_name collate "C" desc'] %}
-{% for raw in columns.values() %}{% do later.append('source.' ~ raw ~ ' desc nulls last') %}{% endfor %}
-with source as (
-
+{% macro raw_parts(dataset, day, columns, changed, key, type='date', device='file.device', always=false) %}
+    {% set only_changed = is_incremental() or always %}
     select
-        file.file_id,
-        source.user_id,
-        source.{{ day }}::{{ type }} as {{ key }},
+        {{ 'changed_user.user_id' if only_changed else participant_of('source.user_id') ~ ' as user_id' }},
+        {{ day }}::{{ type }} as {{ key }},
         {% for name, raw in columns.items() %}
-        source.{{ raw }} as {{ name }},
+        {{ raw if '::' in raw else 'source.' ~ raw }} as {{ name }},
         {% endfor %}
-        row_number() over (
-            partition by source.user_id, source.{{ day }}::{{ type }}
-            order by {{ later | join(', ') }}
-        ) as precedence,
-        hash_record_extended(row({% for raw in columns.values() %}source.{{ raw }}{{ ', ' if not loop.last }}{% endfor %}), 0)
-            as content
-    {% if is_incremental() %}
+        {{ device }} as device,
+        file.file_id,
+        true as is_raw
+    {% if only_changed %}
+    -- what the files call the changed users
     from {{ changed }}
+    inner join {{ ref('int_file_user') }} as owner
+        on
+            changed_user.user_id = owner.user_id
+            and changed_user.from_date <= owner.last_date
+            and changed_user.to_date >= owner.first_date
     inner join {{ source('raw', dataset) }} as source
         on
-            changed_user.user_id = source.user_id
-            and source.{{ day }} >= changed_user.from_date
-            and source.{{ day }} < changed_user.to_date + 1
+            owner.identifier = source.user_id
+            and owner.file_id = source._file_id
+            and {{ day }} >= changed_user.from_date
+            and {{ day }} < changed_user.to_date + 1
     {% else %}
     from {{ source('raw', dataset) }} as source
+    {{ join_identifiers('source.user_id') }}
     {% endif %}
     inner join {{ ref('int_file') }} as file on source._file_id = file.file_id
     where
-        file.is_loaded and {{ is_plausible('source.' ~ day) }}
-        {% if is_incremental() %}
-        -- read only the files that hold changed days
+        file.is_loaded and {{ is_plausible(day) }}
+        {% if only_changed %}
+        and owner.source_name = '{{ dataset }}' and owner.is_loaded
+        -- an array of the files that hold changed days: an index on _file_id is used if a large raw table has one
         and source._file_id = any(array(
             select distinct file_user.file_id
             from {{ changed }}
@@ -55,23 +75,132 @@ with source as (
             where file_user.source_name = '{{ dataset }}' and file_user.is_loaded
         ))
         {% endif %}
+{%- endmacro %}
+
+
+{#
+    The rows of a model of which another one is made, as `made`: all of them in a full build, else those of changed_user.
+#}
+{% macro changed_moments(relation, moment, changed, always=false) -%}
+    {% if is_incremental() or always -%}
+    {{ changed }}
+    inner join {{ relation }} as made
+        on
+            changed_user.user_id = made.user_id
+            and made.{{ moment }} >= changed_user.from_date
+            and made.{{ moment }} < changed_user.to_date + 1
+    {%- else -%}
+    {{ relation }} as made
+    {%- endif %}
+{%- endmacro %}
+
+
+{# Days that are sums of minutes, as parts of stg_daily_activity with these columns. #}
+{% macro days_of_minutes(columns, changed, always=false) %}
+    {% set sums = {
+        'steps': 'sum(made.steps)::integer',
+        'calories': 'round(sum(made.calories))::integer',
+        'distance_km': 'sum(made.distance_km)',
+    } %}
+    select
+        made.user_id,
+        made.activity_hour::date as activity_date,
+        {% for name in columns %}
+        {{ sums.get(name, 'null') }} as {{ name }},
+        {% endfor %}
+        made.device,
+        max(made.file_id) as file_id,
+        false as is_raw
+    from {{ changed_moments(ref('int_user_hour_activity'), 'activity_hour', changed, always) }}
+    group by made.user_id, made.activity_hour::date, made.device
+{%- endmacro %}
+
+
+{# Days that are sums of periods of sleep, as parts of stg_sleep with these columns. #}
+{% macro days_of_records(columns, changed, always=false) %}
+    {% set sums = {
+        'sleep_records': 'count(*)::integer',
+        'nap_minutes': "case when count(made.is_main_sleep) > 0
+            then coalesce(sum(made.minutes_asleep) filter (where not made.is_main_sleep), 0) end::integer",
+    } %}
+    select
+        made.user_id,
+        made.sleep_date,
+        {% for name in columns %}
+        {{ sums.get(name, 'sum(made.' ~ name ~ ')::integer') }} as {{ name }},
+        {% endfor %}
+        made.device,
+        max(made.file_id) as file_id,
+        false as is_raw
+    from {{ changed_moments(ref('stg_sleep_records'), 'sleep_date', changed, always) }}
+    group by made.user_id, made.sleep_date, made.device
+{%- endmacro %}
+
+
+{# The order of precedence of raw rows, in which `file` is int_file and the values are columns of `parts`. #}
+{% macro later_first(values, parts='') -%}
+    file.last_date desc, file.file_name collate "C" desc
+    {%- for value in values %}, {{ parts ~ '.' if parts }}{{ value }} desc nulls last{% endfor %}
+{%- endmacro %}
+
+
+{# Where a device stands in the stated order; a name such as Google Fitbit Air stands where Fitbit does. #}
+{% macro place_of(device) -%}
+    case
+        {% for name in var('device_order') %}
+        when strpos(lower({{ device }}), '{{ name | lower }}') > 0 then {{ loop.index }}
+        {% endfor %}
+        else {{ var('device_order') | length + 1 }}
+    end
+{%- endmacro %}
+
+
+{#
+    One row a user and day (or hour) from its parts, each of which is a raw row or is made of finer rows.
+
+    Each value is the first that is not null, in this order: the device that counts on the day, raw rows before what is made, the
+    file with the latest date (an export is made before its last day is over), the greater file name, and within a file the row
+    with the greater values, in the order of `columns`. The order of loading makes no difference. Nearly all rows have one part,
+    and only the others are sorted so.
+
+    `origins` are the names of a raw row and of a made one, for made_from.
+#}
+{% macro merge_parts(parts, key, columns, origins) %}
+{% set keys = 'user_id, ' ~ key %}
+with part as (
+    {{ parts }}
+),
+
+counted as (
+
+    select
+        *,
+        count(*) over (partition by {{ keys }}) as parts
+    from part
 
 ),
 
-renamed as (
+ranked as (
 
     select
-        user_id,
-        {{ key }},
-        {% for name in columns %}
-        {{ name }},
-        {% endfor %}
-        file_id,
-        precedence,
-        count(*) over user_day as raw_rows,
-        min(content) over user_day <> max(content) over user_day as has_conflict
-    from source
-    window user_day as (partition by user_id, {{ key }})
+        counted.*,
+        row_number() over by_precedence as precedence,
+        -- parts of other devices, and made ones, differ by their nature
+        counted.is_raw and counted.device = first_value(counted.device) over by_precedence as is_compared
+    from counted
+    inner join {{ ref('int_file') }} as file on counted.file_id = file.file_id
+    left join {{ ref('int_user_day_device') }} as choice
+        on
+            counted.user_id = choice.user_id
+            and counted.{{ key }}::date = choice.activity_date
+            and counted.device = choice.device
+    where counted.parts > 1
+    window
+        by_precedence as (
+            partition by counted.user_id, counted.{{ key }}
+            order by
+                choice.device_rank asc nulls last, counted.device asc, counted.is_raw desc, {{ later_first(columns, 'counted') }}
+        )
 
 )
 
@@ -81,9 +210,103 @@ select
     {% for name in columns %}
     {{ name }},
     {% endfor %}
+    device,
+    case when is_raw then '{{ origins[0] }}' else '{{ origins[1] }}' end as made_from,
     file_id,
-    raw_rows,
-    has_conflict
-from renamed
+    is_raw::int::bigint as raw_rows,
+    false as has_conflict
+from counted
+where parts = 1
+
+union all
+
+select
+    user_id,
+    {{ key }},
+    {% for name in columns %}
+    (array_agg({{ name }} order by precedence) filter (where {{ name }} is not null))[1] as {{ name }},
+    {% endfor %}
+    {% set main = columns[0] %}
+    coalesce(
+        (array_agg(device order by precedence) filter (where {{ main }} is not null))[1],
+        (array_agg(device order by precedence))[1]
+    ) as device,
+    case
+        when coalesce(
+            (array_agg(is_raw order by precedence) filter (where {{ main }} is not null))[1],
+            (array_agg(is_raw order by precedence))[1]
+        ) then '{{ origins[0] }}'
+        else '{{ origins[1] }}'
+    end as made_from,
+    (array_agg(file_id order by precedence))[1] as file_id,
+    count(*) filter (where is_raw) as raw_rows,
+    {% for name in columns %}
+    {{ 'or ' if not loop.first }}coalesce(min({{ name }}) filter (where is_compared) <> max({{ name }}) filter (where is_compared), false)
+    {% endfor %}
+    as has_conflict
+from ranked
+group by {{ keys }}
+{% endmacro %}
+
+
+{#
+    One row a user and moment (or day) from the raw rows of all files, for datasets that no mart reads: views that cost nothing
+    until somebody reads them.
+
+    The greater file name wins, and within a file the row with the greater values, in the order of `columns`: staged name to
+    raw name. The order of loading makes no difference.
+#}
+{% macro newest(dataset, moment, columns, key=none) %}
+{% set key = key or moment %}
+{% set later = ['file_name collate "C" desc'] %}
+{% for name in columns %}{% do later.append(name ~ ' desc nulls last') %}{% endfor %}
+with source as (
+
+    select
+        {{ participant_of('drop_row.user_id') }} as user_id,
+        drop_row.{{ moment }},
+        {% for raw in columns.values() %}
+        drop_row.{{ raw }},
+        {% endfor %}
+        drop_row._file_id,
+        origin.file_name
+    from {{ source('raw', dataset) }} as drop_row
+    inner join {{ ref('stg_file') }} as origin on drop_row._file_id = origin.file_id
+    {{ join_identifiers('drop_row.user_id') }}
+    where {{ is_plausible('drop_row.' ~ moment) }}
+
+),
+
+renamed as (
+
+    select
+        user_id,
+        {{ moment }}{{ '::date as ' ~ key if key != moment }},
+        {% for name, raw in columns.items() %}
+        {{ raw if raw == name else raw ~ ' as ' ~ name }},
+        {% endfor %}
+        _file_id as file_id,
+        file_name
+    from source
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (partition by user_id, {{ key }} order by {{ later | join(', ') }}) as precedence
+    from renamed
+
+)
+
+select
+    user_id,
+    {{ key }},
+    {% for name in columns %}
+    {{ name }},
+    {% endfor %}
+    file_id
+from ranked
 where precedence = 1
 {% endmacro %}

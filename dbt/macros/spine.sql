@@ -17,6 +17,8 @@
         activity.lightly_active_minutes,
         activity.sedentary_minutes,
         activity.calories,
+        activity.device,
+        activity.made_from,
         span.begin_date + day_number = span.last_date as is_partial_day
     from {{ users }} as span
     cross join lateral generate_series(0, span.end_date - span.begin_date) as day_number

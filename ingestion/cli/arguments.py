@@ -105,6 +105,7 @@ def _parser() -> _Parser:
     land.add_argument("--data-dir", metavar="DIR", help="the landing zone")
     land.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="a file on this machine")
 
+    _add_sources(command("sources", "list what can be dropped, or tell what a file would be taken for"))
     _add_report(command("report", "write or serve the report, or look up a pseudonym"))
     _add_status(command("status", "show the state of the pipeline; exit code 1 if it is not healthy"))
     _add_runs(command("runs", "list runs, or show everything recorded about one"))
@@ -146,6 +147,20 @@ def _add_landing_zone(command: argparse.ArgumentParser, *, with_mode: bool = Tru
 
 def _add_filenames(command: argparse.ArgumentParser) -> None:
     command.add_argument("filenames", nargs="+", metavar="FILE", help="the file's path in the landing zone")
+
+
+def _add_sources(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+    what = command.add_subparsers(dest="what", metavar="check|new")
+    check = what.add_parser("check", help="tell what a file would be taken for, why, and what would be loaded of it")
+    new = what.add_parser("new", help="draft the declaration, the table and the staging model of an unknown file")
+    for each in (check, new):
+        each.add_argument("file", metavar="FILE", help="a file on this machine, or its path in the landing zone")
+        each.add_argument("--data-dir", metavar="DIR", help="the landing zone")
+    check.add_argument("--json", action="store_true", help="print JSON")
+    _add_schema(check)
+    new.add_argument("--name", required=True, metavar="DATASET", help="the name of the dataset and of its raw table")
+    new.add_argument("--into", type=Path, metavar="DIR", help="where to write; by default, into the repository")
 
 
 def _add_migrate(command: argparse.ArgumentParser) -> None:

@@ -19,21 +19,21 @@ from sqlalchemy import Engine
 
 from ingestion import db, embedded, history, landing, log, manifest, migrate, quarantine, report
 from ingestion.alerts import open_incidents, send_test
+from ingestion.cli import sources, summary
 from ingestion.cli import status as status_text
-from ingestion.cli import summary
 from ingestion.cli.arguments import parse
 from ingestion.cli.cells import without_formulas
+from ingestion.cli.output import PLAIN_WIDTH, console, explain, print_json
 from ingestion.config import Settings
 from ingestion.errors import ConfigurationError, DatabaseUnavailableError, Interrupted, PipelineError, exit_code_of
 from ingestion.health import State, read_status
-from ingestion.printable import printable, printable_json
+from ingestion.printable import printable
 from ingestion.results import Command
 from ingestion.runner import STEPS, dry_run, report_failed_start, run
 from ingestion.signals import Interruptible
 from ingestion.steps import RunOptions, check_recognised
 from ingestion.storage import open_storage
 
-_PLAIN_WIDTH = 160
 _NAGIOS: dict[State, int] = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Interruptible(), db.translated():
             return _probe(argv) if "status" in argv[:1] and "--probe" in argv else _execute(argv)
     except (PipelineError, Interrupted) as exc:
-        _explain(str(exc), getattr(exc, "hint", None))
+        explain(str(exc), getattr(exc, "hint", None))
         return exit_code_of(exc)
     except KeyboardInterrupt:
         return 130
@@ -100,7 +100,7 @@ def _handler_without_database(arguments: argparse.Namespace) -> Callable[[argpar
         return _serve
     if arguments.command == "alert" and arguments.what == "test":
         return _test_alerts
-    return _land if arguments.command == "land" else None
+    return {"land": _land, "sources": sources.handle}.get(arguments.command)
 
 
 def _recorded_run(arguments: argparse.Namespace) -> Command | None:
@@ -117,12 +117,12 @@ def _recorded_run(arguments: argparse.Namespace) -> Command | None:
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     result = run(settings, arguments.command, _options(arguments))
     if result.error:
-        _explain(result.error_summary or str(result.error), getattr(result.error, "hint", None))
+        explain(result.error_summary or str(result.error), getattr(result.error, "hint", None))
     if result.receipt:
         print(json.dumps(vars(result.receipt), indent=2))
     if result.ingest or not result.error:
-        console = log.console() or Console(stderr=True, soft_wrap=True, width=_PLAIN_WIDTH)
-        summary.show_run(console, result, db.create_engine(settings), settings.known_database)
+        terminal = log.console() or Console(stderr=True, soft_wrap=True, width=PLAIN_WIDTH)
+        summary.show_run(terminal, result, db.create_engine(settings), settings.known_database)
     return result.exit_code
 
 
@@ -141,7 +141,7 @@ def _ingest(arguments: argparse.Namespace, settings: Settings) -> int:
     if _recorded_run(arguments):
         return _run(arguments, settings)
     result = dry_run(settings, _options(arguments))
-    _console().print(summary.show_dry_run(result))
+    console().print(summary.show_dry_run(result))
     check_recognised(result)
     would_be_rejected = bool(result.refused or result.counts.rejected)
     return 1 if arguments.check and would_be_rejected else 0
@@ -174,9 +174,9 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
         print(status_text.probe_line(status))
         return _NAGIOS[status.state]
     if arguments.json:
-        _print_json({"state": status.state, "is_healthy": status.is_healthy, **asdict(status)})
+        print_json({"state": status.state, "is_healthy": status.is_healthy, **asdict(status)})
     else:
-        _console().print(status_text.show_status(status))
+        console().print(status_text.show_status(status))
     return 0 if status.is_healthy else 1
 
 
@@ -219,15 +219,15 @@ def _runs(arguments: argparse.Namespace, settings: Settings) -> int:
         if arguments.what == "show":
             record = history.record_of(connection, history.find_run(connection, arguments.run))
             if arguments.json:
-                _print_json(asdict(record))
+                print_json(asdict(record))
             else:
-                _console().print(status_text.show_run(record))
+                console().print(status_text.show_run(record))
             return 0
         found = history.runs(connection, limit=arguments.limit, is_failed=arguments.failed, since=arguments.since)
     if arguments.json:
-        _print_json({"runs": [asdict(run) for run in found]})
+        print_json({"runs": [asdict(run) for run in found]})
     else:
-        _console().print(status_text.show_runs(found))
+        console().print(status_text.show_runs(found))
     return 0
 
 
@@ -242,9 +242,9 @@ def _files(arguments: argparse.Namespace, settings: Settings) -> int:
             pattern=arguments.pattern,
         )
     if arguments.json:
-        _print_json({"files": [asdict(file) for file in found]})
+        print_json({"files": [asdict(file) for file in found]})
     else:
-        _console().print(status_text.show_files(found, arguments.limit))
+        console().print(status_text.show_files(found, arguments.limit))
     return 0
 
 
@@ -255,16 +255,6 @@ def _impatient_engine(settings: Settings, seconds: int) -> Engine:
     return engine
 
 
-def _print_json(document: object) -> None:
-    print(printable_json(json.dumps(document, default=_json_default, indent=2, ensure_ascii=False)))
-
-
-def _json_default(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds")
-    return str(value)
-
-
 def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.what == "replay":
         arguments.command = "replay"
@@ -272,12 +262,12 @@ def _rejected(arguments: argparse.Namespace, settings: Settings) -> int:
     engine = db.ready_engine(settings)
     with db.transaction(engine, role=settings.loader_role) as connection:
         if arguments.what == "list":
-            _console().print(summary.show_quarantine(quarantine.groups(connection, settings.schema)))
+            console().print(summary.show_quarantine(quarantine.groups(connection, settings.schema)))
             return 0
         manifest.check_loaded(connection, settings.schema, arguments.filename)
         if arguments.what == "show":
             rows = quarantine.rows_of(connection, settings.schema, arguments.filename)
-            _console().print(summary.show_rejected(rows))
+            console().print(summary.show_rejected(rows))
         else:
             for row in quarantine.raw_rows_of(connection, settings.schema, arguments.filename):
                 _print_row(row.raw if arguments.as_is else without_formulas(row.raw))
@@ -304,7 +294,7 @@ def _test_alerts(arguments: argparse.Namespace, settings: Settings) -> int:  # n
 
 def _alert(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
     db.wait_until_ready(db.create_engine(settings), settings.db_wait_seconds)
-    _console().print(summary.show_alerts(open_incidents(settings)))
+    console().print(summary.show_alerts(open_incidents(settings)))
     return 0
 
 
@@ -315,15 +305,17 @@ def _ls(arguments: argparse.Namespace, settings: Settings) -> int:
     for each in landing.preview(engine, storage, settings.schema, min_age_seconds=settings.min_age_seconds):
         found[each.state] += 1
         if arguments.json:
-            fields = {"name": each.file.name, "size": each.file.size, "dataset": each.dataset, "state": each.state}
-            print(json.dumps({**fields, "detail": each.detail}))
+            fields = {"name": each.file.name, "size": each.file.size, "dataset": each.dataset}
+            print(json.dumps({**fields, "device": each.device, "state": each.state, "detail": each.detail}))
         else:
             name = printable(each.file.name) + (f"  ({printable(each.detail)})" if each.detail else "")
-            print(f"{each.state:<9}  {each.dataset or '-':<20}  {each.file.size:>13,}  {name}")
+            print(
+                f"{each.state:<9}  {each.dataset or '-':<20}  {each.device or '-':<18}  {each.file.size:>13,}  {name}"
+            )
     counts = ", ".join(f"{count:,} {state}" for state, count in found.items())
     print(f"{printable(log.redact(settings.landing_zone))}: {counts or 'no files'}", file=sys.stderr)
     if set(found) == {"unknown"}:
-        _explain(
+        explain(
             "none of these files is recognised: an ingest would fail", "See docs/datasets.md for names and columns."
         )
     return 0
@@ -367,10 +359,6 @@ _COMMANDS = {
 }
 
 
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
-
-
 @contextmanager
 def _with_database(settings: Settings) -> Iterator[Settings]:
     """Yield the settings with a database: the configured one, or else the embedded server, if installed."""
@@ -391,10 +379,3 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if getattr(arguments, "with_user_ids", False):
         given["report_user_ids"] = True
     return replace(Settings.from_environment(), **given)
-
-
-def _explain(message: str, hint: str | None) -> None:
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"error: {printable(log.redact(message))}", style="bold red", markup=False)
-    if hint:
-        console.print(f"  hint: {printable(log.redact(hint))}", markup=False)

@@ -207,6 +207,8 @@ def _files(files: Iterable[FileRecord]) -> Table:
     listed = table("time", "status", "dataset", "loaded", "rejected", "file", keep_lines=True)
     for file in files:
         name = Text(printable(file.filename))
+        if file.device:
+            name.append(f"  {printable(file.device)}", style="dim")
         if file.reason:
             name.append(f"\n{printable(file.reason)}", style="yellow")
         for remark in file.remarks:

@@ -11,7 +11,7 @@ from ingestion import db, quarantine
 from ingestion.alerts import Incident
 from ingestion.config import Database
 from ingestion.errors import PipelineError
-from ingestion.load.header import shown
+from ingestion.load.candidates import shown
 from ingestion.results import IngestResult, Remark, RunResult, Step
 from ingestion.tables import facts, table
 

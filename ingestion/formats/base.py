@@ -9,6 +9,7 @@ from typing import IO, ClassVar, Literal, cast
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
 from ingestion.formats.limits import Limits
+from ingestion.sources import Layout
 
 CHUNK_BYTES = 1 << 18
 _IN_MEMORY_BYTES = 1 << 20
@@ -75,12 +76,26 @@ class Format(ABC):
 class TableFormat(Format):
     """A format whose files hold several tables, and come in an archive with other files."""
 
+    @abstractmethod
+    def __init__(self, layout: Layout, user_id: int) -> None: ...
+
     # a limit of its own: these archives hold pictures, routes and the like, one file each
     archive_entries: ClassVar[int]
 
+    @classmethod
     @abstractmethod
-    def is_member(self, name: str) -> bool:
+    def is_member(cls, name: str) -> bool:
         """Whether the file with the tables has this name in the archive."""
+
+    @classmethod
+    @abstractmethod
+    def begins(cls, beginning: bytes) -> bool:
+        """Whether a file begins like one with the tables.
+
+        Arguments:
+            beginning: the first bytes of the file, in UTF-8 where it is text.
+
+        """
 
 
 class Chunks:

@@ -6,10 +6,12 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from ingestion.db import Readable
+from ingestion.errors import FileRefusedError
 from ingestion.formats.archives import PACKINGS, open_only_member, unpack
-from ingestion.formats.base import Format, TableFormat, Unpacked, spool
+from ingestion.formats.base import CHUNK_BYTES, Format, TableFormat, Unpacked, spool
+from ingestion.formats.encoding import to_utf8
 from ingestion.formats.limits import LIMITS, Limits
-from ingestion.formats.registry import FORMATS
+from ingestion.formats.registry import FORMATS, TABLE_FORMATS
 
 _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 
@@ -75,6 +77,30 @@ class Text:
             return open_only_member(file, limits, self._resources)
         limits = replace(limits, entries=own_format.archive_entries)
         return open_only_member(file, limits, self._resources, own_format.is_member)
+
+
+def zipped_table_format(name: str, stream: Readable, limits: Limits = LIMITS) -> str | None:
+    """Return the name of the format with several tables that is in a zip archive with other files, or None.
+
+    Arguments:
+        name: the archive's name.
+        stream: its bytes.
+        limits: limits on what it unpacks to.
+
+    """
+    if _suffixes(name)[0] != ".zip":
+        return None
+    with ExitStack() as resources:
+        file = spool(stream, resources)
+        for each, table_format in TABLE_FORMATS.items():
+            allowed = replace(limits, entries=table_format.archive_entries)
+            try:
+                member, _ = open_only_member(file, allowed, resources, table_format.is_member)
+                if table_format.begins(to_utf8(member, "utf-8").read(CHUNK_BYTES)):
+                    return each
+            except FileRefusedError:
+                continue
+    return None
 
 
 def _suffixes(name: str) -> tuple[str, str]:

@@ -100,6 +100,7 @@ class Loaded:
     dialect: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     certain_order: DateOrder | None = None
+    device: str | None = None
 
 
 def load(connection: db.Connection, work: FileToLoad, file_id: int, run_id: UUID) -> Loaded:
@@ -159,7 +160,7 @@ class _FileLoad:
 
     def _text(self, stream: HashedStream) -> Text:
         name = self._work.file.name
-        own = next((layout for layout in self._layouts if layout.table or layout.rows is not None), None)
+        own = next((layout for layout in self._layouts if layout.has_own_format), None)
         own_format = format_of(own, user_of(own, name) if own.table else None) if own else None
         return Text(name, stream, self._work.dataset.encoding, own_format=own_format)
 
@@ -276,5 +277,6 @@ class _FileLoad:
             header=header.names,
             dialect=header.dialect.to_json(),
             remarks=(*header.remarks, *remarks),
+            device=header.layout.device,
             certain_order=header.dialect.date_order if header.dialect.is_date_order_certain else None,
         )

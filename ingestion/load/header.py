@@ -1,29 +1,38 @@
 """Read the header of a file, and match it to the columns that its dataset declares."""
 
 import csv
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from ingestion.errors import FileRefusedError, ForeignFileError
+from ingestion.load.candidates import (
+    BOM,
+    DELIMITERS,
+    MOST_TITLE_LINES,
+    Candidate,
+    best_of,
+    candidate_of,
+    candidate_of_keys,
+    decoded,
+    first_objects,
+    lines_of,
+    names_of_keys,
+    newline_of,
+    shown,
+)
 from ingestion.load.dialect import Dialect, Format
 from ingestion.load.fields import split
 from ingestion.load.foreign import are_foreign, is_foreign
 from ingestion.results import Remark
-from ingestion.sources import EXTRA, Column, Dataset, Layout, normalise, user_id_in
+from ingestion.sources import Column, Dataset, Layout, normalise, user_id_in
 
-_BOM = b"\xef\xbb\xbf"
-_DELIMITERS = (",", ";", "\t", "|")
-# lines that may be above the header
-_MAX_TITLE_LINES = 9
 # so many lines may tell that a file without a header in its place is one of the dataset nevertheless
 _MOST_LINES_TO_TELL = 100
 # PostgreSQL allows 1,600 columns, and the judge's temporary table needs two for itself
 _MAX_COLUMNS = 1598
-_SHOWN_COLUMNS = 20
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,10 @@ class Header:
             self.dialect.format == "csv"
             and self.dialect.is_plain
             and self.user_id is None
+            and not self.layout.where
             and not any(
-                isinstance(field, str) or (field and (field.factor or field.is_computed)) for field in self.fields
+                isinstance(field, str) or (field and (field.factor or field.is_computed or field.is_rewritten))
+                for field in self.fields
             )
         )
 
@@ -108,32 +119,6 @@ class Header:
         return tuple(Remark(text) for text in found)
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    names: tuple[str, ...]
-    fields: tuple[Column | str | None, ...]
-    layout: Layout
-    delimiter: str
-    line: int
-
-    @property
-    def missing(self) -> list[str]:
-        return [column.header for column in self.layout.required if column not in self.fields]
-
-    @property
-    def is_complete(self) -> bool:
-        return not self.missing and not self.layout.excludes(self.names)
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """How much of the file the layout explains."""
-        return len(self.layout.required) + len(self.layout.has), self.matched
-
-    @property
-    def matched(self) -> int:
-        return sum(isinstance(field, Column) for field in self.fields)
-
-
 def read_header(
     dataset: Dataset, beginning: bytes, path: str, file_format: Format = "csv", layouts: Sequence[Layout] = ()
 ) -> Header:
@@ -159,27 +144,28 @@ def read_header(
     layouts = layouts or layouts_of(dataset, path)
     if file_format == "ndjson":
         return _read_keys(dataset, layouts, beginning, path)
-    newline = _newline(beginning)
+    newline = newline_of(beginning)
     if newline == b"\r" and b"\n" in b"".join(beginning.split(dataset.quote.encode())[::2]):
         raise FileRefusedError(
             "some of its lines end with a carriage return, and some with a line feed",
             hint="Save the file with one kind of line end.",
         )
-    lines = list(islice(_lines(beginning, newline[-1:]), _MAX_TITLE_LINES + 1))
-    found = _find(dataset, layouts, [line for line, _ in lines])
-    if found.missing:
-        more = islice(_lines(beginning, newline[-1:]), _MOST_LINES_TO_TELL)
+    numbered = enumerate(lines_of(beginning, newline[-1:]), 1)
+    lines = dict(islice(((number, each) for number, each in numbered if each[0].strip()), MOST_TITLE_LINES + 1))
+    found = _find(dataset, layouts, {number: line for number, (line, _) in lines.items()})
+    if not found.is_complete:
+        more = islice(lines_of(beginning, newline[-1:]), _MOST_LINES_TO_TELL)
         if is_foreign(dataset, layouts, [line.decode("utf-8-sig", "replace") for line, _ in more]):
             raise _foreign(dataset)
     _check(found)
-    size = lines[found.line - 1][1]
+    _, size = lines[found.line]
     dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline, clock=found.layout.clock)
     return Header(
         names=found.names,
         fields=found.fields,
         layout=found.layout,
         dialect=replace(dialect, has_trailing_delimiter=_ends_with_delimiter(beginning[size:], dialect, found)),
-        user_id=user_of(found.layout, path) if found.layout.needs_user_id else None,
+        user_id=None if found.names_participant else user_of(found.layout, path),
         size=size,
         line=found.line,
     )
@@ -203,10 +189,10 @@ def known_header(dataset: Dataset, names: Iterable[str], stored: Mapping[str, An
     if dialect.format == "ndjson":
         header = _of_keys(layouts, tuple(names), path)
         return replace(header, dialect=_with_order(dialect, stored, header.layout))
-    candidates = [_candidate(layout, list(names), dialect.delimiter, 1) for layout in layouts]
-    found = _best([c for c in candidates if c.is_complete]) or candidates[0]
+    candidates = [candidate_of(layout, list(names), dialect.delimiter, 1) for layout in layouts]
+    found = best_of([c for c in candidates if c.is_complete]) or candidates[0]
     _check(found)
-    user_id = user_of(found.layout, path) if found.layout.needs_user_id else None
+    user_id = None if found.names_participant else user_of(found.layout, path)
     return Header(found.names, found.fields, found.layout, _with_order(dialect, stored, found.layout), user_id)
 
 
@@ -218,7 +204,7 @@ def layouts_of(dataset: Dataset, path: str) -> tuple[Layout, ...]:
         path: the file's name in the landing zone.
 
     """
-    plain = (layout for layout in dataset.layouts if not layout.table and layout.rows is None)
+    plain = (layout for layout in dataset.layouts if not layout.has_own_format)
     return tuple(dataset.layouts_for(path.rpartition("/")[2])) or tuple(plain)
 
 
@@ -227,41 +213,23 @@ def _with_order(dialect: Dialect, stored: Mapping[str, Any], layout: Layout) -> 
     return dialect if "date_order" in stored else replace(dialect, date_order=layout.usual_order)
 
 
-def _newline(beginning: bytes) -> bytes:
-    line, newline, _ = beginning.partition(b"\n")
-    before, carriage_return, after = line.partition(b"\r")
-    if carriage_return and after:
-        return b"\r"
-    return b"\r\n" if carriage_return and newline and before == line[:-1] else b"\n"
-
-
-def _lines(text: bytes, newline: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield each line without its end, and the position of the next one."""
-    begin = 0
-    while begin < len(text):
-        end = text.find(newline, begin)
-        following = len(text) if end < 0 else end + 1
-        yield text[begin:following].removesuffix(newline).rstrip(b"\r"), following
-        begin = following
-
-
-def _find(dataset: Dataset, layouts: Iterable[Layout], lines: list[bytes]) -> _Candidate:
+def _find(dataset: Dataset, layouts: Iterable[Layout], lines: Mapping[int, bytes]) -> Candidate:
     """Return the reading of a line that has all required columns, or else the one that has most of them."""
-    closest: _Candidate | None = None
+    closest: Candidate | None = None
     unreadable: FileRefusedError | None = None
-    for number, line in enumerate(lines, 1):
-        text = _decode(line, number)
+    for number, line in lines.items():
+        text = decoded(line, number)
         if isinstance(text, FileRefusedError):
             unreadable = unreadable or text
             continue
         candidates = [
-            _candidate(layout, names, delimiter, number)
-            for delimiter in ((dataset.delimiter,) if dataset.delimiter else _DELIMITERS)
+            candidate_of(layout, names, delimiter, number)
+            for delimiter in ((dataset.delimiter,) if dataset.delimiter else DELIMITERS)
             if (names := next(csv.reader([text], delimiter=delimiter, quotechar=dataset.quote), []))
             for layout in layouts
         ]
         complete = [candidate for candidate in candidates if candidate.is_complete]
-        if best := _best(complete):
+        if best := best_of(complete):
             return best
         if complete:
             raise FileRefusedError(
@@ -272,70 +240,37 @@ def _find(dataset: Dataset, layouts: Iterable[Layout], lines: list[bytes]) -> _C
         closest = max([*([closest] if closest else []), *candidates], key=lambda c: c.matched, default=None)
     if unreadable and not (closest and closest.matched):
         raise unreadable
-    return closest or _Candidate((), (), next(iter(layouts)), ",", 1)
+    return closest or Candidate((), (), next(iter(layouts)), ",", 1)
 
 
-def _best(complete: list[_Candidate]) -> _Candidate | None:
-    """Return the reading that explains most of a header, None where there are several."""
-    if len({candidate.delimiter for candidate in complete}) > 1:
-        return None
-    ranked = sorted(complete, key=lambda candidate: candidate.rank, reverse=True)
-    is_single = len(ranked) == 1 or (ranked and ranked[0].rank > ranked[1].rank)
-    return ranked[0] if is_single else None
-
-
-def _decode(line: bytes, number: int) -> str | FileRefusedError:
-    try:
-        text = line.removeprefix(_BOM).decode()
-    except UnicodeDecodeError:
-        return FileRefusedError(
-            "the header is not UTF-8",
-            hint="Save the file as UTF-8, or declare the encoding of its dataset.",
-            line=number,
-        )
-    if "\x00" in text:
-        return FileRefusedError(
-            "the header contains a NUL byte",
-            hint="Export the file again. UTF-16 needs a byte order mark, or the declared encoding utf-16-le.",
-            line=number,
-        )
-    return text
-
-
-def _candidate(layout: Layout, names: list[str], delimiter: str, line: int) -> _Candidate:
-    # spreadsheets may have blank headers
-    named = [name.strip() or f"column_{position}" for position, name in enumerate(names, 1)]
-    fields = [None if layout.table and name == EXTRA else layout.by_header.get(normalise(name), name) for name in named]
-    computed = [
-        column
-        for column in layout.computed
-        if column.constant is not None or column.has_parts_in(named, all_of_them=True)
-    ]
-    return _Candidate(tuple(named), (*fields, *computed), layout, delimiter, line)
-
-
-def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: _Candidate) -> bool:
+def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: Candidate) -> bool:
     """Whether the first row has a field more than the header, and nothing in it."""
-    first = next((line for line, _ in _lines(rows, dialect.newline[-1:]) if line.strip()), b"")
+    first = next((line for line, _ in lines_of(rows, dialect.newline[-1:]) if line.strip()), b"")
     values = split(first.decode(errors="replace"), dialect)[0] or []
     return len(values) == len(found.names) + 1 and not values[-1].strip() and any(values)
 
 
-def _check(found: _Candidate) -> None:
+def _check(found: Candidate) -> None:
     needed = shown([column.header for column in found.layout.required])
     # checked first: without these columns, the names may be values of a file that has no header
-    if found.missing:
+    if found.lacking:
         hint = f"The header needs {needed}."
         if not found.matched:
             hint = f"None of the first lines is a header. {hint}"
-        raise FileRefusedError(f"the header lacks {shown(found.missing)}", hint=hint, line=found.line)
+        raise FileRefusedError(f"the header lacks {shown(found.lacking)}", hint=hint, line=found.line)
+    if found.unwanted:
+        raise _other_export(found)
     if len(found.names) > _MAX_COLUMNS:
         raise FileRefusedError(
             f"the header has {len(found.names)} columns",
             hint=f"Remove some: {_MAX_COLUMNS} columns can be loaded.",
             line=found.line,
         )
-    names = [field if isinstance(field, str) else field.header for field in found.fields if field]
+    names = [
+        field if isinstance(field, str) else field.header
+        for field in found.fields
+        if isinstance(field, str) or (field and not field.is_computed)
+    ]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FileRefusedError(
             f"the header has a column twice: {shown(twice)}", hint="Remove one of the two.", line=found.line
@@ -364,14 +299,8 @@ def user_of(layout: Layout, path: str) -> int:
 
 def _read_keys(dataset: Dataset, layouts: Sequence[Layout], beginning: bytes, path: str) -> Header:
     """Return a header made of the keys of the first objects. Lines that cannot be read are left to the load."""
-    names: dict[str, None] = {}
     objects = frozenset(path for layout in layouts for path in layout.objects)
-    for line in beginning.removeprefix(_BOM).splitlines():
-        try:
-            found: Any = json.loads(line)
-        except ValueError:
-            continue
-        names.update(dict.fromkeys(_names_in(found, objects) if isinstance(found, dict) else ()))
+    names = names_of_keys(first_objects(beginning), objects)
     if not names and not beginning.strip():
         # an empty list is a file without rows
         layout = layouts[0]
@@ -382,14 +311,14 @@ def _read_keys(dataset: Dataset, layouts: Sequence[Layout], beginning: bytes, pa
         )
     if are_foreign(dataset, layouts, names):
         raise _foreign(dataset)
-    header = _of_keys(layouts, tuple(names), path)
+    header = _of_keys(layouts, names, path)
     return Header(
         header.names,
         header.fields,
         header.layout,
         header.dialect,
         header.user_id,
-        size=len(_BOM) if beginning.startswith(_BOM) else 0,
+        size=len(BOM) if beginning.startswith(BOM) else 0,
         line=0,
     )
 
@@ -401,43 +330,29 @@ def _foreign(dataset: Dataset) -> ForeignFileError:
     )
 
 
-def _names_in(found: Mapping[str, Any], objects: frozenset[str], prefix: str = "") -> Iterator[str]:
-    """Yield the keys of an object; in place of a nested object with declared columns, the paths of its keys."""
-    for key, value in found.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, dict) and normalise(path) in objects:
-            yield from _names_in(value, objects, f"{path}.")
-        else:
-            yield path
+def _other_export(found: Candidate) -> FileRefusedError:
+    return FileRefusedError(
+        f"it has {shown(found.unwanted)}, which this export of {found.layout.device} has not",
+        hint="Give it the name that the device has given it, or declare it: see docs/datasets.md.",
+    )
 
 
 def _of_keys(layouts: Sequence[Layout], names: tuple[str, ...], path: str) -> Header:
-    candidates = [_of_object(layout, names) for layout in layouts]
+    candidates = [candidate_of_keys(layout, names) for layout in layouts]
     complete = [candidate for candidate in candidates if candidate.is_complete]
-    found = _best(complete) or next(iter(complete or candidates))
-    if not found.is_complete:
+    found = best_of(complete) or next(iter(complete or candidates))
+    if found.unwanted:
+        raise _other_export(found)
+    if found.lacking:
         raise FileRefusedError(
-            f"the objects lack {shown(found.missing)}",
+            f"the objects lack {shown(found.lacking)}",
             hint=f"They need {shown([column.header for column in found.layout.required])}.",
         )
     layout = found.layout
-    user_id = user_of(layout, path) if layout.needs_user_id else None
-    return Header(names, (*layout.columns, None), layout, _dialect_of_keys(layout), user_id, line=0)
-
-
-def _of_object(layout: Layout, names: tuple[str, ...]) -> _Candidate:
-    """Return how a layout reads the keys of the first objects. An object may lack keys that others have."""
-    matched = [layout.by_header.get(normalise(name), name) for name in names]
-    parts = [column for column in layout.computed if column.has_parts_in(names, all_of_them=False)]
-    return _Candidate(names, (*matched, *parts), layout, ",", 1)
+    user_id = None if found.names_participant else user_of(layout, path)
+    columns = (column for column in layout.columns if user_id is None or column.name != "user_id")
+    return Header(names, (*columns, None), layout, _dialect_of_keys(layout), user_id, line=0)
 
 
 def _dialect_of_keys(layout: Layout) -> Dialect:
     return Dialect("ndjson", clock=layout.clock)
-
-
-def shown(names: Iterable[str]) -> str:
-    """Return names as a message lists them: the first of them, and how many more there are."""
-    shown = list(names)
-    more = f" and {len(shown) - _SHOWN_COLUMNS} more" if len(shown) > _SHOWN_COLUMNS else ""
-    return ", ".join(shown[:_SHOWN_COLUMNS]) + more

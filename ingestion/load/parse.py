@@ -1,7 +1,7 @@
 """Read records: check their form, and rewrite them as lines for COPY."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -10,12 +10,17 @@ from ingestion.errors import FileRefusedError
 from ingestion.load.fields import join_fields, split
 from ingestion.load.header import Header
 from ingestion.load.offsets import split_offset
+from ingestion.load.rewriting import rewrite
 from ingestion.load.written import Written, is_no_value
 from ingestion.quarantine import Reason
 from ingestion.results import Remark
 from ingestion.sources import Column, Layout, normalise
 
 _TOTALS = frozenset({"total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "mittelwert"})
+
+
+# texts by normalised header
+_Found = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,15 @@ class RowReader:
         self._places = [(place, each) for place, each in enumerate(header.fields) if isinstance(each, Column)]
         self._key_places = {place for place, column in self._places if column.name in key}
         self._written = {column.name: Written(column, is_key=column.name in key) for _, column in self._places}
-        self._names = {normalise(name) for name in header.names}
+        self._normalised = [normalise(name) for name in header.names]
+        self._names = set(self._normalised)
         self._computed = [column for column in header.fields[len(header.names) :] if isinstance(column, Column)]
         self._moment = moment
+        self._companions = {
+            column.name: tuple(map(normalise, column.companions)) for _, column in self._places if column.companions
+        }
+        self._where = [(normalise(name), _Wanted.of(texts)) for name, texts in header.layout.where]
+        self._left_out = 0
         self._totals = 0
         self._headers = 0
 
@@ -61,6 +72,8 @@ class RowReader:
 
     def remarks(self) -> Iterator[Remark]:
         """Yield what was left out."""
+        if self._left_out:
+            yield Remark(f"{self._left_out:,} rows are left out, for what the declaration says of them")
         if self._totals:
             yield Remark(f"{self._totals:,} lines of totals are left out")
         if self._headers:
@@ -77,13 +90,19 @@ class RowReader:
             twice where it has no values, or is a line of totals.
 
         """
-        values, reason = self._values(record)
+        values, found, reason = self._values(record)
         if values is None or self._is_header(values, record.line):
             return None, reason
+        if not all(wanted.takes(found.get(name)) for name, wanted in self._where):
+            self._left_out += 1
+            return None, None
         if self._dialect.format == "csv":
-            values += self._computed_of(values)
+            values += [_computed(column, found) for column in self._computed]
         for place, column in self._places:
-            if value := values[place]:
+            value = values[place]
+            if value and column.is_rewritten:
+                values[place] = value = rewrite(column, value, self._offset_of(column, found))
+            if value:
                 values[place] = self._written[column.name].clean(value, record.line)
         if self._is_of_totals(values):
             self._totals += 1
@@ -101,7 +120,7 @@ class RowReader:
             record: a record.
 
         """
-        values, _ = self._values(record)
+        values, _, _ = self._values(record)
         if values is None:
             return replace(record, raw=b"")
         if self._dialect.format == "ndjson":
@@ -120,30 +139,36 @@ class RowReader:
         values[place], offset = split_offset(values[place])
         return offset
 
-    def _computed_of(self, values: list[Any]) -> list[str | None]:
-        """Return the values of the columns that no single field fills."""
-        if not self._computed:
-            return []
-        found = {normalise(name): value for name, value in zip(self._header.names, values, strict=True)}
-        return [_computed(column, found) for column in self._computed]
+    def _offset_of(self, column: Column, found: _Found) -> str | None:
+        return next((text for name in self._companions.get(column.name, ()) if (text := found.get(name))), None)
 
-    def _values(self, record: Record) -> tuple[list[Any], None] | tuple[None, Reason | None]:
-        """Return the values in the order of the header; or None and the reason to reject them, if there are any."""
+    def _values(self, record: Record) -> tuple[list[Any] | None, _Found, Reason | None]:
+        """Return the values in the order of the header, and those that are looked at besides, by their headers.
+
+        Without values, return the reason to reject them, if there are any.
+        """
         if b"\x00" in record.raw:
-            return None, "nul_byte"
+            return None, {}, "nul_byte"
         try:
             text = record.raw.decode()
         except UnicodeDecodeError:
-            return None, "undecodable"
+            return None, {}, "undecodable"
         if not text.strip():
-            return None, None
+            return None, {}, None
         if self._dialect.format == "ndjson":
             return _values_of_object(text, self._header)
+        return self._values_of_fields(text)
+
+    def _values_of_fields(self, text: str) -> tuple[list[Any] | None, _Found, Reason | None]:
         values, reason = split(text, self._dialect)
         if values is None or not any(value.strip() for value in values):
-            return None, reason
+            return None, {}, reason
         reason = self._fit(values)
-        return (None, reason) if reason else (values, None)
+        if reason:
+            return None, {}, reason
+        looks_at_others = self._computed or self._companions or self._where
+        found = dict(zip(self._normalised, values, strict=True)) if looks_at_others else {}
+        return values, found, None
 
     def _fit(self, values: list[str]) -> Reason | None:
         """Remove a delimiter at the end of the row that all rows have, and return what is wrong with their number."""
@@ -158,7 +183,7 @@ class RowReader:
 
     def _is_header(self, values: Sequence[Any], line: int) -> bool:
         """Whether this is the header once more. Another header begins another table."""
-        found = str(values[min(self._key_places, default=0)] or "")
+        found = str(values[min((place for place in self._key_places if place < len(values)), default=0)] or "")
         if found[:1].isdecimal() or normalise(found) not in self._names:
             return False
         names = [normalise(str(value or "")) for value in values]
@@ -176,23 +201,44 @@ class RowReader:
         return place in self._key_places or not all(values[each] for each in self._key_places)
 
 
-def _values_of_object(text: str, header: Header) -> tuple[list[Any], None] | tuple[None, Reason]:
+def _values_of_object(text: str, header: Header) -> tuple[list[Any] | None, _Found, Reason | None]:
     try:
         pairs = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
-        return None, "not_json"
+        return None, {}, "not_json"
     if not isinstance(pairs, _Pairs):
-        return None, "not_json"
+        return None, {}, "not_json"
     taken = _Taken({}, {})
     try:
         extra = {name: _as_text(value) for name, value in _take(pairs, header.layout, taken)}
     except _RepeatedKeyError:
-        return None, "not_json"
+        return None, {}, "not_json"
     values = taken.values | {column.name: _computed(column, taken.parts) for column in header.layout.computed}
     fields = [values.get(field.name) if isinstance(field, Column) else None for field in header.fields]
     kept = {name: value for name, value in extra.items() if value is not None}
     fields[-1] = json.dumps(kept, ensure_ascii=False) if kept and not header.layout.drop_extra else None
-    return fields, None
+    return fields, taken.parts, None
+
+
+class _Wanted(NamedTuple):
+    """What a value must be: one of these texts, if there are any, none of those, and perhaps anything but blank."""
+
+    one_of: frozenset[str]
+    none_of: frozenset[str]
+    is_needed: bool
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "_Wanted":
+        words = [text.casefold() for text in texts]
+        plain = frozenset(word for word in words if word != "*" and not word.startswith("!"))
+        return cls(plain, frozenset(word[1:] for word in words if word.startswith("!")), "*" in words)
+
+    def takes(self, value: str | None) -> bool:
+        """Whether a value is wanted."""
+        text = (value or "").strip().casefold().removesuffix(".0")
+        return (
+            not (self.is_needed and not text) and text not in self.none_of and (not self.one_of or text in self.one_of)
+        )
 
 
 class _RepeatedKeyError(ValueError):
@@ -211,6 +257,8 @@ def _take(pairs: "_Pairs", layout: Layout, taken: _Taken, prefix: str = "") -> "
     others, keys = _Pairs(), set()
     for key, value in pairs:
         path = normalise(f"{prefix}{key}")
+        if path in layout.parts:
+            taken.parts[path] = _as_text(value)
         if column := layout.by_header.get(path):
             if column.name in taken.values:
                 raise _RepeatedKeyError
@@ -219,8 +267,6 @@ def _take(pairs: "_Pairs", layout: Layout, taken: _Taken, prefix: str = "") -> "
         if key in keys:
             raise _RepeatedKeyError
         keys.add(key)
-        if path in layout.parts:
-            taken.parts[path] = _as_text(value)
         if path in layout.objects and isinstance(value, _Pairs):
             if inner := _take(value, layout, taken, f"{prefix}{key}."):
                 others.append((key, inner))
@@ -250,6 +296,8 @@ def _computed(column: Column, found: Mapping[str, str | None]) -> str | None:
     """
     if column.constant is not None:
         return column.constant
+    if column.join:
+        return " ".join(text for part in column.join if (text := (found.get(normalise(part)) or "").strip())) or None
     needed, optional = (
         [(found.get(normalise(part)) or "").strip() for part in parts]
         for parts in (column.parts, column.optional_parts)

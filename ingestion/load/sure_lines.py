@@ -45,6 +45,9 @@ def _field(column: Column, order: DateOrder, is_key: bool) -> str:
         value = _ISO if order == "YMD" else f"{_date(order)}{_TIME}"
     elif column.type == "boolean":
         value = _BOOLEAN
+    elif column.type == "text":
+        # any text may hold what COPY does not take as it is, such as a NUL byte
+        value = "(?!)"
     else:
         value = _number(column)
     # not `(?:...)?`: that takes the engine half as long again as another branch

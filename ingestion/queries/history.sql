@@ -83,8 +83,9 @@ select
     checksum,
     reason,
     run_id::text,
-    -- older versions made no remarks
-    coalesce(to_jsonb(raw_ingest_manifest) -> 'remarks', '[]') as remarks
+    -- older versions made no remarks, and noted no device
+    coalesce(to_jsonb(raw_ingest_manifest) -> 'remarks', '[]') as remarks,
+    to_jsonb(raw_ingest_manifest) ->> 'device' as device
 from ops.raw_ingest_manifest
 where run_id = :run_id
 order by status = 'refused' desc, ingested_at;
@@ -129,8 +130,9 @@ select
     checksum,
     reason,
     run_id::text,
-    -- older versions made no remarks
-    coalesce(to_jsonb(raw_ingest_manifest) -> 'remarks', '[]') as remarks
+    -- older versions made no remarks, and noted no device
+    coalesce(to_jsonb(raw_ingest_manifest) -> 'remarks', '[]') as remarks,
+    to_jsonb(raw_ingest_manifest) ->> 'device' as device
 from ops.raw_ingest_manifest
 where
     target_schema = :target_schema

@@ -16,7 +16,7 @@ select exists (
         and status = 'loaded'
 );
 
--- name: find_loaded_checksum(target_schema, dataset, checksum, person)^
+-- name: find_loaded_checksum(target_schema, dataset, checksum, person, part)^
 select
     file_id,
     source_filename
@@ -26,9 +26,10 @@ where
     and source = :dataset
     and checksum = :checksum
     and person is not distinct from :person
+    and part is not distinct from :part
     and status = 'loaded';
 
--- name: look_up(target_schema, dataset, source_filename, person, checksum, known_erased)^
+-- name: look_up(target_schema, dataset, source_filename, person, part, checksum, known_erased)^
 -- everything that decides about a file, as it is once the dataset is locked
 select
     same_bytes.file_id as original_id,
@@ -71,6 +72,7 @@ left join
         and same_bytes.source = :dataset
         and same_bytes.checksum = :checksum
         and same_bytes.person is not distinct from :person
+        and same_bytes.part is not distinct from :part
         and same_bytes.status = 'loaded'
 left join
     ops.raw_ingest_manifest as same_name
@@ -89,6 +91,7 @@ select
     size_bytes,
     source_version,
     person,
+    part,
     rows_read - rows_blank as rows_filled
 from ops.raw_ingest_manifest
 where target_schema = :target_schema and status = 'loaded';
@@ -96,14 +99,15 @@ where target_schema = :target_schema and status = 'loaded';
 -- name: next_file_id()$
 select nextval(pg_get_serial_sequence('ops.raw_ingest_manifest', 'file_id'));
 
--- name: record_loaded(file_id, source_filename, person, checksum, dataset, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks)!
+-- name: record_loaded(file_id, source_filename, person, part, checksum, dataset, target_schema, size_bytes, source_version, rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks, device)!
 insert into ops.raw_ingest_manifest (
-    file_id, source_filename, person, checksum, status, source, target_schema, size_bytes, source_version,
-    rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks
+    file_id, source_filename, person, part, checksum, status, source, target_schema, size_bytes, source_version,
+    rows_read, row_count, rows_rejected, rows_blank, rows_erased, run_id, header, dialect, remarks, device
 )
 values (
-    :file_id, :source_filename, :person, :checksum, 'loaded', :dataset, :target_schema, :size_bytes, :source_version,
-    :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id, :header, :dialect, :remarks
+    :file_id, :source_filename, :person, :part, :checksum, 'loaded', :dataset, :target_schema, :size_bytes,
+    :source_version,
+    :rows_read, :row_count, :rows_rejected, :rows_blank, :rows_erased, :run_id, :header, :dialect, :remarks, :device
 );
 
 -- name: certain_date_orders(target_schema, dataset, folder)
@@ -117,13 +121,13 @@ where
     and starts_with(source_filename, :folder)
     and (dialect ->> 'is_date_order_certain')::boolean;
 
--- name: record_not_loaded(source_filename, person, checksum, status, dataset, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!
+-- name: record_not_loaded(source_filename, person, part, checksum, status, dataset, target_schema, size_bytes, source_version, duplicate_of, run_id, reason)!
 insert into ops.raw_ingest_manifest (
-    source_filename, person, checksum, status, source, target_schema, size_bytes, source_version,
+    source_filename, person, part, checksum, status, source, target_schema, size_bytes, source_version,
     duplicate_of, run_id, reason
 )
 values (
-    :source_filename, :person, :checksum, :status, :dataset, :target_schema, :size_bytes, :source_version,
+    :source_filename, :person, :part, :checksum, :status, :dataset, :target_schema, :size_bytes, :source_version,
     :duplicate_of, :run_id, :reason
 )
 on conflict (target_schema, source, source_filename, checksum, status)

@@ -226,8 +226,8 @@ with participant as (
 )
 
 select
-    user_id,
-    sha256((select key from ops.report_key) || int8send(user_id)) as pseudonym,
+    convert_to(user_id, 'UTF8') as user_id,
+    sha256((select key from ops.report_key) || convert_to(user_id, 'UTF8')) as pseudonym,
     first_date,
     days,
     steps,
@@ -281,7 +281,7 @@ where now.as_of_date = :as_of_date;
 -- the participants whose hash begins with a prefix; a pseudonym is the prefix of a hash
 select user_id
 from (select distinct user_id from marts.fct_user_status) as participant
-where substr(sha256((select key from ops.report_key) || int8send(user_id)), 1, :prefix_bytes) = :prefix
+where substr(sha256((select key from ops.report_key) || convert_to(user_id, 'UTF8')), 1, :prefix_bytes) = :prefix
 order by user_id;
 
 -- name: manifest_state()$

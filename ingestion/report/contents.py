@@ -1,6 +1,6 @@
 """Read the figures of a report from the marts and from schema ops, in one snapshot."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
@@ -55,19 +55,17 @@ class Contents:
     started_at: datetime
     facts: dict[str, Any]
     packer: Packer | None = None
-    statuses: dict[int, Any] = field(default_factory=dict)
+    statuses: dict[str, Any] = field(default_factory=dict)
     _with_user_ids: bool = False
 
     def figures(self) -> dict[str, Any]:
         """Return all figures except the blocks, ready for JSON. Call this after the last block."""
         participants = self.packer.participants if self.packer else []
         names = {
-            str(participant.user_id): str(participant.user_id)
-            if self._with_user_ids
-            else pseudonym.encode(participant.digest)
+            participant.user_id: participant.user_id if self._with_user_ids else pseudonym.encode(participant.digest)
             for participant in participants
         }
-        facts = self.facts if self._with_user_ids else _without_user_ids(self.facts, names.keys())
+        facts = self.facts if self._with_user_ids else _masked(self.facts, pseudonym.Mask(names))
         return {
             **facts,
             "participants": self._columns_of(participants, names),
@@ -77,7 +75,7 @@ class Contents:
     def _columns_of(self, participants: list[Participant], names: Mapping[str, str]) -> dict[str, list[Any]]:
         rows = [self.statuses.get(participant.user_id) for participant in participants]
         columns: dict[str, list[Any]] = {
-            "name": [names[str(participant.user_id)] for participant in participants],
+            "name": [names[participant.user_id] for participant in participants],
             "first": [_day(participant.first_packed_date) for participant in participants],
             "days": [participant.packed_days for participant in participants],
             "began": [_day(participant.first_date) for participant in participants],
@@ -236,12 +234,12 @@ def _status_number(status: str | None) -> int:
     return STATUSES.index(status) if status else _NO_STATUS
 
 
-def _without_user_ids(value: Any, user_ids: Collection[str], name: str = "") -> Any:
+def _masked(value: Any, mask: pseudonym.Mask, name: str = "") -> Any:
     """Return a value with the user ids in it masked. The name of a file can contain one."""
     if isinstance(value, str):
-        return pseudonym.mask_user_ids(value, user_ids) if name in _FIELDS_WITH_FILENAMES else value
+        return mask(value) if name in _FIELDS_WITH_FILENAMES else value
     if isinstance(value, dict):
-        return {key: _without_user_ids(inner, user_ids, key) for key, inner in value.items()}
+        return {key: _masked(inner, mask, key) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_user_ids(inner, user_ids, name) for inner in value]
+        return [_masked(inner, mask, name) for inner in value]
     return value

@@ -42,7 +42,7 @@ class Participant:
 
     """
 
-    user_id: int
+    user_id: str
     digest: bytes
     first_date: date
     days: int
@@ -112,9 +112,15 @@ class Packer:
         *lines, self._incomplete_line = (self._incomplete_line + data).split(b"\n")
         for line in lines:
             user_id, digest, first_date, days, *packed = line.split(b"\t")
-            self._add(int(user_id), _decode_hex(digest), date.fromisoformat(first_date.decode()), int(days), packed)
+            self._add(
+                _decode_hex(user_id).decode(),
+                _decode_hex(digest),
+                date.fromisoformat(first_date.decode()),
+                int(days),
+                packed,
+            )
 
-    def _add(self, user_id: int, digest: bytes, first_date: date, days: int, packed: list[bytes]) -> None:
+    def _add(self, user_id: str, digest: bytes, first_date: date, days: int, packed: list[bytes]) -> None:
         import numpy as np  # noqa: PLC0415  (importing it takes a tenth of a second, which a skipped report saves)
 
         steps, median, mad, asleep, flags = (

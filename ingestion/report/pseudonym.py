@@ -7,7 +7,7 @@ out which pseudonym is whose.
 
 import base64
 import re
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from ingestion.errors import UsageError
 
@@ -19,7 +19,8 @@ _RFC = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ENCODE = str.maketrans(_RFC, _CROCKFORD)
 _DECODE = str.maketrans(_CROCKFORD + "OIL", _RFC + "ABB")
-_NUMBER = re.compile(r"\d+")
+# a user id in the name of a file begins and ends where one of these does
+_PIECE = re.compile(r"\d+|[^\W\d_]+|\W|_")
 
 
 def encode(digest: bytes) -> str:
@@ -55,14 +56,42 @@ def decode(text: str) -> bytes:
     return digest
 
 
-def mask_user_ids(text: str, user_ids: Collection[str]) -> str:
-    """Return a text, for example the name of a file, with `***` in place of each user id.
+class Mask:
+    """Puts `***` in place of user ids in texts, for example the names of files.
 
-    A pseudonym in that place would reveal which user id it stands for.
+    A pseudonym in that place would reveal which user id it stands for. Upper and lower case make no difference, nor do
+    zeros in front of a number.
 
     Arguments:
-        text: the text.
         user_ids: the known user ids.
 
     """
-    return _NUMBER.sub(lambda match: "***" if match[0].lstrip("0") in user_ids else match[0], text)
+
+    def __init__(self, user_ids: Iterable[str]) -> None:
+        self._known = {_comparable(user_id) for user_id in user_ids}
+        self._longest = max(map(len, self._known), default=0)
+
+    def __call__(self, text: str) -> str:
+        """Return the text without user ids."""
+        pieces = _PIECE.findall(text)
+        masked, begin = [], 0
+        while begin < len(pieces):
+            end = self._end_of_id(pieces, begin)
+            masked.append("***" if end else pieces[begin])
+            begin = end or begin + 1
+        return "".join(masked)
+
+    def _end_of_id(self, pieces: list[str], begin: int) -> int | None:
+        """Return where the longest user id that begins at a piece ends; None if none does."""
+        found, candidate = None, ""
+        for end in range(begin, len(pieces)):
+            candidate = _comparable(candidate + pieces[end])
+            if len(candidate) > self._longest:
+                break
+            if candidate in self._known:
+                found = end + 1
+        return found
+
+
+def _comparable(text: str) -> str:
+    return text.casefold().lstrip("0") or "0"

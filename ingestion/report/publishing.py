@@ -140,7 +140,7 @@ def write_latest(engine: Engine, settings: Settings, path: Path) -> None:
         ) from exc
 
 
-def who(engine: Engine, text: str) -> list[int]:
+def who(engine: Engine, text: str) -> list[str]:
     """Return the user ids that a pseudonym stands for. There is almost always exactly one.
 
     Arguments:

@@ -4,6 +4,8 @@ A new dataset is a file in `datasets/`, a `sql/NNN_raw_<name>.sql`, a staging mo
 export of a dataset is a file in `devices/`.
 """
 
+from pathlib import PurePosixPath
+
 from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
 from ingestion.sources.model import (
@@ -42,6 +44,7 @@ __all__ = [
     "folder_of_participant",
     "has_leading_zeros",
     "normalise",
+    "part_in",
     "person_in",
     "user_id_in",
     "without_user_id",
@@ -56,6 +59,20 @@ def datasets_for(basename: str) -> tuple[Dataset, ...]:
 
     """
     return tuple(dataset for dataset in declared() if dataset.matches(basename))
+
+
+def part_in(dataset: str, path: str) -> str | None:
+    """Return what only the name of a file says that it measures; None where its content tells.
+
+    Arguments:
+        dataset: the name of its dataset.
+        path: its name in the landing zone.
+
+    """
+    layouts = (
+        each for known in declared() if known.name == dataset for each in known.layouts_for(PurePosixPath(path).name)
+    )
+    return next((layout.stems[0] for layout in layouts if layout.needs_name), None)
 
 
 def dataset_named(name: str) -> Dataset:

@@ -20,6 +20,7 @@ from ingestion.sources.model import (
     DateOrder,
     ExportFormat,
     Layout,
+    Written,
     normalise,
 )
 
@@ -108,6 +109,20 @@ class _Table:
     def get_texts(self, key: str) -> tuple[str, ...]:
         """Return the texts of a list, none without the key."""
         return self.need_texts(key) if key in self._values else ()
+
+    def get_one_or_more(self, key: str) -> tuple[str, ...]:
+        """Return a text, or the texts of a list, none without the key."""
+        if isinstance(self._values.get(key), str):
+            return (self.need(key, str),)
+        return self.get_texts(key)
+
+    def get_wanted(self, key: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return the texts of a table, one or more for each of its keys."""
+        table = _Table(f"{self.place}: {key}", self.get(key, dict, {}))
+        return tuple((name, table.get_one_or_more(name)) for name in tuple(table))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._values))
 
     def get_groups(self, key: str) -> tuple[tuple[str, ...], ...]:
         """Return a list of texts, or of lists of texts, as groups."""
@@ -225,23 +240,27 @@ def _read_export(device: str, dataset: Dataset, table: _Table) -> Layout:
     layout = Layout(
         device=device,
         columns=tuple(columns),
-        usual_order=date_order or "YMD",
+        usual_order=date_order or table.get_word("usual_order", get_args(DateOrder), "YMD"),
         stems=table.need_texts("files"),
         date_order=date_order,
         format=table.get_word("format", get_args(ExportFormat), Layout.format),
         table=table.get("table", str, Layout.table),
+        section=table.get("section", str, Layout.section),
         rows=table.get("rows", str, None),
         when=table.get_conditions("when"),
+        where=table.get_wanted("where"),
         has=table.get_groups("has"),
         lacks=table.get_texts("lacks"),
         drop_extra=table.get("drop_extra", bool, Layout.drop_extra),
         clock=table.get_word("clock", get_args(Clock), Layout.clock),
+        needs_name=table.get("needs_name", bool, None),
     )
     if layout.table:
         layout = replace(layout, columns=(dataset.by_name["user_id"], *layout.columns))
     table.close(
-        *("dataset", "files", "columns", "date_order", "format", "table", "rows", "when", "has", "lacks"),
-        *("drop_extra", "clock"),
+        *("dataset", "files", "columns", "date_order", "usual_order", "format", "table", "section", "rows"),
+        *("when", "where", "has", "lacks"),
+        *("needs_name", "drop_extra", "clock"),
     )
     for problem in _layout_problems(dataset, layout):
         raise _wrong(table.place, problem)
@@ -259,23 +278,31 @@ def _read_export_column(place: str, name: str, values: Any, dataset: Dataset) ->
     table = _Table(place, values)
     parts = table.get_texts("sum")
     constant = table.get("constant", str, None)
-    if len([each for each in (parts, constant, values.get("header")) if each]) != 1:
-        raise _wrong(place, "needs one of header, sum and constant")
+    join = table.get_texts("join")
+    if len([each for each in (parts, constant, join, values.get("header")) if each]) != 1:
+        raise _wrong(place, "needs one of header, sum, join and constant")
     optional = tuple(part.removesuffix("?") for part in parts if part.endswith("?"))
     parts = tuple(part for part in parts if not part.endswith("?"))
     if optional and not parts:
         raise _wrong(place, "sum needs a part without ?")
     filled = replace(
         column,
-        header=constant if constant is not None else table.get("header", str, " + ".join(parts)),
+        header=constant if constant is not None else table.get("header", str, " + ".join(parts) or " ".join(join)),
         factor=table.get_factor(),
         required=table.get("required", bool, default=True),
         aliases=table.get_texts("aliases"),
         parts=parts,
         optional_parts=optional,
         constant=constant,
+        join=join,
+        values=tuple((word.casefold(), text) for word, text in table.get_conditions("values")),
+        written=table.get_word("written", get_args(Written), None),
+        offset=table.get_one_or_more("offset"),
+        shift=table.get_one_or_more("shift"),
     )
-    table.close("header, sum or constant", "aliases", "factor", "required")
+    table.close(
+        *("header, sum, join or constant", "aliases", "factor", "required"), *("values", "written", "offset", "shift")
+    )
     if filled.is_computed and filled.aliases:
         raise _wrong(place, "aliases are for a header only")
     return filled
@@ -298,14 +325,17 @@ def _layout_problems(dataset: Dataset, layout: Layout) -> Iterator[str]:
     if missing := set(dataset.key) - filled - {"user_id"}:
         yield f"{layout.device} does not fill {', '.join(sorted(missing))}, which is part of the key"
     if optional := sorted(
-        column.name for column in layout.columns if column.name in dataset.key and not column.required
+        column.name
+        for column in layout.columns
+        # the path names the person where a file does not
+        if column.name in dataset.key and column.name != "user_id" and not column.required
     ):
         yield f"{', '.join(optional)} is part of the key, and must be required"
     if layout.format != "json" and (layout.rows is not None or layout.when):
         yield 'rows and when need format = "json"'
     if layout.when and not layout.rows:
         yield "when needs rows: it is about the objects around them"
-    if layout.drop_extra and layout.parts:
+    if layout.drop_extra and layout.parts - layout.by_header.keys():
         yield "a sum needs its parts, which drop_extra drops"
     if OFFSET in filled and not layout.table:
         yield f'{OFFSET} is for a table; write offset = "..." on the column of time'

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Literal, get_args
 
-ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean"]
+ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "boolean", "text"]
 DateOrder = Literal["MDY", "DMY", "YMD"]
 DecimalMark = Literal[".", ","]
-ExportFormat = Literal["any", "json", "apple_health"]
+ExportFormat = Literal["any", "json", "apple_health", "health_connect"]
 Clock = Literal["local", "UTC"]
+# how a device writes a value, where PostgreSQL does not read it so
+Written = Literal["epoch_ms", "iso_duration", "date_and_seconds"]
 
 # the column of a raw table for values that have no column of their own
 EXTRA = "_extra"
@@ -26,8 +28,11 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "any": rf"\.(?:csv|tsv|json|ndjson|jsonl|parquet|xlsx){_PACKED}",
     "json": rf"\.(?:json|ndjson|jsonl){_PACKED}",
     "apple_health": rf"\.xml{_PACKED}",
+    "health_connect": rf"\.db{_PACKED}",
 }
 _FILE_NAME = r"(?:(?:user_id=)?\d++[ ._-])*+(?:{stem})(?:{part})*(?:{suffix})"
+_LABEL = r"[^/]{1,64}[ ._-]"
+_NUMBERED_LABEL = r"(?=[^/]{0,63}?\d)[^/]{1,64}[ ._-]"
 _DECIMAL_MARKS: dict[str, DecimalMark] = {"point": ".", "comma": ","}
 _STATEMENT = r"(?i)(?:^|[/ ._-]){}=([a-z]+)(?=[/ ._-]|$)"
 # ASCII digits only: sql/ derives the person of older files with the same pattern
@@ -53,6 +58,12 @@ class Column:
             `_extra` keeps them, too.
         optional_parts: those that count as zero where they have no value.
         constant: the value of every row, where the file has no such column.
+        join: the headers whose values are put together, with a space between them, such as a date and a time.
+        values: what words of the device mean, by these words in lower case. Others are left as they are.
+        written: how its values are written: milliseconds since 1970, an ISO duration that becomes seconds, or a date
+            and the seconds since its midnight.
+        offset: headers of the column with the offset of its moments, which are in local time.
+        shift: headers of the column with the offset of its moments, which are in UTC and become local time.
 
     """
 
@@ -67,22 +78,39 @@ class Column:
     parts: tuple[str, ...] = ()
     optional_parts: tuple[str, ...] = ()
     constant: str | None = None
+    join: tuple[str, ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
+    written: Written | None = None
+    offset: tuple[str, ...] = ()
+    shift: tuple[str, ...] = ()
 
     @property
     def is_computed(self) -> bool:
         """Whether no single field of a file is its value."""
-        return bool(self.parts) or self.constant is not None
+        return bool(self.parts or self.join) or self.constant is not None
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether its values are not those that the file has."""
+        return bool(self.values or self.written or self.offset or self.shift)
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """The headers of the column with the offset of its moments."""
+        return self.offset or self.shift
 
     @property
     def headers(self) -> tuple[str, ...]:
         """The headers in a file that fill it, any one of them or all parts."""
         if self.constant is not None:
             return ()
-        return (*self.parts, *self.optional_parts) if self.parts else (self.header, *self.aliases)
+        parts = (*self.parts, *self.optional_parts, *self.join)
+        return parts or (self.header, *self.aliases)
 
     def has_parts_in(self, names: Iterable[str], *, all_of_them: bool) -> bool:
         """Whether its parts are among these headers: all that it needs, or at least one of them."""
-        parts, found = {normalise(part) for part in self.parts}, {normalise(name) for name in names}
+        parts = {normalise(part) for part in (*self.parts, *self.join)}
+        found = {normalise(name) for name in names}
         return parts <= found if all_of_them else not parts.isdisjoint(found)
 
 
@@ -99,13 +127,18 @@ class Layout:
         format: the file format.
         table: the table, in a format that holds several. `formats/` converts such a file to the raw table's columns,
             with `user_id` and `_extra`.
+        section: in a file of several tables, the title above this one.
         rows: in JSON, the path of the list of rows; None where the document is the list. Lists on the way are passed
             through: `data.metrics.data` is the `data` of each of the `metrics`.
         when: what members of the objects around the list must be, by their names, for its rows to be taken.
+        where: what values a row must have to be taken, by their headers: one of these texts, anything for `*`, and
+            nothing that stands after `!`.
         has: other headers that a file must have; one of each group.
         lacks: headers that a file must not have.
         drop_extra: keep nothing that is not declared, in `_extra` and in quarantine.
         clock: the clock of its times: that on the wall, or UTC.
+        needs_name: whether its columns alone do not tell it; None where that follows from their names. Files with the
+            same bytes and names of different layouts are no duplicates then.
         is_own: whether it is the layout that the dataset declares; its files may also have the raw table's names.
 
     A layout without a `user_id` column is of one participant, whom the path names.
@@ -118,12 +151,15 @@ class Layout:
     date_order: DateOrder | None = None
     format: ExportFormat = "any"
     table: str = ""
+    section: str = ""
     rows: str | None = None
     when: tuple[tuple[str, str], ...] = ()
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
     has: tuple[tuple[str, ...], ...] = ()
     lacks: tuple[str, ...] = ()
     drop_extra: bool = False
     clock: Clock = "local"
+    needs_name: bool | None = None
     is_own: bool = False
 
     @cached_property
@@ -141,18 +177,24 @@ class Layout:
 
     @cached_property
     def parts(self) -> frozenset[str]:
-        """The normalised headers whose values are added up."""
-        return frozenset(normalise(part) for column in self.columns for part in (*column.parts, *column.optional_parts))
+        """The normalised headers that are looked at besides those of the columns."""
+        return frozenset(map(normalise, self._looked_at))
 
     @cached_property
     def objects(self) -> frozenset[str]:
         """The normalised paths of nested JSON objects that hold a column or a part."""
+        headers = (header for column in self.columns for header in column.headers)
         return frozenset(
             normalise(".".join(path[:depth]))
-            for column in self.columns
-            for path in (header.split(".") for header in column.headers)
+            for path in (header.split(".") for header in (*headers, *self._looked_at))
             for depth in range(1, len(path))
         )
+
+    @property
+    def _looked_at(self) -> Iterator[str]:
+        for column in self.columns:
+            yield from (*column.parts, *column.optional_parts, *column.join, *column.companions)
+        yield from (header for header, _ in self.where)
 
     @cached_property
     def computed(self) -> tuple[Column, ...]:
@@ -163,6 +205,20 @@ class Layout:
     def required(self) -> tuple[Column, ...]:
         """The columns that a file must have."""
         return tuple(column for column in self.columns if column.required and column.constant is None)
+
+    @cached_property
+    def needed(self) -> tuple[frozenset[str], ...]:
+        """The normalised headers of each required column, of which a file must have one."""
+        return tuple(
+            frozenset(header for header, each in self.by_header.items() if each is column)
+            for column in self.required
+            if not column.is_computed and column.name != "user_id"
+        )
+
+    @property
+    def has_own_format(self) -> bool:
+        """Whether the name of a file does not tell how it is read."""
+        return bool(self.table or self.section) or self.rows is not None
 
     @property
     def is_of_one_participant(self) -> bool:
@@ -177,17 +233,29 @@ class Layout:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """The pattern of the file name, without folders."""
-        stem = "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
-        return re.compile(
-            _FILE_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format]),
-            re.IGNORECASE,
-        )
+        return re.compile(self._file_name, re.IGNORECASE)
 
-    def excludes(self, names: Iterable[str]) -> list[str]:
-        """Return what keeps a file with these headers from having this layout, besides its columns."""
-        found = {normalise(name): name for name in names}
-        missing = [group[0] for group in self.has if found.keys().isdisjoint(map(normalise, group))]
-        return missing + [found[normalise(name)] for name in self.lacks if normalise(name) in found]
+    @cached_property
+    def labelled_pattern(self) -> re.Pattern[str]:
+        """The pattern of the file name with a label of the participant before it."""
+        # other measures are named with a word in front: resting_heart_rate
+        label = _NUMBERED_LABEL if self.needs_name else _LABEL
+        return re.compile(label + self._file_name, re.IGNORECASE)
+
+    @property
+    def _file_name(self) -> str:
+        stem = "|".join(re.escape(stem).replace("_", "[ ._-]?") for stem in self.stems)
+        return _FILE_NAME.format(stem=stem, part=_PART, suffix=_SUFFIXES[self.format])
+
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Return the headers besides its columns that a file with these headers needs."""
+        found = {normalise(name) for name in names}
+        return [group[0] for group in self.has if found.isdisjoint(map(normalise, group))]
+
+    def unwanted(self, names: Iterable[str]) -> list[str]:
+        """Return those of these headers that a file must not have."""
+        lacks = set(map(normalise, self.lacks))
+        return [name for name in names if normalise(name) in lacks]
 
 
 @dataclass(frozen=True)
@@ -241,6 +309,10 @@ class Dataset:
     def layouts_for(self, basename: str) -> Iterator[Layout]:
         """Yield the layouts that a file of this name, without folders, may have."""
         return (layout for layout in self.layouts if layout.pattern.fullmatch(basename))
+
+    def labelled_layouts_for(self, basename: str) -> Iterator[Layout]:
+        """Yield those that it may have if its name begins with a label of the participant, and its columns agree."""
+        return (layout for layout in self.layouts if layout.labelled_pattern.fullmatch(basename))
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

@@ -7,8 +7,8 @@ names of the mart's columns.
 import math
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -35,43 +35,117 @@ ACTIVITY_COLUMNS = (
     "light_active_distance",
     "sedentary_active_distance",
 )
-SLEEP_COLUMNS = ("total_minutes_asleep", "total_time_in_bed", "total_sleep_records")
+SLEEP_COLUMNS = (
+    "total_minutes_asleep",
+    "total_time_in_bed",
+    "total_sleep_records",
+    "total_minutes_awake",
+    "total_minutes_light",
+    "total_minutes_deep",
+    "total_minutes_rem",
+)
 HOURLY_COLUMNS = ("step_total",)
+MINUTE_COLUMNS = ("steps", "distance_km", "calories")
+OF_MINUTES = {"total_steps": "steps", "total_distance": "distance_km", "calories": "calories"}
+WEAR_COLUMNS = ("minutes_worn", "worn_percent")
+RECORD_COLUMNS = ("minutes_asleep", "minutes_in_bed", "minutes_awake", "minutes_light", "minutes_deep", "minutes_rem")
+# how each dataset is read: its columns of time, and its values in the order in which rows of a file are preferred
+READ = {
+    "daily_activity": (("activity_date",), ACTIVITY_COLUMNS),
+    "sleep": (("sleep_day",), SLEEP_COLUMNS),
+    "hourly_steps": (("activity_hour",), HOURLY_COLUMNS),
+    "wear_time": (("wear_date",), WEAR_COLUMNS),
+    "sleep_records": (("started_at", "ended_at", "sleep_day", "is_main_sleep"), RECORD_COLUMNS),
+    "minute_activity": (("activity_minute", "recorded_by"), MINUTE_COLUMNS),
+}
+GRAINS = {
+    "daily_activity": "user_and_day",
+    "sleep": "user_and_day",
+    "hourly_steps": "user_and_hour",
+    "wear_time": "user_and_day",
+    "sleep_records": "device_and_period",
+    "minute_activity": "device_and_moment",
+}
+DEVICES = (
+    *("Fitbit", "Garmin", "Polar", "Withings", "Samsung Health", "Zepp", "Whoop", "Oura"),
+    *("Apple Health", "Health Auto Export", "Health Connect"),
+)
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
+class Part:
+    """One row, or what finer rows add up to, of a user and moment."""
+
+    user: str
+    moment: Any
+    device: str
+    is_raw: bool
+    reach: date
+    file: bytes
+    amounts: dict[str, float]
+    is_main_sleep: bool | None = None
+
+
+@dataclass(frozen=True)
 class Record:
-    """The row that wins for a user and day, or hour."""
+    """What counts for a user and day, or hour."""
 
     amounts: dict[str, float]
     raw_rows: int
     has_conflict: bool
+    device: str
+    is_raw: bool
 
 
-Records = dict[tuple[int, Any], Record]
+Records = dict[tuple[str, Any], Record]
+Ranks = dict[tuple[str, date, str], int]
 
 
-def marts(
-    activity: pd.DataFrame, sleep: pd.DataFrame, hourly: pd.DataFrame, *, as_of: date | None = None
-) -> dict[str, pd.DataFrame]:
+@dataclass(frozen=True)
+class Counts:
+    """The rows of a dataset before and after its duplicates are removed."""
+
+    implausible: int
+    rows: int
+    keys: int
+    conflicts: int
+
+
+def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> dict[str, pd.DataFrame]:
     """Return every mart.
 
     Arguments:
-        activity: raw.daily_activity with `file_name`.
-        sleep: raw.sleep with `file_name`.
-        hourly: raw.hourly_steps with `file_name`.
+        raw: returns a raw table, with `file_name` and `device`.
         as_of: the last day with a status; None for the latest complete day.
 
     """
-    active_days, implausible_activity = resolve(activity, "activity_date", ACTIVITY_COLUMNS)
-    sleep_days, implausible_sleep = resolve(sleep, "sleep_day", SLEEP_COLUMNS)
-    hours, implausible_hours = resolve(hourly, "activity_hour", HOURLY_COLUMNS, by_day=False)
-    worn: dict[tuple[int, date], int] = {}
+    parts, implausible = {}, {}
+    for source in READ:
+        parts[source], implausible[source] = read(raw(source), source)
+    minutes, periods = one_each(parts["minute_activity"]), one_each(parts["sleep_records"])
+    hours_of_minutes = added_up(minutes, lambda moment: moment.replace(minute=0, second=0, microsecond=0))
+    days_of_minutes = [
+        renamed(
+            part, {"total_steps": "steps", "total_distance": "distance_km", "calories": "calories"}, ACTIVITY_COLUMNS
+        )
+        for part in added_up(minutes, lambda moment: moment.date())
+    ]
+    nights_of_periods = nights(periods)
+    ranks = ranks_of(parts, hours_of_minutes, nights_of_periods)
+    active_days = merged([*parts["daily_activity"], *days_of_minutes], ACTIVITY_COLUMNS, ranks)
+    sleep_days = merged([*parts["sleep"], *nights_of_periods], (*SLEEP_COLUMNS, "nap_minutes"), ranks)
+    counted = [part for part in hours_of_minutes if not math.isnan(part.amounts["steps"])]
+    counted = [renamed(part, {"step_total": "steps"}, HOURLY_COLUMNS) for part in counted]
+    hours = merged([*parts["hourly_steps"], *counted], HOURLY_COLUMNS, ranks)
+    wear = merged(parts["wear_time"], WEAR_COLUMNS, ranks)
+    worn: dict[tuple[str, date], int] = {}
     for (user, hour), record in hours.items():
         worn.setdefault((user, hour.date()), 0)
         worn[user, hour.date()] += record.amounts["step_total"] > 0
-    users = {user: days_of(user, active_days, sleep_days, worn) for user in sorted({user for user, _ in active_days})}
+    users = {
+        user: days_of(user, active_days, sleep_days, worn, wear) for user in sorted({user for user, _ in active_days})
+    }
     if as_of is None:
         complete = [
             day
@@ -90,44 +164,210 @@ def marts(
     if as_of is not None:
         answer["rpt_cohort_engagement"] = cohort_engagement(answer, as_of)
         answer["rpt_cohort_retention"] = cohort_retention(answer, as_of)
+    counts = {}
+    for source, records in (
+        ("daily_activity", active_days),
+        ("sleep", sleep_days),
+        ("hourly_steps", hours),
+        ("wear_time", wear),
+    ):
+        from_rows = [record for record in records.values() if record.raw_rows]
+        conflicts = sum(record.has_conflict for record in from_rows)
+        counts[source] = Counts(implausible[source], len(parts[source]), len(from_rows), conflicts)
+    for source, kept in (("sleep_records", periods), ("minute_activity", minutes)):
+        conflicts = conflicting(parts[source], READ[source][1])
+        counts[source] = Counts(implausible[source], len(parts[source]), len(kept), conflicts)
     answer["fct_data_quality"] = data_quality(
-        {
-            "daily_activity": (active_days, implausible_activity),
-            "sleep": (sleep_days, implausible_sleep),
-            "hourly_steps": (hours, implausible_hours),
-        },
+        counts,
+        list(sleep_days),
         {user: (frame["activity_date"].iloc[0], frame["activity_date"].iloc[-1]) for user, frame in users.items()},
     )
     return answer
 
 
-def resolve(raw: pd.DataFrame, day: str, columns: tuple[str, ...], *, by_day: bool = True) -> tuple[Records, int]:
-    """Return one record a user and day (or moment), and how many rows have a date that no device can mean."""
-    rows: list[tuple[int, Any, date, str, tuple[float, ...]]] = []
+def read(raw: pd.DataFrame, source: str) -> tuple[list[Part], int]:
+    """Return the rows as parts, and how many rows have a date that no device can mean."""
+    (time, *_), columns = READ[source]
+    rows = []
     implausible = 0
     for row in raw.to_dict("records"):
-        measured, loaded = row[day].date(), row["_loaded_at"].date()
-        if date(2009, 1, 1) <= measured <= loaded + DAY:
-            values = tuple(math.nan if pd.isna(row[column]) else float(row[column]) for column in columns)
-            rows.append((row["user_id"], measured if by_day else row[day], measured, row["file_name"], values))
+        moment = row[time]
+        if source == "sleep_records":
+            minutes = 0 if pd.isna(row["minutes_in_bed"]) else float(row["minutes_in_bed"])
+            given = (row["sleep_day"], row["ended_at"], moment + timedelta(minutes=minutes))
+            measured = next(each for each in given if not pd.isna(each)).date()
         else:
+            measured = moment.date()
+        if not date(2009, 1, 1) <= measured <= row["_loaded_at"].date() + DAY:
             implausible += 1
+            continue
+        device = row["device"]
+        if source == "minute_activity" and not pd.isna(row["recorded_by"]):
+            device = row["recorded_by"]
+        key = {"hourly_steps": moment, "minute_activity": moment, "sleep_records": (measured, moment)}
+        rows.append((row, key.get(source, measured), measured, device))
     reach: dict[str, date] = {}
-    for _, _, measured, file, _ in rows:
-        reach[file] = max(measured, reach.get(file, measured))
-    candidates: dict[tuple[int, Any], list[tuple[date, bytes, tuple[float, ...]]]] = {}
-    for user, moment, _, file, values in rows:
-        comparable = tuple(-1.0 if math.isnan(value) else value for value in values)
-        candidates.setdefault((user, moment), []).append((reach[file], file.encode(), comparable))
+    for row, _, measured, _ in rows:
+        reach[row["file_name"]] = max(measured, reach.get(row["file_name"], measured))
+    parts = [
+        Part(
+            row["user_id"],
+            moment,
+            device,
+            True,
+            reach[row["file_name"]],
+            row["file_name"].encode(),
+            {column: math.nan if pd.isna(row[column]) else float(row[column]) for column in columns},
+            None if pd.isna(row.get("is_main_sleep")) else bool(row["is_main_sleep"]),
+        )
+        for row, moment, _, device in rows
+    ]
+    return parts, implausible
+
+
+def first_first(parts: list[Part]) -> list[Part]:
+    """Return parts of one device in their order of precedence."""
+
+    def values(part: Part) -> tuple[float, ...]:
+        return tuple(-1.0 if math.isnan(value) else value for value in part.amounts.values())
+
+    return sorted(parts, key=lambda part: (part.is_raw, part.reach, part.file, values(part)), reverse=True)
+
+
+def first_of(parts: list[Part], column: str) -> float:
+    """Return the first value that is not missing."""
+    given = (part.amounts[column] for part in parts if not math.isnan(part.amounts[column]))
+    return next(given, math.nan)
+
+
+def grouped(parts: list[Part], key: Callable[[Part], Any]) -> dict[Any, list[Part]]:
+    groups: dict[Any, list[Part]] = {}
+    for part in parts:
+        groups.setdefault(key(part), []).append(part)
+    return groups
+
+
+def one_each(parts: list[Part]) -> list[Part]:
+    """Return one part for each user, moment and device."""
+    kept = []
+    for group in grouped(parts, lambda part: (part.user, part.moment, part.device)).values():
+        best, *_ = ordered = first_first(group)
+        amounts = {column: first_of(ordered, column) for column in best.amounts}
+        told = [part.is_main_sleep for part in ordered if part.is_main_sleep is not None]
+        kept.append(replace(best, amounts=amounts, is_main_sleep=told[0] if told else None))
+    return kept
+
+
+def conflicting(parts: list[Part], columns: tuple[str, ...]) -> int:
+    groups = grouped(parts, lambda part: (part.user, part.moment, part.device)).values()
+    return sum(differ(group, columns) for group in groups)
+
+
+def differ(parts: list[Part], columns: tuple[str, ...]) -> bool:
+    """Tell whether two parts have different values of one column."""
+    return any(
+        len({part.amounts[column] for part in parts if not math.isnan(part.amounts[column])}) > 1 for column in columns
+    )
+
+
+def added_up(parts: list[Part], moment: Callable[[Any], Any]) -> list[Part]:
+    """Return the sums of each user, device and longer time."""
+    sums = []
+    for (user, when, device), group in grouped(
+        parts, lambda part: (part.user, moment(part.moment), part.device)
+    ).items():
+        amounts = {column: total(part.amounts[column] for part in group) for column in group[0].amounts}
+        sums.append(Part(user, when, device, False, date.min, b"", amounts))
+    return sums
+
+
+def total(values: Iterable[float]) -> float:
+    """Return the sum of what is given, NaN for nothing."""
+    given = [value for value in values if not math.isnan(value)]
+    return sum(given) if given else math.nan
+
+
+def renamed(part: Part, names: dict[str, str], columns: tuple[str, ...]) -> Part:
+    amounts = {column: part.amounts[names[column]] if column in names else math.nan for column in columns}
+    if not math.isnan(amounts.get("calories", math.nan)):
+        # halves to the even number, as PostgreSQL rounds double precision
+        amounts["calories"] = round(amounts["calories"])
+    return replace(part, amounts=amounts)
+
+
+def nights(periods: list[Part]) -> list[Part]:
+    """Return the days of sleep that periods add up to."""
+    found = []
+    for (user, day, device), group in grouped(periods, lambda part: (part.user, part.moment[0], part.device)).items():
+        told = [part for part in group if part.is_main_sleep is not None]
+        naps = total(part.amounts["minutes_asleep"] for part in told if not part.is_main_sleep)
+        sums = {column: total(part.amounts[column] for part in group) for column in RECORD_COLUMNS}
+        amounts = {
+            "total_minutes_asleep": sums["minutes_asleep"],
+            "total_time_in_bed": sums["minutes_in_bed"],
+            "total_sleep_records": float(len(group)),
+            **{f"total_{name}": sums[name] for name in RECORD_COLUMNS[2:]},
+            "nap_minutes": (0.0 if math.isnan(naps) else naps) if told else math.nan,
+        }
+        found.append(Part(user, day, device, False, date.min, b"", amounts))
+    return found
+
+
+def ranks_of(parts: dict[str, list[Part]], hours_of_minutes: list[Part], nights_of_periods: list[Part]) -> Ranks:
+    """Return which device counts first, second and so on, on the days of users that several devices recorded."""
+    present: dict[tuple[str, date], set[str]] = {}
+    hours: dict[tuple[str, date, str], set[datetime]] = {}
+    for part in (*parts["daily_activity"], *parts["sleep"], *parts["wear_time"], *nights_of_periods):
+        present.setdefault((part.user, part.moment), set()).add(part.device)
+    for part in (*parts["hourly_steps"], *hours_of_minutes):
+        present.setdefault((part.user, part.moment.date()), set()).add(part.device)
+        walked = hours.setdefault((part.user, part.moment.date(), part.device), set())
+        if part.amounts["step_total" if part.is_raw else "steps"] > 0:
+            walked.add(part.moment)
+    worn = {
+        key: first_of(first_first(group), "minutes_worn")
+        for key, group in grouped(parts["wear_time"], lambda part: (part.user, part.moment, part.device)).items()
+    }
+    ranks = {}
+    for (user, day), devices in present.items():
+        if len(devices) > 1:
+
+            def order(device: str, user: str = user, day: date = day) -> tuple[float, int, bytes]:
+                wear = worn.get((user, day, device), math.nan)
+                if math.isnan(wear) and (user, day, device) in hours:
+                    wear = 60 * len(hours[user, day, device])
+                places = [place for place, name in enumerate(DEVICES) if name.lower() in device.lower()]
+                return (math.inf if math.isnan(wear) else -wear, min(places, default=99), device.encode())
+
+            for rank, device in enumerate(sorted(devices, key=order)):
+                ranks[user, day, device] = rank
+    return ranks
+
+
+def merged(parts: list[Part], columns: tuple[str, ...], ranks: Ranks) -> Records:
+    """Return one record a user and moment: each value is the first that is not missing."""
     records = {}
-    for key, versions in candidates.items():
-        best = max(versions)[2]
-        values_of = {column: math.nan if value < 0 else value for column, value in zip(columns, best, strict=True)}
-        records[key] = Record(values_of, len(versions), len({version[2] for version in versions}) > 1)
-    return records, implausible
+    for (user, moment), group in grouped(parts, lambda part: (part.user, part.moment)).items():
+        day = moment.date() if isinstance(moment, datetime) else moment
+        by_device = grouped(group, lambda part: part.device)
+        devices = sorted(by_device, key=lambda device: ranks.get((user, day, device), 0))
+        ordered = [part for device in devices for part in first_first(by_device[device])]
+        full = [replace(part, amounts={c: part.amounts.get(c, math.nan) for c in columns}) for part in ordered]
+        main = next((part for part in full if not math.isnan(part.amounts[columns[0]])), full[0])
+        compared = [part for part in full if part.is_raw and part.device == full[0].device]
+        records[user, moment] = Record(
+            {column: first_of(full, column) for column in columns},
+            sum(part.is_raw for part in full),
+            differ(compared, columns),
+            main.device,
+            main.is_raw,
+        )
+    return records
 
 
-def days_of(user: int, activity: Records, sleep: Records, worn: dict[tuple[int, date], int]) -> pd.DataFrame:
+def days_of(
+    user: str, activity: Records, sleep: Records, worn: dict[tuple[str, date], int], wear: Records
+) -> pd.DataFrame:
     """Return the user's days from the first to the last record: fct_user_day."""
     own = sorted(day for owner, day in activity if owner == user)
     rows = []
@@ -151,10 +391,18 @@ def days_of(user: int, activity: Records, sleep: Records, worn: dict[tuple[int, 
                 + active.get("fairly_active_minutes", math.nan),
                 "sedentary_minutes": active.get("sedentary_minutes", math.nan),
                 "calories": active.get("calories", math.nan),
+                "device": record.device if record else None,
+                "made_from": ("days" if record.is_raw else "minutes") if record else None,
                 "sleep_records": slept.get("total_sleep_records", math.nan),
                 "minutes_asleep": asleep,
                 "minutes_in_bed": in_bed,
+                "minutes_awake": slept.get("total_minutes_awake", math.nan),
+                "minutes_light": slept.get("total_minutes_light", math.nan),
+                "minutes_deep": slept.get("total_minutes_deep", math.nan),
+                "minutes_rem": slept.get("total_minutes_rem", math.nan),
+                "nap_minutes": slept.get("nap_minutes", math.nan),
                 "wear_hours": worn.get((user, day), math.nan),
+                "wear_minutes": wear[user, day].amounts["minutes_worn"] if (user, day) in wear else math.nan,
                 # halves away from zero, as numeric has it
                 "sleep_efficiency": math.floor(asleep / in_bed * 10000 + 0.5) / 10000
                 if in_bed > 0 and asleep <= in_bed
@@ -439,26 +687,25 @@ def cohort_retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFra
     )
 
 
-def first_weeks(answer: dict[str, pd.DataFrame]) -> dict[int, date]:
-    weeks: Iterable[tuple[int, date]] = (
+def first_weeks(answer: dict[str, pd.DataFrame]) -> dict[str, date]:
+    weeks: Iterable[tuple[str, date]] = (
         answer["fct_user_week_engagement"].groupby("user_id")["week_start_date"].min().items()  # type: ignore[assignment]
     )
     return dict(weeks)
 
 
-def data_quality(sources: dict[str, tuple[Records, int]], extents: dict[int, tuple[date, date]]) -> pd.DataFrame:
+def data_quality(
+    counts: dict[str, Counts], slept: list[tuple[str, date]], extents: dict[str, tuple[date, date]]
+) -> pd.DataFrame:
     """Return the rules about dates and days; what the load kept out, only the manifest knows."""
     rows = []
-    for source, (records, implausible) in sources.items():
-        raw_rows = sum(record.raw_rows for record in records.values())
-        if raw_rows + implausible:
-            rows.append((f"{source}.plausible_date", raw_rows + implausible, raw_rows, implausible, 0, 0))
-        conflicts = sum(record.has_conflict for record in records.values())
-        extra = raw_rows - len(records)
-        grain = "hour" if source == "hourly_steps" else "day"
-        rows.append((f"{source}.one_row_a_user_and_{grain}", raw_rows, len(records), 0, extra, conflicts))
-    nights = list(sources["sleep"][0])
-    matched = sum(user in extents and extents[user][0] <= day <= extents[user][1] for user, day in nights)
-    rows.append(("sleep.between_first_and_last_activity", len(nights), matched, len(nights) - matched, 0, 0))
+    for source, count in counts.items():
+        if count.rows + count.implausible:
+            implausible = count.implausible
+            rows.append((f"{source}.plausible_date", count.rows + implausible, count.rows, implausible, 0, 0))
+        extra = count.rows - count.keys
+        rows.append((f"{source}.one_row_a_{GRAINS[source]}", count.rows, count.keys, 0, extra, count.conflicts))
+    matched = sum(user in extents and extents[user][0] <= day <= extents[user][1] for user, day in slept)
+    rows.append(("sleep.between_first_and_last_activity", len(slept), matched, len(slept) - matched, 0, 0))
     columns = ["rule", "rows_in", "rows_out", "rows_rejected", "rows_deduplicated", "overlap_conflicts"]
     return pd.DataFrame(rows, columns=columns)

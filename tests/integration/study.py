@@ -6,6 +6,23 @@ import numpy as np
 import pandas as pd
 
 DAYS = 100
+# as studies write them; some differ only in case, zeros or blanks, and are different people
+LABELS = [
+    "4000000000",
+    "P-017",
+    "p-017",
+    "007",
+    "7",
+    "P 17",
+    "5f3a9c0e41",
+    "Ä/1",
+    "10",
+    "9",
+    "a,b",
+    "1e5",
+    "-1",
+    "S.02",
+]
 
 
 class Study:
@@ -14,7 +31,7 @@ class Study:
     def __init__(self, number: int, people: int, start: date) -> None:
         self.random = np.random.default_rng(number)
         self.start = start
-        self.people = [4_000_000_000 + 7 * person for person in range(people)]
+        self.people = LABELS[:people]
         random = self.random
         self.level = dict(zip(self.people, random.integers(60, 16000, people), strict=True))
         self.trend = dict(zip(self.people, random.choice([-0.01, 0, 0, 0.01], people), strict=True))
@@ -30,11 +47,17 @@ class Study:
                 return self.sleep(begin, end)
             case "hourly_steps":
                 return self.hourly(begin, end)
+            case "minute_activity":
+                return self.minutes(begin, min(end, begin + 3), self.people[:2])
+            case "wear_time":
+                return self.worn(begin, end, self.people[:5])
+            case "sleep_records":
+                return self.periods(begin, end, self.people[:5])
             case _:
                 return self.activity(begin, end)
 
-    def activity(self, begin: int, end: int, people: list[int] | None = None) -> pd.DataFrame:
-        rows: list[tuple[int, ...]] = []
+    def activity(self, begin: int, end: int, people: list[str] | None = None) -> pd.DataFrame:
+        rows: list[tuple[str | int, ...]] = []
         for person in people or self.people:
             for day in range(max(begin, self.first[person]), min(end, self.last[person])):
                 if self.random.random() > self.wear[person]:
@@ -90,6 +113,79 @@ class Study:
             for steps in [int(self.random.choice([0, 0, 40, 900]))]
         ]
         return self._with_repeats(pd.DataFrame(rows, columns=["user_id", "activity_hour", "step_total"]))
+
+    def single_measures(self, begin: int, end: int) -> list[pd.DataFrame]:
+        """The activity of everybody in three files of one or some measures each."""
+        whole = self.activity(begin, end)
+        measures = (
+            ["total_steps"],
+            ["very_active_minutes", "fairly_active_minutes", "sedentary_minutes"],
+            ["calories"],
+        )
+        return [
+            whole[["user_id", "activity_date", *names]].sample(
+                frac=0.9, random_state=int(self.random.integers(1 << 30))
+            )
+            for names in measures
+        ]
+
+    def minutes(self, begin: int, end: int, people: list[str], measure: str = "steps") -> pd.DataFrame:
+        """One measure every twenty minutes, of a watch and a telephone that both count."""
+        rows = [
+            (person, self._moment(day, minutes=minute, seconds=second), amount, recorder)
+            for person in people
+            for day in range(begin, end)
+            for minute in range(420, 1200, 20)
+            for recorder, second in ((None, 0), ("Google Fitbit Air", 0), ("Phone Health Kit", 3))
+            if self.random.random() < 0.5
+            for amount in [int(self.random.integers(0, 300))]
+        ]
+        return self._with_repeats(pd.DataFrame(rows, columns=["user_id", "activity_minute", measure, "recorded_by"]))
+
+    def worn(self, begin: int, end: int, people: list[str]) -> pd.DataFrame:
+        """The wear time by day, with zeros before the first day of a person."""
+        rows = [
+            (person, self._moment(day), int(self.random.integers(1, 1440)) if day >= self.first[person] else 0)
+            for person in people
+            for day in range(begin, end)
+        ]
+        return self._with_repeats(pd.DataFrame(rows, columns=["user_id", "wear_date", "minutes_worn"]))
+
+    def periods(self, begin: int, end: int, people: list[str]) -> pd.DataFrame:
+        """Main sleeps over midnight and naps, some without the day that they count to."""
+        rows = [
+            (
+                person,
+                self._moment(day, minutes=minute),
+                self._moment(day, minutes=minute + asleep + 10),
+                self._moment(day + (minute > 1000)) if self.random.random() < 0.7 else None,
+                minute > 1000 if self.random.random() < 0.9 else None,
+                asleep,
+                asleep + 10,
+                asleep // 3 if minute > 1000 else None,
+            )
+            for person in people
+            for day in range(begin, end)
+            for minute in (780, 1380)
+            if self.random.random() < 0.6
+            for asleep in [int(self.random.integers(20, 480))]
+        ]
+        names = [
+            "started_at",
+            "ended_at",
+            "sleep_day",
+            "is_main_sleep",
+            "minutes_asleep",
+            "minutes_in_bed",
+            "minutes_deep",
+        ]
+        frame = pd.DataFrame(rows, columns=["user_id", *names])
+        frame["minutes_deep"] = frame["minutes_deep"].astype("Int64")
+        return self._with_repeats(frame)
+
+    def _moment(self, day: int, minutes: int = 0, seconds: int = 0) -> str:
+        midnight = datetime.combine(self.start + timedelta(day), datetime.min.time())
+        return str(midnight + timedelta(minutes=minutes, seconds=seconds))
 
     def _timestamps(self, days: "pd.Series[int]") -> "pd.Series[str]":
         return pd.Series([str(datetime.combine(self.start + timedelta(int(day)), datetime.min.time())) for day in days])

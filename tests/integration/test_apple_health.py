@@ -113,7 +113,11 @@ def test_rejected_rows_are_judged_again(landing: Landing, monkeypatch: pytest.Mo
     landing.ingest()
     heart_rate = dataset_named("heart_rate")
     columns = tuple(replace(column, maximum=500 if column.maximum else None) for column in heart_rate.columns)
-    mended = {"heart_rate": replace(heart_rate, columns=columns)}
+    exports = tuple(
+        replace(each, columns=tuple(replace(c, maximum=500 if c.maximum else None) for c in each.columns))
+        for each in heart_rate.exports
+    )
+    mended = {"heart_rate": replace(heart_rate, columns=columns, exports=exports)}
     monkeypatch.setattr("ingestion.replay.dataset_named", lambda name: mended.get(name) or dataset_named(name))
     landing.rows("alter table raw.heart_rate drop constraint heart_rate_beats_per_minute_check; select 1")
     with db.transaction(landing.engine) as connection:

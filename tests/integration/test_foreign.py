@@ -14,14 +14,11 @@ from ingestion.steps import RunOptions
 from ingestion.storage import open_storage
 from tests.drops import ACTIVITY_HEADER, SLEEP_HEADER, Invoke, Landing, activity, sleep
 
-OURA_ACTIVITY = (
-    "id;day;score;active_calories;steps;equivalent_walking_distance;high_activity_time;medium_activity_time;"
-    "low_activity_time;sedentary_time;total_calories;target_calories;contributors;timestamp\n"
-    'a1;2026-03-05;80;500;9812;7600;600;1200;8000;30000;2400;2500;{"move_every_hour": 95};2026-03-05T04:00:00-05:00\n'
+STRIDE_ACTIVITY = (
+    'id;when;points;cadence;climb;contributors\na1;2026-03-05T04:00:00-05:00;80;171;12;{"move_every_hour": 95}\n'
 )
-WITHINGS_SLEEP = (
-    'from,to,"light (s)","deep (s)","rem (s)","awake (s)",wake up,Duration to sleep (s),Snoring (s)\n'
-    "2026-04-01T23:10:00+02:00,2026-04-02T06:50:00+02:00,14400,7200,5400,600,1,300,0\n"
+SNORE_SLEEP = (
+    'begin,finish,"snores (n)","noise (dB)",remarks\n2026-04-01T23:10:00+02:00,2026-04-02T06:50:00+02:00,12,41,\n'
 )
 ROW = "1503960366,4/12/2016 12:00:00 AM,1,327,346\n"
 
@@ -31,20 +28,20 @@ def objects(*rows: dict[str, object]) -> str:
 
 
 FOREIGN = {
-    "user_id=61/App Data/dailyactivity.csv": OURA_ACTIVITY,
-    "user_id=61/App Data/heartrate.csv": "timestamp;bpm;source\n2026-03-05T04:00:00+00:00;55;sleep\n",
-    "user_id=74/sleep.csv": WITHINGS_SLEEP,
-    "SLEEP_20260401.csv": "date,deepSleepTime,wakeTime,start,stop,REMTime\n2026-04-01,90,5,x,y,60\n",
-    "sleep_2026-01-31.csv": 'Sleep\nStart Time,End Time,Minutes Asleep\n"01-01-2019 11:12PM","02-01-2019 7:11AM",""\n',
-    "heart_rate_2026-03-05.tsv": "Timestamp\tBPM\tConfidence\n2026-03-05 04:00\t55\t3\n",
+    "user_id=61/App Data/dailyactivity.csv": STRIDE_ACTIVITY,
+    "user_id=61/App Data/heartrate.csv": "when;pulse;origin\n2026-03-05T04:00:00+00:00;55;sleep\n",
+    "user_id=74/sleep.csv": SNORE_SLEEP,
+    "SLEEP_20260401.csv": "day,calm,restless,began,ended\n2026-04-01,90,5,x,y\n",
+    "sleep_2026-01-31.csv": 'Sleep\nBegan,Ended,Calm\n"01-01-2019 11:12PM","02-01-2019 7:11AM",""\n',
+    "heart_rate_2026-03-05.tsv": "When\tPulse\tConfidence\n2026-03-05 04:00\t55\t3\n",
     "weight.csv": "Datum;Gewicht;Anmerkung\n2026-04-01;81,2;\n",
-    "weight_2026.csv": "date,time,kilos,note\n2026-04-01,07:12,81.2,\n",
+    "weight_2026.csv": "day,clock,kilos,note\n2026-04-01,07:12,81.2,\n",
     "hourly_steps.csv": "hour,count\n2026-04-01 07:00,120\n",
     "dailyActivity.json": objects({"day": "2026-04-01", "score": 80, "met": 1.4}),
-    "heart_rate-2024-03-21.json": objects({"dateTime": "03/21/24 00:00:05", "value": {"bpm": 60, "confidence": 3}}),
-    "sleep-2024-03-02.ndjson": '{"logId": 1, "dateOfSleep": "2024-03-21", "minutesAsleep": 400}\n',
-    "sleep_20260402.csv": "\ufefffrom,to\r\n2026-04-01,2026-04-02\r\n",
-    "weight_20260402.csv": "Date,Fat mass (kg),Comments\n",
+    "heart_rate-2024-03-21.json": objects({"moment": "03/21/24 00:00:05", "pulse": {"rate": 60, "sure": 3}}),
+    "sleep-2024-03-02.ndjson": '{"night": 1, "calm": 400}\n',
+    "sleep_20260402.csv": "\ufefffrom,until\r\n2026-04-01,2026-04-02\r\n",
+    "weight_20260402.csv": "Day,Muscle,Comments\n",
     "weight_log_info.csv.gz": "Datum,Gewicht\n2026-04-01,81\n",
 }
 DAMAGED = {
@@ -113,7 +110,7 @@ def test_a_damaged_file_is_refused(case: str, landing: Landing) -> None:
 def test_a_file_that_was_loaded_is_refused_when_another_program_replaces_it(landing: Landing) -> None:
     landing.put("sleep.csv", sleep(1))
     landing.ingest()
-    put(landing, "sleep.csv", WITHINGS_SLEEP)
+    put(landing, "sleep.csv", SNORE_SLEEP)
     (shown,) = preview(landing.engine, open_storage(str(landing.root)))
     assert (shown.state, (shown.detail or "")[:16]) == ("changed", "would be refused")
     assert landing.statuses() == {"sleep.csv": "refused"}
@@ -121,7 +118,7 @@ def test_a_file_that_was_loaded_is_refused_when_another_program_replaces_it(land
 
 
 def test_a_foreign_file_that_a_person_names_is_refused(landing: Landing, settings: Settings) -> None:
-    put(landing, "sleep.csv", WITHINGS_SLEEP)
+    put(landing, "sleep.csv", SNORE_SLEEP)
     result = runner.run(settings, "reload", RunOptions(filenames=("sleep.csv",)))
     assert result.exit_code == 65
     assert "named like sleep" in str(result.error)
@@ -133,7 +130,7 @@ def test_a_landing_zone_without_a_recognised_file_fails(
 ) -> None:
     monkeypatch.setenv("PIPELINE_USE_MANIFEST", mode)
     monkeypatch.setenv("PIPELINE_DATA_DIR", str(landing.root))
-    put(landing, "sleep.csv", WITHINGS_SLEEP)
+    put(landing, "sleep.csv", SNORE_SLEEP)
     landing.put("stress.csv", b"Id\n1\n")
     error = "none of the 2 files in the data directory was recognised: nothing was loaded"
     assert invoke("ingest") == 65
@@ -148,9 +145,7 @@ def test_a_landing_zone_without_a_recognised_file_fails(
     (problem,) = json.loads(capsys.readouterr().out)["problems"]
     assert (problem["code"], error in problem["message"]) == ("last_run_failed", True)
     assert invoke("runs", "show", "last") == 0
-    assert (
-        "unknown: sleep.csv: it is named like sleep, but has the columns of another program" in capsys.readouterr().out
-    )
+    assert "unknown: sleep.csv: it is named like sleep or sleep_records, but has the columns" in capsys.readouterr().out
     assert invoke("ls") == 0
     assert "none of these files is recognised" in capsys.readouterr().err
     landing.put("all/sleep.csv", sleep(1))

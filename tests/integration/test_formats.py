@@ -202,17 +202,17 @@ def test_garmins_nights_are_the_sum_of_their_stages(load: Load, rows: Rows) -> N
     # what was added up is kept
     ((extra,),) = rows("select _extra from raw.sleep where sleep_day = '2026-08-22'")
     assert isinstance(extra, dict)
-    assert (extra["deepSleepSeconds"], extra["sleepScores"]) == ("4200", '{"overallScore": "75"}')
-    assert "deepSleepSeconds" not in result.extra
+    assert extra["sleepScores"] == '{"overallScore": "75"}'
+    assert rows("select total_minutes_deep from raw.sleep where sleep_day = '2026-08-22'") == [(70,)]
     assert rows("select line_number, column_name, reason from ops.rejected_rows") == [
-        (4, "total_minutes_asleep", "not_castable")
+        (4, "total_minutes_deep", "not_castable")
     ]
 
 
 def test_garmins_nights_without_any_stage_are_another_file(load: Load) -> None:
     result = load("user_id=7/sleepData.json", json.dumps([{"calendarDate": "2026-08-22"}]).encode())
     assert result.status == "refused"
-    assert "lack deepSleepSeconds + lightSleepSeconds + remSleepSeconds" in (result.reason or "")
+    assert "the objects lack sleepWindowConfirmationType" in (result.reason or "")
 
 
 @pytest.mark.parametrize("name", ["physiological_cycles.csv", "user_id=7/physiological_cycles_user_id=8.csv"])

@@ -15,8 +15,9 @@ from ingestion.errors import BadDataError, ConfigurationError
 from ingestion.ingest import Plan, ingest
 from ingestion.load.judge import Judge
 from ingestion.load.records import MAX_LINE_BYTES
+from ingestion.recognition import Match, Recognition
 from ingestion.results import FileResult, IngestResult
-from ingestion.sources import datasets_for
+from ingestion.sources import dataset_named
 from ingestion.storage import open_storage
 from tests.integration.conftest import Rows
 
@@ -238,9 +239,10 @@ def test_a_refused_change_keeps_the_rows_of_the_older_content(load_sleep: LoadSl
 def test_one_bad_row_above_the_limit_refuses_the_file(
     bad: str, limit: str, load_sleep: LoadSleep, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (dataset,) = datasets_for("sleep.csv")
+    dataset = dataset_named("sleep")
     limited = replace(dataset, max_rejected_rows=3) if limit == "rows" else replace(dataset, max_rejected_percent=3)
-    monkeypatch.setattr(backlog, "datasets_for", lambda _name: (limited,))
+    found = Recognition((Match(limited, limited.layouts[:1], "name"),))
+    monkeypatch.setattr(backlog, "recognise", lambda *_: found)
     result = load_sleep(lines(HEADER, *[bad] * 4, *[GOOD] * 96))
     assert result.status == "refused"
     assert "4 of " in (result.reason or "")

@@ -163,7 +163,7 @@ def test_models_have_columns_rows_and_test_results(observed_run: ObservedRun) ->
     (mart,) = events[f"{JOB}.dbt_build.fct_user_day"]["COMPLETE"]["outputs"]
     assert mart["facets"]["datasetType"]["datasetType"] == "TABLE"
     assert mart["outputFacets"]["outputStatistics"]["rowCount"] > 0
-    assert {"name": "user_id", "type": "bigint", "fields": []} in mart["facets"]["schema"]["fields"]
+    assert {"name": "user_id", "type": "text", "fields": []} in mart["facets"]["schema"]["fields"]
     (view,) = events[f"{JOB}.dbt_build.fct_user_day_baseline"]["COMPLETE"]["outputs"]
     assert view["facets"]["datasetType"]["datasetType"] == "VIEW"
     assert "outputStatistics" not in view["outputFacets"]

@@ -43,7 +43,7 @@ def _warehouse(name: str, server: Database, template: Database, workspace: Path,
     drop_database(server, database)
 
 
-def _load(warehouse: Warehouse, people: list[int] | None = None) -> None:
+def _load(warehouse: Warehouse, people: list[str] | None = None) -> None:
     study = Study(7, people=8, start=START)
     for name, frame in (("daily_activity", study.activity(0, DAYS)), ("sleep", study.sleep(0, DAYS))):
         warehouse.put(name, f"{name}.csv", frame if people is None else frame[frame["user_id"].isin(people)])
@@ -56,7 +56,7 @@ def retract_all(warehouse: Warehouse) -> None:
         warehouse.retract(source, name)
 
 
-def days(steps: dict[int, list[tuple[date, int]]]) -> pd.DataFrame:
+def days(steps: dict[str, list[tuple[date, int]]]) -> pd.DataFrame:
     rows = [(user, str(day), count) for user, counts in steps.items() for day, count in counts]
     return pd.DataFrame(rows, columns=["user_id", "activity_date", "total_steps"])
 
@@ -88,6 +88,18 @@ def test_every_table_has_a_key_and_every_column_a_comment(studied: Warehouse) ->
         assert table.has_key or table.relkind == "v", table.relation
         assert table.comment, table.relation
         assert table.uncommented == [], table.relation
+
+
+def test_user_ids_are_compared_byte_by_byte_in_every_relation(studied: Warehouse) -> None:
+    columns = studied.frame(
+        "select a.attrelid::regclass::text as relation, format_type(a.atttypid, null) as type, l.collname as collation "
+        "from pg_attribute as a join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'v') "
+        "left join pg_collation as l on l.oid = a.attcollation "
+        "where a.attname = 'user_id' and c.relnamespace::regnamespace::text in ('staging', 'intermediate', 'marts')"
+    )
+    assert len(columns) > 12
+    # the collation of the database sorts more slowly, and a join of two collations is an error
+    assert columns[(columns["type"] != "text") | (columns["collation"] != "C")].empty
 
 
 def test_freshness_is_taken_from_the_manifest(studied: Warehouse) -> None:
@@ -151,7 +163,8 @@ def test_no_model_joins_groups_or_windows_across_users(scratch: Warehouse) -> No
         checked += 1
     assert checked >= 12
     for name, node in models.items():
-        if not node.name.startswith("rpt_") and "user_id" in node.columns:
+        # what identifiers mean has a row an identifier
+        if not node.name.startswith("rpt_") and "user_id" in node.columns and "identifier" not in node.name:
             assert name in by_user
 
 
@@ -207,7 +220,7 @@ def joins_across(sql: str, spread: set[str]) -> Iterator[str]:
         else:
             target = re.split(r"\s", rest, maxsplit=1)[0]
         condition = re.split(r"\b(?:join|where|group by|order by|window|union|limit)\b|\n\)", rest)[0]
-        if reads(target, spread) and not re.search(r"user_id = \w+\.user_id", condition):
+        if reads(target, spread) and not re.search(r"(user_id|identifier) = \w+\.(user_id|identifier)", condition):
             yield f"join {target}"
 
 
@@ -222,9 +235,9 @@ def inside(sql: str, begin: int) -> str:
 
 
 def test_the_order_of_loading_does_not_matter(scratch: Warehouse) -> None:
-    first = days({1: [(date(2026, 1, day), 1000 * day) for day in range(1, 13)]})
-    second = days({1: [(date(2026, 1, day), 1100 * day) for day in range(12, 25)]})
-    tied = days({1: [(date(2026, 1, day), 1200 * day) for day in range(20, 25)]})
+    first = days({"1": [(date(2026, 1, day), 1000 * day) for day in range(1, 13)]})
+    second = days({"1": [(date(2026, 1, day), 1100 * day) for day in range(12, 25)]})
+    tied = days({"1": [(date(2026, 1, day), 1200 * day) for day in range(20, 25)]})
     files = [("a.csv", second), ("b.csv", first), ("c.csv", tied)]
     answers = []
     for order in (files, files[::-1]):
@@ -243,9 +256,9 @@ def test_the_order_of_loading_does_not_matter(scratch: Warehouse) -> None:
 
 def test_a_file_before_a_gap_moves_the_start_of_the_calendar(scratch: Warehouse) -> None:
     retract_all(scratch)
-    scratch.put("daily_activity", "b.csv", days({1: [(date(2026, 2, day), 5000) for day in range(1, 20)]}))
+    scratch.put("daily_activity", "b.csv", days({"1": [(date(2026, 2, day), 5000) for day in range(1, 20)]}))
     scratch.run()
-    scratch.put("daily_activity", "a.csv", days({1: [(date(2026, 1, day), 5000) for day in range(1, 4)]}))
+    scratch.put("daily_activity", "a.csv", days({"1": [(date(2026, 1, day), 5000) for day in range(1, 4)]}))
     scratch.run()
     assert_marts_are_right(scratch)
     assert scratch.execute("select count(*) from marts.fct_user_day") == [(50,)]
@@ -280,7 +293,7 @@ def test_rows_replayed_into_a_known_file_reach_the_marts(scratch: Warehouse) -> 
     scratch.run()
     scratch.execute(
         "insert into raw.daily_activity (user_id, activity_date, total_steps, _file_id) "
-        "select 77, '2026-01-05', 4000, file_id from ops.raw_ingest_manifest "
+        "select 'P 77', '2026-01-05', 4000, file_id from ops.raw_ingest_manifest "
         "where status = 'loaded' and source = 'daily_activity'"
     )
     scratch.execute(
@@ -289,7 +302,7 @@ def test_rows_replayed_into_a_known_file_reach_the_marts(scratch: Warehouse) -> 
     )
     scratch.run()
     assert_marts_are_right(scratch)
-    assert scratch.execute("select steps from marts.fct_user_day where user_id = 77") == [(4000,)]
+    assert scratch.execute("select steps from marts.fct_user_day where user_id = 'P 77'") == [(4000,)]
 
 
 def test_the_next_run_completes_a_run_that_stopped_half_way(scratch: Warehouse) -> None:
@@ -352,8 +365,13 @@ def test_generated_users_match_the_independent_implementation(
 ) -> None:
     retract_all(scratch)
     rows = [
-        (user, str(datetime.combine(start + timedelta(begin + day), datetime.min.time())), steps, steps and steps % 97)
-        for user, (begin, calendar, absent) in enumerate(people, start=2**33)
+        (
+            f"P{user}",
+            str(datetime.combine(start + timedelta(begin + day), datetime.min.time())),
+            steps,
+            steps and steps % 97,
+        )
+        for user, (begin, calendar, absent) in enumerate(people)
         for day, steps in enumerate(calendar)
         # with `absent` 0 there is a record every day, with 3 on every fourth
         if day % (absent + 1) == 0
@@ -368,7 +386,7 @@ def test_generated_users_match_the_independent_implementation(
 
 def test_relations_of_renamed_models_are_dropped(scratch: Warehouse) -> None:
     scratch.execute(
-        "create table staging.stg_fitbit__sleep (user_id bigint);"
+        "create table staging.stg_fitbit__sleep (user_id text);"
         "create view intermediate.int_old_view as select user_id from staging.stg_fitbit__sleep;"
         "create table intermediate.notes (note text);"
         "insert into intermediate.model_state values ('stg_fitbit__sleep', '', now())"

@@ -45,7 +45,7 @@ def april(server: Database, template: Database, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def expected(april: Warehouse) -> dict[str, pd.DataFrame]:
-    return oracle.marts(*(april.raw(source) for source in EXPORTED))
+    return oracle.marts(april.raw)
 
 
 def export(source: str, name: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ those of a full refresh.
 Files arrive late, overlap, are corrected and retracted; participants have gaps, pause, lapse, vanish and come back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
@@ -37,32 +37,94 @@ def assert_full_refresh_changes_nothing(warehouse: Warehouse) -> None:
         assert_same(warehouse.mart(mart), before, mart)
 
 
-def random_change(study: Study, warehouse: Warehouse, until: int) -> int:
-    """Load, correct or retract something; return how far the exports reach."""
-    random = study.random
-    files = warehouse.execute(
-        "select source, source_filename from ops.raw_ingest_manifest where status = 'loaded' order by 1, 2"
-    )
-    match random.choice(["next", "next", "late", "correction", "retraction"]):
-        case "next":
-            begin, until = until - int(random.integers(0, 3)), min(until + int(random.integers(1, 15)), DAYS)
-            warehouse.put("daily_activity", f"daily_activity_{until:03}.csv", study.activity(begin, until))
-            if random.random() < 0.5:
-                warehouse.put("hourly_steps", f"hourly_steps_{until:03}.csv", study.hourly(begin, until))
-            if random.random() < 0.7:
-                warehouse.put("sleep", f"sleep_{until:03}.csv", study.sleep(begin, until))
-        case "late":
-            begin = int(random.integers(0, until))
-            people = list(random.choice(study.people, 3, replace=False))
-            name = f"daily_activity_late_{begin:03}.csv"
-            warehouse.put("daily_activity", name, study.activity(begin, begin + int(random.integers(2, 20)), people))
-        case "correction" if files:
-            source, name = files[random.integers(len(files))]
-            begin = int(random.integers(0, until))
-            warehouse.put(source, name, study.export(source, begin, begin + 10))
-        case "retraction" if files:
-            warehouse.retract(*files[random.integers(len(files))])
-    return until
+class Changes:
+    """Random changes to what is loaded, each kind as often as the others.
+
+    Arguments:
+        study: makes the exports.
+        warehouse: where they are loaded.
+        until: how many days the exports have reached.
+
+    """
+
+    def __init__(self, study: Study, warehouse: Warehouse, until: int) -> None:
+        self.study, self.warehouse, self.random, self.until = study, warehouse, study.random, until
+        kinds = [self.next, self.next, self.late, self.measures, self.minutes, self.device, self.wear, self.periods]
+        self._kinds = [*kinds, self.correction, self.retraction]
+        self._left: list[Callable[[], None]] = []
+
+    def one(self) -> None:
+        if not self._left:
+            self._left = [self._kinds[number] for number in self.random.permutation(len(self._kinds))]
+        self._left.pop()()
+
+    def next(self) -> None:
+        begin = self.until - int(self.random.integers(0, 3))
+        self.until = min(self.until + int(self.random.integers(1, 15)), DAYS)
+        for source, chance in (("daily_activity", 1), ("hourly_steps", 0.5), ("sleep", 0.7)):
+            if self.random.random() < chance:
+                self.warehouse.put(
+                    source, f"{source}_{self.until:03}.csv", self.study.export(source, begin, self.until)
+                )
+
+    def late(self) -> None:
+        begin, end, people = self._some(3, 20)
+        name = f"daily_activity_late_{begin:03}.csv"
+        self.warehouse.put("daily_activity", name, self.study.activity(begin, end, people))
+
+    def measures(self) -> None:
+        begin, end, _ = self._some(1, 12)
+        for number, frame in enumerate(self.study.single_measures(begin, end)):
+            self.warehouse.put("daily_activity", f"measure_{number}_{begin:03}.csv", frame)
+
+    def minutes(self) -> None:
+        begin, end, people = self._some(2, 4)
+        for measure in ("steps", "calories"):
+            frame = self.study.minutes(begin, end, people, measure)
+            self.warehouse.put("minute_activity", f"{measure}_{begin:03}.csv", frame)
+
+    def device(self) -> None:
+        begin, end, people = self._some(4, 20)
+        device = str(self.random.choice(["Garmin", "Oura"]))
+        name = f"{device}_{begin:03}.csv"
+        self.warehouse.put("daily_activity", name, self.study.activity(begin, end, people), device)
+        if self.random.random() < 0.5:
+            self.warehouse.put("hourly_steps", name, self.study.hourly(begin, end), device)
+        if self.random.random() < 0.5:
+            self.warehouse.put("wear_time", name, self.study.worn(begin, end, people), device)
+
+    def wear(self) -> None:
+        begin, end, people = self._some(6, 15)
+        self.warehouse.put("wear_time", f"wear_{begin:03}.csv", self.study.worn(begin, end, people))
+
+    def periods(self) -> None:
+        begin, end, people = self._some(6, 10)
+        device = str(self.random.choice(["Fitbit", "Whoop"]))
+        frame = self.study.periods(begin, end, people)
+        self.warehouse.put("sleep_records", f"periods_{device}_{begin:03}.csv", frame, device)
+
+    def correction(self) -> None:
+        source, name, device = self._loaded()
+        begin = int(self.random.integers(0, self.until))
+        self.warehouse.put(source, name, self.study.export(source, begin, begin + 10), device)
+
+    def retraction(self) -> None:
+        source, name, _ = self._loaded()
+        self.warehouse.retract(source, name)
+
+    def _some(self, people: int, days: int) -> tuple[int, int, list[str]]:
+        """Return a range of at most so many days, and some people."""
+        begin = int(self.random.integers(0, self.until))
+        chosen = self.random.choice(self.study.people, people, replace=False)
+        return begin, begin + int(self.random.integers(1, days)), [str(person) for person in chosen]
+
+    def _loaded(self) -> tuple[str, str, str]:
+        """Return the dataset, name and device of a file that is loaded."""
+        files = self.warehouse.execute(
+            "select source, source_filename, device from ops.raw_ingest_manifest where status = 'loaded' order by 1, 2"
+        )
+        source, name, device = files[self.random.integers(len(files))]
+        return source, name, device
 
 
 @pytest.mark.parametrize(("number", "start"), list(enumerate(PERIODS)))
@@ -73,11 +135,15 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
     warehouse.put("sleep", "sleep_045.csv", study.sleep(0, until))
     warehouse.put("hourly_steps", "hourly_steps_045.csv", study.hourly(20, until))
     warehouse.run()
-    for _ in range(4):
-        for _ in range(int(study.random.integers(1, 3))):
-            until = random_change(study, warehouse, until)
+    changes = Changes(study, warehouse, until)
+    for _ in range(6):
+        for _ in range(int(study.random.integers(1, 5))):
+            changes.one()
         warehouse.run()
         assert_marts_are_right(warehouse)
+    assert warehouse.execute("select max(device_rank) > 1 from intermediate.int_user_day_device") == [(True,)]
+    made = warehouse.execute("select distinct made_from from marts.fct_user_day where made_from is not null")
+    assert {origin for (origin,) in made} == {"days", "minutes"}
     assert_full_refresh_changes_nothing(warehouse)
 
 

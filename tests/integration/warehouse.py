@@ -13,7 +13,6 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 
 from ingestion.config import Database
-from tests.datasets import DATASETS
 from tests.integration import oracle
 
 PROJECT = Path(__file__).parents[2] / "dbt"
@@ -58,19 +57,19 @@ class Warehouse:
             cursor.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
-    def put(self, source: str, name: str, rows: pd.DataFrame) -> None:
-        """Load rows as the content of a file, in place of its former content."""
+    def put(self, source: str, name: str, rows: pd.DataFrame, device: str = "Fitbit") -> None:
+        """Load rows as the content of a file of a device, in place of its former content."""
         self.retract(source, name, status="replaced")
         content = rows.to_csv(index=False)
-        columns = [
-            column.name for column in next(s for s in DATASETS if s.name == source).columns if column.name in rows
-        ]
-        assert list(rows.columns) == columns
+        columns = list(rows.columns)
         ((file_id,),) = self.execute(
             "insert into ops.raw_ingest_manifest "
-            "(source_filename, checksum, row_count, status, source, size_bytes, rows_read) "
-            "values (%s, %s, %s, 'loaded', %s, %s, %s) returning file_id",
-            (name, hashlib.sha256(f"{name}{content}".encode()).hexdigest(), len(rows), source, len(content), len(rows)),
+            "(source_filename, checksum, row_count, status, source, size_bytes, rows_read, device) "
+            "values (%s, %s, %s, 'loaded', %s, %s, %s, %s) returning file_id",
+            (
+                *(name, hashlib.sha256(f"{name}{content}".encode()).hexdigest(), len(rows), source, len(content)),
+                *(len(rows), device),
+            ),
         )
         with self.connection.cursor() as cursor:
             cursor.execute(f"set ingest.file_id = {file_id}")
@@ -124,7 +123,8 @@ class Warehouse:
 
     def raw(self, source: str) -> pd.DataFrame:
         return self.frame(
-            f"select r.*, m.source_filename as file_name from raw.{source} as r "
+            "select r.*, m.source_filename as file_name, coalesce(m.device, 'unnamed') as device "
+            f"from raw.{source} as r "
             "join ops.raw_ingest_manifest as m on m.file_id = r._file_id"
         )
 
@@ -161,7 +161,7 @@ def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, mart: str) -> None
 
 
 def assert_marts_are_right(warehouse: Warehouse) -> None:
-    expected = oracle.marts(*(warehouse.raw(source) for source in ("daily_activity", "sleep", "hourly_steps")))
+    expected = oracle.marts(warehouse.raw)
     for mart in KEYS:
         actual = warehouse.mart(mart)
         if mart == "fct_data_quality":

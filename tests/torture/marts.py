@@ -34,9 +34,11 @@ def difference(trial: Trial, final: "Snapshot") -> Finding | None:
         """The marts of the trial, and the raw rows of the model."""
 
         def raw(self, source: str) -> pd.DataFrame:
+            times, values = oracle.READ[source]
+            if source not in DATASETS:
+                return pd.DataFrame(columns=["user_id", *times, *values, "file_name", "device", "_loaded_at"])
             frame = _frame(source, rows.get(source, []))
-            every = {"daily_activity": oracle.ACTIVITY_COLUMNS, "sleep": oracle.SLEEP_COLUMNS}
-            for column in every.get(source, oracle.HOURLY_COLUMNS):
+            for column in values:
                 if column not in frame:
                     frame[column] = float("nan")
             return frame
@@ -58,5 +60,6 @@ def _frame(source: str, rows: list[tuple[str, str]]) -> pd.DataFrame:
     frame = pd.read_csv(io.StringIO(text))
     frame[_TIMES[source]] = pd.to_datetime(frame[_TIMES[source]])
     frame["file_name"] = [name for name, _ in rows]
+    frame["device"] = "Fitbit"
     frame["_loaded_at"] = pd.Timestamp(datetime.now(UTC))
     return frame

@@ -20,7 +20,9 @@ from ingestion.sources import Layout
 from tests.apple import BODY_MASS, HEAD, HEART_RATE, STEPS, export, record, sleep
 from tests.datasets import DATASETS
 
-LAYOUTS = {layout.table: layout for dataset in DATASETS for layout in dataset.layouts if layout.table}
+LAYOUTS = {
+    layout.table: layout for dataset in DATASETS for layout in dataset.layouts if layout.format == "apple_health"
+}
 
 
 def chunks(table: str, stream: Readable) -> Iterator[bytes]:

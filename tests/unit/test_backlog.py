@@ -10,6 +10,7 @@ import pytest
 
 from ingestion.backlog import Backlog, Decision, Item
 from ingestion.manifest import LoadedFile, Original
+from ingestion.recognition import Memory
 from ingestion.storage import Storage, StoredFile
 
 NOW = datetime.now(UTC)
@@ -52,21 +53,43 @@ def decide(backlog: Backlog) -> Decision:
     return backlog.decide(item)
 
 
+def remembered(files: Files) -> Memory:
+    """Return what a first look at files finds."""
+    memory = Memory()
+    list(backlog_of(files, memory=memory).items())
+    files.read.clear()
+    return memory
+
+
+def test_a_file_is_opened_once_to_tell_what_it_is() -> None:
+    files = Files(a=b"1234")
+    memory = Memory()
+    assert decide(backlog_of(files, memory=memory)) == Decision("new")
+    assert files.read == ["a/sleep.csv"]
+    assert decide(backlog_of(files, memory=memory)) == Decision("new")
+    assert files.read == ["a/sleep.csv"]
+    files.contents["a/sleep.csv"] = b"12345"
+    assert decide(backlog_of(files, memory=memory)) == Decision("new")
+    assert files.read == ["a/sleep.csv"] * 2
+
+
 def test_a_file_of_another_size_is_new_and_not_read() -> None:
     files = Files(a=b"1234")
-    assert decide(backlog_of(files, loaded("b", b"123"))) == Decision("new")
+    memory = remembered(files)
+    assert decide(backlog_of(files, loaded("b", b"123"), memory=memory)) == Decision("new")
     assert files.read == []
 
 
 def test_a_known_version_is_not_read() -> None:
     files = Files(a=b"123")
-    assert decide(backlog_of(files, loaded("a", b"123", checksum(b"123")))).state == "known"
+    memory = remembered(files)
+    assert decide(backlog_of(files, loaded("a", b"123", checksum(b"123")), memory=memory)).state == "known"
     assert files.read == []
 
 
 def test_a_known_content_of_another_version_is_read_and_its_version_confirmed() -> None:
     files = Files(a=b"123")
-    backlog = backlog_of(files, loaded("a", b"123", "older"))
+    backlog = backlog_of(files, loaded("a", b"123", "older"), memory=remembered(files))
     assert decide(backlog).state == "known"
     assert files.read == ["a/sleep.csv"]
     assert backlog.confirmed_versions == {7: checksum(b"123")}

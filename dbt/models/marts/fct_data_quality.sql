@@ -40,6 +40,7 @@ counted as (
         source_name,
         sum(rows_in) as rows_in,
         sum(rows_out) as rows_out,
+        sum(rows_staged) as rows_staged,
         sum(overlap_conflicts) as overlap_conflicts
     from {{ ref('int_user_month_rows') }}
     group by source_name
@@ -53,6 +54,7 @@ resolved as (
         dataset.grain,
         coalesce(counted.rows_in, 0) as rows_in,
         coalesce(counted.rows_out, 0) as rows_out,
+        coalesce(counted.rows_staged, 0) as rows_staged,
         coalesce(counted.rows_in - counted.rows_out, 0) as rows_deduplicated,
         coalesce(counted.overlap_conflicts, 0) as overlap_conflicts
     from (values
@@ -120,8 +122,8 @@ rule as (
 
     select
         'sleep.between_first_and_last_activity' as rule,
-        resolved.rows_out as rows_in,
-        resolved.rows_out - unmatched.rows_rejected as rows_out,
+        resolved.rows_staged as rows_in,
+        resolved.rows_staged - unmatched.rows_rejected as rows_out,
         unmatched.rows_rejected,
         0 as rows_deduplicated,
         0 as overlap_conflicts

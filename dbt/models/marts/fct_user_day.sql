@@ -82,6 +82,8 @@ select
     judged.very_active_minutes + judged.fairly_active_minutes as mvpa_minutes,
     judged.sedentary_minutes,
     judged.calories,
+    judged.device,
+    judged.made_from,
     sleep.sleep_records,
     sleep.minutes_asleep,
     sleep.minutes_in_bed,
@@ -89,7 +91,13 @@ select
         when sleep.minutes_asleep <= sleep.minutes_in_bed and sleep.minutes_in_bed > 0
             then round(sleep.minutes_asleep::numeric / sleep.minutes_in_bed, 4)
     end as sleep_efficiency,
-    wear.wear_hours::int as wear_hours
+    sleep.minutes_awake,
+    sleep.minutes_light,
+    sleep.minutes_deep,
+    sleep.minutes_rem,
+    sleep.nap_minutes,
+    wear.wear_hours::int as wear_hours,
+    worn.minutes_worn as wear_minutes
 from judged
 left join lateral (
     select night.*
@@ -97,5 +105,11 @@ left join lateral (
     where night.user_id = judged.user_id and night.sleep_date = judged.activity_date
     {% if is_incremental() %}limit 1{% endif %}
 ) as sleep on true
+left join lateral (
+    select device_time.minutes_worn
+    from {{ ref('stg_wear_time') }} as device_time
+    where device_time.user_id = judged.user_id and device_time.worn_date = judged.activity_date
+    {% if is_incremental() %}limit 1{% endif %}
+) as worn on true
 left join wear
     on judged.user_id = wear.user_id and judged.activity_date = wear.activity_date

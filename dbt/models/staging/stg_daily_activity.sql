@@ -1,16 +1,16 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
-    pre_hook="{% if is_incremental() %}{{ fill_changed_user(changed_in_dataset('daily_activity')) }}{% endif %}",
+    pre_hook="{% if is_incremental() %}{{ fill_changed_user(changed_in(['daily_activity', 'minute_activity'])) }}{% endif %}",
     post_hook="{{ consume(ref('int_file_user')) }}",
     meta={
         'distribution': 'user_id',
         'replaces': 'old.activity_date between changed_user.from_date and changed_user.to_date',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}, {{ ref('int_identifier') }}
 
-{{ resolve('daily_activity', 'activity_date', {
+{% set columns = {
     'steps': 'total_steps',
     'calories': 'calories',
     'distance_km': 'total_distance',
@@ -24,4 +24,14 @@
     'moderately_active_distance_km': 'moderately_active_distance',
     'lightly_active_distance_km': 'light_active_distance',
     'sedentary_distance_km': 'sedentary_active_distance',
-}, changed_user(changed_in_dataset('daily_activity')), key='activity_date') }}
+} %}
+{% set changed = changed_user(changed_in(['daily_activity', 'minute_activity'])) %}
+{% set parts %}
+    {{ raw_parts('daily_activity', 'source.activity_date', columns, changed, key='activity_date') }}
+
+    union all
+
+    {{ days_of_minutes(columns, changed) }}
+{% endset %}
+
+{{ merge_parts(parts, 'activity_date', columns | list, ['days', 'minutes']) }}

@@ -12,6 +12,7 @@ renamed as (
         file_id,
         source as source_name,
         source_filename as file_name,
+        coalesce(device, 'unnamed') as device,
         rows_read,
         rows_rejected + rows_blank + rows_erased as rows_rejected,
         row_count as rows_loaded

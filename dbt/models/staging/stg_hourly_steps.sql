@@ -1,16 +1,33 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
-    pre_hook="{% if is_incremental() %}{{ fill_changed_user(changed_in_dataset('hourly_steps')) }}{% endif %}",
+    pre_hook="{% if is_incremental() %}{{ fill_changed_user(changed_in(['hourly_steps', 'minute_activity'])) }}{% endif %}",
     post_hook="{{ consume(ref('int_file_user')) }}",
     meta={
         'distribution': 'user_id',
-        'replaces':
+        'replaces': 
             'old.activity_hour >= changed_user.from_date and old.activity_hour < changed_user.to_date + 1',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_user_of_devices') }}, {{ ref('int_identifier') }}
 
-{{ resolve('hourly_steps', 'activity_hour', {
-    'steps': 'step_total',
-}, changed_user(changed_in_dataset('hourly_steps')), key='activity_hour', type='timestamp') }}
+{% set changed = changed_user(changed_in(['hourly_steps', 'minute_activity'])) %}
+{% set parts %}
+    {{ raw_parts(
+        'hourly_steps', 'source.activity_hour', {'steps': 'step_total'}, changed, key='activity_hour', type='timestamp'
+    ) }}
+
+    union all
+
+    select
+        made.user_id,
+        made.activity_hour,
+        made.steps,
+        made.device,
+        made.file_id,
+        false as is_raw
+    from {{ changed_moments(ref('int_user_hour_activity'), 'activity_hour', changed) }}
+    where made.steps is not null
+{% endset %}
+
+{{ merge_parts(parts, 'activity_hour', ['steps'], ['hours', 'minutes']) }}

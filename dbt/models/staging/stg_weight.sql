@@ -3,10 +3,18 @@
 with source as (
 
     select
-        drop_row.*,
+        {{ participant_of('drop_row.user_id') }} as user_id,
+        drop_row.weighed_at,
+        drop_row.weight_kg,
+        drop_row.fat_percent,
+        drop_row.bmi,
+        drop_row.is_manual_report,
+        drop_row.log_id,
+        drop_row._file_id,
         origin.file_name
     from {{ source('raw', 'weight') }} as drop_row
     inner join {{ ref('stg_file') }} as origin on drop_row._file_id = origin.file_id
+    {{ join_identifiers('drop_row.user_id') }}
     where {{ is_plausible('drop_row.weighed_at') }}
 
 ),

@@ -7,6 +7,7 @@ and is read as a stream. docs/datasets.md describes the tables that are made of 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -30,6 +31,7 @@ TABLES: dict[str, type[Table]] = {
     "sleep_by_day": SleepByDay,
 }
 
+_ELEMENT = re.compile(rb"<([A-Za-z]\w*)[\s>]")
 _ROWS_PER_CHUNK = 1_000
 
 
@@ -50,10 +52,17 @@ class AppleHealth(TableFormat):
         self._columns = [column for column in layout.columns if column.name != "user_id"]
         self._user_id = user_id
 
-    def is_member(self, name: str) -> bool:
+    @classmethod
+    def is_member(cls, name: str) -> bool:
         """Whether this is the file with the records; some telephones translate its name."""
         path = PurePosixPath(name)
         return path.suffix.lower() == ".xml" and not path.stem.endswith("_cda")
+
+    @classmethod
+    def begins(cls, beginning: bytes) -> bool:
+        """Whether the root element is that of an export."""
+        root = _ELEMENT.search(beginning)
+        return root is not None and root[1] == b"HealthData"
 
     def read(self, file: Unpacked) -> Readable:
         """Return CSV with the raw table's columns and `_extra`."""

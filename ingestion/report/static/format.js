@@ -14,6 +14,7 @@ const count = (n) => (n == null ? "–" : number.format(Math.round(n)));
 const percent = (part, whole) => (whole ? share((100 * part) / whole) : "–");
 const share = (value) => (value > 0 && value < 1 ? "< 1 %" : `${Math.round(value)} %`);
 const plural = (n, one_, many) => `${number.format(n)} ${n === 1 ? one_ : many ?? `${one_}s`}`;
+const addressOf = (name) => `#/participant/${encodeURIComponent(name)}`;
 const when = (iso) => (iso ? moment.format(new Date(iso)) : "–");
 
 function seconds(value) {

@@ -33,8 +33,7 @@ async function start() {
 }
 
 function route() {
-  const match = location.hash.match(/^#\/participant\/([\w-]+)$/);
-  const participant = match ? report.participants.name.indexOf(match[1]) : -1;
+  const participant = location.hash ? report.participants.name.findIndex((name) => addressOf(name) === location.hash) : -1;
   const overview = document.getElementById("overview");
   const article = document.getElementById("participant");
   if (participant >= 0) {

@@ -44,7 +44,7 @@ function showParticipant(article, participant) {
 function neighbours(participant) {
   const place = view.list.indexOf(participant);
   if (place < 0) return null;
-  const link = (other, text, id) => (other == null ? null : el("a", { id, href: `#/participant/${report.participants.name[other]}` }, text));
+  const link = (other, text, id) => (other == null ? null : el("a", { id, href: addressOf(report.participants.name[other]) }, text));
   return el("span.neighbours", null, link(view.list[place - 1], "↑ Previous", "previous"), ` ${number.format(place + 1)} of ${number.format(view.list.length)} `, link(view.list[place + 1], "Next ↓", "next"));
 }
 

@@ -86,13 +86,13 @@ function filterParticipants({ status, before = null }) {
 
 function setView(change) {
   Object.assign(view, change);
-  const wanted = view.text.trim().toUpperCase().replaceAll("-", "");
+  const wanted = searchable(view.text.trim());
   const { name, status, before } = report.participants;
   const list = [];
   for (let participant = 0; participant < report.size; participant++) {
     if (view.statuses.size && !view.statuses.has(status[participant])) continue;
     if (view.before != null && before[participant] !== view.before) continue;
-    if (wanted && !name[participant].replaceAll("-", "").includes(wanted)) continue;
+    if (wanted && !searchable(name[participant]).includes(wanted)) continue;
     list.push(participant);
   }
   view.list = list.sort(order(view.sort));
@@ -108,6 +108,15 @@ function setView(change) {
   renderRows(true);
 }
 
+const searchable = (text) => text.toUpperCase().replaceAll("-", "");
+
+// P9 before P10; in a pseudonym, a digit is a letter like others
+const labels = new Intl.Collator("en", { numeric: true });
+
+function byName(a, b) {
+  return (report.hasUserIds && labels.compare(a, b)) || (a < b ? -1 : 1);
+}
+
 function order(sort) {
   const { name, status, since, alerts, recentDays } = report.participants;
   const ratio = (participant) => ratioOf(participant) ?? Infinity;
@@ -119,7 +128,7 @@ function order(sort) {
     alerts: (a, b) => alerts[b] - alerts[a],
     name: () => 0,
   };
-  return (a, b) => keys[sort](a, b) || (name[a] < name[b] ? -1 : 1);
+  return (a, b) => keys[sort](a, b) || byName(name[a], name[b]);
 }
 
 const rowHeight = () => (rows.scroller.clientWidth < 560 ? 58 : 32);
@@ -179,7 +188,7 @@ function participantRow(participant, place, height) {
     { "aria-posinset": String(place + 1), "aria-setsize": String(view.list.length), style: `top:${place * height}px;height:${height}px` },
     el(
       "a.row",
-      { href: `#/participant/${name[participant]}`, tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-participant": String(participant) },
+      { href: addressOf(name[participant]), tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-participant": String(participant) },
       el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, baselineNote(participant))),
       el("canvas.strip", { "aria-hidden": "true" }),
       el("span.row-wear", null, el("span.visually-hidden", null, "worn "), recentDays[participant] == null ? "–" : `${recentDays[participant]} / 14`),

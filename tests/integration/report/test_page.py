@@ -87,7 +87,7 @@ def test_each_day_of_a_participant_matches_the_marts(study: Study, opened: Open)
     )
     page = opened(study.report)
     # no command leads from a user id to the pseudonym
-    digest = f"encode(sha256((select key from ops.report_key) || int8send({user_id})), 'hex')"
+    digest = f"encode(sha256((select key from ops.report_key) || convert_to('{user_id}', 'UTF8')), 'hex')"
     ((hexadecimal,),) = study.rows(f"select {digest}")
     name = pseudonym.encode(bytes.fromhex(hexadecimal))
     page.evaluate("(name) => { location.hash = `#/participant/${name}`; }", name)
@@ -96,7 +96,7 @@ def test_each_day_of_a_participant_matches_the_marts(study: Study, opened: Open)
         "select day.steps, round(usual.baseline_median), day.invalid_reason is null, coalesce(usual.is_alert, false),"
         " day.minutes_asleep from marts.fct_user_day as day left join marts.fct_user_day_deviation as usual"
         " using (user_id, activity_date) where coalesce(usual.metric, 'steps') = 'steps' and day.user_id ="
-        f" {user_id} order by day.activity_date desc"
+        f" '{user_id}' order by day.activity_date desc"
     )
     shown = cells(page, f"Days of {name}")
     assert len(shown) == len(wanted) > 30
@@ -123,7 +123,7 @@ def test_a_report_of_very_many_days_shows_the_latest_days_and_says_so(
     wanted = study.rows(
         "select day.steps, round(usual.baseline_median) from marts.fct_user_day as day left join"
         " marts.fct_user_day_deviation as usual using (user_id, activity_date) where"
-        f" coalesce(usual.metric, 'steps') = 'steps' and day.user_id = {user_id} order by day.activity_date desc"
+        f" coalesce(usual.metric, 'steps') = 'steps' and day.user_id = '{user_id}' order by day.activity_date desc"
     )
     shown = cells(page, f"Days of {name}")
     assert len(shown) == 20 < len(wanted)
@@ -274,7 +274,7 @@ ONE_INCOMPLETE_DAY = (
     NO_DATA
     + """
 insert into marts.fct_user_day (user_id, activity_date, has_record, is_partial_day, is_valid_day, invalid_reason, steps)
-values (1, '2026-04-01', true, true, false, 'partial_day', 90000);
+values ('1', '2026-04-01', true, true, false, 'partial_day', 90000);
 """
 )
 ONE_PARTICIPANT = """
@@ -285,11 +285,12 @@ THOUSANDS = """
 truncate marts.fct_user_day, marts.fct_user_status;
 insert into marts.fct_user_day
     (user_id, activity_date, has_record, is_partial_day, is_valid_day, invalid_reason, steps, minutes_asleep)
-select u, date '2026-03-01' + d, true, false, true, null, 2000 + (u * 7 + d * 131) % 9000, 300 + (u + d) % 200
+select u::text, date '2026-03-01' + d, true, false, true, null, 2000 + (u * 7 + d * 131) % 9000, 300 + (u + d) % 200
 from generate_series(1, 3000) as u, generate_series(0, 49) as d;
 insert into marts.fct_user_status
     (user_id, as_of_date, status, recent_valid_days, base_valid_days, recent_median_steps, base_median_steps)
-select u, date '2026-04-19' - 7 * w, (array['stable', 'declining', 'lapsed'])[1 + (u + w) % 3], 14, 28, 4000 + u, 5000
+select u::text, date '2026-04-19' - 7 * w, (array['stable', 'declining', 'lapsed'])[1 + (u + w) % 3], 14, 28,
+    4000 + u, 5000
 from generate_series(1, 3000) as u, generate_series(0, 1) as w;
 """
 

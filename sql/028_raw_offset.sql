@@ -15,9 +15,17 @@ add column _offset smallint check (_offset between -720 and 840 or _offset = 144
 alter table raw.weight
 add column _offset smallint check (_offset between -720 and 840 or _offset = 1440);
 
+alter table raw.sleep_records
+add check (_offset between -720 and 840 or _offset = 1440);
+
+alter table raw.minute_activity
+add check (_offset between -720 and 840 or _offset = 1440);
+
 alter table raw.hourly_steps alter column _offset set default ops.loading_offset();
 alter table raw.heart_rate alter column _offset set default ops.loading_offset();
 alter table raw.weight alter column _offset set default ops.loading_offset();
+alter table raw.sleep_records alter column _offset set default ops.loading_offset();
+alter table raw.minute_activity alter column _offset set default ops.loading_offset();
 
 comment on column raw.hourly_steps._offset is
 'Minutes east of UTC of the clock that activity_hour is of; null where the file says none; 1440 where it is UTC''s.';
@@ -32,3 +40,10 @@ comment on column raw.heart_rate.measured_at is
 'As the file has it: in the device''s local time, unless _offset says otherwise.';
 comment on column raw.weight.weighed_at is
 'As the file has it: in the device''s local time, unless _offset says otherwise; 11:59:59 PM where only the day was given.';
+
+comment on column raw.sleep_records._offset is
+'Minutes east of UTC of the clock that started_at is of; null where the file says none; 1440 where it is UTC''s.';
+comment on column raw.minute_activity._offset is
+'Minutes east of UTC of the clock that activity_minute is of; null where the file says none; 1440 where it is UTC''s.';
+comment on column raw.minute_activity.activity_minute is
+'The minute''s beginning as the file has it: in the device''s local time, unless _offset says otherwise.';
