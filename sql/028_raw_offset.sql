@@ -28,7 +28,7 @@ alter table raw.sleep_records alter column _offset set default ops.loading_offse
 alter table raw.minute_activity alter column _offset set default ops.loading_offset();
 
 comment on column raw.hourly_steps._offset is
-'Minutes east of UTC of the clock that activity_hour is of; null where the file says none; 1440 where it is UTC''s.';
+'Minutes east of UTC of the clock of activity_hour; null where the file says none; 1440 where it is UTC''s.';
 comment on column raw.heart_rate._offset is
 'Minutes east of UTC of the clock that measured_at is of; null where the file says none; 1440 where it is UTC''s.';
 comment on column raw.weight._offset is
@@ -39,11 +39,11 @@ comment on column raw.hourly_steps.activity_hour is
 comment on column raw.heart_rate.measured_at is
 'As the file has it: in the device''s local time, unless _offset says otherwise.';
 comment on column raw.weight.weighed_at is
-'As the file has it: in the device''s local time, unless _offset says otherwise; 11:59:59 PM where only the day was given.';
+'As the file has it: in the device''s local time, unless _offset says otherwise. 11:59:59 PM: only the day was given.';
 
 comment on column raw.sleep_records._offset is
 'Minutes east of UTC of the clock that started_at is of; null where the file says none; 1440 where it is UTC''s.';
 comment on column raw.minute_activity._offset is
-'Minutes east of UTC of the clock that activity_minute is of; null where the file says none; 1440 where it is UTC''s.';
+'Minutes east of UTC of the clock of activity_minute; null where the file says none; 1440 where it is UTC''s.';
 comment on column raw.minute_activity.activity_minute is
 'The minute''s beginning as the file has it: in the device''s local time, unless _offset says otherwise.';

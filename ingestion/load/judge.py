@@ -124,9 +124,12 @@ class Judge:
         values = [value.cast for value in self._values]
         names = [Identifier(value.column.name) for value in self._values]
         if self.dataset.moment and OFFSET not in [value.column.name for value in self._values]:
+            default = offset_of(self.header.layout.clock)
+            # in a file in UTC, +00:00 is UTC's clock too
+            unsaid = SQL("'', '0'") if default else SQL("''")
             values.append(
-                SQL("coalesce(nullif({}, '')::smallint, {})").format(
-                    self._offset, Literal(offset_of(self.header.layout.clock))
+                SQL("case when coalesce({0}, '') in ({1}) then {2} else ({0})::smallint end").format(
+                    self._offset, unsaid, Literal(default)
                 )
             )
             names.append(Identifier(OFFSET))
