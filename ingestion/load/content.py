@@ -5,6 +5,7 @@ import re
 from ingestion.db import Readable
 from ingestion.load.dates import Sight
 from ingestion.load.dialect import Dialect
+from ingestion.load.offsets import may_have_offsets
 from ingestion.load.progress import OnChunk, ignore_progress
 from ingestion.load.stream import CHUNK_BYTES
 
@@ -23,7 +24,8 @@ class Content:
     `has_special_words` says whether a word such as `today` or `NaN` has passed, which PostgreSQL accepts as a value, or
     what the pattern of `skip` matches.
     `is_unquoted` says whether no quote and no backslash has passed, and `has_stray_quotes` whether there was a quote
-    inside a field. `separators` counts the separators of dates. All are found only where rows are not judged.
+    inside a field. `has_offsets` says whether a moment may have an offset from UTC, and `separators` counts the
+    separators of dates. All are found only where rows are not judged.
 
     Arguments:
         source: the text in UTF-8.
@@ -44,12 +46,14 @@ class Content:
         self._doubtful: re.Pattern[bytes] | None = None
         self._marks: tuple[bytes, ...] = (b"\\", b'"')
         self._sight: Sight | None = None
+        self._watches_offsets = False
         self._separator = b""
         self._line = b""
         self._stray_quote = _stray_quote(b",", b'"')
         self.has_special_words = False
         self.has_stray_quotes = False
         self.is_unquoted = True
+        self.has_offsets = False
         self.separators = 0
 
     def peek(self) -> bytes:
@@ -76,16 +80,18 @@ class Content:
         self._stray_quote = _stray_quote(dialect.delimiter.encode(), quote)
         self.is_unquoted = self._has_no_mark(self._pending)
 
-    def watch_dates(self, sight: Sight, separator: bytes) -> None:
+    def watch_dates(self, sight: Sight, separator: bytes, *, have_offsets: bool = False) -> None:
         """Gather dates, and count a separator, from here on.
 
         Arguments:
             sight: gathers the dates.
             separator: the separator.
+            have_offsets: look for offsets from UTC, too.
 
         """
         self._sight = sight
         self._separator = separator
+        self._watches_offsets = have_offsets
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, b"" at the end.
@@ -126,6 +132,9 @@ class Content:
         if self._sight:
             self._look_at_dates(self._sight, chunk)
         text = self._tail + chunk
+        if self._watches_offsets and not self.has_offsets:
+            # with these dates, the separators tell where an offset is west of UTC
+            self.has_offsets = may_have_offsets(text, self._separator)
         if not self.is_unquoted:
             self.has_stray_quotes = self.has_stray_quotes or self._stray_quote.search(text) is not None
         self._tail = text[-_OVERLAP_BYTES:]
