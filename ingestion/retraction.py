@@ -194,7 +194,8 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
     manifest.lock(connection, schema, *(dataset.name for dataset in declared()))
     with connection.cursor() as cursor:
         cursor.execute(_identifiers_of(schema), (user_id,))
-        ids = [user_id, *(row.identifier for row in cursor.fetchall())]
+        identifiers: list[Any] = cursor.fetchall()
+    ids = [user_id, *(row.identifier for row in identifiers)]
     for dataset in declared():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -213,7 +214,9 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
     own_files = [
         row.file_id for row in _queries.names_with_rejected(connection) if person_in(row.source_filename) in ids
     ]
-    suspects = _queries.rejected_with(connection, id_bytes=user_id.encode(), own_files=own_files, target_schema=schema)
+    suspects = _queries.rejected_with(
+        connection, ids=[each.encode() for each in ids], own_files=own_files, target_schema=schema
+    )
     rejected = [row for row in suspects if row.is_own or mentions(bytes(row.raw_line), user_id)]
     _queries.delete_rejected_rows(connection, rejected_row_ids=[row.rejected_row_id for row in rejected])
     quarantined = Counter(row.file_id for row in rejected)

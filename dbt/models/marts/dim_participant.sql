@@ -11,14 +11,33 @@ with identifier as (
 
 ),
 
+record as (
+
+    select
+        user_id,
+        activity_date as record_date,
+        is_valid_day
+    from {{ ref('fct_user_day') }}
+    where has_record
+
+    union all
+
+    select
+        user_id,
+        sleep_date as record_date,
+        false as is_valid_day
+    from {{ ref('stg_sleep') }}
+
+),
+
 observed as (
 
     select
         user_id,
-        min(activity_date) filter (where has_record) as first_record_date,
-        max(activity_date) filter (where has_record) as last_record_date,
-        max(activity_date) filter (where is_valid_day) as last_valid_date
-    from {{ ref('fct_user_day') }}
+        min(record_date) as first_record_date,
+        max(record_date) as last_record_date,
+        max(record_date) filter (where is_valid_day) as last_valid_date
+    from record
     group by user_id
 
 ),
