@@ -50,7 +50,7 @@ def remarks(landing: Landing) -> list[tuple[str | None]]:
     )
 
 
-def both_loaded(landing: Landing, table: str) -> list[tuple[int, int]]:
+def both_loaded(landing: Landing, table: str) -> list[tuple[str, int]]:
     return landing.rows(f"select user_id, count(*) from raw.{table} group by 1 order by 1")
 
 
@@ -77,7 +77,7 @@ def test_a_small_file_of_two_participants_loads_for_both(
     for name in names:
         landing.put(name, content)
     assert landing.statuses() == dict.fromkeys(names, "loaded")
-    assert [user for user, _ in both_loaded(landing, table)] == [101, 102]
+    assert [user for user, _ in both_loaded(landing, table)] == ["101", "102"]
     assert remarks(landing) == [(None,), (None,)], "a few rows can be the same by chance"
     assert landing.rows("select person from ops.raw_ingest_manifest order by 1") == [("101",), ("102",)]
     assert landing.statuses() == dict.fromkeys(names, "skipped")
@@ -97,7 +97,7 @@ def test_more_than_ten_equal_rows_load_for_both_with_a_remark(use_manifest: bool
     )
     assert "retract" in warning.remedy
     assert remarks(landing) == [(warning.assumed,), (None,)]
-    assert both_loaded(landing, "daily_activity") == [(101, 11), (102, 11)]
+    assert both_loaded(landing, "daily_activity") == [("101", 11), ("102", 11)]
     landing.check()
 
 
@@ -112,14 +112,14 @@ def test_an_archive_of_several_datasets_loads_for_both(landing: Landing) -> None
     for user in (101, 102):
         landing.put(f"user_id={user}/export.zip", apple.archive(apple.export(beat)))
     assert {file.status for file in landing.ingest().files} == {"loaded"}
-    assert both_loaded(landing, "heart_rate") == [(101, 1), (102, 1)]
+    assert both_loaded(landing, "heart_rate") == [("101", 1), ("102", 1)]
 
 
 def test_a_copy_for_the_same_participant_is_a_duplicate(landing: Landing) -> None:
     for name in ("user_id=101/a/oura_activity.csv", "user_id=101/b/oura_activity.csv"):
         landing.put(name, oura(20))
     assert sorted(landing.statuses().values()) == ["duplicate", "loaded"]
-    assert both_loaded(landing, "daily_activity") == [(101, 20)]
+    assert both_loaded(landing, "daily_activity") == [("101", 20)]
 
 
 def test_a_copy_that_names_nobody_is_a_duplicate(landing: Landing) -> None:
@@ -135,7 +135,7 @@ def test_concurrent_ingests_load_equal_bytes_once_for_each_participant(landing: 
             landing.put(f"user_id={user}/{folder}/oura_activity.csv", oura(12))
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: landing.statuses(), range(6)))
-    assert both_loaded(landing, "daily_activity") == [(101, 12), (102, 12), (103, 12)]
+    assert both_loaded(landing, "daily_activity") == [("101", 12), ("102", 12), ("103", 12)]
     landing.check()
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_moves_to_the_right_folder_loads_there(landing: Landing) -> 
     assert landing.statuses() == {"user_id=102/oura_activity.csv": "loaded"}
     with db.transaction(landing.engine) as connection:
         retraction.retract(connection, "raw", "user_id=101/oura_activity.csv", "wrong folder", uuid4())
-    assert both_loaded(landing, "daily_activity") == [(102, 12)]
+    assert both_loaded(landing, "daily_activity") == [("102", 12)]
     assert landing.statuses() == {"user_id=102/oura_activity.csv": "skipped"}
 
 
@@ -368,13 +368,13 @@ def test_after_an_upgrade_the_second_participant_gets_their_rows(older: Landing)
     migrate.migrate(older.engine)
     older.ingest()
     with db.transaction(older.engine) as connection, connection.cursor() as cursor:
-        cursor.execute("delete from raw.daily_activity where user_id = 102")
+        cursor.execute("delete from raw.daily_activity where user_id = '102'")
         cursor.execute(
             "update ops.raw_ingest_manifest set status = 'duplicate', row_count = 0, rows_read = 0, remarks = '[]',"
             " duplicate_of = (select file_id from ops.raw_ingest_manifest where person = '101') where person = '102'"
         )
     assert older.statuses() == {names[0]: "skipped", names[1]: "loaded"}
-    assert both_loaded(older, "daily_activity") == [(101, 12), (102, 12)]
+    assert both_loaded(older, "daily_activity") == [("101", 12), ("102", 12)]
 
 
 def test_the_database_refuses_the_same_bytes_twice_for_one_participant(landing: Landing) -> None:
