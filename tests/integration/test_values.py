@@ -62,7 +62,7 @@ class Read:
 
 
 def asleep(*days: str) -> list[tuple[Any, ...]]:
-    return [(1, day, 1, 327) for day in days]
+    return [("1", day, 1, 327) for day in days]
 
 
 READ = {
@@ -211,7 +211,7 @@ READ = {
             "1,4/13/2016,#N/A,327,346",
         ),
         NIGHTS,
-        [(1, f"2016-04-{day:02}", None, 327) for day in (1, 2, 3, 4, 5, 6, 13)],
+        [("1", f"2016-04-{day:02}", None, 327) for day in (1, 2, 3, 4, 5, 6, 13)],
         "7 words like NA in TotalSleepRecords mean no value",
     ),
     "a word for no value in a required column": Read(
