@@ -78,7 +78,9 @@ def test_an_export_of_nobody_is_refused(name: str, landing: Landing) -> None:
     landing.put(name, archive(export(*RECORDS)) if name.endswith("zip") else export(*RECORDS))
     result = landing.ingest()
     assert {file.status for file in result.files} == {"refused"}
-    assert {file.reason for file in result.files} == {"the path of this Apple Health export names no participant, or several"}
+    assert {file.reason for file in result.files} == {
+        "the path of this Apple Health export names no participant, or several"
+    }
 
 
 def test_translated_names_and_unpacked_files_are_loaded(landing: Landing) -> None:
