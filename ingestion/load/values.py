@@ -95,7 +95,8 @@ class Value:
                 strict += SQL(" and {} !~ {}").format(self.text, Literal(_SHORT_YEAR[self.date_order]))
             if self.is_id:
                 strict += SQL(
-                    " and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ '[[:cntrl:]]' and lower({0}) <> all({4})"
+                    " and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ '[[:cntrl:]]'"
+                    " and lower({0}) <> all({4})"
                 ).format(
                     self.text,
                     Literal(_SCIENTIFIC_ID),
