@@ -158,7 +158,7 @@ def test_a_time_in_utc_without_a_zone_has_no_day(warehouse: Warehouse) -> None:
     assert (warning.status, warning.failures) == ("warn", 2)
     quality = warehouse.mart("fct_data_quality").set_index("rule")
     counts = ("rows_in", "rows_out", "rows_rejected")
-    assert [quality.at["hourly_steps.known_day", count] for count in counts] == [3, 0, 3]
+    assert [quality.loc["hourly_steps.known_day", count] for count in counts] == [3, 0, 3]
     assert quality.loc["hourly_steps.plausible_date", "rows_out"] == 3
 
     roster(warehouse, bob="Asia/Tokyo", ann="Europe/Berlin")
