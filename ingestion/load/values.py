@@ -29,6 +29,7 @@ _DECIMAL_ID = r"^\d+\.0$"
 # a label of a few digits may have a point: 1.0 beside 1.1
 _LONG_DECIMAL_ID = r"^\d{4,}\.0$"
 _LONGEST_ID = 200
+_ODD_IN_ID = '[[:cntrl:]"]'
 _FRACTION = r"^[+-]?\d{1,15}\.\d{1,20}$"
 _SCALABLE = r"^-?\d{1,12}(\.\d{1,20})?$"
 _LARGEST_SCALED = 10**15
@@ -95,13 +96,13 @@ class Value:
                 strict += SQL(" and {} !~ {}").format(self.text, Literal(_SHORT_YEAR[self.date_order]))
             if self.is_id:
                 strict += SQL(
-                    " and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ '[[:cntrl:]]'"
-                    " and lower({0}) <> all({4})"
+                    " and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ {4} and lower({0}) <> all({5})"
                 ).format(
                     self.text,
                     Literal(_SCIENTIFIC_ID),
                     Literal(_LONG_DECIMAL_ID),
                     Literal(_LONGEST_ID),
+                    Literal(_ODD_IN_ID),
                     Literal(sorted(NO_VALUE)),
                 )
             return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(
