@@ -6,6 +6,7 @@ from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion.load.content import SPECIAL_MOMENTS
 from ingestion.load.numbers import INTEGERS, Marks
+from ingestion.load.written import NO_VALUE
 from ingestion.sources import MOMENTS, Column, DateOrder
 
 # what PostgreSQL accepts and no device writes as a value: 0x1F, 1_000; NaN, inf; today, now
@@ -93,8 +94,14 @@ class Value:
             if self.column.type in MOMENTS:
                 strict += SQL(" and {} !~ {}").format(self.text, Literal(_SHORT_YEAR[self.date_order]))
             if self.is_id:
-                strict += SQL(" and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ '[[:cntrl:]]'").format(
-                    self.text, Literal(_SCIENTIFIC_ID), Literal(_LONG_DECIMAL_ID), Literal(_LONGEST_ID)
+                strict += SQL(
+                    " and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ '[[:cntrl:]]' and lower({0}) <> all({4})"
+                ).format(
+                    self.text,
+                    Literal(_SCIENTIFIC_ID),
+                    Literal(_LONG_DECIMAL_ID),
+                    Literal(_LONGEST_ID),
+                    Literal(sorted(NO_VALUE)),
                 )
             return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(
                 self.text, Literal(self.column.type), strict

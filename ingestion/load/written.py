@@ -9,7 +9,7 @@ from ingestion.load.numbers import INTEGERS, NUMBERS, Numbers
 from ingestion.sources import MOMENTS, Column
 
 # what programs write where there is no value
-_NO_VALUE = frozenset({"na", "n/a", "#n/a", "null", "none", "nan", "-", "--"})
+NO_VALUE = frozenset({"na", "n/a", "#n/a", "null", "none", "nan", "-", "--"})
 # a spreadsheet's guards against reading a value as a number: ="0123" and '0123
 _GUARDS = frozenset({"=", "'", '"'})
 _GUARDED = re.compile(r'="(.*)"|=?"(.*)"|\'(.*)', re.DOTALL)
@@ -19,7 +19,7 @@ _PLAIN = str.maketrans({"\u202f": " ", "\u00a0": " ", "\u2009": " ", "\u2007": "
 
 def is_no_value(text: str) -> bool:
     """Whether a text stands for no value: nothing, or a word like NA."""
-    return not text or text.lower() in _NO_VALUE
+    return not text or text.lower() in NO_VALUE
 
 
 @dataclass

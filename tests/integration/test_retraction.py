@@ -100,7 +100,7 @@ def test_an_erased_participant_is_removed_everywhere_and_not_loaded_again(
     landing.put("sleep.csv", sleep(person, other) + f"{person},not a date,1,2,3\n".encode())
     landing.put("daily_activity.csv", activity(person, other))
     assert invoke("run") == 0
-    assert landing.rows(f"select count(*) > 0 from marts.fct_user_day where user_id = {person}") == [(True,)]
+    assert landing.rows(f"select count(*) > 0 from marts.fct_user_day where user_id = '{person}'") == [(True,)]
 
     capsys.readouterr()
     assert invoke("erase", "--user-id", str(person)) == 78
@@ -115,7 +115,7 @@ def test_an_erased_participant_is_removed_everywhere_and_not_loaded_again(
     assert receipt["rows"]["raw.daily_activity"] == 1
     assert receipt["rows"]["ops.rejected_rows"] == 1
     assert receipt["files"] == ["daily_activity.csv", "sleep.csv"]
-    assert receipt["user_hash"] == retraction.hash_user(KEY, person)
+    assert receipt["user_hash"] == retraction.hash_user(KEY, str(person))
     assert str(person) not in captured.out + captured.err
     assert everywhere(landing, person) == []
     landing.check()
