@@ -385,3 +385,18 @@ def test_a_participant_named_only_by_the_path_is_erased_from_quarantine(landing:
     assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
     assert landing.users() == [5]
     landing.check()
+
+
+def test_an_erased_participant_leaves_quarantine_under_each_identifier(landing: Landing) -> None:
+    """Rejected rows have the identifier of the export, and not the id of the roster."""
+    landing.put("identifiers.csv", b"identifier,user_id\n1503960366,P1\n7,P2\n")
+    rows = [f"{user},4/12/2016 12:00:00 AM,1,{minutes},346" for user in (1503960366, 7) for minutes in (327, "many")]
+    landing.put("sleep.csv", "\n".join([SLEEP_HEADER, *rows, ""]).encode())
+    landing.ingest()
+    with db.transaction(landing.engine) as connection:
+        receipt = retraction.erase(connection, "raw", "P1", KEY, uuid4())
+    assert receipt.rows["raw.sleep"] == 1
+    assert landing.users() == [7]
+    lines = landing.rows("select convert_from(raw_line, 'UTF8') from ops.rejected_rows")
+    assert [line for (line,) in lines] == ["7,4/12/2016 12:00:00 AM,1,many,346"]
+    landing.check()
