@@ -5,7 +5,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Literal
@@ -15,7 +15,7 @@ from ingestion.manifest import LoadedFile, Original
 from ingestion.recognition import Memory, named, recognise
 from ingestion.results import FileResult
 from ingestion.sources import Dataset, Layout, declared, part_in, person_in
-from ingestion.storage import Storage, StoredFile, archive_of
+from ingestion.storage import Storage, StoredFile, archive_of, is_inside
 from ingestion.twins import twin_remarks
 
 State = Literal["new", "changed", "known", "duplicate", "retracted", "unsettled", "unknown"]
@@ -117,6 +117,8 @@ class Backlog:
             self._datasets_of.setdefault(filename, set()).add(dataset)
         self._outdated: set[tuple[str, str]] = set()
         self._of_no_dataset: Counter[str] = Counter()
+        self._unsettled_archives: set[str] = set()
+        self._archives = _LoadedArchives(self._datasets_of)
         self.listed_files = 0
         self.recognised_files = 0
         self.confirmed_versions: dict[int, str] = {}
@@ -125,18 +127,28 @@ class Backlog:
         """List the landing zone. Only one thread at a time may advance the iterator."""
         for file in self.storage.list():
             self.listed_files += 1
-            archive = archive_of(file.name)
-            if self._only and file.name not in self._only and archive not in self._only:
+            if self._only and not is_inside(file.name, self._only):
                 continue
+            self._archives.note(file.name)
             self._unseen -= {(dataset, file.name) for dataset in self._datasets_of.get(file.name, ())}
             if self._since and file.modified_at and file.modified_at < self._since:
                 self.recognised_files += bool(named(file.name))
             elif self._is_unsettled(file):
                 self.recognised_files += 1
-                by_name = named(file.name)
-                yield Item(file, by_name[0].dataset if by_name else None, is_unsettled=True)
+                yield from self._held_back(file)
             else:
                 yield from self._recognised(file)
+
+    def _held_back(self, file: StoredFile) -> Iterator[Item]:
+        """Yield a file that may still grow, or its archive, once."""
+        archive = archive_of(file.name)
+        if archive and file.name not in self._only:
+            if archive not in self._unsettled_archives:
+                self._unsettled_archives.add(archive)
+                yield Item(replace(file, name=archive), None, is_unsettled=True)
+            return
+        by_name = named(file.name)
+        yield Item(file, by_name[0].dataset if by_name else None, is_unsettled=True)
 
     def _recognised(self, file: StoredFile) -> Iterator[Item]:
         """Yield a file with each of its datasets, and with those that it was loaded as and no longer is."""
@@ -152,7 +164,7 @@ class Backlog:
         of_file += [dataset for dataset in declared() if dataset.name in others]
         for dataset in of_file:
             yield Item(file, dataset, layouts=layouts.get(dataset.name, ()), datasets=len(of_file))
-        by_name = named(file.name) if self._only and not of_file else ()
+        by_name = named(file.name) if file.name in self._only and not of_file else ()
         if by_name:
             # a person asks for it, and is told why it cannot be loaded
             yield Item(file, by_name[0].dataset, layouts=by_name[0].layouts)
@@ -228,9 +240,14 @@ class Backlog:
         self._outdated.add(_key(item))
 
     def vanished(self) -> list[str]:
-        """Return the loaded files that were not listed and not archived, sorted by name."""
+        """Return the loaded files that were not listed and not archived, sorted by name.
+
+        Of an archive that was not listed, its name stands for its members. The members of one that is damaged are not
+        gone.
+        """
         unseen = (self._loaded[key] for key in self._unseen)
-        return sorted(file.filename for file in unseen if self._is_expected(file))
+        names = {file.filename for file in unseen if self._is_expected(file)}
+        return sorted({gone for name in names if (gone := self._archives.gone_with(name))})
 
     def expected_files(self) -> int:
         """Return how many of the loaded files should be in the landing zone."""
@@ -283,6 +300,30 @@ class Backlog:
         for file in self._loaded.values():
             found.setdefault((file.dataset, file.checksum), []).append(file)
         return found
+
+
+class _LoadedArchives:
+    """The archives that loaded files are in, and whether they are still there."""
+
+    def __init__(self, filenames: Iterable[str]) -> None:
+        self._listed_as: dict[str, Literal["folder", "file"] | None] = {
+            archive: None for filename in filenames if (archive := archive_of(filename))
+        }
+
+    def note(self, name: str) -> None:
+        """Note that a file was listed: a member, or an archive that is damaged."""
+        if not self._listed_as:
+            return
+        if name in self._listed_as:
+            self._listed_as[name] = "file"
+        elif (archive := archive_of(name)) and archive in self._listed_as:
+            self._listed_as[archive] = "folder"
+
+    def gone_with(self, name: str) -> str | None:
+        """Return what is gone where a file was not listed: itself, its archive, or nothing."""
+        archive = archive_of(name)
+        listed_as = self._listed_as[archive] if archive else "folder"
+        return {"folder": name, "file": None, None: archive}[listed_as]
 
 
 def _key(item: Item) -> tuple[str, str]:

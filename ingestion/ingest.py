@@ -17,7 +17,7 @@ from uuid import UUID
 from psycopg2.sql import SQL, Identifier
 from sqlalchemy import Engine
 
-from ingestion import claims, db, log, manifest
+from ingestion import archives, claims, db, log, manifest
 from ingestion.backlog import Backlog, Decision, Item
 from ingestion.containment import contained
 from ingestion.errors import BadDataError, ConfigurationError, FileRefusedError, ForeignFileError, UsageError
@@ -27,7 +27,7 @@ from ingestion.recognition import Memory
 from ingestion.results import FileResult, FileStatus, IngestResult
 from ingestion.retraction import Tombstones, retracted_contents
 from ingestion.sources import Dataset, declared
-from ingestion.storage import Storage, StoredFile, archive_of
+from ingestion.storage import Storage, StoredFile, is_inside
 from ingestion.workers import map_unordered
 
 # the server notices within 2 s that a worker has gone (see db.create_engine), and frees its claims
@@ -120,7 +120,7 @@ def ingest(
             recorder = resources.enter_context(claims.recorded(engine, run_id, role))
         with transactions.begin() as connection:
             tombstones.read(connection)
-            storage = folders = manifest.folders(connection, plan.schema, storage)
+            storage = folders = archives.as_folders(connection, plan.schema, storage)
         resources.callback(folders.close)
         if plan.schema != "raw":
             _create_tables(transactions, plan.schema)
@@ -132,7 +132,7 @@ def ingest(
         mode(transactions, storage, plan, loader, backlog, results).run()
         if folders.found:
             with transactions.begin() as connection:
-                manifest.remember_folders(connection, folders.found)
+                archives.remember(connection, folders.found)
     return results.all
 
 
@@ -276,7 +276,7 @@ class _ManifestLoad(_Mode):
         if self.plan.only:
             # not all files were looked at
             found = {file.filename for file in self.results.all.files}
-            if absent := sorted(self.plan.only - found - {archive_of(name) or "" for name in found}):
+            if absent := [n for n in sorted(self.plan.only) if not any(is_inside(each, {n}) for each in found)]:
                 raise UsageError(
                     f"not in the landing zone: {', '.join(absent)}",
                     hint="Name each file as the manifest does: by its path below the data directory.",

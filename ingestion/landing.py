@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import Engine
 
-from ingestion import db, manifest
+from ingestion import archives, db, manifest
 from ingestion.backlog import Backlog, Decision
 from ingestion.containment import contained
 from ingestion.errors import FileRefusedError, ForeignFileError, StatementError, UsageError
@@ -17,7 +17,7 @@ from ingestion.load.glance import check_header
 from ingestion.recognition import Memory, recognise
 from ingestion.retraction import retracted_contents
 from ingestion.sources import person_in
-from ingestion.storage import ArchiveFolders, Storage, StoredFile, is_loadable
+from ingestion.storage import ArchiveStorage, Storage, StoredFile, is_loadable
 
 State = Literal["new", "changed", "known", "retracted", "unsettled", "unknown"]
 
@@ -100,7 +100,7 @@ def _backlog(engine: Engine, storage: Storage, schema: str, min_age_seconds: flo
     try:
         with db.transaction(engine) as connection:
             return Backlog(
-                manifest.folders(connection, schema, storage),
+                archives.as_folders(connection, schema, storage),
                 loaded=manifest.loaded_files(connection, schema),
                 retracted=retracted_contents(connection, schema),
                 memory=Memory.read(connection),
@@ -109,7 +109,7 @@ def _backlog(engine: Engine, storage: Storage, schema: str, min_age_seconds: flo
     except StatementError as exc:
         if exc.sqlstate not in _UNDEFINED_TABLE:
             raise
-        return Backlog(ArchiveFolders(storage), min_age_seconds=min_age_seconds)
+        return Backlog(ArchiveStorage(storage), min_age_seconds=min_age_seconds)
 
 
 def _state(decision: Decision) -> tuple[State, str | None]:

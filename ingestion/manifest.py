@@ -12,7 +12,6 @@ from ingestion import db, migrate
 from ingestion.errors import FileRefusedError, UsageError
 from ingestion.results import Counts, Remark
 from ingestion.sources import DateOrder, part_in, person_in
-from ingestion.storage import ArchiveFolders, Members, Storage
 
 _queries = db.queries("manifest")
 
@@ -374,38 +373,6 @@ def remember_versions(connection: db.Connection, versions: Mapping[int, str]) ->
 
     """
     _queries.remember_versions(connection, file_ids=list(versions), versions=list(versions.values()))
-
-
-def folders(connection: db.Connection, target_schema: str, storage: Storage) -> ArchiveFolders:
-    """Return a landing zone in which archives of many files are folders, with what is known of them.
-
-    Arguments:
-        connection: any connection.
-        target_schema: the schema of the raw tables.
-        storage: the landing zone.
-
-    """
-    known = {row.source_filename: Members(row.source_version, row.members) for row in _queries.archives(connection)}
-    packed = _queries.packed_archives(connection, target_schema=target_schema)
-    return ArchiveFolders(storage, known, frozenset(row.source_filename for row in packed))
-
-
-def remember_folders(connection: db.Connection, found: Mapping[str, Members]) -> None:
-    """Record what archives have in them, so that the next run need not open them.
-
-    Arguments:
-        connection: in a transaction, which the caller commits.
-        found: the members, by the names of the archives.
-
-    """
-    rows = sorted(found.items())
-    if rows:
-        _queries.remember_archives(
-            connection,
-            names=[name for name, _ in rows],
-            versions=[members.version for _, members in rows],
-            members=Json([dict(members.sizes) for _, members in rows]),
-        )
 
 
 def mark_dataset_replaced(connection: db.Connection, target_schema: str, dataset: str) -> None:

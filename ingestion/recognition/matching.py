@@ -18,7 +18,10 @@ from ingestion.recognition.glimpse import Glimpse, Opener
 from ingestion.sources import Column, Dataset, Layout, declared, normalise
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
-_READABLE = re.compile(r"(?i).*\.(?:csv|tsv|txt|json|ndjson|jsonl|parquet|xlsx|xml|db)(?:\.(?:gz|zst|zip))?|.*\.zip")
+_READABLE = re.compile(
+    r"(?i).*\.(?:csv|tsv|txt|json|ndjson|jsonl|parquet|xlsx|xml|db)(?:\.(?:gz|zst|zip))?"
+    r"|.*\.(?:zip|tar|tar\.gz|tgz)"
+)
 _FEWEST_TELLING = 2
 _DECLARE = "Declare it, or rename the file after the dataset that it is: see docs/sources.md."
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from ingestion.errors import ConfigurationError
 from ingestion.storage.base import Storage, StoredFile, is_loadable
-from ingestion.storage.folders import INSIDE, ArchiveFolders, Members, archive_of
+from ingestion.storage.folders import ArchiveStorage, Members, archive_of, is_inside
 from ingestion.storage.local import LocalStorage
 from ingestion.storage.shelf import LocalShelf, Shelf
 
 __all__ = [
-    "INSIDE",
-    "ArchiveFolders",
+    "ArchiveStorage",
     "LocalShelf",
     "LocalStorage",
     "Members",
@@ -22,6 +21,7 @@ __all__ = [
     "Storage",
     "StoredFile",
     "archive_of",
+    "is_inside",
     "is_loadable",
     "open_shelf",
     "open_storage",

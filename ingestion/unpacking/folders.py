@@ -4,9 +4,9 @@ import io
 import os
 import re
 import tarfile
-import threading
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, NamedTuple
 
@@ -14,7 +14,8 @@ from ingestion.errors import FileRefusedError
 from ingestion.unpacking.limits import Limits
 from ingestion.unpacking.packed import CORRUPT, corrupt, is_data, open_zip
 
-_CHUNK_BYTES = 1 << 18
+# of a name, with what belongs to it
+_MOST_NAME_BYTES = 1 << 20
 _UTF8_FLAG = 0x800
 _ENCRYPTED_FLAG = 0x1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -43,20 +44,11 @@ class Folder(ABC):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._opened: set[str] = set()
-        self._opened_bytes = 0
-        self._lock = threading.Lock()
 
         # the unpacked bytes of each member that is a file, by a name that is safe to show, sorted by name
         self.sizes: dict[str, int] = {}
 
     @abstractmethod
-    def _stream(self, name: str) -> io.RawIOBase: ...
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close the archive."""
-
     def open(self, name: str) -> io.RawIOBase:
         """Return a member as a stream.
 
@@ -67,12 +59,10 @@ class Folder(ABC):
             FileRefusedError: here or while reading: it is damaged, or unpacks to too much.
 
         """
-        with self._lock:
-            if name not in self._opened:
-                self._opened.add(name)
-                self._opened_bytes += self.sizes[name]
-            self._limits.check_total(self._opened_bytes)
-        return self._stream(name)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the archive."""
 
 
 class ZipFolder(Folder):
@@ -96,21 +86,21 @@ class ZipFolder(Folder):
         self.sizes = {name: info.file_size for name, info in self._members.items()}
         if any(info.flag_bits & _ENCRYPTED_FLAG for info in self._members.values()):
             raise FileRefusedError("the archive is encrypted", hint="Unpack it.")
-        limits.check_ratio(
-            sum(self.sizes.values()),
-            sum(info.compress_size for info in self._members.values()),
-        )
+        # members may share their bytes
+        size = min(sum(info.compress_size for info in self._members.values()), file.seek(0, io.SEEK_END))
+        limits.check(sum(self.sizes.values()), size)
 
     def close(self) -> None:
         """Close the archive."""
         self._archive.close()
         self._file.close()
 
-    def _stream(self, name: str) -> io.RawIOBase:
+    def open(self, name: str) -> io.RawIOBase:
+        """Return a member as a stream, whose end confirms its checksum."""
         info = self._members[name]
         try:
             return _ZipStream(self._archive.open(info), info.compress_size, self._limits)
-        except (*CORRUPT, RuntimeError) as exc:
+        except CORRUPT as exc:
             raise corrupt() from exc
 
 
@@ -132,30 +122,57 @@ class TarFolder(Folder):
         super().__init__(limits)
         self._file = file
         found: dict[str, Place] = {}
-        size = file.seek(0, io.SEEK_END)
-        file.seek(0)
         try:
-            with tarfile.open(fileobj=file, mode="r:") as archive:
-                for number, info in enumerate(archive, 1):
-                    # they would pile up in memory
-                    archive.members = []  # type: ignore[attr-defined]
-                    if number > limits.members:
-                        raise too_many(limits.members)
-                    if info.isreg() and info.sparse is None:
-                        if info.offset_data + info.size > size:
-                            raise FileRefusedError("the archive is incomplete", hint="Copy or export it again.")
-                        found[safe_name(info.name)] = Place(info.offset_data, info.size)
-        except (*CORRUPT, tarfile.TarError, ValueError) as exc:
+            for info in _headers(file, limits):
+                if info.isreg() and info.sparse is None:
+                    found[safe_name(info.name)] = Place(info.offset_data, info.size)
+        except CORRUPT as exc:
             raise corrupt() from exc
         self._members = {name: found[name] for name in sorted(found) if is_data(name)}
         self.sizes = {name: place.size for name, place in self._members.items()}
+        limits.check_total(sum(self.sizes.values()))
 
     def close(self) -> None:
         """Close the archive."""
         self._file.close()
 
-    def _stream(self, name: str) -> io.RawIOBase:
+    def open(self, name: str) -> io.RawIOBase:
+        """Return a member as a stream."""
         return Part(self._file.fileno(), self._members[name])
+
+
+def _headers(file: IO[bytes], limits: Limits) -> Iterator[tarfile.TarInfo]:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    with tarfile.open(fileobj=_Bounded(file), mode="r:") as archive:
+        for number, info in enumerate(archive, 1):
+            # they would pile up in memory
+            archive.members = []  # type: ignore[attr-defined]
+            limits.check_members(number)
+            if info.isreg() and info.offset_data + info.size > size:
+                raise _incomplete()
+            yield info
+        # tarfile ends in silence where a header is damaged
+        if os.pread(file.fileno(), tarfile.BLOCKSIZE, archive.offset).strip(b"\0"):
+            raise corrupt()
+
+
+class _Bounded(io.RawIOBase):
+    """The headers of a tar, which may say that a name has gigabytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _MOST_NAME_BYTES:
+            raise corrupt()
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 class _ZipStream(io.RawIOBase):
@@ -207,7 +224,7 @@ class Part(io.RawIOBase):
             return self.readall()
         chunk = os.pread(self._descriptor, min(size, self._end - self._position), self._position)
         if not chunk and size and self._position < self._end:
-            raise FileRefusedError("the archive is incomplete", hint="Copy or export it again.")
+            raise _incomplete()
         self._position += len(chunk)
         return chunk
 
@@ -217,9 +234,8 @@ class Part(io.RawIOBase):
         return len(chunk)
 
 
-def too_many(most: int) -> FileRefusedError:
-    """Return the error for an archive with more members than this."""
-    return FileRefusedError(f"the archive holds more than {most} files", hint="Unpack it.")
+def _incomplete() -> FileRefusedError:
+    return FileRefusedError("the archive is incomplete", hint="Copy or export it again.")
 
 
 def safe_name(name: str) -> str:

@@ -40,6 +40,19 @@ class Limits:
         self.check_total(size)
         self.check_ratio(size, packed_size)
 
+    def check_members(self, number: int) -> None:
+        """Refuse an archive of more than `members` files.
+
+        Arguments:
+            number: the number of files in it.
+
+        Raises:
+            FileRefusedError: it has more.
+
+        """
+        if number > self.members:
+            raise FileRefusedError(f"the archive holds more than {self.members} files", hint="Unpack it.")
+
     def check_total(self, size: int) -> None:
         """Refuse what unpacks to more than `total_bytes`.
 

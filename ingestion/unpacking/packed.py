@@ -3,6 +3,7 @@
 import io
 import struct
 import sys
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -22,7 +23,18 @@ _END_OF_DIRECTORY_64 = b"PK\x06\x06"
 _END_OF_DIRECTORY_BYTES = 22 + 65_535 + 76
 # of an entry of the directory, on average: its name, and 46 bytes or some more
 _ENTRY_BYTES = 1_024
-CORRUPT = (zlib.error, zipfile.BadZipFile, EOFError, OSError, NotImplementedError)
+# what zipfile and tarfile raise for damaged archives: names that are no text, sizes that no file has, encryption
+CORRUPT = (
+    zlib.error,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 
 
 class Readable(Protocol):

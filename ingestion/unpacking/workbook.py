@@ -6,7 +6,6 @@ import posixpath
 import re
 from typing import IO
 
-from ingestion.errors import FileRefusedError
 from ingestion.unpacking.folders import Folder, Part, Place, safe_name
 from ingestion.unpacking.limits import Limits
 from ingestion.unpacking.packed import CORRUPT, corrupt, open_zip
@@ -38,7 +37,7 @@ class WorkbookFolder(Folder):
         size = file.seek(0, io.SEEK_END)
         try:
             names = _filled_sheets(file, limits)
-        except (*CORRUPT, KeyError, UnicodeDecodeError) as exc:
+        except (*CORRUPT, KeyError) as exc:
             raise corrupt() from exc
         self.sizes = {f"{safe_name(name).replace('/', '_')}{_SUFFIX}": size for name in names}
 
@@ -46,9 +45,8 @@ class WorkbookFolder(Folder):
         """Close the workbook."""
         self._file.close()
 
-    def _stream(self, name: str) -> io.RawIOBase:
-        if name not in self.sizes:
-            raise FileRefusedError("the sheet is gone", hint="The next run looks at the workbook again.")
+    def open(self, name: str) -> io.RawIOBase:
+        """Return the workbook as a stream."""
         return Part(self._file.fileno(), Place(0, self.sizes[name]))
 
 

@@ -1,7 +1,10 @@
 """What a person gets: `ls`, `land`, and runs on a store as on a directory."""
 
+import io
 import json
 import os
+import zipfile
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -188,3 +191,26 @@ def test_a_missing_bucket_ends_the_run_with_78(
     result = run(Settings(database=settings.database, data_dir="s3://no-such-bucket", use_manifest=True), "ingest")
     assert result.exit_code == 78
     assert "does not exist" in (result.error_summary or "")
+
+
+def test_an_unchanged_archive_is_not_asked_for_again(s3: Zone, engine: Engine) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(30):
+            file.writestr(f"Takeout/sleep-{number}.csv", sleep(number))
+        file.writestr("Takeout/index.html", "<html/>")
+    s3.put("takeout.zip", archive.getvalue())
+    s3.put("takeout.tar", b"damaged")
+
+    def statuses() -> Counter[str]:
+        return Counter(file.status for file in ingest(engine, s3.open(), uuid4(), Plan(workers=4)).files)
+
+    def requests() -> list[str]:
+        return [seen.method for seen in script.seen if "takeout.zip" in seen.path]
+
+    script = s3.proxy.breaks()
+    assert statuses() == {"loaded": 30, "unknown": 2}
+    assert requests() == ["GET"]
+    script = s3.proxy.breaks()
+    assert statuses() == {"skipped": 30, "unknown": 2}
+    assert requests() == []
