@@ -220,4 +220,4 @@ def test_an_export_of_nobody_is_refused(name: str, load: Load) -> None:
     result = load(name, WHOOP.encode())
     assert result.status == "refused"
     assert "the path of this Whoop export names no participant" in (result.reason or "")
-    assert "user_id=NUMBER" in (result.hint or "")
+    assert "user_id=LABEL" in (result.hint or "")
