@@ -217,7 +217,7 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
     suspects = _queries.rejected_with(
         connection, ids=[each.encode() for each in ids], own_files=own_files, target_schema=schema
     )
-    rejected = [row for row in suspects if row.is_own or mentions(bytes(row.raw_line), user_id)]
+    rejected = [row for row in suspects if row.is_own or any(mentions(bytes(row.raw_line), each) for each in ids)]
     _queries.delete_rejected_rows(connection, rejected_row_ids=[row.rejected_row_id for row in rejected])
     quarantined = Counter(row.file_id for row in rejected)
     receipt.rows["ops.rejected_rows"] = sum(quarantined.values())

@@ -16,6 +16,8 @@ _SPECIAL_WORDS = tuple(word.encode() for word in (*SPECIAL_MOMENTS, "nan", "inf"
 _LETTERS = tuple(letter.encode() for letter in "nNoOyYxXbB_")
 # longer than the longest word with quotes in it
 _OVERLAP_BYTES = 64
+# a longer line is judged
+_MOST_LINE_BYTES = 1 << 16
 
 
 class Content:
@@ -68,7 +70,7 @@ class Content:
         Arguments:
             count: the length of the header in bytes, at most that of what `peek` returned.
             dialect: how the file is written.
-            doubtful: matches what PostgreSQL must judge, within the last byte of a line end and 64 bytes after it.
+            doubtful: matches what PostgreSQL must judge, from the last byte of a line end on; it sees whole lines.
 
         """
         self._pending = self._pending[count:]
@@ -111,8 +113,10 @@ class Content:
             if not self._is_judged:
                 self._search(chunk)
             self._on_chunk(0, lines)
-        elif self._sight:
-            self._sight.feed(self._line)
+        else:
+            if self._sight:
+                self._sight.feed(self._line)
+            self._look_for_doubtful(self._tail, len(self._tail))
         return chunk
 
     def _look_at_dates(self, sight: Sight, chunk: bytes) -> None:
@@ -123,6 +127,10 @@ class Content:
             end = text.rfind(self._newline) + 1
             sight.feed(text[:end])
             self._line = text[end:]
+
+    def _look_for_doubtful(self, text: bytes, end: int) -> None:
+        if self._doubtful and not self.has_special_words and not self._is_judged:
+            self.has_special_words = self._doubtful.search(text, 0, end) is not None
 
     def _has_no_mark(self, chunk: bytes) -> bool:
         return not any(mark in chunk for mark in self._marks)
@@ -137,9 +145,13 @@ class Content:
             self.has_offsets = may_have_offsets(text, self._separator)
         if not self.is_unquoted:
             self.has_stray_quotes = self.has_stray_quotes or self._stray_quote.search(text) is not None
-        self._tail = text[-_OVERLAP_BYTES:]
-        if self._doubtful and not self.has_special_words:
-            self.has_special_words = self._doubtful.search(text) is not None
+        end = text.rfind(self._newline)
+        self._look_for_doubtful(text, max(end, 0))
+        # the line that the chunk cuts off, so that it is looked at as a whole
+        self._tail = text[min(max(end, 0), max(len(text) - _OVERLAP_BYTES, 0)) :]
+        if len(self._tail) > _MOST_LINE_BYTES:
+            self.has_special_words = True
+            self._tail = text[-_OVERLAP_BYTES:]
         # letters are found ten times faster than line ends, and rows of numbers and dates have none of these
         if any(letter in text for letter in _LETTERS):
             text = text.replace(b'"', b"").lower()

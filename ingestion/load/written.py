@@ -60,7 +60,8 @@ class Written:
         if text[:1] in _GUARDS and (found := _GUARDED.fullmatch(text)):
             text = next(inner for inner in found.groups() if inner is not None).strip()
             self.guards += 1
-        if not text.isascii():
+        # a text is taken as it is written: two ids may differ in such a character alone
+        if self.column.type != "text" and not text.isascii():
             text = text.translate(_PLAIN)
         if self.column.type in MOMENTS:
             self.dates.add(text, line)

@@ -191,19 +191,19 @@ def test_a_dry_run_does_not_apply_sql(landing: Landing, invoke: Invoke, capsys: 
 def test_rejected_rows_are_listed_shown_and_exported(
     landing: Landing, invoke: Invoke, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    landing.put("sleep.csv", sleep(1, 2) + b"1,planted,1,2,3\n3,\xff,1,2,3\n")
+    landing.put("sleep.csv", sleep(1, 2) + b"3,4/12/2016,planted,2,3\n3,\xff,1,2,3\n")
     landing.ingest()
     capfdbinary.readouterr()
     assert invoke("rejected", "list") == 0
     listed = capfdbinary.readouterr().out
-    assert b"sleep.csv  sleep    not_castable  sleep_day" in listed
+    assert b"sleep.csv  sleep    not_castable  total_sleep_records" in listed
     assert b"undecodable" in listed
     assert invoke("rejected", "show", "sleep.csv") == 0
     shown = capfdbinary.readouterr().out
     assert b"sleep       4  not_castable" in shown
     assert b"planted" not in listed + shown
     assert invoke("rejected", "export", "sleep.csv") == 0
-    assert capfdbinary.readouterr().out == b"1,planted,1,2,3\n3,\xff,1,2,3\n"
+    assert capfdbinary.readouterr().out == b"3,4/12/2016,planted,2,3\n3,\xff,1,2,3\n"
     for what in ("show", "export"):
         assert invoke("rejected", what, "slep.csv") == 64
         assert b"slep.csv is not loaded" in capfdbinary.readouterr().err
@@ -384,4 +384,19 @@ def test_a_participant_named_only_by_the_path_is_erased_from_quarantine(landing:
     runner.run(replace(settings, erasure_key=KEY), "ingest", RunOptions(force=True))
     assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
     assert landing.users() == [5]
+    landing.check()
+
+
+def test_an_erased_participant_leaves_quarantine_under_each_identifier(landing: Landing) -> None:
+    """Rejected rows have the identifier of the export, and not the id of the roster."""
+    landing.put("identifiers.csv", b"identifier,user_id\n1503960366,P1\n7,P2\n")
+    rows = [f"{user},4/12/2016 12:00:00 AM,1,{minutes},346" for user in (1503960366, 7) for minutes in (327, "many")]
+    landing.put("sleep.csv", "\n".join([SLEEP_HEADER, *rows, ""]).encode())
+    landing.ingest()
+    with db.transaction(landing.engine) as connection:
+        receipt = retraction.erase(connection, "raw", "P1", KEY, uuid4())
+    assert receipt.rows["raw.sleep"] == 1
+    assert landing.users() == [7]
+    lines = landing.rows("select convert_from(raw_line, 'UTF8') from ops.rejected_rows")
+    assert [line for (line,) in lines] == ["7,4/12/2016 12:00:00 AM,1,many,346"]
     landing.check()

@@ -36,6 +36,13 @@ def _no_pattern() -> Iterator[None]:
         ("ID 1003_sleepDay_20171001_20171007.csv", "1003"),
         ("resting_heartrate_20171001_20171007.csv", None),
         ("participant 207/sleep.csv", None),
+        ("user_id=7 date_order=DMY/sleep.csv", "7"),
+        ("user_id=7_date_order=DMY_sleep.csv", "7"),
+        ("user_id=7_20260101_sleep.csv", "7"),
+        ("user_id=P_017_dailyActivity_20260101.csv", "P_017"),
+        ("user_id=17_A_sleep.csv", "17_A"),
+        ("user_id=17_A_walks.csv", None),
+        ("user_id=P_017_walks.csv", None),
     ],
 )
 def test_a_path_names_a_participant_as_it_is_written(path: str, person: str | None) -> None:
@@ -56,6 +63,12 @@ def test_a_path_names_a_participant_as_it_is_written(path: str, person: str | No
 def test_a_pattern_names_a_participant_where_nothing_else_does(template: str, path: str, person: str | None) -> None:
     persons.configure(template)
     assert person_in(path) == person
+
+
+def test_a_pattern_holds_for_paths_that_were_asked_for_before() -> None:
+    assert person_in("K4/sleep.csv") is None
+    persons.configure("{person}/**")
+    assert person_in("K4/sleep.csv") == "K4"
 
 
 @pytest.mark.parametrize("template", ["**", "{person}/{person}"])
