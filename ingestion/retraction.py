@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from psycopg2.sql import SQL, Identifier
+from psycopg2.sql import SQL, Composable, Identifier
 
 from ingestion import db, manifest
 from ingestion.errors import ConfigurationError
@@ -169,7 +169,9 @@ class Tombstones:
 
 
 def erase(connection: db.Connection, schema: str, user_id: str, key: str | None, run_id: UUID) -> ErasureReceipt:
-    """Delete a participant's rows from raw and from quarantine, and record a tombstone.
+    """Delete a participant's rows from raw and from quarantine, and record tombstones.
+
+    Their rows are those under the id, and under each identifier that means nobody else.
 
     Arguments:
         connection: in a transaction.
@@ -190,14 +192,18 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
     receipt = ErasureReceipt(hash_user(key, user_id))
     files: set[int] = set()
     manifest.lock(connection, schema, *(dataset.name for dataset in declared()))
+    with connection.cursor() as cursor:
+        cursor.execute(_identifiers_of(schema), (user_id,))
+        identifiers: list[Any] = cursor.fetchall()
+    ids = [user_id, *(row.identifier for row in identifiers)]
     for dataset in declared():
         with connection.cursor() as cursor:
             cursor.execute(
                 SQL(
-                    "with deleted as (delete from {} where user_id = %s returning _file_id as file_id)"
+                    "with deleted as (delete from {} where user_id = any(%s) returning _file_id as file_id)"
                     " select file_id, count(*) as row_count from deleted group by file_id"
                 ).format(Identifier(schema, dataset.name)),
-                (user_id,),
+                (ids,),
             )
             deleted: list[Any] = cursor.fetchall()
         by_file = {row.file_id: row.row_count for row in deleted}
@@ -206,10 +212,12 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
             _queries.count_erased(connection, file_id=file_id, from_raw=rows, from_quarantine=0)
         files |= by_file.keys()
     own_files = [
-        row.file_id for row in _queries.names_with_rejected(connection) if person_in(row.source_filename) == user_id
+        row.file_id for row in _queries.names_with_rejected(connection) if person_in(row.source_filename) in ids
     ]
-    suspects = _queries.rejected_with(connection, id_bytes=user_id.encode(), own_files=own_files, target_schema=schema)
-    rejected = [row for row in suspects if row.is_own or mentions(bytes(row.raw_line), user_id)]
+    suspects = _queries.rejected_with(
+        connection, ids=[each.encode() for each in ids], own_files=own_files, target_schema=schema
+    )
+    rejected = [row for row in suspects if row.is_own or any(mentions(bytes(row.raw_line), each) for each in ids)]
     _queries.delete_rejected_rows(connection, rejected_row_ids=[row.rejected_row_id for row in rejected])
     quarantined = Counter(row.file_id for row in rejected)
     receipt.rows["ops.rejected_rows"] = sum(quarantined.values())
@@ -217,7 +225,8 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
         _queries.count_erased(connection, file_id=file_id, from_raw=0, from_quarantine=rows)
     file_ids = list(files | quarantined.keys())
     receipt.files = [row.source_filename for row in _queries.names_of(connection, file_ids=file_ids)]
-    _queries.record_tombstone(connection, user_hash=receipt.user_hash, run_id=str(run_id))
+    for each in ids:
+        _queries.record_tombstone(connection, user_hash=hash_user(key, each), run_id=str(run_id))
     return receipt
 
 
@@ -236,6 +245,12 @@ def erase_from_models(connection: db.Connection, user_id: str) -> dict[str, int]
         f"{table.nspname}.{table.relname}": _delete(connection, table.nspname, table.relname, "user_id = %s", user_id)
         for table in list(_queries.model_tables(connection))
     }
+
+
+def _identifiers_of(schema: str) -> Composable:
+    return SQL(
+        "select identifier from {} group by identifier having min(user_id) = %s and max(user_id) = min(user_id)"
+    ).format(Identifier(schema, "identifiers"))
 
 
 def hash_user(key: str, user_id: str) -> str:

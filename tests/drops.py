@@ -85,9 +85,16 @@ class Landing:
         connection.autocommit = True
         return connection
 
-    def users(self, table: str = "raw.sleep") -> list[int]:
-        """Return the user of each row, sorted."""
+    def ids(self, table: str = "raw.sleep") -> list[str]:
+        """Return the id of each row's user as it is stored, sorted."""
         return [user for (user,) in self.rows(f"select user_id from {table} order by user_id")]
+
+    def users(self, table: str = "raw.sleep") -> list[int]:
+        """Return the number of each row's user, sorted, for files with plain numbers as ids."""
+        stored = self.ids(table)
+        users = sorted(map(int, stored))
+        assert sorted(map(str, users)) == sorted(stored), "an id is stored otherwise than written"
+        return users
 
     def check(self, schema: str = "raw") -> None:
         """Assert that manifest, tables and quarantine agree."""

@@ -84,7 +84,7 @@ def test_a_known_file_is_read_only_where_it_may_have_changed(
     assert run() == ["sleep.csv"], "no run has read it since it settled"
     assert run() == []
     path.chmod(0o600)
-    assert run() == ["sleep.csv"], "its metadata has changed"
+    assert run() == ["sleep.csv", "sleep.csv"], "its metadata has changed: its beginning and its bytes are new"
     assert run() == []
     status = path.stat()
     path.write_bytes(sleep(2))
@@ -129,7 +129,7 @@ def test_rows_keep_their_values_and_name_their_file(landing: Landing) -> None:
         "select s.user_id, s.sleep_day::text, s.total_sleep_records, s.total_minutes_asleep, s.total_time_in_bed,"
         " s._extra, m.source_filename, s._loaded_at > now() - interval '1 hour'"
         " from raw.sleep as s join ops.raw_ingest_manifest as m on m.file_id = s._file_id"
-    ) == [(8877689391, "2026-01-02 00:00:00", 3, 412, 440, None, "2026-01/sleep.csv", True)]
+    ) == [("8877689391", "2026-01-02 00:00:00", 3, 412, 440, None, "2026-01/sleep.csv", True)]
 
 
 def test_a_changed_file_replaces_only_its_own_rows(landing: Landing) -> None:
@@ -236,11 +236,12 @@ def test_files_that_swap_names_keep_all_rows(landing: Landing) -> None:
 
 
 def test_a_renamed_file_is_a_duplicate_of_the_old_name(landing: Landing) -> None:
-    landing.put("sleep.csv", sleep(1)).rename(landing.root / "moved.csv")
-    landing.put("sleep.csv", sleep(1))
+    path = landing.put("sleep.csv", sleep(1))
     landing.ingest()
-    (landing.root / "sleep.csv").rename(landing.root / "sleep_2.csv")
-    assert landing.statuses() == {"moved.csv": "unknown", "sleep_2.csv": "duplicate"}
+    path = path.rename(landing.root / "sleep_2.csv")
+    assert landing.statuses() == {"sleep_2.csv": "duplicate"}
+    path.rename(landing.root / "moved.csv")
+    assert landing.statuses() == {"moved.csv": "duplicate"}, "its columns say what it is"
     assert landing.users() == [1]
 
 
@@ -256,11 +257,11 @@ def test_rows_of_a_vanished_file_stay(landing: Landing) -> None:
 
 @pytest.mark.parametrize("use_manifest", [True, False])
 def test_an_unknown_file_is_reported_and_not_loaded(landing: Landing, *, use_manifest: bool) -> None:
-    path = landing.put("hourlyIntensities_merged.csv", b"Id,ActivityHour,StepTotal\n1,4/12/2016,5\n")
+    path = landing.put("hourlyIntensities_merged.csv", b"Id,Day,Mood\n1,4/12/2016,5\n")
     landing.put("sleep.csv", sleep(1))
     unknown, known = landing.ingest(use_manifest=use_manifest).files
     assert (unknown.filename, unknown.status, unknown.dataset) == ("hourlyIntensities_merged.csv", "unknown", None)
-    assert "docs/datasets.md" in (unknown.hint or "")
+    assert "docs/sources.md" in (unknown.hint or "")
     assert known.status == "loaded"
     assert path.exists()
     assert landing.rows("select source_filename from ops.raw_ingest_manifest") == [("sleep.csv",)]
@@ -371,7 +372,7 @@ def test_a_very_wide_file_does_not_stop_the_others(landing: Landing, columns: in
     assert result.files[1].status == "loaded"
     if columns == 60:
         assert result.files[0].status == "loaded"
-        ((kept,),) = landing.rows("select _extra from raw.sleep where user_id = 1")
+        ((kept,),) = landing.rows("select _extra from raw.sleep where user_id = '1'")
         assert kept == {f"X{number}": "v" for number in range(columns)}
     else:
         assert result.files[0].status == "refused"

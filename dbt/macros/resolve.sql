@@ -18,6 +18,70 @@
 {%- endmacro %}
 
 
+{#
+    Days and hours are those of the person's time zone. A raw row has the time on the clock that its file is of, and beside it
+    `_offset`, the minutes of that clock east of UTC:
+
+    | _offset | the clock | the person's time |
+    | null | the file does not say: the device's own | as written |
+    | -720 to 840 | one of a place | in the person's zone; without one as written |
+    | 1440 | UTC's, wherever the person was | in the person's zone; without one unknown, and the row has no day |
+
+    A model joins the zones with join_time_zones(), leaves out rows without a day with has_day(), and takes local_time() of each
+    moment.
+#}
+
+{# What `_offset` is where the clock is UTC's. ingestion/load/offsets.py has the same number. #}
+{% macro utc_clock() %}1440{% endmacro %}
+
+
+{#
+    The person's time of a moment of a raw row.
+
+    `moment` is the column, `row` the alias of the raw table, and `zone` an expression of the name of the person's zone.
+#}
+{% macro local_time(moment, row='source', zone='zoned.time_zone') -%}
+    case
+        when {{ row }}._offset is null then {{ moment }}
+        when {{ zone }} is not null
+            then (({{ moment }} - {{ row }}._offset % {{ utc_clock() }} * interval '1 minute') at time zone 'UTC') at time zone {{ zone }}
+        when {{ row }}._offset <> {{ utc_clock() }} then {{ moment }}
+    end
+{%- endmacro %}
+
+
+{# The offset of the clock that local_time() is of, in minutes east of UTC; null where it is not known. #}
+{% macro local_offset(moment, row='source', zone='zoned.time_zone') -%}
+    case
+        when {{ zone }} is null then {{ row }}._offset
+        when {{ row }}._offset is not null
+            then (extract(epoch from {{ local_time(moment, row, zone) }} - {{ moment }}) / 60)::integer
+                + {{ row }}._offset % {{ utc_clock() }}
+    end
+{%- endmacro %}
+
+
+{# Whether a raw row has a day, and counts. #}
+{% macro has_day(row='source', zone='zoned.time_zone') -%}
+    ({{ row }}._offset is distinct from {{ utc_clock() }} or {{ zone }} is not null)
+{%- endmacro %}
+
+
+{% macro join_time_zones(user) -%}
+    left join {{ ref('int_participant') }} as zoned on {{ user }} = zoned.user_id
+{%- endmacro %}
+
+
+{#
+    How many days the person's day of a raw row may lie from the day that the file writes. Clocks of two places are up to 26 hours
+    apart, and UTC's up to 14 from that of any place.
+#}
+{% macro days_around(row='') -%}
+    {%- set offset = row ~ '.' ~ '_offset' if row else '_offset' -%}
+    case {{ offset }} when {{ utc_clock() }} then 1 else 2 * ({{ offset }} is not null)::int end
+{%- endmacro %}
+
+
 {# A device cannot measure before it was sold, or after its file was loaded; one day more allows for time zones. #}
 {% macro is_plausible(day) -%}
     ({{ day }} >= date '{{ var("earliest_date") }}' and {{ day }} < _loaded_at::date + 2)
@@ -27,15 +91,20 @@
 {#
     What the raw rows of the loaded files say of a day (or hour: `key` is the name of the column, `type` its type): user_id, the
     key, the columns (staged name to raw name), device, file_id, is_raw. `day` is the time of the row named source. `changed` is
-    changed_user(), with the users and dates that an incremental run builds, and any run with `always`.
+    changed_user(), with the users and dates that an incremental run builds, and any run with `always`. `written` is the time as
+    the file has it, where `day` is made of it by local_time().
 #}
-{% macro raw_parts(dataset, day, columns, changed, key, type='date', device='file.device', always=false) %}
+{% macro raw_parts(
+    dataset, day, columns, changed, key, type='date', device='file.device', always=false, written=none
+) %}
     {% set only_changed = is_incremental() or always %}
+    {% set user = 'changed_user.user_id' if only_changed else participant_of('source.user_id') %}
+    {% set has_offset = '_offset' in day %}
     select
-        {{ 'changed_user.user_id' if only_changed else participant_of('source.user_id') ~ ' as user_id' }},
-        {{ day }}::{{ type }} as {{ key }},
+        {{ user }} as user_id,
+        ({{ day }})::{{ type }} as {{ key }},
         {% for name, raw in columns.items() %}
-        {{ raw if '::' in raw else 'source.' ~ raw }} as {{ name }},
+        {{ raw if '.' in raw or '::' in raw else 'source.' ~ raw }} as {{ name }},
         {% endfor %}
         {{ device }} as device,
         file.file_id,
@@ -52,15 +121,25 @@
         on
             owner.identifier = source.user_id
             and owner.file_id = source._file_id
+            {% if not has_offset %}
             and {{ day }} >= changed_user.from_date
             and {{ day }} < changed_user.to_date + 1
+            {% endif %}
     {% else %}
     from {{ source('raw', dataset) }} as source
     {{ join_identifiers('source.user_id') }}
     {% endif %}
     inner join {{ ref('int_file') }} as file on source._file_id = file.file_id
+    {% if has_offset %}{{ join_time_zones(user) }}{% endif %}
     where
-        file.is_loaded and {{ is_plausible(day) }}
+        file.is_loaded and {{ is_plausible(written or day) }}
+        {% if has_offset %}
+        and {{ has_day() }}
+        {% if only_changed %}
+        and {{ day }} >= changed_user.from_date
+        and {{ day }} < changed_user.to_date + 1
+        {% endif %}
+        {% endif %}
         {% if only_changed %}
         and owner.source_name = '{{ dataset }}' and owner.is_loaded
         -- an array of the files that hold changed days: an index on _file_id is used if a large raw table has one
@@ -163,10 +242,12 @@
     with the greater values, in the order of `columns`. The order of loading makes no difference. Nearly all rows have one part,
     and only the others are sorted so.
 
-    `origins` are the names of a raw row and of a made one, for made_from.
+    `origins` are the names of a raw row and of a made one, for made_from. `clock` is the column of a part with the offset of the
+    clock that `key` is of: hours of two clocks are two rows, and `occurrence` tells them apart.
 #}
-{% macro merge_parts(parts, key, columns, origins) %}
+{% macro merge_parts(parts, key, columns, origins, clock=none) %}
 {% set keys = 'user_id, ' ~ key %}
+{% set row_keys = keys ~ (', occurrence' if clock else '') %}
 with part as (
     {{ parts }}
 ),
@@ -180,6 +261,25 @@ counted as (
 
 ),
 
+{% if clock %}
+-- of two clocks of a device, the one further east showed this time first; a clock that is not known is the first
+told_apart as (
+
+    select
+        *,
+        case
+            when {{ clock }} is null then 1
+            else dense_rank() over (
+                partition by {{ keys }}, device, ({{ clock }} is null)
+                order by {{ clock }} desc
+            )
+        end::smallint as occurrence
+    from counted
+    where parts > 1
+
+),
+
+{% endif %}
 ranked as (
 
     select
@@ -187,7 +287,7 @@ ranked as (
         row_number() over by_precedence as precedence,
         -- parts of other devices, and made ones, differ by their nature
         counted.is_raw and counted.device = first_value(counted.device) over by_precedence as is_compared
-    from counted
+    from {{ 'told_apart as counted' if clock else 'counted' }}
     inner join {{ ref('int_file') }} as file on counted.file_id = file.file_id
     left join {{ ref('int_user_day_device') }} as choice
         on
@@ -197,7 +297,7 @@ ranked as (
     where counted.parts > 1
     window
         by_precedence as (
-            partition by counted.user_id, counted.{{ key }}
+            partition by counted.user_id, counted.{{ key }}{{ ', counted.occurrence' if clock }}
             order by
                 choice.device_rank asc nulls last, counted.device asc, counted.is_raw desc, {{ later_first(columns, 'counted') }}
         )
@@ -207,6 +307,7 @@ ranked as (
 select
     user_id,
     {{ key }},
+    {{ '1::smallint as occurrence,' if clock }}
     {% for name in columns %}
     {{ name }},
     {% endfor %}
@@ -223,6 +324,7 @@ union all
 select
     user_id,
     {{ key }},
+    {{ 'occurrence,' if clock }}
     {% for name in columns %}
     (array_agg({{ name }} order by precedence) filter (where {{ name }} is not null))[1] as {{ name }},
     {% endfor %}
@@ -245,7 +347,7 @@ select
     {% endfor %}
     as has_conflict
 from ranked
-group by {{ keys }}
+group by {{ row_keys }}
 {% endmacro %}
 
 
@@ -256,7 +358,7 @@ group by {{ keys }}
     The greater file name wins, and within a file the row with the greater values, in the order of `columns`: staged name to
     raw name. The order of loading makes no difference.
 #}
-{% macro newest(dataset, moment, columns, key=none) %}
+{% macro newest(dataset, moment, columns, key=none, is_zoned=false) %}
 {% set key = key or moment %}
 {% set later = ['file_name collate "C" desc'] %}
 {% for name in columns %}{% do later.append(name ~ ' desc nulls last') %}{% endfor %}
@@ -264,7 +366,11 @@ with source as (
 
     select
         {{ participant_of('drop_row.user_id') }} as user_id,
+        {% if is_zoned %}
+        {{ local_time('drop_row.' ~ moment, 'drop_row') }} as {{ moment }},
+        {% else %}
         drop_row.{{ moment }},
+        {% endif %}
         {% for raw in columns.values() %}
         drop_row.{{ raw }},
         {% endfor %}
@@ -273,7 +379,10 @@ with source as (
     from {{ source('raw', dataset) }} as drop_row
     inner join {{ ref('stg_file') }} as origin on drop_row._file_id = origin.file_id
     {{ join_identifiers('drop_row.user_id') }}
-    where {{ is_plausible('drop_row.' ~ moment) }}
+    {% if is_zoned %}{{ join_time_zones(participant_of('drop_row.user_id')) }}{% endif %}
+    where
+        {{ is_plausible('drop_row.' ~ moment) }}
+        {% if is_zoned %}and {{ has_day('drop_row') }}{% endif %}
 
 ),
 

@@ -18,6 +18,9 @@ from ingestion.sources import Column, declared
 from ingestion.storage import Storage, StoredFile, open_storage
 from ingestion.tables import table
 
+# a sum of sixty columns does not fit a line
+_MOST_PARTS = 5
+
 
 def handle(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run the command, and return the exit code.
@@ -37,7 +40,7 @@ def handle(arguments: argparse.Namespace, settings: Settings) -> int:
         return 0
     listed = table("device", "file", "dataset", "columns")
     for row in rows:
-        listed.add_row(row.device, ", ".join(row.files), row.dataset, ", ".join(row.required))
+        listed.add_row(row.device, ", ".join(row.files), row.dataset, ", ".join(map(_short, row.required)))
     console().print(listed)
     return 0
 
@@ -103,7 +106,7 @@ def _show(seen: inspection.Inspection, results: list[FileResult]) -> None:
         screen.print(Text(f"{seen.name}: {filling.dataset} of {filling.device}, by {how}", style="bold"))
         columns = table("column", "filled by")
         for column, headers in filling.columns.items():
-            columns.add_row(column, " + ".join(headers))
+            columns.add_row(column, _short(" + ".join(headers)))
         screen.print(columns)
         for what, text in _facts(filling, by_dataset.get(filling.dataset)):
             screen.print(Text(f"{what}: {text}"))
@@ -150,3 +153,9 @@ def _paths(name: str, into: Path | None) -> list[Path]:
 def _zone(settings: Settings) -> Storage:
     location = replace(settings, use_manifest=True).landing_zone
     return open_storage(location, timeout_seconds=settings.storage_timeout_seconds)
+
+
+def _short(header: str) -> str:
+    """Return a header, or the first and the last part of a long sum."""
+    parts = header.split(" + ")
+    return header if len(parts) <= _MOST_PARTS else f"{parts[0]} + … + {parts[-1]}"

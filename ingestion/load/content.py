@@ -5,6 +5,7 @@ import re
 from ingestion.db import Readable
 from ingestion.load.dates import Sight
 from ingestion.load.dialect import Dialect
+from ingestion.load.offsets import may_have_offsets
 from ingestion.load.progress import OnChunk, ignore_progress
 from ingestion.load.stream import CHUNK_BYTES
 
@@ -15,6 +16,8 @@ _SPECIAL_WORDS = tuple(word.encode() for word in (*SPECIAL_MOMENTS, "nan", "inf"
 _LETTERS = tuple(letter.encode() for letter in "nNoOyYxXbB_")
 # longer than the longest word with quotes in it
 _OVERLAP_BYTES = 64
+# a longer line is judged
+_MOST_LINE_BYTES = 1 << 16
 
 
 class Content:
@@ -23,7 +26,8 @@ class Content:
     `has_special_words` says whether a word such as `today` or `NaN` has passed, which PostgreSQL accepts as a value, or
     what the pattern of `skip` matches.
     `is_unquoted` says whether no quote and no backslash has passed, and `has_stray_quotes` whether there was a quote
-    inside a field. `separators` counts the separators of dates. All are found only where rows are not judged.
+    inside a field. `has_offsets` says whether a moment may have an offset from UTC, and `separators` counts the
+    separators of dates. All are found only where rows are not judged.
 
     Arguments:
         source: the text in UTF-8.
@@ -44,12 +48,14 @@ class Content:
         self._doubtful: re.Pattern[bytes] | None = None
         self._marks: tuple[bytes, ...] = (b"\\", b'"')
         self._sight: Sight | None = None
+        self._watches_offsets = False
         self._separator = b""
         self._line = b""
         self._stray_quote = _stray_quote(b",", b'"')
         self.has_special_words = False
         self.has_stray_quotes = False
         self.is_unquoted = True
+        self.has_offsets = False
         self.separators = 0
 
     def peek(self) -> bytes:
@@ -64,7 +70,7 @@ class Content:
         Arguments:
             count: the length of the header in bytes, at most that of what `peek` returned.
             dialect: how the file is written.
-            doubtful: matches what PostgreSQL must judge, within the last byte of a line end and 64 bytes after it.
+            doubtful: matches what PostgreSQL must judge, from the last byte of a line end on; it sees whole lines.
 
         """
         self._pending = self._pending[count:]
@@ -76,16 +82,18 @@ class Content:
         self._stray_quote = _stray_quote(dialect.delimiter.encode(), quote)
         self.is_unquoted = self._has_no_mark(self._pending)
 
-    def watch_dates(self, sight: Sight, separator: bytes) -> None:
+    def watch_dates(self, sight: Sight, separator: bytes, *, have_offsets: bool = False) -> None:
         """Gather dates, and count a separator, from here on.
 
         Arguments:
             sight: gathers the dates.
             separator: the separator.
+            have_offsets: look for offsets from UTC, too.
 
         """
         self._sight = sight
         self._separator = separator
+        self._watches_offsets = have_offsets
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, b"" at the end.
@@ -105,8 +113,10 @@ class Content:
             if not self._is_judged:
                 self._search(chunk)
             self._on_chunk(0, lines)
-        elif self._sight:
-            self._sight.feed(self._line)
+        else:
+            if self._sight:
+                self._sight.feed(self._line)
+            self._look_for_doubtful(self._tail, len(self._tail))
         return chunk
 
     def _look_at_dates(self, sight: Sight, chunk: bytes) -> None:
@@ -118,6 +128,10 @@ class Content:
             sight.feed(text[:end])
             self._line = text[end:]
 
+    def _look_for_doubtful(self, text: bytes, end: int) -> None:
+        if self._doubtful and not self.has_special_words and not self._is_judged:
+            self.has_special_words = self._doubtful.search(text, 0, end) is not None
+
     def _has_no_mark(self, chunk: bytes) -> bool:
         return not any(mark in chunk for mark in self._marks)
 
@@ -126,11 +140,18 @@ class Content:
         if self._sight:
             self._look_at_dates(self._sight, chunk)
         text = self._tail + chunk
+        if self._watches_offsets and not self.has_offsets:
+            # with these dates, the separators tell where an offset is west of UTC
+            self.has_offsets = may_have_offsets(text, self._separator)
         if not self.is_unquoted:
             self.has_stray_quotes = self.has_stray_quotes or self._stray_quote.search(text) is not None
-        self._tail = text[-_OVERLAP_BYTES:]
-        if self._doubtful and not self.has_special_words:
-            self.has_special_words = self._doubtful.search(text) is not None
+        end = text.rfind(self._newline)
+        self._look_for_doubtful(text, max(end, 0))
+        # the line that the chunk cuts off, so that it is looked at as a whole
+        self._tail = text[min(max(end, 0), max(len(text) - _OVERLAP_BYTES, 0)) :]
+        if len(self._tail) > _MOST_LINE_BYTES:
+            self.has_special_words = True
+            self._tail = text[-_OVERLAP_BYTES:]
         # letters are found ten times faster than line ends, and rows of numbers and dates have none of these
         if any(letter in text for letter in _LETTERS):
             text = text.replace(b'"', b"").lower()

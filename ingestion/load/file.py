@@ -24,6 +24,7 @@ from ingestion.load.date_order import Clues
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header, layouts_of, read_header, user_of
 from ingestion.load.judge import Judge, copy_into, prepare
+from ingestion.load.offsets import may_have_offsets
 from ingestion.load.progress import OnChunk, ignore_progress
 from ingestion.load.read_ahead import FunctionStream, copy_ahead
 from ingestion.load.reading import Reading, date_remarks
@@ -135,7 +136,7 @@ class _FileLoad:
             dialect, separator = reading.guess(content.peek())
             header = replace(header, dialect=dialect)
             prepare(self._connection, self._file_id, header)
-            if header.is_copyable and (separator or header.layout.table):
+            if header.is_copyable and (header.layout.table or (separator and not self._begins_with_offsets(content))):
                 counts = self._attempt(lambda cursor: self._copy_whole(cursor, content, header, reading, separator))
                 if isinstance(counts, Counts):
                     return self._loaded(stream, header, counts, date_remarks(header.dialect))
@@ -153,6 +154,9 @@ class _FileLoad:
             result = self._load_sorted(cursor, header, None)
             check_counts(isinstance(result, Loaded))
             return cast("Loaded", result)
+
+    def _begins_with_offsets(self, content: Content) -> bool:
+        return self._work.dataset.moment is not None and may_have_offsets(content.peek())
 
     def _text(self, stream: HashedStream) -> Text:
         name = self._work.file.name
@@ -205,7 +209,7 @@ class _FileLoad:
         command = copy_into(self._work.table, header, is_unquoted=is_unquoted, has_quoted_gaps=gap in content.peek())
         sight = reading.sight(header.dialect.date_order)
         if separator:
-            content.watch_dates(sight, separator.encode())
+            content.watch_dates(sight, separator.encode(), have_offsets=self._work.dataset.moment is not None)
         rows = copy_ahead(cursor, command, content)
         if is_unquoted and not content.is_unquoted:
             # COPY's text format would have read a backslash as an escape
@@ -218,6 +222,7 @@ class _FileLoad:
         dates = sum(column.type in MOMENTS for column in header.columns) * rows
         is_good = (
             not content.has_special_words
+            and not content.has_offsets
             and content.separators == _SEPARATORS * dates
             and reading.confirms(sight, header.dialect.date_order)
         )

@@ -104,12 +104,13 @@ class Header:
         place = names.index("user_id")
         delimiter, quote = re.escape(self.dialect.delimiter), re.escape(self.dialect.quote)
         newline = re.escape(self.dialect.newline[-1:].decode())
-        before = rf"(?:[^{delimiter}{newline}]*+{delimiter}){{{place}}}" if place else ""
-        after = rf"(?:{delimiter}|\Z)" if place < len(names) - 1 else r"[\r\n]|\Z"
-        # a line that the chunk cuts off is looked at again with the next one
-        return re.compile(
-            rf"{newline}{before}(?!\Z)(?!{quote}?{PLAIN_ID}{quote}?(?:{after})|{quote}?[\w-]*\Z)".encode()
-        )
+        # a quoted field may have the delimiter in it
+        field = rf"(?:[^{delimiter}{quote}{newline}]*+|{quote}[^{quote}{newline}]*+{quote}){delimiter}"
+        before = f"(?:{field}){{{place}}}" if place else ""
+        found = f"(?:{PLAIN_ID}|{quote}{PLAIN_ID}{quote})"
+        after = delimiter if place < len(names) - 1 else r"[\r\n]|\Z"
+        # not at the end of a file, which is no line
+        return re.compile(rf"{newline}(?!\Z)(?!{before}{found}(?:{after}))".encode())
 
     @property
     def remarks(self) -> tuple[Remark, ...]:

@@ -13,12 +13,13 @@ from ingestion.load.dialect import Dialect
 from ingestion.load.fields import join_fields
 from ingestion.load.header import Header
 from ingestion.load.numbers import NUMBERS, Marks
+from ingestion.load.offsets import NO_OFFSET, offset_of
 from ingestion.load.parse import Record
 from ingestion.load.stream import CHUNK_BYTES
 from ingestion.load.values import Value
 from ingestion.quarantine import Reason
 from ingestion.results import Remark
-from ingestion.sources import EXTRA, Column, Dataset
+from ingestion.sources import EXTRA, OFFSET, Column, Dataset
 
 # a number with marks that group thousands
 _MARKED = r"^[+-]?\d{1,3}([., '']\d{2,3})+$"
@@ -57,7 +58,8 @@ class Judge:
 
     def open(self) -> None:
         """Create the temporary table for the rows."""
-        columns = [SQL("{} text").format(_name(position)) for position in range(len(self.header.fields))]
+        count = len(self.header.fields) + (self.dataset.moment is not None)
+        columns = [SQL("{} text").format(_name(position)) for position in range(count)]
         self.cursor.execute(
             SQL("create temp table incoming (line bigint, raw text, {}) on commit drop").format(SQL(", ").join(columns))
         )
@@ -123,6 +125,16 @@ class Judge:
         """
         values = [value.cast for value in self._values]
         names = [Identifier(value.column.name) for value in self._values]
+        if self.dataset.moment and OFFSET not in [value.column.name for value in self._values]:
+            default = offset_of(self.header.layout.clock)
+            # in a file in UTC, +00:00 is UTC's clock too
+            unsaid = SQL("'', '0'") if default else SQL("''")
+            values.append(
+                SQL("case when coalesce({0}, '') in ({1}) then {2} else ({0})::smallint end").format(
+                    self._offset, unsaid, Literal(default)
+                )
+            )
+            names.append(Identifier(OFFSET))
         if self.header.user_id is not None:
             values.append(Literal(self.header.user_id))
             names.append(Identifier("user_id"))
@@ -200,10 +212,17 @@ class Judge:
         if column.name in self.dataset.key:
             yield branch(SQL("{} is null").format(value.text), "missing_key")
         yield branch(SQL("not {}").format(value.is_castable), "not_castable")
+        if column.name == self.dataset.moment:
+            yield branch(SQL("{} = {}").format(self._offset, Literal(NO_OFFSET)), "not_castable")
         if column.minimum is not None:
             yield branch(SQL("{} < {}").format(value.cast, Literal(column.minimum)), "out_of_range")
         if column.maximum is not None:
             yield branch(SQL("{} > {}").format(value.cast, Literal(column.maximum)), "out_of_range")
+
+    @property
+    def _offset(self) -> Composable:
+        """The offset of the moment, which `RowReader` puts behind the fields."""
+        return _name(len(self.header.fields))
 
     def _extra(self) -> Composable | None:
         if self.header.layout.drop_extra:
@@ -229,7 +248,12 @@ def prepare(connection: db.Connection, file_id: int, header: Header) -> None:
         header: the file's header.
 
     """
-    _queries.prepare(connection, file_id=str(file_id), datestyle=f"ISO, {header.dialect.date_order}")
+    _queries.prepare(
+        connection,
+        file_id=str(file_id),
+        datestyle=f"ISO, {header.dialect.date_order}",
+        offset=str(offset_of(header.layout.clock) or ""),
+    )
 
 
 def numbered_line(record: Record, text: str, dialect: Dialect) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ingestion.errors import FileRefusedError
 from ingestion.load.fields import join_fields, split
 from ingestion.load.header import Header
+from ingestion.load.offsets import split_offset
 from ingestion.load.rewriting import rewrite
 from ingestion.load.written import Written, is_no_value
 from ingestion.quarantine import Reason
@@ -42,10 +43,11 @@ class RowReader:
     Arguments:
         header: the file's header.
         key: the names of the columns that a row must have.
+        moment: the column of time whose offset from UTC is kept, as one more field at the end.
 
     """
 
-    def __init__(self, header: Header, key: Collection[str]) -> None:
+    def __init__(self, header: Header, key: Collection[str], moment: str | None = None) -> None:
         self._header = header
         self._dialect = header.dialect
         self._places = [(place, each) for place, each in enumerate(header.fields) if isinstance(each, Column)]
@@ -54,6 +56,7 @@ class RowReader:
         self._normalised = [normalise(name) for name in header.names]
         self._names = set(self._normalised)
         self._computed = [column for column in header.fields[len(header.names) :] if isinstance(column, Column)]
+        self._moment = moment
         self._companions = {
             column.name: tuple(map(normalise, column.companions)) for _, column in self._places if column.companions
         }
@@ -104,6 +107,8 @@ class RowReader:
         if self._is_of_totals(values):
             self._totals += 1
             return None, None
+        if self._moment:
+            values.append(self._take_offset(values))
         line = join_fields(values, self._dialect)
         reason = _fault_of_object(line) if self._dialect.format == "ndjson" else None
         return (None, reason) if reason else (line, None)
@@ -125,6 +130,14 @@ class RowReader:
             fields = zip(self._header.fields, values, strict=False)
             text = join_fields(["" if isinstance(field, str) else value for field, value in fields], self._dialect)
         return replace(record, raw=text.encode())
+
+    def _take_offset(self, values: list[Any]) -> str:
+        """Take the offset out of the row's moment, and return it."""
+        place = next((place for place, column in self._places if column.name == self._moment), None)
+        if place is None or not values[place]:
+            return ""
+        values[place], offset = split_offset(values[place])
+        return offset
 
     def _offset_of(self, column: Column, found: _Found) -> str | None:
         return next((text for name in self._companions.get(column.name, ()) if (text := found.get(name))), None)

@@ -63,7 +63,7 @@ def replay(
     prepare(connection, file_id, known)
     still: dict[int, tuple[Reason, str | None]] = {}
     parsed: list[int] = []
-    reader = RowReader(known, dataset.key)
+    reader = RowReader(known, dataset.key, dataset.moment)
 
     def lines() -> Iterator[str]:
         for line, raw in rejected:

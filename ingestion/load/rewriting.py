@@ -33,7 +33,11 @@ def rewrite(column: Column, text: str, offset: str | None = None) -> str:
     if column.written:
         text = _READERS[column.written](text)
     if column.offset or column.shift:
-        return _with_offset(text, minutes_east(offset or ""), is_utc=bool(column.shift))
+        minutes = minutes_east(offset or "")
+        if minutes is None and offset:
+            # no offset of any clock, so that the row is rejected
+            return f"{text} {offset}"
+        return _with_offset(text, minutes, is_utc=bool(column.shift))
     return text
 
 
@@ -63,7 +67,8 @@ def _with_offset(text: str, minutes: int | None, *, is_utc: bool) -> str:
     if is_utc:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         try:
-            return moment.astimezone(zone).isoformat(" ")
+            # Z says that the offset of the place is unknown
+            return moment.astimezone(zone).isoformat(" ") if minutes is not None else f"{moment:%Y-%m-%d %H:%M:%S}Z"
         except OverflowError:
             return text
     return moment.replace(tzinfo=zone).isoformat(" ")

@@ -36,7 +36,7 @@ class Sorter:
         self._header = header
         self._dataset = dataset
         self._pattern = pattern
-        self.reader = RowReader(header, dataset.key)
+        self.reader = RowReader(header, dataset.key, dataset.moment)
         self._sight = sight
         self._held_records: deque[Record] = deque()
         self._rejected: list[RejectedRow] = []

@@ -6,6 +6,7 @@ from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion.load.content import SPECIAL_MOMENTS
 from ingestion.load.numbers import INTEGERS, Marks
+from ingestion.load.written import NO_VALUE
 from ingestion.sources import MOMENTS, Column, DateOrder
 
 # what PostgreSQL accepts and no device writes as a value: 0x1F, 1_000; NaN, inf; today, now
@@ -28,6 +29,9 @@ _DECIMAL_ID = r"^\d+\.0$"
 # a label of a few digits may have a point: 1.0 beside 1.1
 _LONG_DECIMAL_ID = r"^\d{4,}\.0$"
 _LONGEST_ID = 200
+# what a spreadsheet writes for a formula that has no value
+_ERROR = r"^#(N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|DIV/0!)$"
+_ODD_IN_ID = '[[:cntrl:]"]'
 _FRACTION = r"^[+-]?\d{1,15}\.\d{1,20}$"
 _SCALABLE = r"^-?\d{1,12}(\.\d{1,20})?$"
 _LARGEST_SCALED = 10**15
@@ -93,8 +97,17 @@ class Value:
             if self.column.type in MOMENTS:
                 strict += SQL(" and {} !~ {}").format(self.text, Literal(_SHORT_YEAR[self.date_order]))
             if self.is_id:
-                strict += SQL(" and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ '[[:cntrl:]]'").format(
-                    self.text, Literal(_SCIENTIFIC_ID), Literal(_LONG_DECIMAL_ID), Literal(_LONGEST_ID)
+                strict += SQL(
+                    " and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ {4}"
+                    " and lower({0}) <> all({5}) and {0} !~ {6}"
+                ).format(
+                    self.text,
+                    Literal(_SCIENTIFIC_ID),
+                    Literal(_LONG_DECIMAL_ID),
+                    Literal(_LONGEST_ID),
+                    Literal(_ODD_IN_ID),
+                    Literal(sorted(NO_VALUE)),
+                    Literal(_ERROR),
                 )
             return SQL("({0} is null or (pg_input_is_valid({0}, {1}){2}))").format(
                 self.text, Literal(self.column.type), strict

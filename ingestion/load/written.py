@@ -9,7 +9,7 @@ from ingestion.load.numbers import INTEGERS, NUMBERS, Numbers
 from ingestion.sources import MOMENTS, Column
 
 # what programs write where there is no value
-_NO_VALUE = frozenset({"na", "n/a", "#n/a", "null", "none", "nan", "-", "--"})
+NO_VALUE = frozenset({"na", "n/a", "#n/a", "null", "none", "nan", "-", "--"})
 # a spreadsheet's guards against reading a value as a number: ="0123" and '0123
 _GUARDS = frozenset({"=", "'", '"'})
 _GUARDED = re.compile(r'="(.*)"|=?"(.*)"|\'(.*)', re.DOTALL)
@@ -19,7 +19,7 @@ _PLAIN = str.maketrans({"\u202f": " ", "\u00a0": " ", "\u2009": " ", "\u2007": "
 
 def is_no_value(text: str) -> bool:
     """Whether a text stands for no value: nothing, or a word like NA."""
-    return not text or text.lower() in _NO_VALUE
+    return not text or text.lower() in NO_VALUE
 
 
 @dataclass
@@ -60,7 +60,8 @@ class Written:
         if text[:1] in _GUARDS and (found := _GUARDED.fullmatch(text)):
             text = next(inner for inner in found.groups() if inner is not None).strip()
             self.guards += 1
-        if not text.isascii():
+        # a text is taken as it is written: two ids may differ in such a character alone
+        if self.column.type != "text" and not text.isascii():
             text = text.translate(_PLAIN)
         if self.column.type in MOMENTS:
             self.dates.add(text, line)

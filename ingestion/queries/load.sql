@@ -1,7 +1,8 @@
--- name: prepare(file_id, datestyle)^
+-- name: prepare(file_id, datestyle, offset)^
 -- for this transaction: what the column defaults of the raw tables read, and how dates are parsed
 select
     set_config('ingest.file_id', :file_id, true) as file_id,
+    set_config('ingest.offset', :offset, true) as offset_minutes,
     set_config('datestyle', :datestyle, true) as datestyle;
 
 -- name: set_datestyle(datestyle)$

@@ -73,7 +73,7 @@ set
     rows_erased = rows_erased + :from_raw + :from_quarantine
 where file_id = :file_id;
 
--- name: rejected_with(id_bytes, own_files, target_schema)
+-- name: rejected_with(ids, own_files, target_schema)
 -- rows that may be a participant's: those of the files that name them, and those that contain the id
 select
     r.rejected_row_id,
@@ -84,7 +84,10 @@ from ops.rejected_rows as r
 inner join ops.raw_ingest_manifest as m on r.file_id = m.file_id
 where
     m.target_schema = :target_schema
-    and (position(:id_bytes in r.raw_line) > 0 or r.file_id = any(:own_files::bigint[]));
+    and (
+        r.file_id = any(:own_files::bigint[])
+        or exists (select from unnest(:ids::bytea[]) as mentioned (id) where position(mentioned.id in r.raw_line) > 0)
+    );
 
 -- name: names_of(file_ids)
 select

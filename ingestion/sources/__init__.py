@@ -11,6 +11,7 @@ from ingestion.sources.declarations import declared
 from ingestion.sources.model import (
     EXTRA,
     MOMENTS,
+    OFFSET,
     Clock,
     Column,
     Dataset,
@@ -28,6 +29,7 @@ from ingestion.unpacking import sheet_of
 __all__ = [
     "EXTRA",
     "MOMENTS",
+    "OFFSET",
     "Clock",
     "Column",
     "Dataset",

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 
 from ingestion.errors import ConfigurationError
 from ingestion.sources.model import (
+    OFFSET,
     Clock,
     Column,
     ColumnType,
@@ -33,6 +34,7 @@ _TYPES = {
     list: "a list",
     dict: "a table",
 }
+_OFFSET_COLUMN = Column(OFFSET, OFFSET, "integer", minimum=-12 * 60, maximum=14 * 60)
 _T = TypeVar("_T")
 _D = TypeVar("_D")
 
@@ -181,6 +183,7 @@ def _read_dataset(path: Path) -> Dataset:
             _read_column(f"{table.place}: columns.{name}", name, values)
             for name, values in table.need("columns", dict).items()
         ),
+        moment=table.get("moment", str, None),
         device=table.get("device", str, Dataset.device),
         date_order=table.get_word("date_order", get_args(DateOrder), None),
         max_rejected_percent=table.get("max_rejected_percent", float, Dataset.max_rejected_percent),
@@ -271,7 +274,7 @@ def _read_export_column(place: str, name: str, values: Any, dataset: Dataset) ->
         values = {"header": values}
     if not isinstance(values, dict):
         raise _wrong(place, 'must be a header, or a table such as { header = "Total", factor = "1/60" }')
-    column = dataset.by_name.get(name)
+    column = _OFFSET_COLUMN if dataset.moment and name == OFFSET else dataset.by_name.get(name)
     if column is None:
         raise _wrong(place, f"the dataset {dataset.name} has no such column")
     table = _Table(place, values)
@@ -336,6 +339,8 @@ def _layout_problems(dataset: Dataset, layout: Layout) -> Iterator[str]:
         yield "when needs rows: it is about the objects around them"
     if layout.drop_extra and layout.parts - layout.by_header.keys():
         yield "a sum needs its parts, which drop_extra drops"
+    if OFFSET in filled and not layout.table:
+        yield f'{OFFSET} is for a table; write offset = "..." on the column of time'
     if layout.table and layout.computed:
         yield "a table has no sum and no constant"
     for header, columns in _by_header(layout.columns).items():
@@ -352,6 +357,8 @@ def _column_problems(dataset: Dataset) -> Iterator[str]:
         yield "columns must have a required user_id"
     if missing := set(dataset.key) - required:
         yield f"key: {', '.join(sorted(missing))} must be a required column"
+    if dataset.moment and not any(each.name == dataset.moment and each.type == "timestamp" for each in dataset.columns):
+        yield f"moment: {dataset.moment} must be a column of type timestamp"
     for header, columns in _by_header(dataset.columns, with_names=True).items():
         if len(columns) > 1:
             yield f"{' and '.join(columns)} both match the header {header}"

@@ -16,6 +16,8 @@ Written = Literal["epoch_ms", "iso_duration", "date_and_seconds"]
 
 # the column of a raw table for values that have no column of their own
 EXTRA = "_extra"
+# the column of a raw table for the offset from UTC of its moment
+OFFSET = "_offset"
 
 # the types of days and moments
 MOMENTS = frozenset({"timestamp", "date"})
@@ -284,6 +286,7 @@ class Dataset:
             `dailyActivity_merged.csv`.
         columns: the columns that the raw table has.
         key: the columns that a row must have; a row without one goes to quarantine.
+        moment: the column of time whose offset from UTC `_offset` keeps; None in a table of days.
         device: what writes its own files.
         date_order: the order of day, month and year, if it is declared; a file that contradicts it is refused. ISO
             dates are always accepted.
@@ -300,6 +303,7 @@ class Dataset:
     stems: tuple[str, ...]
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    moment: str | None = None
     device: str = "Fitbit"
     date_order: DateOrder | None = None
     max_rejected_percent: float = 50.0

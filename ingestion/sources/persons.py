@@ -9,10 +9,11 @@ from ingestion.sources.declarations import declared
 from ingestion.sources.model import DATE, KEY, STATED, Layout
 
 _PACKED = r"(?:\.(?:csv|tsv|json|ndjson|jsonl|parquet|xlsx|xml|db|zip|tar|tgz|gz|zst))*$"
-_STATEMENT = re.compile(rf"(?i)(?:^|[ ._-]){KEY}=(.*)")
-# what may stand behind the participant in a file name
+# `id` alone is a key of its own, and no part of another
+_STATEMENT = re.compile(rf"(?i)(?:^|[ ._-](?!id=)){KEY}=(.*)")
+# what may stand behind the participant in a file name, and in a folder
 _BEHIND = re.compile(rf"(?i)(?:[ ._-](?:{STATED}|merged|{DATE}|\(\d+\)|to))+$")
-_NUMBER = re.compile(r"[0-9]+(?=[ ._-]|$)")
+_STATED_BEHIND = re.compile(rf"(?i)(?:[ ._-](?:{STATED}))+$")
 _SEPARATOR = re.compile(r"[ ._-]")
 _SPAN = re.compile(rf"(?i)[ ._-]\d{{8}}[ ._-]\d{{8}}{_PACKED}")
 _ID = re.compile(r"(?i)ID[ _-]+")
@@ -34,6 +35,7 @@ def configure(template: str | None) -> None:
 
     """
     _template[:] = [compiled(template)] if template else []
+    person_in.cache_clear()
 
 
 @cache
@@ -112,7 +114,7 @@ def _stated(path: str) -> Iterator[str]:
         if folder.endswith("!"):
             yield from _stated_in_name(folder[:-1])
         elif found := _STATEMENT.search(folder):
-            yield found[1]
+            yield _STATED_BEHIND.sub("", found[1])
     yield from _stated_in_name(name)
 
 
@@ -124,12 +126,11 @@ def _stated_in_name(name: str) -> Iterator[str]:
     ends = [match.start() for match in _SEPARATOR.finditer(value[: _LONGEST + 1])]
     of_dataset = [end for end in ends if _is_name(value[end + 1 :])]
     if of_dataset:
-        yield value[: of_dataset[-1]]
+        yield _BEHIND.sub("", value[: of_dataset[-1]])
         return
     value = _BEHIND.sub("", re.sub(rf"(?i){_PACKED}", "", value))
-    if number := _NUMBER.match(value):
-        yield number[0]
-    elif not re.search(r"[ ._]", value) or _is_name(name):
+    # 17_A_walks.csv may be of 17, or of 17_A
+    if not re.search(r"[ ._]", value) or _is_name(name):
         yield value
 
 

@@ -40,11 +40,11 @@ def test_an_export_is_loaded_once_into_each_table(landing: Landing) -> None:
     assert {(file.dataset, file.status) for file in result.files} == {(table, "loaded") for table in TABLES}
     assert landing.rows(
         "select user_id, activity_date::date::text, total_steps from raw.daily_activity order by 2"
-    ) == [(7, f"2026-03-0{day}", sum(range(800, 1800, 100))) for day in (1, 2, 3)]
+    ) == [("7", f"2026-03-0{day}", sum(range(800, 1800, 100))) for day in (1, 2, 3)]
     assert landing.rows("select count(*), sum(step_total) from raw.hourly_steps") == [(30, 37_500)]
     assert landing.rows(
         "select user_id, sleep_day::date::text, total_minutes_asleep, total_time_in_bed, _extra from raw.sleep"
-    ) == [(7, "2026-03-02", 420, 420, {"Watch": "420"})]
+    ) == [("7", "2026-03-02", 420, 420, {"Watch": "420"})]
     assert landing.rows("select measured_at::text, beats_per_minute, _extra from raw.heart_rate") == [
         ("2026-03-01 10:00:00", 72, {"sourceName": "Watch"})
     ]
@@ -78,7 +78,9 @@ def test_an_export_of_nobody_is_refused(name: str, landing: Landing) -> None:
     landing.put(name, archive(export(*RECORDS)) if name.endswith("zip") else export(*RECORDS))
     result = landing.ingest()
     assert {file.status for file in result.files} == {"refused"}
-    assert {file.reason for file in result.files} == {"the path of this Apple Health export names no participant"}
+    assert {file.reason for file in result.files} == {
+        "the path of this Apple Health export names no participant, or several"
+    }
 
 
 def test_translated_names_and_unpacked_files_are_loaded(landing: Landing) -> None:
@@ -128,8 +130,8 @@ def test_rejected_rows_are_judged_again(landing: Landing, monkeypatch: pytest.Mo
         "sleep": (0, 1),
     }
     assert landing.rows("select user_id, beats_per_minute, _extra from raw.heart_rate order by 2") == [
-        (7, 72, {"sourceName": "Watch"}),
-        (7, 450, {"sourceName": "Watch"}),
+        ("7", 72, {"sourceName": "Watch"}),
+        ("7", 450, {"sourceName": "Watch"}),
     ]
     landing.check()
 
@@ -191,6 +193,6 @@ def test_its_steps_and_nights_are_in_the_marts(landing: Landing, settings: Setti
     result = runner.run(settings, "run", RunOptions())
     assert result.exit_code == 0, result.error_summary
     assert landing.rows(
-        "select activity_date::text, steps, minutes_asleep, wear_hours from marts.fct_user_day where user_id = 7"
+        "select activity_date::text, steps, minutes_asleep, wear_hours from marts.fct_user_day where user_id = '7'"
         " order by 1"
     ) == [("2026-03-01", 12_500, None, 10), ("2026-03-02", 12_500, 420, 10), ("2026-03-03", 12_500, None, 10)]

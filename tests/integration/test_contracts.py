@@ -43,7 +43,7 @@ def test_the_table_has_the_declared_columns(dataset: Dataset, connection: db.Con
         dataset,
     )
     declared = {column.name: TYPES.get(column.type, column.type) for column in dataset.columns}
-    offset = {"_offset": "smallint"} if "_offset" in {name for name, *_ in found} else {}
+    offset = {"_offset": "smallint"} if dataset.moment else {}
     # a dataset that keeps nothing undeclared has no column for it
     keeps_others = not all(layout.drop_extra for layout in dataset.layouts)
     metadata = {name: kind for name, kind in LOAD_METADATA.items() if keeps_others or name != EXTRA}

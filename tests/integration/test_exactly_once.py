@@ -241,7 +241,7 @@ GATE = 4711
 # triggers that stop a process at one point of the file transaction until the gate opens
 HOLD_UP = {
     "in the middle of COPY": "create trigger hold_up before insert on raw.sleep for each row"
-    " when (new.user_id = 15000) execute function public.hold_up()",
+    " when (new.user_id = '15000') execute function public.hold_up()",
     "at the manifest's row": "create trigger hold_up before insert on ops.raw_ingest_manifest"
     " for each row execute function public.hold_up()",
     "at the commit": "create constraint trigger hold_up after insert on ops.raw_ingest_manifest"

@@ -44,7 +44,7 @@ def gate(database: Database) -> Iterator[db.Connection]:
             "create function public.hold_up() returns trigger language plpgsql as"
             f" $$ begin perform pg_advisory_xact_lock({GATE}); return new; end $$;"
             " create trigger hold_up before insert on raw.sleep for each row"
-            " when (new.user_id = 15000) execute function public.hold_up();"
+            " when (new.user_id = '15000') execute function public.hold_up();"
             f" select pg_advisory_lock({GATE})"
         )
     yield connection
@@ -113,7 +113,7 @@ def test_an_erased_participant_does_not_come_back_with_a_run_that_has_lost_its_l
         process.send_signal(signal.SIGSTOP)
         assert landing.rows(END_LOCKS) == [(1,)]
         erasing = replace(settings, erasure_key=KEY, lock_wait_seconds=20)
-        erased = runner.run(erasing, "erase", RunOptions(user_id=PERSON))
+        erased = runner.run(erasing, "erase", RunOptions(user_id=str(PERSON)))
         assert erased.exit_code == 0, erased.error_summary
         gate.close()
         process.send_signal(signal.SIGCONT)
@@ -144,7 +144,7 @@ def test_the_marts_of_an_erased_participant_do_not_come_back_either(
         landing.rows(END_LOCKS)
         holding.close()
         erasing = replace(settings, erasure_key=KEY, lock_wait_seconds=20)
-        result = runner.run(erasing, "erase", RunOptions(user_id=PERSON))
+        result = runner.run(erasing, "erase", RunOptions(user_id=str(PERSON)))
         assert result.exit_code == 0, result.error_summary
         assert landing.rows(f"select exists ({of_dbt})") == [(False,)]
         process.send_signal(signal.SIGCONT)
@@ -231,7 +231,7 @@ def test_a_file_transaction_sees_who_was_erased_since_it_began(
         ingesting = pool.submit(ingest, landing.engine, open_storage(str(landing.root)), uuid4(), Plan(erasure_key=KEY))
         wait_at_the_gate(landing)
         with db.transaction(landing.engine) as connection:
-            retraction.erase(connection, settings.schema, PERSON, KEY, uuid4())
+            retraction.erase(connection, settings.schema, str(PERSON), KEY, uuid4())
         gate.close()
         ingesting.result(30)
     assert landing.users() == [15_000]

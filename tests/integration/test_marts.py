@@ -220,7 +220,7 @@ def joins_across(sql: str, spread: set[str]) -> Iterator[str]:
         else:
             target = re.split(r"\s", rest, maxsplit=1)[0]
         condition = re.split(r"\b(?:join|where|group by|order by|window|union|limit)\b|\n\)", rest)[0]
-        if reads(target, spread) and not re.search(r"(user_id|identifier) = \w+\.(user_id|identifier)", condition):
+        if reads(target, spread) and not re.search(r"(user_id|identifier)\)? = \w+\.(user_id|identifier)", condition):
             yield f"join {target}"
 
 

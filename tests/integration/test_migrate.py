@@ -360,3 +360,62 @@ def test_the_state_names_what_is_applied_and_what_is_to_come(engine: Engine, dir
         state = migrate.state(connection, migrate.read_migrations(directory))
     assert [row.file for row in state.applied] == [LEDGER, "002_raw_a.sql"]
     assert [migration.file for migration in state.pending] == ["003_raw_b.sql"]
+
+
+def test_an_upgrade_turns_ids_into_text_and_keeps_rows_and_grants(
+    empty_database: Database, directory: Path, other: db.Connection, rows: Rows, engine: Engine
+) -> None:
+    files = [migration.file for migration in migrate.read_migrations()]
+    for file in files[: next(index for index, file in enumerate(files) if "raw_text_ids" in file)]:
+        directory.joinpath(file).write_bytes((migrate.SQL_DIRECTORY / file).read_bytes())
+    migrate.migrate(engine, directory)
+    name = empty_database.parameters["dbname"]
+    reader, builder = f"reader_{name}", f"builder_{name}"
+    weights = "select user_id::text, weighed_at, weight_kg, _extra, _file_id, _loaded_at from raw.weight order by 1"
+    with other.cursor() as cursor:
+        cursor.execute(
+            f"create role {reader}; create role {builder};"
+            f" grant select on raw.weight to {reader}; grant select on raw.weight to {builder} with grant option;"
+            f" create schema staging authorization {builder}; grant usage on schema raw to {builder};"
+            " insert into ops.raw_ingest_manifest (source_filename, checksum, status, source, size_bytes, row_count,"
+            " rows_read) values ('weight.csv', 'c0ffee', 'loaded', 'weight', 1, 3, 3);"
+            " insert into raw.weight (user_id, weighed_at, weight_kg, _extra, _file_id)"
+            """ select n, '2016-04-12', 60 + n % 7, '{"Fat": "22"}', file_id"""
+            " from ops.raw_ingest_manifest, unnest(array[7, 1503960366, 9007199254740993]) as n;"
+            f" set role {builder}; create view staging.weights as select * from raw.weight; reset role"
+        )
+    try:
+        before = rows(weights)
+        assert len(before) == 3
+        migrate.migrate(engine)
+        assert rows(weights) == before
+        assert rows("select user_id from raw.weight order by 1") == [("1503960366",), ("7",), ("9007199254740993",)]
+        assert rows(
+            "select distinct data_type, collation_name from information_schema.columns"
+            " where table_schema = 'raw' and column_name = 'user_id'"
+        ) == [("text", "C")]
+        assert rows(
+            "select grantee::text, privilege_type::text, is_grantable::text from information_schema.role_table_grants"
+            f" where table_schema = 'raw' and table_name = 'weight' and grantee in ('{reader}', '{builder}') order by 1"
+        ) == [(builder, "SELECT", "YES"), (reader, "SELECT", "NO")]
+        assert rows("select to_regclass('staging.weights') is null") == [(True,)]
+        assert rows("select row_count from ops.raw_ingest_manifest") == [(3,)]
+    finally:
+        with other.cursor() as cursor:
+            for role in (reader, builder):
+                cursor.execute(f"drop owned by {role}; drop role {role}")
+
+
+def test_an_upgrade_names_the_view_of_somebody_else_that_it_would_drop(
+    directory: Path, other: db.Connection, rows: Rows, engine: Engine
+) -> None:
+    files = [migration.file for migration in migrate.read_migrations()]
+    for file in files[: next(index for index, file in enumerate(files) if "raw_text_ids" in file)]:
+        directory.joinpath(file).write_bytes((migrate.SQL_DIRECTORY / file).read_bytes())
+    migrate.migrate(engine, directory)
+    with other.cursor() as cursor:
+        cursor.execute("create view public.mine as select user_id from raw.weight")
+    with pytest.raises(StatementError, match=r"public\.mine"):
+        migrate.migrate(engine)
+    assert rows("select pg_typeof(user_id)::text from (select null) as n left join raw.weight on true") == [("bigint",)]
+    assert rows("select to_regclass('public.mine') is not null") == [(True,)]

@@ -4,7 +4,6 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,10 +13,10 @@ import pytest
 from ingestion import db, health, migrate, retraction, runner
 from ingestion.alerts.channels.webhook import AnyWebhookSettings
 from ingestion.config import AlertSettings, Database, Settings
-from ingestion.errors import UsageError
 from ingestion.ingest import Plan, ingest
-from ingestion.landing import land, preview
-from ingestion.sources import person_in
+from ingestion.landing import preview
+from ingestion.load.judge import Judge
+from ingestion.sources import person_in, persons
 from ingestion.steps import RunOptions
 from ingestion.storage import open_storage
 from tests import apple
@@ -50,7 +49,7 @@ def remarks(landing: Landing) -> list[tuple[str | None]]:
     )
 
 
-def both_loaded(landing: Landing, table: str) -> list[tuple[int, int]]:
+def both_loaded(landing: Landing, table: str) -> list[tuple[str, int]]:
     return landing.rows(f"select user_id, count(*) from raw.{table} group by 1 order by 1")
 
 
@@ -77,7 +76,7 @@ def test_a_small_file_of_two_participants_loads_for_both(
     for name in names:
         landing.put(name, content)
     assert landing.statuses() == dict.fromkeys(names, "loaded")
-    assert [user for user, _ in both_loaded(landing, table)] == [101, 102]
+    assert [user for user, _ in both_loaded(landing, table)] == ["101", "102"]
     assert remarks(landing) == [(None,), (None,)], "a few rows can be the same by chance"
     assert landing.rows("select person from ops.raw_ingest_manifest order by 1") == [("101",), ("102",)]
     assert landing.statuses() == dict.fromkeys(names, "skipped")
@@ -97,7 +96,7 @@ def test_more_than_ten_equal_rows_load_for_both_with_a_remark(use_manifest: bool
     )
     assert "retract" in warning.remedy
     assert remarks(landing) == [(warning.assumed,), (None,)]
-    assert both_loaded(landing, "daily_activity") == [(101, 11), (102, 11)]
+    assert both_loaded(landing, "daily_activity") == [("101", 11), ("102", 11)]
     landing.check()
 
 
@@ -112,14 +111,14 @@ def test_an_archive_of_several_datasets_loads_for_both(landing: Landing) -> None
     for user in (101, 102):
         landing.put(f"user_id={user}/export.zip", apple.archive(apple.export(beat)))
     assert {file.status for file in landing.ingest().files} == {"loaded"}
-    assert both_loaded(landing, "heart_rate") == [(101, 1), (102, 1)]
+    assert both_loaded(landing, "heart_rate") == [("101", 1), ("102", 1)]
 
 
 def test_a_copy_for_the_same_participant_is_a_duplicate(landing: Landing) -> None:
     for name in ("user_id=101/a/oura_activity.csv", "user_id=101/b/oura_activity.csv"):
         landing.put(name, oura(20))
     assert sorted(landing.statuses().values()) == ["duplicate", "loaded"]
-    assert both_loaded(landing, "daily_activity") == [(101, 20)]
+    assert both_loaded(landing, "daily_activity") == [("101", 20)]
 
 
 def test_a_copy_that_names_nobody_is_a_duplicate(landing: Landing) -> None:
@@ -135,7 +134,7 @@ def test_concurrent_ingests_load_equal_bytes_once_for_each_participant(landing: 
             landing.put(f"user_id={user}/{folder}/oura_activity.csv", oura(12))
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: landing.statuses(), range(6)))
-    assert both_loaded(landing, "daily_activity") == [(101, 12), (102, 12), (103, 12)]
+    assert both_loaded(landing, "daily_activity") == [("101", 12), ("102", 12), ("103", 12)]
     landing.check()
 
 
@@ -147,7 +146,7 @@ def test_a_file_that_moves_to_the_right_folder_loads_there(landing: Landing) -> 
     assert landing.statuses() == {"user_id=102/oura_activity.csv": "loaded"}
     with db.transaction(landing.engine) as connection:
         retraction.retract(connection, "raw", "user_id=101/oura_activity.csv", "wrong folder", uuid4())
-    assert both_loaded(landing, "daily_activity") == [(102, 12)]
+    assert both_loaded(landing, "daily_activity") == [("102", 12)]
     assert landing.statuses() == {"user_id=102/oura_activity.csv": "skipped"}
 
 
@@ -226,33 +225,13 @@ def test_summary_files_status_and_alert_name_both(
         assert [body["topic"] for body in over] == ["misplaced"]
 
 
-ZEROS = "its path names a participant with leading zeros, who would be mixed up with the one without them"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "user_id=007/physiological_cycles.csv",
-        "physiological_cycles_user_id=00209.csv",
-        "user_id=07/user_id=7/physiological_cycles.csv",
-        "user_id=00/physiological_cycles.csv",
-        "user_id=007/sleep.csv",
-    ],
-)
 @pytest.mark.parametrize("use_manifest", [True, False])
-def test_a_participant_with_leading_zeros_is_not_mixed_up_with_another(
-    name: str, use_manifest: bool, landing: Landing
-) -> None:
+def test_a_path_with_leading_zeros_names_another_participant(use_manifest: bool, landing: Landing) -> None:
     landing.put("user_id=7/physiological_cycles.csv", whoop(2))
-    landing.put(name, sleep(1) if name.endswith("sleep.csv") else whoop(3))
-    result = {file.filename: file for file in landing.ingest(use_manifest=use_manifest).files}
-    assert result["user_id=7/physiological_cycles.csv"].status == "loaded"
-    assert (result[name].status, result[name].reason) == ("refused", ZEROS)
-    assert both_loaded(landing, "sleep") == [(7, 2)]
-    (shown,) = (
-        each.detail for each in preview(landing.engine, open_storage(str(landing.root))) if each.file.name == name
-    )
-    assert shown == f"would be refused: {ZEROS}"
+    landing.put("user_id=007/physiological_cycles.csv", whoop(3))
+    landing.put("physiological_cycles_user_id=00209.csv", whoop(1))
+    assert set(landing.statuses(use_manifest=use_manifest).values()) == {"loaded"}
+    assert both_loaded(landing, "sleep") == [("00209", 1), ("007", 3), ("7", 2)]
 
 
 IDS = {
@@ -260,56 +239,168 @@ IDS = {
     "later": f"{SLEEP_HEADER}\n7,{NIGHT}\n8,{NIGHT}\n007,{NIGHT}\n",
     "quoted": f'{SLEEP_HEADER}\n"7",{NIGHT}\n"007",{NIGHT}\n8,{NIGHT}\n',
     "with CRLF": f"{SLEEP_HEADER}\r\n7,{NIGHT}\r\n007,{NIGHT}\r\n8,{NIGHT}\r\n",
-    "after a space": f"{SLEEP_HEADER}\n7,{NIGHT}\n 007,{NIGHT}\n8,{NIGHT}\n",
+    "after a space": f"{SLEEP_HEADER}\n7,{NIGHT}\n 007,{NIGHT}\n8 ,{NIGHT}\n",
     "in another column": f"SleepDay,Id,TotalMinutesAsleep,TotalTimeInBed\n{DAY},7,1,2\n{DAY},007,1,2\n{DAY},8,1,2\n",
     "in the last column": f"SleepDay;TotalMinutesAsleep;TotalTimeInBed;Id\n{DAY};1;2;7\n{DAY};1;2;8\n{DAY};1;2;007\n",
-    "two zeros": f"{SLEEP_HEADER}\n7,{NIGHT}\n00,{NIGHT}\n8,{NIGHT}\n",
     "with a column of no dataset": f"{SLEEP_HEADER},Note\n7,{NIGHT},\n007,{NIGHT},x\n8,{NIGHT},\n",
 }
 
 
 @pytest.mark.parametrize("case", IDS)
-def test_an_id_with_leading_zeros_is_rejected(case: str, landing: Landing) -> None:
+def test_an_id_with_leading_zeros_is_loaded_as_it_is(case: str, landing: Landing) -> None:
     landing.put("sleep.csv", IDS[case].encode())
     (result,) = landing.ingest().files
-    assert (result.status, result.counts.loaded, result.counts.rejected) == ("loaded", 2, 1), result.reason
-    assert landing.users() == [7, 8]
-    assert landing.rows("select reason, column_name from ops.rejected_rows") == [("not_castable", "user_id")]
+    assert (result.status, result.counts.loaded, result.counts.rejected) == ("loaded", 3, 0), result.reason
+    assert landing.ids() == ["007", "7", "8"]
 
 
-def test_an_id_with_leading_zeros_is_rejected_among_other_bad_rows(landing: Landing) -> None:
-    """Good rows of such a file go through COPY unjudged."""
-    rows = [f"{user},{NIGHT}" for user in (7, 8, "007", 9, "09", 10)]
-    landing.put("sleep.csv", "\n".join([SLEEP_HEADER, *rows, f"11,{DAY},1,many,346", ""]).encode())
-    (result,) = landing.ingest().files
-    assert (result.counts.loaded, result.counts.rejected) == (4, 3)
-    assert landing.users() == [7, 8, 9, 10]
-
-
-def test_ids_of_zero_and_with_zeros_inside_are_loaded(landing: Landing) -> None:
-    landing.put("sleep.csv", sleep(0, 10, 700, 1503960366))
-    landing.put(
-        "sleep.json",
-        json.dumps([{"Id": 8, "SleepDay": "2016-04-12", "TotalMinutesAsleep": 1, "TotalTimeInBed": 2}]).encode(),
-    )
-    assert {file.status for file in landing.ingest().files} == {"loaded"}
-    assert landing.users() == [0, 8, 10, 700, 1503960366]
-
-
-def test_an_id_with_leading_zeros_in_json_is_rejected(landing: Landing) -> None:
+def test_ids_in_json_are_loaded_as_they_are(landing: Landing) -> None:
     night = {"SleepDay": "2016-04-12", "TotalMinutesAsleep": 1, "TotalTimeInBed": 2}
-    landing.put("sleep.json", json.dumps([{"Id": user, **night} for user in ("007", "7", 8)]).encode())
+    landing.put("sleep.json", json.dumps([{"Id": user, **night} for user in ("007", "7", 8, " P-9 ")]).encode())
     (result,) = landing.ingest().files
-    assert (result.counts.loaded, result.counts.rejected) == (2, 1)
-    assert landing.users() == [7, 8]
+    assert (result.counts.loaded, result.counts.rejected) == (4, 0)
+    assert landing.ids() == ["007", "7", "8", "P-9"]
 
 
-def test_land_refuses_a_participant_with_leading_zeros(landing: Landing, tmp_path: Path) -> None:
-    path = tmp_path / "physiological_cycles_user_id=007.csv"
-    path.write_bytes(whoop(1))
-    with pytest.raises(UsageError, match="leading zeros"):
-        land(open_storage(str(landing.root)), path, date(2026, 1, 1))
-    assert not list(landing.root.iterdir())
+LABELS = ["AB_12", "P-017", "S1", "control-2", "p-017"]
+
+
+def test_labels_load_without_being_judged(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    landing.put("sleep.csv", nights_of(*LABELS))
+    judged: list[int] = []
+    copy = Judge.copy
+
+    def counted(judge: Judge, rows: db.Readable) -> int:
+        judged.append(copy(judge, rows))
+        return judged[-1]
+
+    monkeypatch.setattr(Judge, "copy", counted)
+    assert landing.statuses() == {"sleep.csv": "loaded"}
+    assert landing.ids() == LABELS
+    assert sum(judged) == 0
+
+
+def test_labels_are_judged_and_lose_the_blanks_around_them(landing: Landing) -> None:
+    landing.put("sleep.csv", nights_of(*(f" {label}  " for label in LABELS), "Mary Ann", "Zoë") + b"S2,never,1,2,3\n")
+    (result,) = landing.ingest().files
+    assert (result.counts.loaded, result.counts.rejected) == (len(LABELS) + 2, 1)
+    assert landing.ids() == sorted([*LABELS, "Mary Ann", "Zoë"])
+
+
+def nights_of(*ids: str) -> bytes:
+    """Return a sleep file with a night for each id, as it is."""
+    return "".join(f"{line}\n" for line in (SLEEP_HEADER, *(f"{user},{NIGHT}" for user in ids))).encode()
+
+
+@pytest.mark.parametrize(
+    ("ids", "loaded", "rejected"),
+    [
+        (["1503960366.0", "1624580081.0"], ["1503960366", "1624580081"], 0),
+        (["1503960366.0", "1624580081", "1644430081", "1844505072"], ["1624580081", "1644430081", "1844505072"], 1),
+        (["1.503960366E+09", "7", "8"], ["1503960366", "7", "8"], 0),
+        (["1.50396E+09", "7", "8"], ["7", "8"], 1),
+        (["NA", "7", "8"], ["7", "8"], 1),
+        (["#REF!", "7", "8"], ["7", "8"], 1),
+        (["P\x077", "7", "8"], ["7", "8"], 1),
+        (["A\u00a01", "A 1", "O\u2019Neil", "O'Neil"], ["A 1", "A\u00a01", "O'Neil", "O\u2019Neil"], 0),
+        (["x" * 201, "7", "8"], ["7", "8"], 1),
+        (["1.0", "1.1", "2.0"], ["1.0", "1.1", "2.0"], 0),
+    ],
+    ids=[
+        "all decimal",
+        "one decimal",
+        "all digits of a number",
+        "not all digits",
+        "no id",
+        "error",
+        "control",
+        "alike",
+        "too long",
+        "with points",
+    ],
+)
+def test_an_id_that_a_spreadsheet_has_read_as_a_number_is_mended_or_rejected(
+    ids: list[str], loaded: list[str], rejected: int, landing: Landing
+) -> None:
+    landing.put("sleep.csv", nights_of(*ids))
+    (result,) = landing.ingest().files
+    assert (result.status, result.counts.rejected) == ("loaded", rejected)
+    assert landing.ids() == loaded
+    assert landing.rows("select reason, column_name from ops.rejected_rows") == [("not_castable", "user_id")] * rejected
+
+
+@pytest.mark.parametrize(
+    ("path", "person"),
+    [
+        ("user_id=201/physiological_cycles.csv", "201"),
+        ("User_Id=202/physiological_cycles.csv", "202"),
+        ("user-id=203/physiological_cycles.csv", "203"),
+        ("userid=204/physiological_cycles.csv", "204"),
+        ("id=205/physiological_cycles.csv", "205"),
+        ("user_id=P208/physiological_cycles.csv", "P208"),
+        ("user_id=00209/physiological_cycles.csv", "00209"),
+        ("participant 207/physiological_cycles.csv", None),
+        ("209a/physiological_cycles.csv", None),
+        ("user_id=7/user_id=8/physiological_cycles.csv", None),
+        ("user_id=07/user_id=7/physiological_cycles.csv", None),
+    ],
+)
+def test_a_path_names_one_participant(path: str, person: str | None, landing: Landing) -> None:
+    landing.put(path, whoop(2))
+    (result,) = landing.ingest().files
+    if person is None:
+        assert (result.status, result.reason) == (
+            "refused",
+            "the path of this Whoop export names no participant, or several",
+        )
+        assert "PIPELINE_PERSON_IN_PATH" in (result.hint or "")
+    assert landing.ids() == ([person] * 2 if person else [])
+
+
+def test_a_pattern_says_which_part_of_a_path_names_the_participant(
+    landing: Landing, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINE_PERSON_IN_PATH", "{person}/**")
+    monkeypatch.setattr(persons, "_template", [])
+    person_in.cache_clear()
+    landing.put("participant 207/physiological_cycles.csv", whoop(1))
+    landing.put("P206/2026/physiological_cycles.csv", whoop(2))
+    landing.put("any/user_id=8/physiological_cycles.csv", whoop(3))
+    try:
+        assert invoke("ingest") == 0
+    finally:
+        person_in.cache_clear()
+    assert both_loaded(landing, "sleep") == [("8", 3), ("P206", 2), ("participant 207", 1)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ID 1003_sleepDay_20171001_20171007.csv",
+        "1003_sleepDay_20171001_20171007.csv",
+        "user_id=1003/sleepDay_20171001_20171007.csv",
+    ],
+)
+def test_a_file_a_participant_of_fitabase_needs_no_ids(name: str, landing: Landing) -> None:
+    rows = "".join(f"10/{day}/2017 12:00:00 AM,1,400,430\n" for day in range(1, 8))
+    landing.put(name, f"SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed\n{rows}".encode())
+    assert landing.statuses() == {name: "loaded"}
+    assert landing.ids() == ["1003"] * 7
+
+
+def test_an_erasure_takes_no_id_that_begins_alike(landing: Landing) -> None:
+    bad = ["7,never,1,2,3", "77,never,1,2,3", "007,never,1,2,3", "P-7,never,1,2,3"]
+    good = nights_of("7", "77", "007", "P-7", *(f"S{number}" for number in range(20)))
+    landing.put("sleep.csv", good + "".join(f"{row}\n" for row in bad).encode())
+    landing.ingest()
+    with db.transaction(landing.engine) as connection:
+        retraction.erase(connection, "raw", "7", "a long random secret", uuid4())
+    assert {"77", "007", "P-7"} < set(landing.ids())
+    assert "7" not in landing.ids()
+    kept = {bytes(line).decode().strip() for (line,) in landing.rows("select raw_line from ops.rejected_rows")}
+    assert {"77,never,1,2,3", "007,never,1,2,3"} <= kept
+    assert "7,never,1,2,3" not in kept
+    landing.check()
 
 
 PATHS = [
@@ -355,7 +446,10 @@ def test_an_upgrade_derives_the_participants_of_all_files(older: Landing) -> Non
             )
     migrate.migrate(older.engine)
     derived = dict(older.rows("select source_filename, person from ops.raw_ingest_manifest"))
-    assert derived == {path: person_in(path) for path in PATHS}
+    # that migration knew numbers only
+    named = {path: person for path, person in derived.items() if person}
+    assert named == {path: person_in(path) for path in named}
+    assert len(named) == 6
     assert derived["user_id=007/sleep.csv"] == "007"
 
 
@@ -368,13 +462,13 @@ def test_after_an_upgrade_the_second_participant_gets_their_rows(older: Landing)
     migrate.migrate(older.engine)
     older.ingest()
     with db.transaction(older.engine) as connection, connection.cursor() as cursor:
-        cursor.execute("delete from raw.daily_activity where user_id = 102")
+        cursor.execute("delete from raw.daily_activity where user_id = '102'")
         cursor.execute(
             "update ops.raw_ingest_manifest set status = 'duplicate', row_count = 0, rows_read = 0, remarks = '[]',"
             " duplicate_of = (select file_id from ops.raw_ingest_manifest where person = '101') where person = '102'"
         )
     assert older.statuses() == {names[0]: "skipped", names[1]: "loaded"}
-    assert both_loaded(older, "daily_activity") == [(101, 12), (102, 12)]
+    assert both_loaded(older, "daily_activity") == [("101", 12), ("102", 12)]
 
 
 def test_the_database_refuses_the_same_bytes_twice_for_one_participant(landing: Landing) -> None:

@@ -72,4 +72,4 @@ def test_rows_that_a_corrected_declaration_accepts_are_loaded(replay_all: Replay
     assert sorted(result.rejected) == [7, 8]
     with db.transaction(engine) as connection, connection.cursor() as cursor:
         cursor.execute("select user_id, total_time_in_bed, _extra, _file_id from raw.sleep where _extra is not null")
-        assert sorted(cursor) == [(1, 346, {"Mood": "fair"}, 1), (3, 1500, {"Mood": "good"}, 1)]
+        assert sorted(cursor) == [("1", 346, {"Mood": "fair"}, 1), ("3", 1500, {"Mood": "good"}, 1)]

@@ -100,7 +100,7 @@ def test_an_erased_participant_is_removed_everywhere_and_not_loaded_again(
     landing.put("sleep.csv", sleep(person, other) + f"{person},not a date,1,2,3\n".encode())
     landing.put("daily_activity.csv", activity(person, other))
     assert invoke("run") == 0
-    assert landing.rows(f"select count(*) > 0 from marts.fct_user_day where user_id = {person}") == [(True,)]
+    assert landing.rows(f"select count(*) > 0 from marts.fct_user_day where user_id = '{person}'") == [(True,)]
 
     capsys.readouterr()
     assert invoke("erase", "--user-id", str(person)) == 78
@@ -115,7 +115,7 @@ def test_an_erased_participant_is_removed_everywhere_and_not_loaded_again(
     assert receipt["rows"]["raw.daily_activity"] == 1
     assert receipt["rows"]["ops.rejected_rows"] == 1
     assert receipt["files"] == ["daily_activity.csv", "sleep.csv"]
-    assert receipt["user_hash"] == retraction.hash_user(KEY, person)
+    assert receipt["user_hash"] == retraction.hash_user(KEY, str(person))
     assert str(person) not in captured.out + captured.err
     assert everywhere(landing, person) == []
     landing.check()
@@ -191,19 +191,19 @@ def test_a_dry_run_does_not_apply_sql(landing: Landing, invoke: Invoke, capsys: 
 def test_rejected_rows_are_listed_shown_and_exported(
     landing: Landing, invoke: Invoke, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    landing.put("sleep.csv", sleep(1, 2) + b"planted,4/12/2016,1,2,3\n3,\xff,1,2,3\n")
+    landing.put("sleep.csv", sleep(1, 2) + b"3,4/12/2016,planted,2,3\n3,\xff,1,2,3\n")
     landing.ingest()
     capfdbinary.readouterr()
     assert invoke("rejected", "list") == 0
     listed = capfdbinary.readouterr().out
-    assert b"sleep.csv  sleep    not_castable  user_id" in listed
+    assert b"sleep.csv  sleep    not_castable  total_sleep_records" in listed
     assert b"undecodable" in listed
     assert invoke("rejected", "show", "sleep.csv") == 0
     shown = capfdbinary.readouterr().out
     assert b"sleep       4  not_castable" in shown
     assert b"planted" not in listed + shown
     assert invoke("rejected", "export", "sleep.csv") == 0
-    assert capfdbinary.readouterr().out == b"planted,4/12/2016,1,2,3\n3,\xff,1,2,3\n"
+    assert capfdbinary.readouterr().out == b"3,4/12/2016,planted,2,3\n3,\xff,1,2,3\n"
     for what in ("show", "export"):
         assert invoke("rejected", what, "slep.csv") == 64
         assert b"slep.csv is not loaded" in capfdbinary.readouterr().err
@@ -384,4 +384,19 @@ def test_a_participant_named_only_by_the_path_is_erased_from_quarantine(landing:
     runner.run(replace(settings, erasure_key=KEY), "ingest", RunOptions(force=True))
     assert landing.rows("select count(*) from ops.rejected_rows") == [(0,)]
     assert landing.users() == [5]
+    landing.check()
+
+
+def test_an_erased_participant_leaves_quarantine_under_each_identifier(landing: Landing) -> None:
+    """Rejected rows have the identifier of the export, and not the id of the roster."""
+    landing.put("identifiers.csv", b"identifier,user_id\n1503960366,P1\n7,P2\n")
+    rows = [f"{user},4/12/2016 12:00:00 AM,1,{minutes},346" for user in (1503960366, 7) for minutes in (327, "many")]
+    landing.put("sleep.csv", "\n".join([SLEEP_HEADER, *rows, ""]).encode())
+    landing.ingest()
+    with db.transaction(landing.engine) as connection:
+        receipt = retraction.erase(connection, "raw", "P1", KEY, uuid4())
+    assert receipt.rows["raw.sleep"] == 1
+    assert landing.users() == [7]
+    lines = landing.rows("select convert_from(raw_line, 'UTF8') from ops.rejected_rows")
+    assert [line for (line,) in lines] == ["7,4/12/2016 12:00:00 AM,1,many,346"]
     landing.check()

@@ -62,7 +62,7 @@ class Read:
 
 
 def asleep(*days: str) -> list[tuple[Any, ...]]:
-    return [(1, day, 1, 327) for day in days]
+    return [("1", day, 1, 327) for day in days]
 
 
 READ = {
@@ -105,7 +105,7 @@ READ = {
         "user_id=1/physiological_cycles.csv",
         lines("Wake onset,Asleep duration (min),In bed duration (min)", "6/10/25 7:46,430,467", "6/13/25 7:46,430,467"),
         NIGHTS,
-        [(1, "2025-06-10", None, 430), (1, "2025-06-13", None, 430)],
+        [("1", "2025-06-10", None, 430), ("1", "2025-06-13", None, 430)],
         "month first (MDY)",
     ),
     "a declared order": Read(
@@ -125,26 +125,26 @@ READ = {
         "weight.csv",
         lines(WEIGHT_HEADER, '1,4/1/2026,12" scale,60.5', "2,4/1/2026,scale,61.5", '3,4/1/2026,12" scale,70.5'),
         WEIGHTS,
-        [(1, "2026-04-01", 60.5), (2, "2026-04-01", 61.5), (3, "2026-04-01", 70.5)],
+        [("1", "2026-04-01", 60.5), ("2", "2026-04-01", 61.5), ("3", "2026-04-01", 70.5)],
     ),
     "quotes inside a field": Read(
         "weight.csv",
         lines(WEIGHT_HEADER, '1,4/1/2026,the "old" one,60.5', "2,4/1/2026,scale,61.5"),
         WEIGHTS,
-        [(1, "2026-04-01", 60.5), (2, "2026-04-01", 61.5)],
+        [("1", "2026-04-01", 60.5), ("2", "2026-04-01", 61.5)],
     ),
     "a quote that is never closed": Read(
         "weight.csv",
         lines(WEIGHT_HEADER, '1,4/1/2026,"scale,60.5', "2,4/1/2026,scale,61.5", '3,4/1/2026,"scale",70.5'),
         WEIGHTS,
-        [(2, "2026-04-01", 61.5), (3, "2026-04-01", 70.5)],
+        [("2", "2026-04-01", 61.5), ("3", "2026-04-01", 70.5)],
         rejected=1,
     ),
     "text of several lines": Read(
         "weight.csv",
         lines(WEIGHT_HEADER, '1,4/1/2026,"a scale\nof two lines, ""old""",60.5', "2,4/1/2026,scale,61.5"),
         WEIGHTS,
-        [(1, "2026-04-01", 60.5), (2, "2026-04-01", 61.5)],
+        [("1", "2026-04-01", 60.5), ("2", "2026-04-01", 61.5)],
     ),
     "a quote in a number": Read(
         "sleep.csv",
@@ -158,7 +158,7 @@ READ = {
         "daily_activity.csv",
         lines(ACTIVITY_HEADER, '1,4/13/2016,"9,123",25,13,328,728,"2,101"', "2,4/13/2016,812,25,13,328,728,990"),
         DAYS,
-        [(1, "2016-04-13", 9123, 2101), (2, "2016-04-13", 812, 990)],
+        [("1", "2016-04-13", 9123, 2101), ("2", "2016-04-13", 812, 990)],
         "numbers in TotalSteps have commas between thousands",
     ),
     "points between thousands": Read(
@@ -169,7 +169,7 @@ READ = {
             "2;2016-04-12;850;25;13;328;728;990",
         ),
         DAYS,
-        [(1, "2016-04-12", 10000, 2000), (2, "2016-04-12", 850, 990)],
+        [("1", "2016-04-12", 10000, 2000), ("2", "2016-04-12", 850, 990)],
         "points between thousands and a decimal comma",
     ),
     "spaces between thousands": Read(
@@ -178,28 +178,28 @@ READ = {
             ACTIVITY_HEADER, "1,2016-04-12,10\u202f000,25,13,328,728,2\u00a0000", "2,2016-04-12,850,25,13,328,728,990"
         ),
         DAYS,
-        [(1, "2016-04-12", 10000, 2000), (2, "2016-04-12", 850, 990)],
+        [("1", "2016-04-12", 10000, 2000), ("2", "2016-04-12", 850, 990)],
         "spaces between thousands",
     ),
     "decimal commas": Read(
         "weight.csv",
         lines("Id;Date;WeightKg", "1;2026-04-01;60,5", "2;2026-04-01;61,25"),
         WEIGHTS,
-        [(1, "2026-04-01", 60.5), (2, "2026-04-01", 61.25)],
+        [("1", "2026-04-01", 60.5), ("2", "2026-04-01", 61.25)],
         "numbers in WeightKg have a decimal comma",
     ),
     "fractions of whole numbers": Read(
         "daily_activity.csv",
         lines(ACTIVITY_HEADER, "1,4/13/2016,9123,25,13,328,728,2351.59", "2,4/13/2016,812.0,25,13,328,728,990.5"),
         DAYS,
-        [(1, "2016-04-13", 9123, 2352), (2, "2016-04-13", 812, 991)],
+        [("1", "2016-04-13", 9123, 2352), ("2", "2016-04-13", 812, 991)],
         "2 fractions in Calories are rounded to whole numbers",
     ),
     "thousands of a declared file": Read(
         "decimal_mark=comma/weight.csv",
         lines("Id;Date;WeightKg", "1;2026-04-01;70,500"),
         WEIGHTS,
-        [(1, "2026-04-01", 70.5)],
+        [("1", "2026-04-01", 70.5)],
         "because its path declares it",
     ),
     # no value
@@ -211,7 +211,7 @@ READ = {
             "1,4/13/2016,#N/A,327,346",
         ),
         NIGHTS,
-        [(1, f"2016-04-{day:02}", None, 327) for day in (1, 2, 3, 4, 5, 6, 13)],
+        [("1", f"2016-04-{day:02}", None, 327) for day in (1, 2, 3, 4, 5, 6, 13)],
         "7 words like NA in TotalSleepRecords mean no value",
     ),
     "a word for no value in a required column": Read(

@@ -60,11 +60,12 @@ def test_heart_rate_has_one_row_per_record() -> None:
     )
     for size in (7, 1 << 18):
         assert rows("heart_rate", content, size) == [
-            ("2026-03-01 10:00:00", "72", '{"sourceName": "Watch"}'),
-            ("2026-03-01 10:00:05", "73", '{"sourceName": "Watch"}'),
+            ("2026-03-01 10:00:00", "60", "72", '{"sourceName": "Watch"}'),
+            ("2026-03-01 10:00:05", "60", "73", '{"sourceName": "Watch"}'),
             # not in beats per minute
             (
                 "2026-03-01 10:00:09",
+                "60",
                 "1.2 count/s 2026-03-01 10:00:09 +0100 2026-03-01 10:00:09 +0100",
                 '{"sourceName": "Watch"}',
             ),
@@ -76,8 +77,8 @@ def test_heart_rate_has_one_row_per_record() -> None:
 )
 def test_weights_are_in_kilograms(value: str, unit: str, kilograms: str) -> None:
     content = export(record(BODY_MASS, "07:00:00", "07:00:00", value, "Scale", unit=unit, HKWasUserEntered="1"))
-    ((at, weight, typed, extra),) = rows("body_mass", content)
-    assert (at, weight, typed) == ("2026-03-01 07:00:00", kilograms, "true")
+    ((at, offset, weight, typed, extra),) = rows("body_mass", content)
+    assert (at, offset, weight, typed) == ("2026-03-01 07:00:00", "60", kilograms, "true")
     assert json.loads(extra) == {"sourceName": "Scale", "value": value, "unit": unit}
 
 
@@ -95,7 +96,8 @@ def test_steps_that_two_devices_counted_count_once() -> None:
         record(STEPS, "2026-03-02 05:00:00", "2026-03-02 05:00:00", "3"),
     )
     hours = rows("steps_by_hour", content)
-    assert [row[:2] for row in hours] == [
+    assert {row[1] for row in hours} == {"60"}
+    assert [(row[0], row[2]) for row in hours] == [
         ("2026-03-01 10:00:00", "1020"),
         ("2026-03-01 12:00:00", "300"),
         ("2026-03-01 13:00:00", "50"),
@@ -104,7 +106,7 @@ def test_steps_that_two_devices_counted_count_once() -> None:
         ("2026-03-02 00:00:00", "40"),
         ("2026-03-02 05:00:00", "3"),
     ]
-    assert json.loads(hours[0][2]) == {"Watch": "1020", "Phone": "900"}
+    assert json.loads(hours[0][3]) == {"Watch": "1020", "Phone": "900"}
     days = rows("steps_by_day", content)
     assert [(day, steps, json.loads(extra)) for day, steps, extra in days] == [
         ("2026-03-01", "1460", {"Watch": "1160", "Phone": "1200"}),
@@ -268,7 +270,7 @@ def test_steps_lie_between_those_of_one_device_and_of_all(found: list[Span]) -> 
     for dataset, count in by_dataset.items():
         assert abs(sum(int(each.get(dataset, 0)) for each in counted) - count) <= 3
     hours = rows("steps_by_hour", export(*records))
-    assert abs(sum(int(row[1]) for row in hours) - steps) <= len(hours)
+    assert abs(sum(int(row[2]) for row in hours) - steps) <= len(hours)
 
 
 @given(spans)

@@ -27,8 +27,14 @@ found as (
     select
         user_id as identifier,
         _file_id as file_id,
-        min(({{ dataset.raw_time }})::date) filter (where {{ is_plausible(dataset.raw_time) }}) as first_date,
-        max(({{ dataset.raw_time }})::date) filter (where {{ is_plausible(dataset.raw_time) }}) as last_date,
+        {% set around = days_around() if dataset.has_offset else '0' %}
+        min(({{ dataset.raw_time }})::date - {{ around }}) filter (where {{ is_plausible(dataset.raw_time) }}) as first_date,
+        max(({{ dataset.raw_time }})::date + {{ around }}) filter (where {{ is_plausible(dataset.raw_time) }}) as last_date,
+        {% if dataset.has_offset %}
+        count(*) filter (where {{ is_plausible(dataset.raw_time) }} and _offset = {{ utc_clock() }}) as rows_in_utc,
+        {% else %}
+        0 as rows_in_utc,
+        {% endif %}
         -- '' stands for the device of the file
         {{ "array_agg(distinct coalesce(recorded_by, ''))" if dataset.has_recorders else "array['']" }} as recorders
     from {{ source('raw', dataset.name) }}
@@ -49,6 +55,7 @@ added as (
         found.file_id,
         found.first_date,
         found.last_date,
+        found.rows_in_utc,
         found.recorders
     from found
     {{ join_identifiers('found.identifier') }}
@@ -63,6 +70,7 @@ removed as (
         known.file_id,
         known.first_date,
         known.last_date,
+        known.rows_in_utc,
         string_to_array(known.devices, e'\n') as recorders
     from {{ this }} as known
     left join added
@@ -132,6 +140,7 @@ select
     changed_file.source_name,
     changed.first_date,
     changed.last_date,
+    changed.rows_in_utc,
     array_to_string(array_replace(changed.recorders, '', changed_file.device), e'\n') as devices,
     changed.is_loaded,
     changed_file.changed_at
@@ -151,6 +160,7 @@ select
     source_name,
     first_date,
     last_date,
+    rows_in_utc,
     devices,
     {{ is_loaded }} as is_loaded,
     {{ changed_at }} as changed_at

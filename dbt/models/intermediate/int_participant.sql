@@ -5,13 +5,37 @@
     meta={'distribution': 'user_id'},
 ) }}
 
-with listed as (
+with zone as (
 
     select
-        user_id,
-        time_zone,
-        device
-    from {{ ref('stg_participants') }}
+        lower(name) as lower_name,
+        min(name) as name
+    from pg_timezone_names
+    group by lower(name)
+
+),
+
+-- an archive's own profile
+profile as (
+
+    select
+        {{ participant_of('profile.user_id') }} as user_id,
+        min(zone.name) as time_zone
+    from {{ ref('stg_profiles') }} as profile
+    {{ join_identifiers('profile.user_id') }}
+    inner join zone on lower(profile.time_zone) = zone.lower_name
+    group by {{ participant_of('profile.user_id') }}
+
+),
+
+listed as (
+
+    select
+        coalesce(roster.user_id, profile.user_id) as user_id,
+        coalesce(roster.time_zone, profile.time_zone) as time_zone,
+        roster.device
+    from {{ ref('stg_participants') }} as roster
+    full outer join profile on roster.user_id = profile.user_id
 
 )
 

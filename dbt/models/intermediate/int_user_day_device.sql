@@ -46,8 +46,8 @@ wear_part as (
 
 hour as (
     {{ raw_parts(
-        'hourly_steps', 'source.activity_hour', {'steps': 'step_total'}, changed,
-        key='activity_hour', type='timestamp', always=true,
+        'hourly_steps', local_time('source.activity_hour'), {'steps': 'step_total'}, changed,
+        key='activity_hour', type='timestamp', written='source.activity_hour', always=true,
     ) }}
 
     union all

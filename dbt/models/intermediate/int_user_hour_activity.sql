@@ -9,19 +9,20 @@
             'old.activity_hour >= changed_user.from_date and old.activity_hour < changed_user.to_date + 1',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_identifier') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_identifier') }}, {{ ref('int_participant') }}
 
 {#
     Files hold one measure each: a minute's steps, distance and calories come from three. A moment is told apart to the second, for
     a telephone counts from when to when it likes.
 #}
 {% set columns = {'steps': 'steps', 'distance_km': 'distance_km', 'calories': 'calories'} %}
+{% set taken = dict(columns, clock_offset=local_offset('source.activity_minute')) %}
 {% set first = 'order by ' ~ later_first(columns, 'part') %}
 with part as (
     {{ raw_parts(
-        'minute_activity', 'source.activity_minute', columns,
+        'minute_activity', local_time('source.activity_minute'), taken,
         changed_user(changed_in(['minute_activity'], chooses_device=false)),
-        key='activity_minute', type='timestamp', device='coalesce(source.recorded_by, file.device)',
+        key='activity_minute', type='timestamp', written='source.activity_minute', device='coalesce(source.recorded_by, file.device)',
     ) }}
 ),
 
@@ -42,7 +43,7 @@ moment as (
         as has_conflict
     from part
     inner join {{ ref('int_file') }} as file on part.file_id = file.file_id
-    group by part.user_id, part.activity_minute, part.device
+    group by part.user_id, part.activity_minute, part.clock_offset, part.device
 
 )
 

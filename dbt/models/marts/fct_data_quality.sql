@@ -47,6 +47,19 @@ counted as (
 
 ),
 
+-- the day of a time in UTC is unknown without the participant's time zone
+undated as (
+
+    select
+        file_user.source_name,
+        sum(file_user.rows_in_utc) as rows_rejected
+    from {{ ref('int_file_user') }} as file_user
+    left join {{ ref('int_participant') }} as participant on file_user.user_id = participant.user_id
+    where file_user.is_loaded and participant.time_zone is null
+    group by file_user.source_name
+
+),
+
 resolved as (
 
     select
@@ -100,12 +113,26 @@ rule as (
     select
         dated.source_name || '.plausible_date' as rule,
         dated.rows_raw as rows_in,
-        resolved.rows_in as rows_out,
+        resolved.rows_in + coalesce(undated.rows_rejected, 0) as rows_out,
         dated.rows_implausible as rows_rejected,
         0 as rows_deduplicated,
         0 as overlap_conflicts
     from dated
     inner join resolved on dated.source_name = resolved.source_name
+    left join undated on dated.source_name = undated.source_name
+
+    union all
+
+    select
+        resolved.source_name || '.known_day' as rule,
+        resolved.rows_in + undated.rows_rejected as rows_in,
+        resolved.rows_in as rows_out,
+        undated.rows_rejected,
+        0 as rows_deduplicated,
+        0 as overlap_conflicts
+    from resolved
+    inner join undated on resolved.source_name = undated.source_name
+    where undated.rows_rejected > 0
 
     union all
 

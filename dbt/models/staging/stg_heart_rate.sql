@@ -4,14 +4,15 @@ with source as (
 
     select
         {{ participant_of('drop_row.user_id') }} as user_id,
-        drop_row.measured_at,
+        {{ local_time('drop_row.measured_at', 'drop_row') }} as measured_at,
         drop_row.beats_per_minute,
         drop_row._file_id,
         origin.file_name
     from {{ source('raw', 'heart_rate') }} as drop_row
     inner join {{ ref('stg_file') }} as origin on drop_row._file_id = origin.file_id
     {{ join_identifiers('drop_row.user_id') }}
-    where {{ is_plausible('drop_row.measured_at') }}
+    {{ join_time_zones(participant_of('drop_row.user_id')) }}
+    where {{ is_plausible('drop_row.measured_at') }} and {{ has_day('drop_row') }}
 
 ),
 

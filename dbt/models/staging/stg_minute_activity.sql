@@ -5,4 +5,4 @@
     'distance_km': 'distance_km',
     'calories': 'calories',
     'recorded_by': 'recorded_by',
-}) }}
+}, is_zoned=true) }}

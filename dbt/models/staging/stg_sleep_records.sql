@@ -8,11 +8,11 @@
         'replaces': 'old.sleep_date between changed_user.from_date and changed_user.to_date',
     },
 ) }}
--- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_identifier') }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_file_user') }}, {{ ref('int_identifier') }}, {{ ref('int_participant') }}
 
 {% set columns = {
-    'started_at': 'started_at',
-    'ended_at': 'ended_at',
+    'started_at': local_time('source.started_at'),
+    'ended_at': local_time('source.ended_at'),
     'is_main_sleep': 'is_main_sleep',
     'minutes_asleep': 'minutes_asleep',
     'minutes_in_bed': 'minutes_in_bed',
@@ -26,7 +26,6 @@
 {% set first = 'order by ' ~ later_first(['minutes_asleep', 'minutes_in_bed'], 'part') %}
 {% set waking %}
 coalesce(
-    source.sleep_day,
     source.ended_at,
     source.started_at + source.minutes_in_bed * interval '1 minute',
     source.started_at
@@ -34,7 +33,9 @@ coalesce(
 {%- endset %}
 with part as (
     {{ raw_parts(
-        'sleep_records', waking, columns, changed_user(changed_in(['sleep_records'], chooses_device=false)), key='sleep_date'
+        'sleep_records', 'coalesce(source.sleep_day, ' ~ local_time(waking) ~ ')', columns,
+        changed_user(changed_in(['sleep_records'], chooses_device=false)), key='sleep_date',
+        written='coalesce(source.sleep_day, ' ~ waking ~ ')',
     ) }}
 )
 

@@ -4,7 +4,7 @@ with source as (
 
     select
         {{ participant_of('drop_row.user_id') }} as user_id,
-        drop_row.weighed_at,
+        {{ local_time('drop_row.weighed_at', 'drop_row') }} as weighed_at,
         drop_row.weight_kg,
         drop_row.fat_percent,
         drop_row.bmi,
@@ -15,7 +15,8 @@ with source as (
     from {{ source('raw', 'weight') }} as drop_row
     inner join {{ ref('stg_file') }} as origin on drop_row._file_id = origin.file_id
     {{ join_identifiers('drop_row.user_id') }}
-    where {{ is_plausible('drop_row.weighed_at') }}
+    {{ join_time_zones(participant_of('drop_row.user_id')) }}
+    where {{ is_plausible('drop_row.weighed_at') }} and {{ has_day('drop_row') }}
 
 ),
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ingestion.formats.apple_health.records import Record
-from ingestion.formats.apple_health.table import Row, Table, local_time
+from ingestion.formats.apple_health.table import Row, Table, local_time, offset_of
 
 _KILOGRAMS = {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "oz": 0.028349523125, "st": 6.35029318}
 _BOOLEANS = {"1": "true", "0": "false"}
@@ -13,19 +13,20 @@ class HeartRate(Table):
     """Heart rate in beats per minute."""
 
     record = "HKQuantityTypeIdentifierHeartRate"
-    columns = ("startDate", "value")
+    columns = ("startDate", "offset", "value")
 
     def add(self, record: Record) -> Iterable[Row]:
         """Yield the record's row."""
         number = record.number("count/min")
-        yield local_time(record), record if number is None else round(number), {"sourceName": record.device}
+        beats = record if number is None else round(number)
+        yield local_time(record), offset_of(record), beats, {"sourceName": record.device}
 
 
 class BodyMass(Table):
     """Body mass in kilograms."""
 
     record = "HKQuantityTypeIdentifierBodyMass"
-    columns = ("startDate", "kilograms", "HKWasUserEntered")
+    columns = ("startDate", "offset", "kilograms", "HKWasUserEntered")
 
     def add(self, record: Record) -> Iterable[Row]:
         """Yield the record's row; `_extra` keeps the value in its own unit."""
@@ -33,4 +34,4 @@ class BodyMass(Table):
         kilograms = record if number is None else round(number * _KILOGRAMS[record.unit], 4)
         is_typed = _BOOLEANS.get(record.metadata.get("HKWasUserEntered", ""))
         extra = {"sourceName": record.device, "value": record.value, "unit": record.unit}
-        yield local_time(record), kilograms, is_typed, extra
+        yield local_time(record), offset_of(record), kilograms, is_typed, extra

@@ -3,12 +3,21 @@
 Several devices may count the same steps. In each hour, the device that counted most counts, and only that one.
 """
 
+from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from ingestion.formats.apple_health.records import MOMENT, Record
-from ingestion.formats.apple_health.table import Row, Table, check_memory, local_time, rounded
+from ingestion.formats.apple_health.table import (
+    Row,
+    Table,
+    check_memory,
+    local_time,
+    minutes_east,
+    offset_of,
+    rounded,
+)
 
 # shares of steps are whole millionths, so that a sum does not depend on the order of records
 _PARTS = 1_000_000
@@ -18,14 +27,14 @@ class _Steps(Table):
     record = "HKQuantityTypeIdentifierStepCount"
 
     def __init__(self) -> None:
-        # millionths of steps, by device and by hour such as `2026-03-01 10`
+        # millionths of steps, by device and by hour such as `2026-03-01 10 +0100`
         self._by_device: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._hours = 0
 
     def add(self, record: Record) -> Iterable[Row]:
         number, shares = record.number("count"), _shares_by_hour(record)
         if number is None or shares is None:
-            return [(local_time(record), record, None)]
+            return [self._invalid(record)]
         hours = self._by_device[record.device]
         before = len(hours)
         for hour, share in shares:
@@ -33,6 +42,10 @@ class _Steps(Table):
             self._hours = check_memory(self._hours + len(hours) - before)
             before = len(hours)
         return ()
+
+    @abstractmethod
+    def _invalid(self, record: Record) -> Row:
+        """Return a row that the load rejects."""
 
     def _counts_by_hour(self) -> Iterator[tuple[str, dict[str, int]]]:
         """Yield each hour with steps, with each device's count."""
@@ -43,12 +56,16 @@ class _Steps(Table):
 class StepsByHour(_Steps):
     """One row per hour."""
 
-    columns = ("hour", "steps")
+    columns = ("hour", "offset", "steps")
 
     def finish(self) -> Iterable[Row]:
         """Yield the hours, with each device's count in `_extra`."""
         for hour, counts in self._counts_by_hour():
-            yield f"{hour}:00:00", round(max(counts.values()) / _PARTS), rounded(counts, _PARTS)
+            steps = round(max(counts.values()) / _PARTS)
+            yield f"{hour[:13]}:00:00", minutes_east(hour[14:]), steps, rounded(counts, _PARTS)
+
+    def _invalid(self, record: Record) -> Row:
+        return local_time(record), offset_of(record), record, None
 
 
 class StepsByDay(_Steps):
@@ -67,25 +84,29 @@ class StepsByDay(_Steps):
         for day, steps in days.items():
             yield day, round(steps / _PARTS), rounded(by_device[day], _PARTS)
 
+    def _invalid(self, record: Record) -> Row:
+        return local_time(record), record, None
+
 
 def _shares_by_hour(record: Record) -> Iterable[tuple[str, float]] | None:
     """Return the hours that a record spans, with the share (0 to 1) in each; None without a valid begin and end."""
     first, last = record.values.get("startDate", ""), record.values.get("endDate", "")
     # most records lie in one hour, and this is 20 times as fast
     if first[:13] == last[:13] and first[19:] == last[19:] and first <= last and not record.metadata.get("HKTimeZone"):
-        return ((first[:13], 1.0),) if MOMENT.fullmatch(first) and MOMENT.fullmatch(last) else None
+        return ((first[:13] + first[19:], 1.0),) if MOMENT.fullmatch(first) and MOMENT.fullmatch(last) else None
     begin, end = record.begin, record.end
     return None if begin is None or end is None or end < begin else _shares(begin, end)
 
 
 def _shares(begin: datetime, end: datetime) -> Iterator[tuple[str, float]]:
-    # the hours are those of the clock at the beginning
-    end = end.astimezone(begin.tzinfo)
+    # the hours are those of the clock at the beginning, even if clocks change in between
+    clock = timezone(begin.utcoffset() or timedelta())
+    begin, end = begin.astimezone(clock), end.astimezone(clock)
     seconds = (end - begin).total_seconds()
     while True:
         following = begin.replace(minute=0, second=0) + timedelta(hours=1)
         share = (min(following, end) - begin).total_seconds() / seconds if seconds else 1.0
-        yield f"{begin:%Y-%m-%d %H}", share
+        yield f"{begin:%Y-%m-%d %H %z}", share
         if following >= end:
             return
         begin = following

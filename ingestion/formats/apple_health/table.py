@@ -30,6 +30,21 @@ class Table(ABC):
         return ()
 
 
+def offset_of(record: Record) -> int | None:
+    """Return the offset of the clock of `local_time`, in minutes east of UTC; None without a valid begin."""
+    text = record.values.get("startDate", "")
+    if not record.metadata.get("HKTimeZone") and MOMENT.fullmatch(text):
+        return minutes_east(text[20:])
+    begin = record.begin
+    return minutes_east(f"{begin:%z}") if begin else None
+
+
+def minutes_east(offset: str) -> int:
+    """Return an offset such as `-0500` in minutes."""
+    size = int(offset[1:3]) * 60 + int(offset[3:5])
+    return -size if offset[0] == "-" else size
+
+
 def local_time(record: Record) -> str:
     """Return the local time at which a record begins, or a text that PostgreSQL rejects as a timestamp."""
     text = record.values.get("startDate", "")

@@ -174,7 +174,7 @@ def test_erasing_a_participant_removes_earlier_reports(settings: Settings) -> No
     put(settings, "daily_activity_2016-04-29.csv", *some_days(USERS[0], range(29, 30)))
     runner.run(settings)
     assert len(reports(settings)) == 3
-    result = runner.run(settings, "erase", RunOptions(user_id=USERS[1]))
+    result = runner.run(settings, "erase", RunOptions(user_id=str(USERS[1])))
     assert result.exit_code == 0, result.error_summary
     assert reports(settings) == ["latest.html", Path(str(result.report)).name]
     assert len(figures(Path(str(result.report)))["participants"]["name"]) == 1
