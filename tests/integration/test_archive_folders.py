@@ -463,5 +463,5 @@ def test_an_unchanged_archive_with_duplicates_is_not_opened_again(landing: Landi
     assert opened == {}
     landing.put("a.zip", zipped({"sleep-1.csv": sleep(8)}))
     assert landing.statuses()["b.zip!/sleep-1.csv"] == "loaded"
-    assert landing.users() == ["1", "2", "3", "8", "9"]
+    assert landing.users() == [1, 2, 3, 8, 9]
     landing.check()
