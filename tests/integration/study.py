@@ -1,5 +1,6 @@
 """A seeded study for tests of several loads: participants have gaps, pause, lapse, vanish and return."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -42,7 +43,7 @@ class Study:
         self.grain = dict(zip(self.people, random.choice([1, 1, 500, 4000], people), strict=True))
 
     def export(self, source: str, begin: int, end: int) -> pd.DataFrame:
-        exports = {
+        exports: dict[str, Callable[[], pd.DataFrame]] = {
             "participants": self.participants,
             "identifiers": self.identifiers,
             "sleep": lambda: self.sleep(begin, end),
