@@ -1,6 +1,5 @@
 """A seeded study for tests of several loads: participants have gaps, pause, lapse, vanish and return."""
 
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -43,16 +42,17 @@ class Study:
         self.grain = dict(zip(self.people, random.choice([1, 1, 500, 4000], people), strict=True))
 
     def export(self, source: str, begin: int, end: int) -> pd.DataFrame:
-        exports: dict[str, Callable[[], pd.DataFrame]] = {
+        exports = {
             "participants": self.participants,
             "identifiers": self.identifiers,
+            "daily_activity": lambda: self.activity(begin, end),
             "sleep": lambda: self.sleep(begin, end),
             "hourly_steps": lambda: self.hourly(begin, end),
             "minute_activity": lambda: self.minutes(begin, min(end, begin + 3), self.people[:2]),
             "wear_time": lambda: self.worn(begin, end, self.people[:5]),
             "sleep_records": lambda: self.periods(begin, end, self.people[:5]),
         }
-        return exports.get(source, lambda: self.activity(begin, end))()
+        return exports[source]()
 
     def activity(self, begin: int, end: int, people: list[str] | None = None) -> pd.DataFrame:
         rows: list[tuple[str | int, ...]] = []
