@@ -17,7 +17,8 @@ create table ops.recognised_files (
 comment on table ops.recognised_files is
 'What files were recognised as, so that unchanged ones are not opened again. Without a row, a file is looked at. '
 'Grain: file.';
-comment on column ops.recognised_files.source_version is 'The size and the landing zone''s token of the file looked at.';
+comment on column ops.recognised_files.source_version is
+'The size and the landing zone''s token of the file looked at.';
 comment on column ops.recognised_files.declarations is
 'A digest of the declarations and rules that it was recognised by. Under others, it is looked at again.';
 comment on column ops.recognised_files.matches is

@@ -31,6 +31,7 @@ _LONG_DECIMAL_ID = r"^\d{4,}\.0$"
 _LONGEST_ID = 200
 # what a spreadsheet writes for a formula that has no value
 _ERROR = r"^#(N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|DIV/0!)$"
+_ODD_IN_ID = '[[:cntrl:]"]'
 _FRACTION = r"^[+-]?\d{1,15}\.\d{1,20}$"
 _SCALABLE = r"^-?\d{1,12}(\.\d{1,20})?$"
 _LARGEST_SCALED = 10**15
@@ -97,13 +98,14 @@ class Value:
                 strict += SQL(" and {} !~ {}").format(self.text, Literal(_SHORT_YEAR[self.date_order]))
             if self.is_id:
                 strict += SQL(
-                    " and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ '[[:cntrl:]]'"
-                    " and {0} !~ {5} and lower({0}) <> all({4})"
+                    " and {0} !~* {1} and {0} !~ {2} and length({0}) <= {3} and {0} !~ {4}"
+                    " and lower({0}) <> all({5}) and {0} !~ {6}"
                 ).format(
                     self.text,
                     Literal(_SCIENTIFIC_ID),
                     Literal(_LONG_DECIMAL_ID),
                     Literal(_LONGEST_ID),
+                    Literal(_ODD_IN_ID),
                     Literal(sorted(NO_VALUE)),
                     Literal(_ERROR),
                 )

@@ -98,7 +98,7 @@ def test_erase_works_with_separate_roles(again: Pipeline, filled: Database) -> N
     result = again.run("erase", "--user-id", user, environment={"PIPELINE_ERASURE_KEY": "a long secret"})
     assert result.returncode == 0, result.output
     for table in ("raw.sleep", "raw.daily_activity", "marts.fct_user_status"):
-        assert filled.query(f"select count(*) from {table} where user_id = {user}") == "0"
+        assert filled.query(f"select count(*) from {table} where user_id = '{user}'") == "0"
 
 
 class TestFailures:

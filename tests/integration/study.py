@@ -1,6 +1,7 @@
 """A seeded study for tests of several loads: participants have gaps, pause, lapse, vanish and return."""
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ class Study:
         self.grain = dict(zip(self.people, random.choice([1, 1, 500, 4000], people), strict=True))
 
     def export(self, source: str, begin: int, end: int) -> pd.DataFrame:
-        exports = {
+        exports: dict[str, Any] = {
             "participants": self.participants,
             "identifiers": self.identifiers,
             "daily_activity": lambda: self.activity(begin, end),
@@ -52,7 +53,8 @@ class Study:
             "wear_time": lambda: self.worn(begin, end, self.people[:5]),
             "sleep_records": lambda: self.periods(begin, end, self.people[:5]),
         }
-        return exports[source]()
+        frame: pd.DataFrame = exports[source]()
+        return frame
 
     def activity(self, begin: int, end: int, people: list[str] | None = None) -> pd.DataFrame:
         rows: list[tuple[str | int, ...]] = []

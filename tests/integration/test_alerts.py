@@ -200,7 +200,7 @@ def test_several_channels_of_which_one_is_broken(  # noqa: PLR0917
         assert [message["Subject"] for message in mail.mails] == ["wearables-pipeline: ingest failed"]
         assert [request.path for request in hook.requests if "rid" in request.query] == ["/ping/start", "/ping/fail"]
         log_tail = hook.requests[-1].body.decode() + hook.requests[-2].body.decode()
-        assert "ingest    sleep.csv: refused" in log_tail
+        assert "ingest    sleep.csv (sleep): refused" in log_tail
         assert 'last_run_success{command="ingest"} 0.0' in (tmp_path / "pipeline.prom").read_text()
         assert "teams could not send an alert (failure): cannot connect to 127.0.0.1: Connection refused" in caplog.text
         assert "planted" not in caplog.text

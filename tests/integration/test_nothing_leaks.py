@@ -211,7 +211,7 @@ def dry_run(house: House) -> None:
 
 def constraint(house: House) -> None:
     """A constraint that the operator has added: the detail of PostgreSQL's error quotes the row."""
-    house.landing.rows(f"alter table raw.sleep add constraint odd check (user_id <> {USER}); select 1")
+    house.landing.rows(f"alter table raw.sleep add constraint odd check (user_id <> '{USER}'); select 1")
     house.add_file("sleep.csv", SLEEP_HEADER, SLEEP)
     house.run("ingest", code=65)
 

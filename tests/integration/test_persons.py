@@ -300,10 +300,24 @@ def nights_of(*ids: str) -> bytes:
         (["1.503960366E+09", "7", "8"], ["1503960366", "7", "8"], 0),
         (["1.50396E+09", "7", "8"], ["7", "8"], 1),
         (["NA", "7", "8"], ["7", "8"], 1),
+        (["#REF!", "7", "8"], ["7", "8"], 1),
+        (["P\x077", "7", "8"], ["7", "8"], 1),
+        (["A\u00a01", "A 1", "O\u2019Neil", "O'Neil"], ["A 1", "A\u00a01", "O'Neil", "O\u2019Neil"], 0),
         (["x" * 201, "7", "8"], ["7", "8"], 1),
         (["1.0", "1.1", "2.0"], ["1.0", "1.1", "2.0"], 0),
     ],
-    ids=["all decimal", "one decimal", "all digits of a number", "not all digits", "no id", "too long", "with points"],
+    ids=[
+        "all decimal",
+        "one decimal",
+        "all digits of a number",
+        "not all digits",
+        "no id",
+        "error",
+        "control",
+        "alike",
+        "too long",
+        "with points",
+    ],
 )
 def test_an_id_that_a_spreadsheet_has_read_as_a_number_is_mended_or_rejected(
     ids: list[str], loaded: list[str], rejected: int, landing: Landing

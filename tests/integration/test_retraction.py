@@ -191,19 +191,19 @@ def test_a_dry_run_does_not_apply_sql(landing: Landing, invoke: Invoke, capsys: 
 def test_rejected_rows_are_listed_shown_and_exported(
     landing: Landing, invoke: Invoke, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    landing.put("sleep.csv", sleep(1, 2) + b"planted,4/12/2016,1,2,3\n3,\xff,1,2,3\n")
+    landing.put("sleep.csv", sleep(1, 2) + b"3,4/12/2016,planted,2,3\n3,\xff,1,2,3\n")
     landing.ingest()
     capfdbinary.readouterr()
     assert invoke("rejected", "list") == 0
     listed = capfdbinary.readouterr().out
-    assert b"sleep.csv  sleep    not_castable  user_id" in listed
+    assert b"sleep.csv  sleep    not_castable  total_sleep_records" in listed
     assert b"undecodable" in listed
     assert invoke("rejected", "show", "sleep.csv") == 0
     shown = capfdbinary.readouterr().out
     assert b"sleep       4  not_castable" in shown
     assert b"planted" not in listed + shown
     assert invoke("rejected", "export", "sleep.csv") == 0
-    assert capfdbinary.readouterr().out == b"planted,4/12/2016,1,2,3\n3,\xff,1,2,3\n"
+    assert capfdbinary.readouterr().out == b"3,4/12/2016,planted,2,3\n3,\xff,1,2,3\n"
     for what in ("show", "export"):
         assert invoke("rejected", what, "slep.csv") == 64
         assert b"slep.csv is not loaded" in capfdbinary.readouterr().err

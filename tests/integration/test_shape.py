@@ -54,18 +54,33 @@ MOOD = Dataset(
     key=("user_id",),
     delimiter=";",
     columns=(
-        Column("user_id", "Id", "bigint", required=True),
+        Column("user_id", "Id", "text", required=True),
         Column("score", "Score", "integer", minimum=1, maximum=5),
         Column("pulse", "Pulse", "integer", minimum=25, maximum=1203),
         Column("floor", "Floor", "integer", minimum=99),
     ),
 )
-DECLARED = (*DATASETS, MOOD)
+# other texts than ids may hold what COPY does not take as it is, so that no line with one is certainly good
+DECLARED = (
+    *(each for each in DATASETS if each.stems and {c.name for c in each.columns if c.type == "text"} == {"user_id"}),
+    MOOD,
+)
 # one column of each kind
 KINDS = {
     (column.type, column.minimum, column.maximum, column.name in dataset.key): (dataset, column)
     for dataset in DECLARED
     for column in dataset.columns
+}
+
+
+USUAL = {
+    "text": "1",
+    "bigint": "1",
+    "integer": "1",
+    "double precision": "1.5",
+    "timestamp": "4/12/2016",
+    "date": "4/12/2016",
+    "boolean": "True",
 }
 
 
@@ -76,7 +91,7 @@ def values(random: Random) -> list[str]:
 
 def is_matched(dataset: Dataset, column: Column, value: str) -> bool:
     # the other columns have values as an export has them
-    usual = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
+    usual = USUAL
     delimiter = dataset.delimiter or ","
     usual |= {"integer": "100"} if dataset is MOOD else {}
     pattern = pattern_of(dataset, delimiter)
@@ -103,7 +118,7 @@ def test_values_that_the_pattern_matches_are_valid(dataset: Dataset, column: Col
     assert sure, "the pattern matches nothing, so that every row would be judged"
     low = column.minimum if column.minimum is not None else "-Infinity"
     high = column.maximum if column.maximum is not None else "Infinity"
-    is_number = column.type not in {"timestamp", "boolean"}
+    is_number = column.type not in {"timestamp", "date", "boolean", "text"}
     outside = f"value::{column.type} not between '{low}'::float8 and '{high}'::float8" if is_number else "false"
     with db.session(engine) as connection, connection.cursor() as cursor:
         cursor.execute("select set_config('datestyle', %s, false)", (f"ISO, {dataset.layouts[0].usual_order}",))
@@ -132,7 +147,6 @@ SPECIAL_NUMBERS = ("Infinity", "-inf", "inf", " INF ")
 SPECIAL_WHOLE_NUMBERS = ("0x1F", "0b11", "0O17", "13_162")
 SPECIAL_VALUES = [
     *((DAILY_ACTIVITY, "total_steps", "13162", value) for value in SPECIAL_WHOLE_NUMBERS),
-    *((DAILY_ACTIVITY, "user_id", "1503960366", value) for value in SPECIAL_WHOLE_NUMBERS[2:]),
     *((DAILY_ACTIVITY, "activity_date", "4/12/2016", value) for value in SPECIAL_MOMENTS),
     *((DAILY_ACTIVITY, "total_distance", "8.5", value) for value in SPECIAL_NUMBERS),
     *(
@@ -146,7 +160,7 @@ SPECIAL_VALUES = [
 @pytest.mark.parametrize("way", ["copied", "sorted", "judged"])
 def test_special_values_that_postgresql_accepts_are_rejected(way: str, landing: Landing) -> None:
     """The file goes through COPY as it is, or its bad lines are judged, or all of its lines."""
-    values = {"bigint": "1", "integer": "1", "double precision": "1.5", "timestamp": "4/12/2016", "boolean": "True"}
+    values = USUAL
     for number, (dataset, name, usual, value) in enumerate(SPECIAL_VALUES):
         row = ",".join(usual if column.name == name else values[column.type] for column in dataset.columns)
         bad = row.replace(usual, value)

@@ -65,6 +65,7 @@ RUN = {
 }
 FILE = {
     "person",
+    "device",
     *("filename", "dataset", "status", "ingested_at", "rows_read", "rows_loaded", "rows_rejected", "size_bytes"),
     *("checksum", "reason", "remarks", "run_id"),
 }

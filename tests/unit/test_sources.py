@@ -179,7 +179,7 @@ def test_what_the_documentation_declares_can_be_declared(folder: Path) -> None:
             '"Score"',
             "columns.score: must be a table",
         ),
-        ('type = "integer"', 'type = "date"', "columns.score: type must be one of bigint, "),
+        ('type = "integer"', 'type = "datum"', "columns.score: type must be one of bigint, "),
         ('type = "integer"', 'typ = "integer"', "columns.score: type must be one of"),
         ("minimum = 1", "minimal = 1", "columns.score: unknown key minimal; the keys are header, type, "),
         ("minimum = 1", "minimum = 9", "columns.score: minimum is above maximum"),
