@@ -352,7 +352,6 @@ def _freshness(name: str, row: Any, latest_date: date | None, limits: Freshness,
     """Return how fresh a dataset is; its row is None if no file of it was ever loaded."""
     loaded_at = row.last_loaded_at if row else None
     seconds = (now - loaded_at).total_seconds() if loaded_at else None
-    # a roster does not grow every day
     hours = limits.hours_of(name) if name in dict(_day_columns()) else limits.by_dataset.get(name)
     return DatasetFreshness(
         name,

@@ -1,6 +1,7 @@
 """Unpack gzip, Zstandard and zip archives."""
 
 import io
+import re
 import struct
 import sys
 import tarfile
@@ -24,6 +25,7 @@ _END_OF_DIRECTORY_BYTES = 22 + 65_535 + 76
 # of an entry of the directory, on average: its name, and 46 bytes or some more
 _ENTRY_BYTES = 1_024
 # what zipfile and tarfile raise for damaged archives: names that are no text, sizes that no file has, encryption
+_HIDDEN = re.compile(r"\.(?!\.?$).*", re.DOTALL)
 CORRUPT = (
     zlib.error,
     zipfile.BadZipFile,
@@ -150,7 +152,7 @@ def is_data(member: str) -> bool:
     """
     parts = PurePosixPath(member).parts
     is_file = bool(parts) and not member.endswith("/")
-    return is_file and "__MACOSX" not in parts and not any(part.startswith(".") for part in parts)
+    return is_file and "__MACOSX" not in parts and not any(_HIDDEN.fullmatch(part) for part in parts)
 
 
 def corrupt() -> FileRefusedError:

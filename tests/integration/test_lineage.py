@@ -125,7 +125,7 @@ def test_an_ingest_connects_files_to_their_table(observed_run: ObservedRun) -> N
     assert table["name"] == f"{observed_run.settings.known_database.parameters['dbname']}.raw.daily_activity"
     assert table["outputFacets"]["outputStatistics"]["rowCount"] == 2
     fields = {field["name"]: field["type"] for field in table["facets"]["schema"]["fields"]}
-    assert fields["user_id"] == "bigint"
+    assert fields["user_id"] == "text"
 
 
 def test_rejected_rows_and_refused_files_have_a_reason(observed_run: ObservedRun) -> None:

@@ -43,7 +43,7 @@ def test_no_name_and_no_header_is_run_as_sql(injection: str, landing: Landing, i
     landing.put("sleep.csv", sleep(4))
     assert invoke("ingest") == 0
     assert landing.users() == [1, 3, 4]
-    (extra,) = landing.rows("select _extra::text from raw.sleep where user_id = 1")[0]
+    (extra,) = landing.rows("select _extra::text from raw.sleep where user_id = '1'")[0]
     assert json.loads(extra) == {injection: injection}
     for arguments in (
         ["rejected", "show", name],
