@@ -1,7 +1,9 @@
 """A roster is loaded like any other file, and nothing else of it is kept; erase knows a participant's identifiers."""
 
+from datetime import date
 from uuid import uuid4
 
+import openpyxl
 import pytest
 
 from ingestion import db, retraction
@@ -32,6 +34,23 @@ def test_a_redcap_export_is_a_roster_and_nothing_else_of_it_is_kept(landing: Lan
     assert b"Cid" not in bytes(raw)
     assert b"example.org" not in bytes(raw)
     assert set(landing.statuses().values()) == {"skipped"}
+
+
+def test_a_roster_may_be_a_spreadsheet(landing: Landing) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in (
+        ("participant_id", "enrolled_on", "ends_on", "name"),
+        ("P00001", date(2026, 3, 1), date(2026, 5, 30), "Ann"),
+        ("P00002", date(2026, 3, 2), None, "Bob"),
+    ):
+        sheet.append(row)
+    book.save(landing.root / "Roster 2026.xlsx")
+    assert landing.statuses() == {"Roster 2026.xlsx": "loaded"}
+    assert landing.rows("select user_id, enrolled_on::text, ends_on::text from raw.participants order by 1") == [
+        ("P00001", "2026-03-01", "2026-05-30"),
+        ("P00002", "2026-03-02", None),
+    ]
 
 
 def test_a_corrected_roster_replaces_the_earlier_one(landing: Landing) -> None:

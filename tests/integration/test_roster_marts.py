@@ -1,12 +1,13 @@
 """The roster in the marts: whom an identifier means, who takes part, and what a correction builds again."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from ingestion.config import Database
+from ingestion.config import ROOT, Database
 from tests.conftest import create_database, drop_database
 from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same
 
@@ -105,6 +106,10 @@ def test_everybody_on_the_roster_exists(warehouse: Warehouse) -> None:
         ("never", True, False, "B", 6, None),
     ]
     assert_marts_are_right(warehouse)
+    # of docs/roster.md: who takes part and has sent nothing for a week; `never` has been there for six days
+    (query,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "roster.md").read_text("utf-8"), re.DOTALL)
+    assert warehouse.execute(query) == []
+    assert [user for user, *_ in warehouse.execute(query.replace("> 7", "> 5"))] == ["never"]
 
     warehouse.retract("participants", "participants.csv")
     warehouse.build()
