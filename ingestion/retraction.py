@@ -14,7 +14,7 @@ from uuid import UUID
 from psycopg2.sql import SQL, Composable, Identifier
 
 from ingestion import db, manifest
-from ingestion.errors import ConfigurationError
+from ingestion.errors import ConfigurationError, UsageError
 from ingestion.results import ErasureReceipt, RetractedFile
 from ingestion.sources import declared, person_in
 
@@ -182,6 +182,7 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
 
     Raises:
         ConfigurationError: the key is not set.
+        UsageError: the id is an identifier of another participant.
 
     """
     if not key:
@@ -192,10 +193,7 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
     receipt = ErasureReceipt(hash_user(key, user_id))
     files: set[int] = set()
     manifest.lock(connection, schema, *(dataset.name for dataset in declared()))
-    with connection.cursor() as cursor:
-        cursor.execute(_identifiers_of(schema), (user_id,))
-        identifiers: list[Any] = cursor.fetchall()
-    ids = [user_id, *(row.identifier for row in identifiers)]
+    ids = _ids_of(connection, schema, user_id)
     for dataset in declared():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -225,6 +223,9 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
         _queries.count_erased(connection, file_id=file_id, from_raw=0, from_quarantine=rows)
     file_ids = list(files | quarantined.keys())
     receipt.files = [row.source_filename for row in _queries.names_of(connection, file_ids=file_ids)]
+    recognised = [row.source_filename for row in _queries.recognised_names(connection)]
+    named = [name for name in recognised if person_in(name) in ids]
+    receipt.rows["ops.recognised_files"] = _queries.forget_recognised(connection, names=named)
     for each in ids:
         _queries.record_tombstone(connection, user_hash=hash_user(key, each), run_id=str(run_id))
     return receipt
@@ -247,10 +248,28 @@ def erase_from_models(connection: db.Connection, user_id: str) -> dict[str, int]
     }
 
 
-def _identifiers_of(schema: str) -> Composable:
+def _meanings(schema: str) -> Composable:
+    """Return whom identifiers mean, as dbt's stg_identifiers says: the file with the greatest name counts."""
     return SQL(
-        "select identifier from {} group by identifier having min(user_id) = %s and max(user_id) = min(user_id)"
+        "select identifier, min(user_id) as user_id from ("
+        "select i.identifier, i.user_id, rank() over ("
+        'partition by i.identifier order by m.source_filename collate "C" desc, m.file_id desc) as precedence'
+        " from {} as i inner join ops.raw_ingest_manifest as m on i._file_id = m.file_id) as named"
+        " where precedence = 1 group by identifier having min(user_id) = max(user_id)"
+        " and (identifier = %(user_id)s or min(user_id) = %(user_id)s)"
     ).format(Identifier(schema, "identifiers"))
+
+
+def _ids_of(connection: db.Connection, schema: str, user_id: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_meanings(schema), {"user_id": user_id})
+        meanings: list[Any] = cursor.fetchall()
+    if any(row.user_id != user_id for row in meanings):
+        raise UsageError(
+            "the id to erase is an identifier of another participant",
+            hint="Erase the participant whom identifiers.csv names for it, or correct identifiers.csv first.",
+        )
+    return [user_id, *(row.identifier for row in meanings if row.identifier != user_id)]
 
 
 def hash_user(key: str, user_id: str) -> str:

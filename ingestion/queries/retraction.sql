@@ -114,3 +114,11 @@ select
     source_filename
 from ops.raw_ingest_manifest
 where rows_rejected > 0;
+
+-- name: forget_recognised(names)!
+delete from ops.recognised_files
+where source_filename = any(:names::text []);
+
+-- name: recognised_names()
+select source_filename
+from ops.recognised_files;

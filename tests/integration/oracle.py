@@ -6,6 +6,7 @@ names of the mart's columns.
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -100,6 +101,8 @@ class Record:
 
 Records = dict[tuple[str, Any], Record]
 Ranks = dict[tuple[str, date, str], int]
+Roster = dict[str, dict[str, Any]]
+Dates = dict[str, tuple[list[date], list[date]]]
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,12 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
         as_of: the last day with a status; None for the latest complete day.
 
     """
+    meaning, roster = meaning_of(raw("identifiers")), roster_of(raw("participants"))
     parts, implausible = {}, {}
     for source in READ:
-        parts[source], implausible[source] = read(raw(source), source)
+        rows = raw(source)
+        rows["user_id"] = [meaning.get(identifier, identifier) for identifier in rows["user_id"]]
+        parts[source], implausible[source] = read(rows, source)
     minutes, periods = one_each(parts["minute_activity"]), one_each(parts["sleep_records"])
     hours_of_minutes = added_up(minutes, lambda moment: moment.replace(minute=0, second=0, microsecond=0))
     days_of_minutes = [
@@ -132,7 +138,7 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
         for part in added_up(minutes, lambda moment: moment.date())
     ]
     nights_of_periods = nights(periods)
-    ranks = ranks_of(parts, hours_of_minutes, nights_of_periods)
+    ranks = ranks_of(parts, hours_of_minutes, nights_of_periods, roster)
     active_days = merged([*parts["daily_activity"], *days_of_minutes], ACTIVITY_COLUMNS, ranks)
     sleep_days = merged([*parts["sleep"], *nights_of_periods], (*SLEEP_COLUMNS, "nap_minutes"), ranks)
     counted = [part for part in hours_of_minutes if not math.isnan(part.amounts["steps"])]
@@ -164,6 +170,8 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
     if as_of is not None:
         answer["rpt_cohort_engagement"] = cohort_engagement(answer, as_of)
         answer["rpt_cohort_retention"] = cohort_retention(answer, as_of)
+    dates = dates_of(parts, [*active_days, *sleep_days], users)
+    answer |= participants(roster, meaning.values(), dates, as_of)
     counts = {}
     for source, records in (
         ("daily_activity", active_days),
@@ -183,6 +191,80 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
         {user: (frame["activity_date"].iloc[0], frame["activity_date"].iloc[-1]) for user, frame in users.items()},
     )
     return answer
+
+
+def meaning_of(identifiers: pd.DataFrame) -> dict[str, str]:
+    """Return whom each identifier means: what the file with the greatest name says, if it says one thing."""
+    said: dict[str, dict[bytes, set[str]]] = {}
+    for row in identifiers.to_dict("records"):
+        said.setdefault(row["identifier"], {}).setdefault(row["file_name"].encode(), set()).add(row["user_id"])
+    latest = {identifier: files[max(files)] for identifier, files in said.items()}
+    return {identifier: next(iter(users)) for identifier, users in latest.items() if len(users) == 1}
+
+
+def roster_of(participants: pd.DataFrame) -> Roster:
+    """Return what the file with the greatest name says of each participant."""
+    roster: Roster = {}
+    for row in sorted(participants.to_dict("records"), key=lambda row: row["file_name"].encode()):
+        roster[row["user_id"]] = {str(name): None if pd.isna(value) else value for name, value in row.items()}
+    return roster
+
+
+def dates_of(parts: dict[str, list[Part]], recorded: list[tuple[str, date]], users: dict[str, pd.DataFrame]) -> Dates:
+    """Return the days with a record and the valid days of everybody whom a file names."""
+    dates: Dates = {part.user: ([], []) for rows in parts.values() for part in rows}
+    for user, day in recorded:
+        dates[user][0].append(day)
+    for user, frame in users.items():
+        dates[user][1].extend(frame["activity_date"][frame["is_valid_day"]])
+    return dates
+
+
+def participants(
+    roster: Roster, identifiers: Iterable[str], dates: Dates, as_of: date | None
+) -> dict[str, pd.DataFrame]:
+    """Return dim_participant, or nothing without participants.
+
+    Arguments:
+        roster: what the roster says.
+        identifiers: the participant of each identifier.
+        dates: the days with a record, and the valid days, of everybody whom a file names.
+        as_of: the last day that is counted.
+
+    """
+    known_as = Counter(identifiers)
+    rows = []
+    for user in sorted(dates.keys() | roster.keys()):
+        listed = roster.get(user, {})
+        recorded, valid = dates.get(user, ([], []))
+        enrolled, ends, withdrawn = (listed.get(name) for name in ("enrolled_on", "ends_on", "withdrawn_on"))
+        left = min((day for day in (ends, withdrawn) if day), default=None)
+        first, last = min(recorded, default=None), max(recorded, default=None)
+        enrolled_days = math.nan
+        if enrolled and as_of:
+            enrolled_days = 0
+            while enrolled + enrolled_days * DAY <= min(as_of, left or as_of):
+                enrolled_days += 1
+        rows.append(
+            {
+                "user_id": user,
+                "is_on_roster": user in roster,
+                "has_data": user in dates,
+                "enrolled_on": enrolled,
+                "ends_on": ends,
+                "withdrawn_on": withdrawn,
+                "left_on": left,
+                **{name: listed.get(name) for name in ("arm", "site", "time_zone", "device")},
+                "n_identifiers": known_as[user],
+                "first_record_date": first,
+                "last_record_date": last,
+                "last_valid_date": max(valid, default=None),
+                "enrolled_days": enrolled_days,
+                "days_after_leaving": max((last - left).days, 0) if last and left else math.nan,
+                "days_before_enrolment": max((enrolled - first).days, 0) if first and enrolled else math.nan,
+            }
+        )
+    return {"dim_participant": pd.DataFrame(rows)} if rows else {}
 
 
 def read(raw: pd.DataFrame, source: str) -> tuple[list[Part], int]:
@@ -313,7 +395,9 @@ def nights(periods: list[Part]) -> list[Part]:
     return found
 
 
-def ranks_of(parts: dict[str, list[Part]], hours_of_minutes: list[Part], nights_of_periods: list[Part]) -> Ranks:
+def ranks_of(
+    parts: dict[str, list[Part]], hours_of_minutes: list[Part], nights_of_periods: list[Part], roster: Roster
+) -> Ranks:
     """Return which device counts first, second and so on, on the days of users that several devices recorded."""
     present: dict[tuple[str, date], set[str]] = {}
     hours: dict[tuple[str, date, str], set[datetime]] = {}
@@ -332,12 +416,14 @@ def ranks_of(parts: dict[str, list[Part]], hours_of_minutes: list[Part], nights_
     for (user, day), devices in present.items():
         if len(devices) > 1:
 
-            def order(device: str, user: str = user, day: date = day) -> tuple[float, int, bytes]:
+            def order(device: str, user: str = user, day: date = day) -> tuple[bool, float, int, bytes]:
                 wear = worn.get((user, day, device), math.nan)
                 if math.isnan(wear) and (user, day, device) in hours:
                     wear = 60 * len(hours[user, day, device])
                 places = [place for place, name in enumerate(DEVICES) if name.lower() in device.lower()]
-                return (math.inf if math.isnan(wear) else -wear, min(places, default=99), device.encode())
+                own = roster.get(user, {}).get("device")
+                is_own = own is not None and own.lower() in device.lower()
+                return (not is_own, math.inf if math.isnan(wear) else -wear, min(places, default=99), device.encode())
 
             for rank, device in enumerate(sorted(devices, key=order)):
                 ranks[user, day, device] = rank

@@ -1,6 +1,7 @@
 """A seeded study for tests of several loads: participants have gaps, pause, lapse, vanish and return."""
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,19 +43,18 @@ class Study:
         self.grain = dict(zip(self.people, random.choice([1, 1, 500, 4000], people), strict=True))
 
     def export(self, source: str, begin: int, end: int) -> pd.DataFrame:
-        match source:
-            case "sleep":
-                return self.sleep(begin, end)
-            case "hourly_steps":
-                return self.hourly(begin, end)
-            case "minute_activity":
-                return self.minutes(begin, min(end, begin + 3), self.people[:2])
-            case "wear_time":
-                return self.worn(begin, end, self.people[:5])
-            case "sleep_records":
-                return self.periods(begin, end, self.people[:5])
-            case _:
-                return self.activity(begin, end)
+        exports: dict[str, Any] = {
+            "participants": self.participants,
+            "identifiers": self.identifiers,
+            "daily_activity": lambda: self.activity(begin, end),
+            "sleep": lambda: self.sleep(begin, end),
+            "hourly_steps": lambda: self.hourly(begin, end),
+            "minute_activity": lambda: self.minutes(begin, min(end, begin + 3), self.people[:2]),
+            "wear_time": lambda: self.worn(begin, end, self.people[:5]),
+            "sleep_records": lambda: self.periods(begin, end, self.people[:5]),
+        }
+        frame: pd.DataFrame = exports[source]()
+        return frame
 
     def activity(self, begin: int, end: int, people: list[str] | None = None) -> pd.DataFrame:
         rows: list[tuple[str | int, ...]] = []
@@ -182,6 +182,33 @@ class Study:
         frame = pd.DataFrame(rows, columns=["user_id", *names])
         frame["minutes_deep"] = frame["minutes_deep"].astype("Int64")
         return self._with_repeats(frame)
+
+    def identifiers(self) -> pd.DataFrame:
+        """Whom some labels mean: a name, another label of the study, or two at once."""
+        labels = list(self.random.choice(self.people, 4, replace=False))
+        users = list(self.random.choice(["S-1", "S-2", *self.people], 4))
+        rows = [*zip(labels, users, strict=True), ("in no file", "S-1")]
+        if self.random.random() < 0.5:
+            rows.append((labels[0], "S-3"))
+        return pd.DataFrame(rows, columns=["identifier", "user_id"])
+
+    def participants(self) -> pd.DataFrame:
+        """A roster of some of the people, and of two of whom no file has anything under this name."""
+        listed = ["S-1", "never came", *self.random.choice(self.people, 5, replace=False)]
+        rows = []
+        for user in listed:
+            enrolled_on = self.start + timedelta(int(self.random.integers(-10, DAYS + 20)))
+            rows.append(
+                (
+                    user,
+                    *(enrolled_on, enrolled_on + timedelta(60)),
+                    enrolled_on + timedelta(20) if self.random.random() < 0.3 else None,
+                    *(self.random.choice(["control", "active"]), "Zürich"),
+                    *(self.random.choice(["Europe/Zurich", "UTC"]), self.random.choice(["Fitbit", "Oura"])),
+                )
+            )
+        columns = ["user_id", "enrolled_on", "ends_on", "withdrawn_on", "arm", "site", "time_zone", "device"]
+        return pd.DataFrame(rows, columns=columns)
 
     def _moment(self, day: int, minutes: int = 0, seconds: int = 0) -> str:
         midnight = datetime.combine(self.start + timedelta(day), datetime.min.time())

@@ -1,7 +1,8 @@
 """Incremental runs on randomised loads: after each run, the marts equal those of the independent implementation and
 those of a full refresh.
 
-Files arrive late, overlap, are corrected and retracted; participants have gaps, pause, lapse, vanish and come back.
+Files arrive late, overlap, are corrected and retracted, the roster too. Participants have gaps, pause, lapse, vanish
+and come back.
 """
 
 from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ class Changes:
     def __init__(self, study: Study, warehouse: Warehouse, until: int) -> None:
         self.study, self.warehouse, self.random, self.until = study, warehouse, study.random, until
         kinds = [self.next, self.next, self.late, self.measures, self.minutes, self.device, self.wear, self.periods]
-        self._kinds = [*kinds, self.correction, self.retraction]
+        self._kinds = [*kinds, self.roster, self.correction, self.retraction]
         self._left: list[Callable[[], None]] = []
 
     def one(self) -> None:
@@ -102,6 +103,12 @@ class Changes:
         device = str(self.random.choice(["Fitbit", "Whoop"]))
         frame = self.study.periods(begin, end, people)
         self.warehouse.put("sleep_records", f"periods_{device}_{begin:03}.csv", frame, device)
+
+    def roster(self) -> None:
+        for source in ("identifiers", "participants"):
+            if self.random.random() < 0.8:
+                name = f"{source}_{self.random.integers(3)}.csv"
+                self.warehouse.put(source, name, self.study.export(source, 0, self.until))
 
     def correction(self) -> None:
         source, name, device = self._loaded()
@@ -159,7 +166,7 @@ ROWS_WRITTEN = {
 }
 
 
-def january(users: list[int], first: int, last: int) -> pd.DataFrame:
+def january(users: list[str], first: int, last: int) -> pd.DataFrame:
     days = [(user, f"2026-01-{day:02}", 5000 + 100 * day) for user in users for day in range(first, last + 1)]
     return pd.DataFrame(days, columns=["user_id", "activity_date", "total_steps"])
 
@@ -171,9 +178,9 @@ def rows_written(results: Any) -> dict[str, int]:
 def test_the_example_of_the_documentation_is_true(warehouse: Warehouse) -> None:
     runs = []
     for name, frame in [
-        ("to_08.csv", january([1, 2, 3], 1, 8)),
-        ("to_10.csv", january([1], 8, 10)),
-        ("fix.csv", january([2], 3, 4)),
+        ("to_08.csv", january(["1", "2", "3"], 1, 8)),
+        ("to_10.csv", january(["1"], 8, 10)),
+        ("fix.csv", january(["2"], 3, 4)),
         (None, None),
     ]:
         if frame is not None and name is not None:

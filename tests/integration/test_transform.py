@@ -196,3 +196,41 @@ def test_documentation_that_cannot_be_written_ends_no_run(
     result = runner.run(replace(settings, dbt_docs_dir=tmp_path / "taken"))
     assert result.exit_code == 0
     assert build_of(result).detail["models"] > 10
+
+
+def test_an_upgrade_builds_tables_of_numbers_again(settings: Settings, rows: Rows) -> None:
+    """The last version had participants as numbers; the models differ, so that dbt builds all tables again."""
+    drop(settings, "daily_activity.csv", range(1, 20))
+    assert runner.run(settings).exit_code == 0
+    ids = (
+        "select a.attrelid::regclass::text, format_type(a.atttypid, null) from pg_attribute as a"
+        " join pg_class as c on c.oid = a.attrelid and c.relkind = 'r'"
+        " where a.attname = 'user_id' and c.relnamespace::regnamespace::text in ('staging', 'intermediate', 'marts')"
+    )
+    days = "select user_id::text, activity_date, steps, is_valid_day from marts.fct_user_day order by 1, 2"
+    before, checks = rows(days), rows("select count(*) from marts.fct_data_quality")
+    tables = rows(ids)
+    assert len(tables) > 10
+    views = rows(
+        "select format('%I.%I', schemaname, viewname) from pg_views"
+        " where schemaname in ('staging', 'intermediate', 'marts')"
+    )
+    with db.transaction(db.create_engine(settings)) as connection, connection.cursor() as cursor:
+        for (view,) in views:
+            cursor.execute(f"drop view if exists {view} cascade")
+        for table, _ in tables:
+            cursor.execute(f"alter table {table} alter column user_id type bigint using user_id::bigint")
+        cursor.execute(
+            """update ops.pipeline_steps set detail = detail || '{"models_fingerprint": "of the last version"}'"""
+        )
+    drop(settings, "daily_activity_2016-04-20.csv", range(20, 22))
+
+    result = runner.run(settings)
+
+    assert result.exit_code == 0, result.error_summary
+    assert {type_name for _, type_name in rows(ids)} == {"text"}
+    after = rows(days)
+    # the last day of the earlier file was partial
+    assert after[:18] == before[:18]
+    assert len(after) == 21
+    assert rows("select count(*) from marts.fct_data_quality") > checks

@@ -20,6 +20,7 @@ _ENVIRONMENT = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password"
 
 # the key of each mart, for comparing rows
 KEYS = {
+    "dim_participant": ["user_id"],
     "fct_user_day": ["user_id", "activity_date"],
     "fct_user_day_baseline": ["user_id", "activity_date", "metric"],
     "dim_user_anchor_baseline": ["user_id", "metric"],
@@ -122,8 +123,10 @@ class Warehouse:
         return self.frame(f"select * from {relation} order by {', '.join(KEYS[name])}")
 
     def raw(self, source: str) -> pd.DataFrame:
+        # the roster has a column of this name
+        device = "" if source == "participants" else ", coalesce(m.device, 'unnamed') as device"
         return self.frame(
-            "select r.*, m.source_filename as file_name, coalesce(m.device, 'unnamed') as device "
+            f"select r.*, m.source_filename as file_name{device} "
             f"from raw.{source} as r "
             "join ops.raw_ingest_manifest as m on m.file_id = r._file_id"
         )

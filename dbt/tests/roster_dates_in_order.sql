@@ -1,0 +1,6 @@
+{# A participant enrols before the end, and before leaving. #}
+{{ config(severity='warn') }}
+
+select *
+from {{ ref('stg_participants') }}
+where enrolled_on > least(ends_on, withdrawn_on)
