@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ingestion import log
 from ingestion.printable import printable
-from ingestion.sources import without_user_id
+from ingestion.sources import path_without_person, without_user_id
 
 Kind = Literal["failure", "died", "recovery", "stale", "quarantine", "misplaced", "test"]
 
@@ -93,6 +93,16 @@ def safe(text: str) -> str:
     """
     line = printable(without_user_id(" ".join(log.redact(text).split())))
     return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]} ..."
+
+
+def safe_path(path: str) -> str:
+    """Return a path as one line without the participant whom it names.
+
+    Arguments:
+        path: a file's name in the landing zone.
+
+    """
+    return safe(path_without_person(path))
 
 
 def utc(when: datetime) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from ingestion.alerts.alert import Alert, Kind, safe, utc
+from ingestion.alerts.alert import Alert, Kind, safe, safe_path, utc
 from ingestion.alerts.incidents import Notification
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import BusyError, Interrupted
@@ -101,7 +101,7 @@ def failure(run: RunResult) -> Occasion:
     error = run.error
     sqlstate = getattr(error, "sqlstate", None)
     kind = "/".join(filter(None, (step, type(error).__name__, sqlstate)))
-    items = sorted({safe(item) for item in _failed_items(run)})[:_MAX_CAUSES]
+    items = sorted(set(_failed_items(run)))[:_MAX_CAUSES]
     causes = tuple(f"{kind}: {item}" for item in items) or (kind,)
     hint = getattr(error, "hint", None)
     return Occasion(
@@ -116,8 +116,8 @@ def failure(run: RunResult) -> Occasion:
 
 def _failed_items(run: RunResult) -> Iterator[str]:
     if run.ingest:
-        yield from (file.filename for file in run.ingest.refused)
-    yield from (node.name for node in run.nodes if node.status in FAILED_NODE_STATUSES)
+        yield from (safe_path(file.filename) for file in run.ingest.refused)
+    yield from (safe(node.name) for node in run.nodes if node.status in FAILED_NODE_STATUSES)
 
 
 def death(command: str, started_at: datetime) -> Occasion:
@@ -193,13 +193,13 @@ def quarantine(run: RunResult, settings: AlertSettings) -> Iterator[Occasion]:
     # a file may have several datasets; all must be free of rejected rows
     rejected = {file.filename for file in run.replayed if file.rejected}
     replayed = {file.filename for file in run.replayed} | {file.filename for file in run.retracted}
-    yield from (_below(f"quarantine/{safe(name)}", safe(name)) for name in sorted(replayed - rejected))
+    yield from (_below(f"quarantine/{safe_path(name)}", safe_path(name)) for name in sorted(replayed - rejected))
     if run.ingest is None or (settings.quarantine_rows is None and settings.quarantine_percent is None):
         return
     read = [file for file in run.ingest.files if file.counts.read]
     for name, files in groupby(sorted(read, key=lambda file: file.filename), key=lambda file: file.filename):
         worst = max((file.counts for file in files), key=lambda counts: (_is_above(counts, settings), counts.rejected))
-        yield _quarantined(f"quarantine/{safe(name)}", safe(name), worst, settings)
+        yield _quarantined(f"quarantine/{safe_path(name)}", safe_path(name), worst, settings)
     # many files with a few rejected rows each
     if read and not any(_is_above(file.counts, settings) for file in read):
         yield _quarantined(f"quarantine of {run.command}", "all files of the run", run.ingest.counts, settings)

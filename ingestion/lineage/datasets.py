@@ -18,7 +18,7 @@ from openlineage.client.naming.dataset import LocalFileSystem, Postgres
 
 from ingestion.config import Settings
 from ingestion.results import FileResult, NodeResult
-from ingestion.sources import dataset_named, without_user_id
+from ingestion.sources import dataset_named, path_without_person
 
 # with more files, events name the folders; with more folders, the landing zone: people read a catalogue
 _MOST_INPUTS = 100
@@ -163,7 +163,7 @@ def _assertion(test: NodeResult) -> data_quality_assertions_dataset.Assertion:
 
 def _grouped(files: Sequence[FileResult]) -> dict[str, list[FileResult]]:
     """Group files by path; by folder if there are too many paths; all together if there are too many folders."""
-    paths = [without_user_id(file.filename) for file in files]
+    paths = [path_without_person(file.filename) for file in files]
     folders = [str(PurePosixPath(path).parent) for path in paths]
     for names in (paths, folders):
         if len(set(names)) <= _MOST_INPUTS:

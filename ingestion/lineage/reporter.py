@@ -27,7 +27,7 @@ from ingestion.lineage.delivery import Delivery
 from ingestion.observers import Observer
 from ingestion.results import FileResult, NodeResult, RunResult, Step
 from ingestion.run_tracker import summary_of
-from ingestion.sources import without_user_id
+from ingestion.sources import path_without_person, without_user_id
 
 _PIPELINE = "wearables-pipeline"
 _READ_FILES = {"loaded", "replaced", "refused"}
@@ -132,7 +132,11 @@ class Reporter(Observer):
         others = _COMPLETE if isinstance(error, BadDataError) else outcome
         for dataset, files in self._files.items():
             refused = next((file for file in files if file.status == "refused"), None)
-            own = _Outcome(RunState.FAIL, f"{refused.filename}: {refused.reason}") if refused else others
+            own = (
+                _Outcome(RunState.FAIL, f"{path_without_person(refused.filename)}: {refused.reason}")
+                if refused
+                else others
+            )
             self._send_dataset(job_run, dataset, files, own)
         ended_at = step.started_at + timedelta(milliseconds=step.duration_ms or 0)
         self._send(job_run, outcome, ended_at, self._datasets.tested(self._nodes))

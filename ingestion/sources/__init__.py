@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
+from ingestion.sources.hiding import path_without_person, without_user_id
 from ingestion.sources.model import (
     EXTRA,
     MOMENTS,
@@ -23,7 +24,7 @@ from ingestion.sources.model import (
     folder_of_participant,
     normalise,
 )
-from ingestion.sources.persons import person_in, without_user_id
+from ingestion.sources.persons import person_in
 from ingestion.unpacking import sheet_of
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "folder_of_participant",
     "normalise",
     "part_in",
+    "path_without_person",
     "person_in",
     "without_user_id",
 ]

@@ -1,7 +1,7 @@
 """Whom a path names: `user_id=P-017` in a folder or in the file name, the label in a Fitabase name, or a pattern."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 
 from ingestion.errors import ConfigurationError
@@ -18,9 +18,12 @@ _SEPARATOR = re.compile(r"[ ._-]")
 _SPAN = re.compile(rf"(?i)[ ._-]\d{{8}}[ ._-]\d{{8}}{_PACKED}")
 _ID = re.compile(r"(?i)ID[ _-]+")
 _LONGEST = 64
-_HIDDEN = "***"
+HIDDEN = "***"
+# what a text separates from its other words
+WORD = re.compile(r"""[^\s,;:'"()]*[^\s,;:'"().]""")
 # set once, at the start of the process; see `configure`
 _template: list[re.Pattern[str]] = []
+_unclear: dict[str, str] = {}
 
 
 def configure(template: str | None) -> None:
@@ -35,6 +38,7 @@ def configure(template: str | None) -> None:
 
     """
     _template[:] = [compiled(template)] if template else []
+    _unclear.clear()
     person_in.cache_clear()
 
 
@@ -66,44 +70,16 @@ def person_in(path: str) -> str | None:
         path: a file's name in the landing zone.
 
     """
-    for found in (_stated(path), _by_pattern(path), _label(path)):
+    for found in (_stated(path), _by_pattern(path), label_in(path)):
         persons = {person.strip() for person in found if person.strip()}
         if persons:
             return persons.pop() if len(persons) == 1 else None
     return None
 
 
-def without_user_id(text: str) -> str:
-    """Return a text with `***` in place of each participant whom a path in it names, to leave the machine."""
-    hidden = re.sub(rf"(?i)((?<![a-z0-9]){KEY}=)(?:[^/\n]{{1,{_LONGEST}}}(?=/)|[^\s/,;:]+)", _hide_statement, text)
-    hidden = _in_span().sub(lambda match: f"{_HIDDEN}{match['rest']}", hidden)
-    return re.sub(r"[^\s,;:]*/[^\s,;:]*", _hide_part, hidden) if _template else hidden
-
-
-def _hide_statement(match: re.Match[str]) -> str:
-    value = match[0][len(match[1]) :]
-    person = next(_stated_in_name(match[0]), value) if not match[0].endswith("/") else value
-    suffix = re.search(rf"(?i){_PACKED}", value)
-    after = value[len(person) :] or (suffix[0] if suffix else "")
-    return f"{match[1]}{_HIDDEN}{after}"
-
-
-def _hide_part(match: re.Match[str]) -> str:
-    path = match[0]
-    found = next((found for template in _template if (found := template.fullmatch(path))), None)
-    return f"{path[: found.start('person')]}{_HIDDEN}{path[found.end('person') :]}" if found else path
-
-
 @cache
-def _in_span() -> re.Pattern[str]:
-    stems = "|".join(sorted({layout.stem_pattern for layout in _layouts()}))
-    return re.compile(
-        rf"(?i)[^/\n:]{{1,{_LONGEST}}}?(?P<rest>[ ._-](?:{stems})(?:[ ._-]?merged)?[ ._-]\d{{8}}[ ._-]\d{{8}})"
-    )
-
-
-@cache
-def _layouts() -> tuple[Layout, ...]:
+def layouts() -> tuple[Layout, ...]:
+    """Return the layouts of all datasets."""
     return tuple(layout for dataset in declared() for layout in dataset.layouts)
 
 
@@ -112,13 +88,19 @@ def _stated(path: str) -> Iterator[str]:
     for folder in folders:
         # an archive is a folder that has a name like a file
         if folder.endswith("!"):
-            yield from _stated_in_name(folder[:-1])
+            yield from stated_in_name(folder[:-1])
         elif found := _STATEMENT.search(folder):
-            yield _STATED_BEHIND.sub("", found[1])
-    yield from _stated_in_name(name)
+            yield without_statements(found[1])
+    yield from stated_in_name(name)
 
 
-def _stated_in_name(name: str) -> Iterator[str]:
+def without_statements(value: str) -> str:
+    """Return what stands behind `user_id=` in a folder, without other statements: `_date_order=DMY`."""
+    return _STATED_BEHIND.sub("", value)
+
+
+def stated_in_name(name: str) -> Iterator[str]:
+    """Yield the participant whom a file name has behind `user_id=`, if it is clear where they end."""
     found = _STATEMENT.search(name)
     if not found:
         return
@@ -135,25 +117,57 @@ def _stated_in_name(name: str) -> Iterator[str]:
 
 
 def _is_name(name: str) -> bool:
-    return any(layout.pattern.fullmatch(name) for layout in _layouts())
+    return any(layout.pattern.fullmatch(name) for layout in layouts())
 
 
 def _by_pattern(path: str) -> Iterator[str]:
+    for start, end in spans_of_patterns(path):
+        _remember(path, start, end)
+        yield path[start:end]
+
+
+def has_patterns() -> bool:
+    """Return whether the study or a declaration has set which part of a path names the participant."""
+    return bool(_template) or any(layout.person for layout in layouts())
+
+
+def spans_of_patterns(path: str) -> Iterator[tuple[int, int]]:
+    """Yield where the parts begin and end that name the participant by a pattern."""
     name = path.rpartition("/")[2]
-    declared_patterns = (compiled(each.person) for each in _layouts() if each.person and each.pattern.fullmatch(name))
+    declared_patterns = (compiled(each.person) for each in layouts() if each.person and each.pattern.fullmatch(name))
     for pattern in (*_template, *declared_patterns):
         if found := pattern.fullmatch(path):
-            yield found["person"]
+            yield found.span("person")
 
 
-def _label(path: str) -> Iterator[str]:
+def parts_of_unclear_paths() -> Mapping[str, str]:
+    """Return folders, with a slash, and file names that name somebody by a pattern, each with `***` in their place.
+
+    They are of those paths that `person_in` was asked for and that a text does not show where they begin or end.
+    """
+    return _unclear
+
+
+def _remember(path: str, start: int, end: int) -> None:
+    if WORD.fullmatch(path):
+        return
+    before = path.rfind("/", 0, start) + 1
+    after = path.find("/", end) + 1 or len(path)
+    part, hidden = path[before:after], f"{path[before:start]}{HIDDEN}{path[end:after]}"
+    _unclear[part] = hidden
+    # as a text of one line has it
+    _unclear[" ".join(part.split())] = " ".join(hidden.split())
+
+
+def label_in(path: str) -> Iterator[str]:
+    """Yield the label in front of a Fitabase name."""
     name = path.rpartition("/")[2]
     if not _SPAN.search(name):
         return
     ends = [match.start() for match in _SEPARATOR.finditer(name[: _LONGEST + 1])]
     for end in reversed(ends):
         label, rest = _ID.sub("", name[:end], count=1), name[end + 1 :]
-        if any(layout.begins(rest) for layout in _layouts()):
+        if any(layout.begins(rest) for layout in layouts()):
             # a word may be part of what is measured: resting_heart_rate
             if any(character.isdigit() for character in label) and not re.fullmatch(DATE, label):
                 yield label

@@ -17,7 +17,7 @@ from ingestion.config import Telemetry
 from ingestion.observers import Observer
 from ingestion.results import FileResult, NodeResult, RunResult, Step
 from ingestion.run_tracker import summary_of
-from ingestion.sources import without_user_id
+from ingestion.sources import path_without_person, without_user_id
 from ingestion.telemetry.delivery import Delivery
 
 _SCOPE = "ingestion"
@@ -108,7 +108,7 @@ class Reporter(Observer):
             set_span_in_context(self._step),
             file.started_at,
             {
-                "file.path": without_user_id(file.filename),
+                "file.path": path_without_person(file.filename),
                 "file.size": file.size,
                 "pipeline.file.checksum": file.checksum,
                 "pipeline.dataset": file.dataset,
@@ -120,7 +120,8 @@ class Reporter(Observer):
         )
         if file.status == "refused":
             span.set_attribute("error.type", "FileRefusedError")
-            span.set_status(Status(StatusCode.ERROR, without_user_id(log.redact(f"{file.filename}: {file.reason}"))))
+            reason = f"{path_without_person(file.filename)}: {file.reason}"
+            span.set_status(Status(StatusCode.ERROR, without_user_id(log.redact(reason))))
         span.end(_nanoseconds(file.started_at, file.duration_ms or 0))
 
     def models_built(self, nodes: list[NodeResult]) -> None:

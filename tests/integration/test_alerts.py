@@ -31,6 +31,7 @@ from ingestion.cli import main
 from ingestion.config import ROOT, AlertSettings, Database, Freshness, Settings
 from ingestion.errors import DatabaseUnavailableError, Interrupted
 from ingestion.results import RunResult
+from ingestion.sources import persons
 from tests.drops import SLEEP_HEADER, Landing, sleep
 from tests.listeners import Answer, GitHubService, Service, serve, serve_mail
 
@@ -363,6 +364,27 @@ def test_alerts_name_no_participant(settings: Settings, landing: Landing, hook: 
     assert b"user_id=***/sleep.csv" in hook.requests[0].body
     assert b"1503960366" not in hook.requests[0].body
     assert landing.rows("select count(*) from ops.alerts as a where a::text like '%1503960366%'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [(BAD, "failure"), (sleep(*range(30)) + b"9,never,1,1,1\n", "quarantine")]
+)
+def test_alerts_name_nobody_whom_a_pattern_names(
+    content: bytes, kind: str, settings: Settings, landing: Landing, hook: Service
+) -> None:
+    settings = replace(settings, alerts=replace(settings.alerts, quarantine_rows=1))
+    landing.put("Planted, Person/sleep.csv", content)
+    persons.configure("{person}/**")
+    try:
+        runner.run(settings, "ingest")
+    finally:
+        persons.configure(None)
+    (body,) = [request.body for request in hook.requests]
+    assert [each for each, _ in kinds_and_topics(hook)] == [kind]
+    assert b"***/sleep.csv" in body
+    for label in ("Planted", "Person"):
+        assert label.encode() not in body
+        assert landing.rows(f"select count(*) from ops.alerts as a where a::text like '%{label}%'") == [(0,)]
 
 
 def test_runs_that_end_at_the_same_time_send_one_alert(settings: Settings) -> None:

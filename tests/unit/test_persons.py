@@ -1,4 +1,4 @@
-"""Whom a path names, and how a text that leaves the machine hides them."""
+"""Whom a path names."""
 
 from collections.abc import Iterator
 
@@ -75,22 +75,3 @@ def test_a_pattern_holds_for_paths_that_were_asked_for_before() -> None:
 def test_a_pattern_has_the_participant_once(template: str) -> None:
     with pytest.raises(ConfigurationError, match="once"):
         persons.configure(template)
-
-
-@pytest.mark.parametrize(
-    ("text", "hidden"),
-    [
-        ("user_id=P-017/sleep.csv: refused", "user_id=***/sleep.csv: refused"),
-        ("a/User_Id=Mary Ann/sleep.csv", "a/User_Id=***/sleep.csv"),
-        ("sleep_user_id=007.csv.gz", "sleep_user_id=***.csv.gz"),
-        ("P00001_dailySteps_20260101_20260401.csv", "***_dailySteps_20260101_20260401.csv"),
-        ("sleep.csv: 3 rows", "sleep.csv: 3 rows"),
-    ],
-)
-def test_a_text_hides_the_participants_of_its_paths(text: str, hidden: str) -> None:
-    assert persons.without_user_id(text) == hidden
-
-
-def test_a_text_hides_what_a_pattern_names() -> None:
-    persons.configure("{person}/**")
-    assert persons.without_user_id("207a/sleep.csv: refused") == "***/sleep.csv: refused"
