@@ -42,3 +42,19 @@ def remember(connection: db.Connection, found: Mapping[str, Members]) -> None:
             versions=[members.version for _, members in rows],
             members=Json([dict(members.sizes) for _, members in rows]),
         )
+
+
+def duplicate_versions(connection: db.Connection, target_schema: str) -> dict[tuple[str, str], str]:
+    """Return the checksums of duplicates, by their names and strong version tokens.
+
+    A later archive has the members of the earlier one: without this, each run would read them again.
+
+    Arguments:
+        connection: any connection.
+        target_schema: the schema of the raw tables.
+
+    """
+    return {
+        (row.source_filename, row.source_version): row.checksum
+        for row in _queries.duplicate_versions(connection, target_schema=target_schema)
+    }

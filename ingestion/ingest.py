@@ -145,7 +145,7 @@ def _backlog(transactions: Transactions, storage: Storage, plan: Plan, loader: F
             storage,
             loaded=manifest.loaded_files(connection, plan.schema),
             retracted=retracted_contents(connection, plan.schema),
-            duplicates=manifest.duplicate_versions(connection, plan.schema),
+            duplicates=archives.duplicate_versions(connection, plan.schema),
             only=plan.only,
             since=plan.since,
             min_age_seconds=plan.min_age_seconds,

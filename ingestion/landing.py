@@ -103,7 +103,7 @@ def _backlog(engine: Engine, storage: Storage, schema: str, min_age_seconds: flo
                 archives.as_folders(connection, schema, storage),
                 loaded=manifest.loaded_files(connection, schema),
                 retracted=retracted_contents(connection, schema),
-                duplicates=manifest.duplicate_versions(connection, schema),
+                duplicates=archives.duplicate_versions(connection, schema),
                 memory=Memory.read(connection),
                 min_age_seconds=min_age_seconds,
             )

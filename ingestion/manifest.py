@@ -150,14 +150,6 @@ def loaded_files(connection: db.Connection, target_schema: str) -> list[LoadedFi
     ]
 
 
-def duplicate_versions(connection: db.Connection, target_schema: str) -> dict[tuple[str, str], str]:
-    """Return the checksums of duplicates, by their names and strong version tokens."""
-    return {
-        (row.source_filename, row.source_version): row.checksum
-        for row in _queries.duplicate_versions(connection, target_schema=target_schema)
-    }
-
-
 def find_checksum(
     connection: db.Connection,
     target_schema: str,

@@ -26,3 +26,11 @@ on conflict (source_filename) do update
         source_version = excluded.source_version,
         members = excluded.members,
         listed_at = clock_timestamp();
+
+-- name: duplicate_versions(target_schema)
+select
+    source_filename,
+    source_version,
+    checksum
+from ops.raw_ingest_manifest
+where target_schema = :target_schema and status = 'duplicate' and source_version is not null;

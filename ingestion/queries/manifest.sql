@@ -140,14 +140,6 @@ do update
         reason = excluded.reason,
         source_version = coalesce(excluded.source_version, raw_ingest_manifest.source_version);
 
--- name: duplicate_versions(target_schema)
-select
-    source_filename,
-    source_version,
-    checksum
-from ops.raw_ingest_manifest
-where target_schema = :target_schema and status = 'duplicate' and source_version is not null;
-
 -- name: remember_versions(file_ids, versions)!
 update ops.raw_ingest_manifest as m
 set source_version = v.source_version
