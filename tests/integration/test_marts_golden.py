@@ -1,4 +1,4 @@
-"""The marts of the real exports of April 2016, against figures written down from tests/integration/oracle.py.
+"""The marts of the real exports of April 2016, against figures written down from tests/integration/oracle/.
 
 The exports are not ours to copy: FITABASE_2016_04 names their folder.
 """

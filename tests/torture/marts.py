@@ -26,7 +26,8 @@ def difference(trial: Trial, final: "Snapshot") -> Finding | None:
     """
     # these import dbt, which takes a second and is needed by few trials
     from ingestion.config import Database  # noqa: PLC0415
-    from tests.integration import oracle, warehouse  # noqa: PLC0415
+    from tests.integration import warehouse  # noqa: PLC0415
+    from tests.integration.oracle import rows as oracle_rows  # noqa: PLC0415
 
     rows = trial.model.marts_input(final)
 
@@ -34,7 +35,7 @@ def difference(trial: Trial, final: "Snapshot") -> Finding | None:
         """The marts of the trial, and the raw rows of the model."""
 
         def raw(self, source: str) -> pd.DataFrame:
-            times, values = oracle.READ[source]
+            times, values = oracle_rows.READ[source]
             if source not in DATASETS:
                 return pd.DataFrame(columns=["user_id", *times, *values, "file_name", "device", "_loaded_at"])
             frame = _frame(source, rows.get(source, []))
