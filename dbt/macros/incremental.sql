@@ -202,7 +202,7 @@
 
 {% macro settings() -%}
     {%- for name in [
-        'min_steps', 'max_steps', 'min_baseline_days', 'anchor_days', 'recent_days', 'base_days', 'z_alert', 'cusum_slack',
+        'min_steps', 'max_steps', 'min_wear_minutes', 'min_wear_hours', 'min_baseline_days', 'anchor_days', 'recent_days', 'base_days', 'z_alert', 'cusum_slack',
         'min_weekdays', 'min_week_valid_days', 'disengaging_max_valid_days', 'declining_below_ratio',
         'increasing_above_ratio', 'cohort_entry_days',
     ] -%}
