@@ -196,7 +196,8 @@
 
 {% macro settings() -%}
     {%- for name in [
-        'min_steps', 'max_steps', 'min_baseline_days', 'recent_days', 'base_days', 'z_alert', 'min_weekdays',
+        'min_steps', 'max_steps', 'min_wear_minutes', 'min_wear_hours', 'min_baseline_days', 'recent_days', 'base_days', 'z_alert',
+        'min_weekdays',
         'min_week_valid_days', 'cohort_entry_days', 'min_start_days', 'max_start_days', 'min_start_sd', 'z_clip',
         'cusum_slack', 'cusum_cap', 'cusum_on', 'cusum_off', 'wear_drop', 'wear_cap', 'wear_on', 'wear_off',
         'min_wear_rate', 'max_wear_rate', 'worn_less_below', 'stopped_after_days', 'steady_wear_days',

@@ -90,7 +90,7 @@
 
 {#
     What the raw rows of the loaded files say of a day (or hour: `key` is the name of the column, `type` its type): user_id, the
-    key, the columns (staged name to raw name), device, file_id, is_raw. `day` is the time of the row named source. `changed` is
+    key, the columns (staged name to raw name), device, file_id, origin. `day` is the time of the row named source. `changed` is
     changed_user(), with the users and dates that an incremental run builds, and any run with `always`. `written` is the time as
     the file has it, where `day` is made of it by local_time().
 #}
@@ -108,7 +108,7 @@
         {% endfor %}
         {{ device }} as device,
         file.file_id,
-        true as is_raw
+        0 as origin
     {% if only_changed %}
     -- what the files call the changed users
     from {{ changed }}
@@ -174,6 +174,27 @@
 {%- endmacro %}
 
 
+{# The name under which int_user_month_rows counts the days that were exported as a day and as hours. #}
+{% macro days_and_hours() %}daily_activity_and_hours{% endmacro %}
+
+
+{# Days that are sums of exported hours, as parts of stg_daily_activity with these columns. #}
+{% macro days_of_hours(columns, changed) %}
+    select
+        made.user_id,
+        made.activity_hour::date as activity_date,
+        {% for name in columns %}
+        {{ 'sum(made.steps)::integer' if name == 'steps' else 'null' }} as {{ name }},
+        {% endfor %}
+        made.device,
+        max(made.file_id) as file_id,
+        1 as origin
+    from {{ changed_moments(ref('stg_hourly_steps'), 'activity_hour', changed) }}
+    where made.made_from = 'hours' and made.steps is not null
+    group by made.user_id, made.activity_hour::date, made.device
+{%- endmacro %}
+
+
 {# Days that are sums of minutes, as parts of stg_daily_activity with these columns. #}
 {% macro days_of_minutes(columns, changed, always=false) %}
     {% set sums = {
@@ -189,7 +210,7 @@
         {% endfor %}
         made.device,
         max(made.file_id) as file_id,
-        false as is_raw
+        2 as origin
     from {{ changed_moments(ref('int_user_hour_activity'), 'activity_hour', changed, always) }}
     group by made.user_id, made.activity_hour::date, made.device
 {%- endmacro %}
@@ -210,7 +231,7 @@
         {% endfor %}
         made.device,
         max(made.file_id) as file_id,
-        false as is_raw
+        1 as origin
     from {{ changed_moments(ref('stg_sleep_records'), 'sleep_date', changed, always) }}
     group by made.user_id, made.sleep_date, made.device
 {%- endmacro %}
@@ -237,16 +258,17 @@
 {#
     One row a user and day (or hour) from its parts, each of which is a raw row or is made of finer rows.
 
-    Each value is the first that is not null, in this order: the device that counts on the day, raw rows before what is made, the
+    Each value is the first that is not null, in this order: the device that counts on the day, the origin of the part, the
     file with the latest date (an export is made before its last day is over), the greater file name, and within a file the row
     with the greater values, in the order of `columns`. The order of loading makes no difference. Nearly all rows have one part,
     and only the others are sorted so.
 
-    `origins` are the names of a raw row and of a made one, for made_from. `clock` is the column of a part with the offset of the
+    `origins` are the names of what a part may be made from, for made_from: its `origin` is a place among them, 0 of a raw row. `clock` is the column of a part with the offset of the
     clock that `key` is of: hours of two clocks are two rows, and `occurrence` tells them apart.
 #}
 {% macro merge_parts(parts, key, columns, origins, clock=none) %}
 {% set keys = 'user_id, ' ~ key %}
+{% set names = "array['" ~ origins | join("', '") ~ "']" %}
 {% set row_keys = keys ~ (', occurrence' if clock else '') %}
 with part as (
     {{ parts }}
@@ -286,7 +308,7 @@ ranked as (
         counted.*,
         row_number() over by_precedence as precedence,
         -- parts of other devices, and made ones, differ by their nature
-        counted.is_raw and counted.device = first_value(counted.device) over by_precedence as is_compared
+        counted.origin = 0 and counted.device = first_value(counted.device) over by_precedence as is_compared
     from {{ 'told_apart as counted' if clock else 'counted' }}
     inner join {{ ref('int_file') }} as file on counted.file_id = file.file_id
     left join {{ ref('int_user_day_device') }} as choice
@@ -299,7 +321,7 @@ ranked as (
         by_precedence as (
             partition by counted.user_id, counted.{{ key }}{{ ', counted.occurrence' if clock }}
             order by
-                choice.device_rank asc nulls last, counted.device asc, counted.is_raw desc, {{ later_first(columns, 'counted') }}
+                choice.device_rank asc nulls last, counted.device asc, counted.origin asc, {{ later_first(columns, 'counted') }}
         )
 
 )
@@ -312,9 +334,9 @@ select
     {{ name }},
     {% endfor %}
     device,
-    case when is_raw then '{{ origins[0] }}' else '{{ origins[1] }}' end as made_from,
+    ({{ names }})[1 + origin] as made_from,
     file_id,
-    is_raw::int::bigint as raw_rows,
+    (origin = 0)::int::bigint as raw_rows,
     false as has_conflict
 from counted
 where parts = 1
@@ -333,15 +355,12 @@ select
         (array_agg(device order by precedence) filter (where {{ main }} is not null))[1],
         (array_agg(device order by precedence))[1]
     ) as device,
-    case
-        when coalesce(
-            (array_agg(is_raw order by precedence) filter (where {{ main }} is not null))[1],
-            (array_agg(is_raw order by precedence))[1]
-        ) then '{{ origins[0] }}'
-        else '{{ origins[1] }}'
-    end as made_from,
+    ({{ names }})[1 + coalesce(
+        (array_agg(origin order by precedence) filter (where {{ main }} is not null))[1],
+        (array_agg(origin order by precedence))[1]
+    )] as made_from,
     (array_agg(file_id order by precedence))[1] as file_id,
-    count(*) filter (where is_raw) as raw_rows,
+    count(*) filter (where origin = 0) as raw_rows,
     {% for name in columns %}
     {{ 'or ' if not loop.first }}coalesce(min({{ name }}) filter (where is_compared) <> max({{ name }}) filter (where is_compared), false)
     {% endfor %}

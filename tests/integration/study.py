@@ -51,6 +51,7 @@ class Study:
             "hourly_steps": lambda: self.hourly(begin, end),
             "minute_activity": lambda: self.minutes(begin, min(end, begin + 3), self.people[:2]),
             "wear_time": lambda: self.worn(begin, end, self.people[:5]),
+            "heart_rate": lambda: self.heart(begin, min(end, begin + 3), self.people[:2]),
             "sleep_records": lambda: self.periods(begin, end, self.people[:5]),
         }
         frame: pd.DataFrame = exports[source]()
@@ -150,6 +151,23 @@ class Study:
             for day in range(begin, end)
         ]
         return self._with_repeats(pd.DataFrame(rows, columns=["user_id", "wear_date", "minutes_worn"]))
+
+    def heart(self, begin: int, end: int, people: list[str]) -> pd.DataFrame:
+        """The heart rate every minute, every other one or every five, with moments without one."""
+        rows = [
+            (person, self._moment(day, minutes=minute, seconds=int(self.random.choice([0, 5]))), rate)
+            for person in people
+            for day in range(begin, end)
+            for every, first, length in [
+                (int(self.random.choice([1, 1, 2, 5])), *(int(part) for part in self.random.integers(1, 700, 2)))
+            ]
+            for minute in range(first, first + length, every)
+            for rate in [int(self.random.choice([0, 60, 61]))]
+        ]
+        frame = pd.DataFrame(rows, columns=["user_id", "measured_at", "beats_per_minute"])
+        missing = self.random.random(len(frame)) < 0.01
+        frame["beats_per_minute"] = frame["beats_per_minute"].astype("Int64").mask(missing)
+        return self._with_repeats(frame)
 
     def periods(self, begin: int, end: int, people: list[str]) -> pd.DataFrame:
         """Main sleeps over midnight and naps, some without the day that they count to."""

@@ -50,7 +50,17 @@ class Changes:
 
     def __init__(self, study: Study, warehouse: Warehouse, until: int) -> None:
         self.study, self.warehouse, self.random, self.until = study, warehouse, study.random, until
-        kinds = [self.next, self.next, self.late, self.measures, self.minutes, self.device, self.wear, self.periods]
+        kinds = [
+            self.next,
+            self.next,
+            self.late,
+            self.measures,
+            self.minutes,
+            self.device,
+            self.wear,
+            self.periods,
+            self.heart,
+        ]
         self._kinds = [*kinds, self.roster, self.correction, self.retraction]
         self._left: list[Callable[[], None]] = []
 
@@ -98,6 +108,10 @@ class Changes:
         begin, end, people = self._some(6, 15)
         self.warehouse.put("wear_time", f"wear_{begin:03}.csv", self.study.worn(begin, end, people))
 
+    def heart(self) -> None:
+        begin, end, people = self._some(4, 8)
+        self.warehouse.put("heart_rate", f"heart_{begin:03}.csv", self.study.heart(begin, end, people))
+
     def periods(self) -> None:
         begin, end, people = self._some(6, 10)
         device = str(self.random.choice(["Fitbit", "Whoop"]))
@@ -141,6 +155,7 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
     warehouse.put("daily_activity", "daily_activity_045.csv", study.activity(0, until))
     warehouse.put("sleep", "sleep_045.csv", study.sleep(0, until))
     warehouse.put("hourly_steps", "hourly_steps_045.csv", study.hourly(20, until))
+    warehouse.put("heart_rate", "heart_rate_045.csv", study.heart(30, until, study.people[2:5]))
     warehouse.run()
     changes = Changes(study, warehouse, until)
     for _ in range(6):
@@ -150,7 +165,8 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
         assert_marts_are_right(warehouse)
     assert warehouse.execute("select max(device_rank) > 1 from intermediate.int_user_day_device") == [(True,)]
     made = warehouse.execute("select distinct made_from from marts.fct_user_day where made_from is not null")
-    assert {origin for (origin,) in made} == {"days", "minutes"}
+    assert {origin for (origin,) in made} == {"days", "hours", "minutes"}
+    assert warehouse.execute("select true from marts.fct_user_day where invalid_reason = 'not_worn' limit 1")
     assert_full_refresh_changes_nothing(warehouse)
 
 

@@ -28,6 +28,8 @@ KEYS = {
     "fct_user_status": ["user_id", "as_of_date"],
     "rpt_cohort_engagement": ["week_start_date"],
     "rpt_cohort_retention": ["tenure_week"],
+    "rpt_definitions": ["definition"],
+    "rpt_flow": ["step"],
     "fct_data_quality": ["rule"],
 }
 LATEST_QUALITY = """(

@@ -22,8 +22,64 @@
 } %}
 {% set sleep = {'minutes_asleep': 'total_minutes_asleep'} %}
 {% set columns = activity | list + sleep | list + ['minutes_worn'] %}
-with activity_part as (
+with hour as (
+    {{ raw_parts(
+        'hourly_steps', local_time('source.activity_hour'),
+        {'steps': 'step_total', 'clock_offset': local_offset('source.activity_hour')}, changed,
+        key='activity_hour', type='timestamp', written='source.activity_hour', always=true,
+    ) }}
+
+    union all
+
+    select
+        made.user_id,
+        made.activity_hour,
+        made.steps,
+        null::integer as clock_offset,
+        made.device,
+        made.file_id,
+        1 as origin
+    from {{ changed_moments(ref('int_user_hour_activity'), 'activity_hour', changed, always=true) }}
+),
+
+exported_hour as (
+
+    select
+        hour.*,
+        -- a clock that is not known is the first that showed the hour, which is the one furthest east
+        coalesce(hour.clock_offset, max(hour.clock_offset) over (
+            partition by hour.user_id, hour.activity_hour, hour.device
+        )) as clock
+    from hour
+    where hour.origin = 0 and hour.steps is not null
+
+),
+
+hour_of_device as (
+
+    select distinct on (hour.user_id, hour.activity_hour, hour.device, hour.clock) hour.*
+    from exported_hour as hour
+    inner join {{ ref('int_file') }} as file on hour.file_id = file.file_id
+    order by hour.user_id, hour.activity_hour, hour.device, hour.clock, {{ later_first(['steps'], 'hour') }}
+
+),
+
+activity_part as (
     {{ raw_parts('daily_activity', 'source.activity_date', activity, changed, key='activity_date', always=true) }}
+
+    union all
+
+    select
+        user_id,
+        activity_hour::date as activity_date,
+        {% for name in activity %}
+        {{ 'sum(steps)::integer' if name == 'steps' else 'null' }} as {{ name }},
+        {% endfor %}
+        device,
+        max(file_id) as file_id,
+        1 as origin
+    from hour_of_device
+    group by user_id, activity_hour::date, device
 
     union all
 
@@ -44,24 +100,6 @@ wear_part as (
     ) }}
 ),
 
-hour as (
-    {{ raw_parts(
-        'hourly_steps', local_time('source.activity_hour'), {'steps': 'step_total'}, changed,
-        key='activity_hour', type='timestamp', written='source.activity_hour', always=true,
-    ) }}
-
-    union all
-
-    select
-        made.user_id,
-        made.activity_hour,
-        made.steps,
-        made.device,
-        made.file_id,
-        false as is_raw
-    from {{ changed_moments(ref('int_user_hour_activity'), 'activity_hour', changed, always=true) }}
-),
-
 said as (
     {% for part, given in [
         ('activity_part', activity), ('sleep_part', sleep), ('wear_part', {'minutes_worn': 'minutes_worn'})
@@ -72,7 +110,7 @@ said as (
         part.device,
         {% for name in columns %}
         {% if name in given %}
-        {% set first = 'order by part.is_raw desc, ' ~ later_first(given, 'part') %}
+        {% set first = 'order by part.origin, ' ~ later_first(given, 'part') %}
         (array_agg(part.{{ name }} {{ first }}) filter (where part.{{ name }} is not null))[1] as {{ name }},
         {% else %}
         null::{{ 'double precision' if name == 'distance_km' else 'integer' }} as {{ name }},

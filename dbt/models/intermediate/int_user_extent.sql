@@ -24,7 +24,9 @@ extent as (
     select
         changed.*,
         remaining.first_date,
-        remaining.last_date
+        remaining.last_date,
+        of_hours.last_hour_date,
+        of_heart_rate.last_heart_rate_date
     from changed
     cross join lateral (
         select
@@ -33,6 +35,16 @@ extent as (
         from {{ ref('stg_daily_activity') }} as activity
         where activity.user_id = changed.user_id
     ) as remaining
+    cross join lateral (
+        select max(hour.activity_hour)::date as last_hour_date
+        from {{ ref('stg_hourly_steps') }} as hour
+        where hour.user_id = changed.user_id
+    ) as of_hours
+    cross join lateral (
+        select max(measured.activity_date) as last_heart_rate_date
+        from {{ ref('int_user_day_heart_rate') }} as measured
+        where measured.user_id = changed.user_id
+    ) as of_heart_rate
 
 ),
 
@@ -47,11 +59,19 @@ compared as (
         {% if is_incremental() %}
         former.first_date as former_first_date,
         former.last_date as former_last_date,
+        least(
+            {% for name in ['last_hour_date', 'last_heart_rate_date'] %}
+            case when extent.{{ name }} is distinct from former.{{ name }}
+                then least(extent.{{ name }}, former.{{ name }})
+            end{{ ',' if not loop.last }}
+            {% endfor %}
+        ) as moved_from_date,
         case when former.changed_at > {{ read_by_all() }} then former.from_date end as unread_from_date,
         case when former.changed_at > {{ read_by_all() }} then former.to_date end as unread_to_date
         {% else %}
         null::date as former_first_date,
         null::date as former_last_date,
+        null::date as moved_from_date,
         null::date as unread_from_date,
         null::date as unread_to_date
         {% endif %}
@@ -60,15 +80,18 @@ compared as (
 
 )
 
--- the last record is a partial day: if the last day moves, the former last day changes too
+-- the last record is a partial day: if the last day moves, the former last day changes too; so do the last days of the hours and of
+-- the heart rates, which do not say that the device was not worn
 select
     user_id,
     changed_at,
     first_date,
     last_date,
+    last_hour_date,
+    last_heart_rate_date,
     case
         when first_changed > former_first_date
-            then least(first_changed, former_last_date, last_date, unread_from_date)
+            then least(first_changed, former_last_date, last_date, moved_from_date, unread_from_date)
         else '-infinity'
     end as from_date,
     case

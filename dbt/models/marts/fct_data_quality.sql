@@ -158,6 +158,18 @@ rule as (
     cross join unmatched
     where resolved.source_name = 'sleep'
 
+    union all
+
+    select
+        'daily_activity.agrees_with_hours' as rule,
+        coalesce(sum(rows_in), 0) as rows_in,
+        coalesce(sum(rows_out), 0) as rows_out,
+        0 as rows_rejected,
+        0 as rows_deduplicated,
+        coalesce(sum(overlap_conflicts), 0) as overlap_conflicts
+    from counted
+    where source_name = '{{ days_and_hours() }}'
+
 )
 
 select

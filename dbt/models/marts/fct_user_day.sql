@@ -35,27 +35,12 @@ spine as (
 
 ),
 
-{% endif %}judged as (
-
-    select
-        *,
-        case
-            when not has_record then 'no_record'
-            when is_partial_day then 'partial_day'
-            when steps is null then 'steps_missing'
-            when steps < {{ var('min_steps') }} then 'steps_below_min'
-            when steps > {{ var('max_steps') }} then 'steps_above_max'
-        end as invalid_reason
-    from spine
-
-),
-
-wear as (
+{% endif %}wear as (
 
     select
         hour.user_id,
         hour.activity_hour::date as activity_date,
-        count(*) filter (where hour.steps > 0) as wear_hours
+        (count(*) filter (where hour.steps > 0))::int as wear_hours
     from {{ ref('stg_hourly_steps') }} as hour
     {% if is_incremental() %}
     inner join {{ changed_user() }}
@@ -65,51 +50,116 @@ wear as (
     {% endif %}
     group by hour.user_id, hour.activity_hour::date
 
+),
+
+measured as (
+
+    select
+        spine.*,
+        sleep.sleep_records,
+        sleep.minutes_asleep,
+        sleep.minutes_in_bed,
+        sleep.minutes_awake,
+        sleep.minutes_light,
+        sleep.minutes_deep,
+        sleep.minutes_rem,
+        sleep.nap_minutes,
+        wear.wear_hours,
+        coalesce(stated.minutes_worn, heart_rate.minutes_worn) as wear_minutes,
+        -- the export may have ended inside the last day: what it has of that day does not say that the device was off
+        stated.minutes_worn is not null
+        or heart_rate.minutes_worn is not null and spine.activity_date < extent.last_heart_rate_date as has_all_minutes,
+        wear.wear_hours is not null and spine.activity_date < extent.last_hour_date as has_all_hours
+    from spine
+    left join {{ ref('int_user_extent') }} as extent on spine.user_id = extent.user_id
+    left join lateral (
+        select night.*
+        from {{ ref('stg_sleep') }} as night
+        where night.user_id = spine.user_id and night.sleep_date = spine.activity_date
+        {% if is_incremental() %}limit 1{% endif %}
+    ) as sleep on true
+    left join lateral (
+        select device_time.minutes_worn
+        from {{ ref('stg_wear_time') }} as device_time
+        where device_time.user_id = spine.user_id and device_time.worn_date = spine.activity_date
+        {% if is_incremental() %}limit 1{% endif %}
+    ) as stated on true
+    left join lateral (
+        select reading.minutes_worn
+        from {{ ref('int_user_day_heart_rate') }} as reading
+        where reading.user_id = spine.user_id and reading.activity_date = spine.activity_date
+        {% if is_incremental() %}limit 1{% endif %}
+    ) as heart_rate on true
+    left join wear
+        on spine.user_id = wear.user_id and spine.activity_date = wear.activity_date
+
+),
+
+worn as (
+
+    select
+        *,
+        case
+            when not has_record then null
+            when wear_minutes >= {{ var('min_wear_minutes') }} then 'heart_rate'
+            when wear_hours >= {{ var('min_wear_hours') }} then 'hours_with_steps'
+            when has_all_minutes then 'heart_rate'
+            when has_all_hours then 'hours_with_steps'
+            else 'steps'
+        end as wear_source,
+        coalesce(
+            wear_minutes >= {{ var('min_wear_minutes') }} or wear_hours >= {{ var('min_wear_hours') }}, false
+        ) as is_surely_worn
+    from measured
+
+),
+
+judged as (
+
+    select
+        *,
+        case
+            when not has_record then 'no_record'
+            when is_partial_day then 'partial_day'
+            when not is_surely_worn and wear_source <> 'steps' then 'not_worn'
+            when steps is null then 'steps_missing'
+            when steps < {{ var('min_steps') }} then 'steps_below_min'
+            when steps > {{ var('max_steps') }} then 'steps_above_max'
+        end as invalid_reason
+    from worn
+
 )
 
 select
-    judged.user_id,
-    judged.activity_date,
-    judged.has_record,
-    judged.is_partial_day,
-    judged.invalid_reason is null as is_valid_day,
-    judged.invalid_reason,
-    judged.steps,
-    judged.distance_km,
-    judged.very_active_minutes,
-    judged.fairly_active_minutes,
-    judged.lightly_active_minutes,
-    judged.very_active_minutes + judged.fairly_active_minutes as mvpa_minutes,
-    judged.sedentary_minutes,
-    judged.calories,
-    judged.device,
-    judged.made_from,
-    sleep.sleep_records,
-    sleep.minutes_asleep,
-    sleep.minutes_in_bed,
+    user_id,
+    activity_date,
+    has_record,
+    is_partial_day,
+    invalid_reason is null as is_valid_day,
+    invalid_reason,
+    steps,
+    distance_km,
+    very_active_minutes,
+    fairly_active_minutes,
+    lightly_active_minutes,
+    very_active_minutes + fairly_active_minutes as mvpa_minutes,
+    sedentary_minutes,
+    calories,
+    device,
+    made_from,
+    sleep_records,
+    minutes_asleep,
+    minutes_in_bed,
     case
-        when sleep.minutes_asleep <= sleep.minutes_in_bed and sleep.minutes_in_bed > 0
-            then round(sleep.minutes_asleep::numeric / sleep.minutes_in_bed, 4)
+        when minutes_asleep <= minutes_in_bed and minutes_in_bed > 0
+            then round(minutes_asleep::numeric / minutes_in_bed, 4)
     end as sleep_efficiency,
-    sleep.minutes_awake,
-    sleep.minutes_light,
-    sleep.minutes_deep,
-    sleep.minutes_rem,
-    sleep.nap_minutes,
-    wear.wear_hours::int as wear_hours,
-    worn.minutes_worn as wear_minutes
+    minutes_awake,
+    minutes_light,
+    minutes_deep,
+    minutes_rem,
+    nap_minutes,
+    wear_hours,
+    wear_minutes,
+    wear_source
 from judged
-left join lateral (
-    select night.*
-    from {{ ref('stg_sleep') }} as night
-    where night.user_id = judged.user_id and night.sleep_date = judged.activity_date
-    {% if is_incremental() %}limit 1{% endif %}
-) as sleep on true
-left join lateral (
-    select device_time.minutes_worn
-    from {{ ref('stg_wear_time') }} as device_time
-    where device_time.user_id = judged.user_id and device_time.worn_date = judged.activity_date
-    {% if is_incremental() %}limit 1{% endif %}
-) as worn on true
-left join wear
-    on judged.user_id = wear.user_id and judged.activity_date = wear.activity_date

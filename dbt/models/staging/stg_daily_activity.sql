@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
-    pre_hook="{% if is_incremental() %}{{ fill_changed_user(changed_in(['daily_activity', 'minute_activity'])) }}{% endif %}",
+    pre_hook="{% if is_incremental() %}{{ fill_changed_user(changed_in(['daily_activity', 'hourly_steps', 'minute_activity'])) }}{% endif %}",
     post_hook="{{ consume(ref('int_file_user')) }}",
     meta={
         'distribution': 'user_id',
@@ -25,13 +25,17 @@
     'lightly_active_distance_km': 'light_active_distance',
     'sedentary_distance_km': 'sedentary_active_distance',
 } %}
-{% set changed = changed_user(changed_in(['daily_activity', 'minute_activity'])) %}
+{% set changed = changed_user(changed_in(['daily_activity', 'hourly_steps', 'minute_activity'])) %}
 {% set parts %}
     {{ raw_parts('daily_activity', 'source.activity_date', columns, changed, key='activity_date') }}
+
+    union all
+
+    {{ days_of_hours(columns, changed) }}
 
     union all
 
     {{ days_of_minutes(columns, changed) }}
 {% endset %}
 
-{{ merge_parts(parts, 'activity_date', columns | list, ['days', 'minutes']) }}
+{{ merge_parts(parts, 'activity_date', columns | list, ['days', 'hours', 'minutes']) }}

@@ -28,7 +28,7 @@
         null::integer as clock_offset,
         made.device,
         made.file_id,
-        false as is_raw
+        1 as origin
     from {{ changed_moments(ref('int_user_hour_activity'), 'activity_hour', changed) }}
     where made.steps is not null
 {% endset %}

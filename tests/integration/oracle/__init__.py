@@ -6,13 +6,14 @@ names of the mart's columns.
 
 import math
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 
 import pandas as pd
 
 from tests.integration.oracle.baselines import METRICS, baseline_of, deviation_of
 from tests.integration.oracle.cohorts import cohort_engagement, cohort_retention
-from tests.integration.oracle.days import days_of
+from tests.integration.oracle.days import Worn, days_of
+from tests.integration.oracle.flow import definitions, flow
 from tests.integration.oracle.quality import data_quality
 from tests.integration.oracle.roster import dates_of, meaning_of, participants, roster_of
 from tests.integration.oracle.rows import (
@@ -50,28 +51,35 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
         rows["user_id"] = [meaning.get(identifier, identifier) for identifier in rows["user_id"]]
         parts[source], implausible[source] = read(rows, source)
     minutes, periods = one_each(parts["minute_activity"]), one_each(parts["sleep_records"])
+    exported_hours = [part for part in one_each(parts["hourly_steps"]) if not math.isnan(part.amounts["step_total"])]
+    days_of_hours = [
+        renamed(part, {"total_steps": "step_total"}, ACTIVITY_COLUMNS)
+        for part in added_up(exported_hours, lambda moment: moment.date())
+    ]
     hours_of_minutes = added_up(minutes, lambda moment: moment.replace(minute=0, second=0, microsecond=0))
     days_of_minutes = [
         renamed(
             part, {"total_steps": "steps", "total_distance": "distance_km", "calories": "calories"}, ACTIVITY_COLUMNS
         )
-        for part in added_up(minutes, lambda moment: moment.date())
+        for part in added_up(minutes, lambda moment: moment.date(), made_from=2)
     ]
     nights_of_periods = nights(periods)
     ranks = ranks_of(parts, hours_of_minutes, nights_of_periods, roster)
-    active_days = merged([*parts["daily_activity"], *days_of_minutes], ACTIVITY_COLUMNS, ranks)
+    active_days = merged([*parts["daily_activity"], *days_of_hours, *days_of_minutes], ACTIVITY_COLUMNS, ranks)
     sleep_days = merged([*parts["sleep"], *nights_of_periods], (*SLEEP_COLUMNS, "nap_minutes"), ranks)
     counted = [part for part in hours_of_minutes if not math.isnan(part.amounts["steps"])]
     counted = [renamed(part, {"step_total": "steps"}, HOURLY_COLUMNS) for part in counted]
     hours = merged([*parts["hourly_steps"], *counted], HOURLY_COLUMNS, ranks)
     wear = merged(parts["wear_time"], WEAR_COLUMNS, ranks)
-    worn: dict[tuple[str, date], int] = {}
-    for (user, hour), record in hours.items():
-        worn.setdefault((user, hour.date()), 0)
-        worn[user, hour.date()] += record.amounts["step_total"] > 0
-    users = {
-        user: days_of(user, active_days, sleep_days, worn, wear) for user in sorted({user for user, _ in active_days})
+    rates: dict[str, dict[datetime, set[float]]] = {}
+    for part in parts["heart_rate"]:
+        known = rates.setdefault(part.user, {}).setdefault(part.moment, set())
+        known |= {rate for rate in part.amounts.values() if not math.isnan(rate)}
+    readings = {
+        user: {moment: max(found, default=0) > 0 for moment, found in own.items()} for user, own in rates.items()
     }
+    worn = Worn(hours, wear, readings)
+    users = {user: days_of(user, active_days, sleep_days, worn) for user in sorted({user for user, _ in active_days})}
     if as_of is None:
         complete = [
             day
@@ -93,6 +101,9 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
         answer["rpt_cohort_retention"] = cohort_retention(answer, as_of)
     dates = dates_of(parts, [*active_days, *sleep_days], users)
     answer |= participants(roster, meaning.values(), dates, as_of)
+    people = len(answer["dim_participant"]) if "dim_participant" in answer else 0
+    answer["rpt_definitions"] = definitions(list(users.values()))
+    answer["rpt_flow"] = flow(list(users.values()), people)
     counts = {}
     for source, records in (
         ("daily_activity", active_days),
@@ -106,10 +117,22 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
     for source, kept in (("sleep_records", periods), ("minute_activity", minutes)):
         conflicts = conflicting(parts[source], READ[source][1])
         counts[source] = Counts(implausible[source], len(parts[source]), len(kept), conflicts)
+    moments = [found for own in rates.values() for found in own.values()]
+    counts["heart_rate"] = Counts(
+        implausible["heart_rate"], len(parts["heart_rate"]), len(moments), sum(len(found) > 1 for found in moments)
+    )
+    hours_of_days = {(part.user, part.moment, part.device): part.amounts["total_steps"] for part in days_of_hours}
     answer["fct_data_quality"] = data_quality(
         counts,
         list(sleep_days),
         {user: (frame["activity_date"].iloc[0], frame["activity_date"].iloc[-1]) for user, frame in users.items()},
+        [
+            (record.amounts["total_steps"], hours_of_days[user, day, record.device])
+            for (user, day), record in active_days.items()
+            if not record.made_from
+            and not math.isnan(record.amounts["total_steps"])
+            and (user, day, record.device) in hours_of_days
+        ],
     )
     return answer
 

@@ -37,6 +37,7 @@ HOURLY_COLUMNS = ("step_total",)
 MINUTE_COLUMNS = ("steps", "distance_km", "calories")
 OF_MINUTES = {"total_steps": "steps", "total_distance": "distance_km", "calories": "calories"}
 WEAR_COLUMNS = ("minutes_worn", "worn_percent")
+HEART_COLUMNS = ("beats_per_minute",)
 RECORD_COLUMNS = ("minutes_asleep", "minutes_in_bed", "minutes_awake", "minutes_light", "minutes_deep", "minutes_rem")
 # how each dataset is read: its columns of time, and its values in the order in which rows of a file are preferred
 READ = {
@@ -44,6 +45,7 @@ READ = {
     "sleep": (("sleep_day",), SLEEP_COLUMNS),
     "hourly_steps": (("activity_hour",), HOURLY_COLUMNS),
     "wear_time": (("wear_date",), WEAR_COLUMNS),
+    "heart_rate": (("measured_at",), HEART_COLUMNS),
     "sleep_records": (("started_at", "ended_at", "sleep_day", "is_main_sleep"), RECORD_COLUMNS),
     "minute_activity": (("activity_minute", "recorded_by"), MINUTE_COLUMNS),
 }
@@ -52,6 +54,7 @@ GRAINS = {
     "sleep": "user_and_day",
     "hourly_steps": "user_and_hour",
     "wear_time": "user_and_day",
+    "heart_rate": "user_and_moment",
     "sleep_records": "device_and_period",
     "minute_activity": "device_and_moment",
 }
@@ -64,12 +67,15 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Part:
-    """One row, or what finer rows add up to, of a user and moment."""
+    """One row, or what finer rows add up to, of a user and moment.
+
+    `made_from` is 0 for a row, and greater for sums of finer rows: a lower one comes first.
+    """
 
     user: str
     moment: Any
     device: str
-    is_raw: bool
+    made_from: int
     reach: date
     file: bytes
     amounts: dict[str, float]
@@ -84,7 +90,7 @@ class Record:
     raw_rows: int
     has_conflict: bool
     device: str
-    is_raw: bool
+    made_from: int
 
 
 Records = dict[tuple[str, Any], Record]
@@ -122,7 +128,8 @@ def read(raw: pd.DataFrame, source: str) -> tuple[list[Part], int]:
         device = row["device"]
         if source == "minute_activity" and not pd.isna(row["recorded_by"]):
             device = row["recorded_by"]
-        key = {"hourly_steps": moment, "minute_activity": moment, "sleep_records": (measured, moment)}
+        key = dict.fromkeys(("hourly_steps", "minute_activity", "heart_rate"), moment)
+        key["sleep_records"] = (measured, moment)
         rows.append((row, key.get(source, measured), measured, device))
     reach: dict[str, date] = {}
     for row, _, measured, _ in rows:
@@ -132,7 +139,7 @@ def read(raw: pd.DataFrame, source: str) -> tuple[list[Part], int]:
             row["user_id"],
             moment,
             device,
-            True,
+            0,
             reach[row["file_name"]],
             row["file_name"].encode(),
             {column: math.nan if pd.isna(row[column]) else float(row[column]) for column in columns},
@@ -149,7 +156,7 @@ def first_first(parts: list[Part]) -> list[Part]:
     def values(part: Part) -> tuple[float, ...]:
         return tuple(-1.0 if math.isnan(value) else value for value in part.amounts.values())
 
-    return sorted(parts, key=lambda part: (part.is_raw, part.reach, part.file, values(part)), reverse=True)
+    return sorted(parts, key=lambda part: (-part.made_from, part.reach, part.file, values(part)), reverse=True)
 
 
 def first_of(parts: list[Part], column: str) -> float:
@@ -188,14 +195,14 @@ def differ(parts: list[Part], columns: tuple[str, ...]) -> bool:
     )
 
 
-def added_up(parts: list[Part], moment: Callable[[Any], Any]) -> list[Part]:
+def added_up(parts: list[Part], moment: Callable[[Any], Any], made_from: int = 1) -> list[Part]:
     """Return the sums of each user, device and longer time."""
     sums = []
     for (user, when, device), group in grouped(
         parts, lambda part: (part.user, moment(part.moment), part.device)
     ).items():
         amounts = {column: total(part.amounts[column] for part in group) for column in group[0].amounts}
-        sums.append(Part(user, when, device, False, date.min, b"", amounts))
+        sums.append(Part(user, when, device, made_from, date.min, b"", amounts))
     return sums
 
 
@@ -227,7 +234,7 @@ def nights(periods: list[Part]) -> list[Part]:
             **{f"total_{name}": sums[name] for name in RECORD_COLUMNS[2:]},
             "nap_minutes": (0.0 if math.isnan(naps) else naps) if told else math.nan,
         }
-        found.append(Part(user, day, device, False, date.min, b"", amounts))
+        found.append(Part(user, day, device, 1, date.min, b"", amounts))
     return found
 
 
@@ -242,7 +249,7 @@ def ranks_of(
     for part in (*parts["hourly_steps"], *hours_of_minutes):
         present.setdefault((part.user, part.moment.date()), set()).add(part.device)
         walked = hours.setdefault((part.user, part.moment.date(), part.device), set())
-        if part.amounts["step_total" if part.is_raw else "steps"] > 0:
+        if part.amounts["steps" if part.made_from else "step_total"] > 0:
             walked.add(part.moment)
     worn = {
         key: first_of(first_first(group), "minutes_worn")
@@ -276,12 +283,12 @@ def merged(parts: list[Part], columns: tuple[str, ...], ranks: Ranks) -> Records
         ordered = [part for device in devices for part in first_first(by_device[device])]
         full = [replace(part, amounts={c: part.amounts.get(c, math.nan) for c in columns}) for part in ordered]
         main = next((part for part in full if not math.isnan(part.amounts[columns[0]])), full[0])
-        compared = [part for part in full if part.is_raw and part.device == full[0].device]
+        compared = [part for part in full if not part.made_from and part.device == full[0].device]
         records[user, moment] = Record(
             {column: first_of(full, column) for column in columns},
-            sum(part.is_raw for part in full),
+            sum(not part.made_from for part in full),
             differ(compared, columns),
             main.device,
-            main.is_raw,
+            main.made_from,
         )
     return records
