@@ -15,14 +15,11 @@ with long as (
         {{ off_scale(metric, 'baseline.' ~ m ~ '_median') }} as baseline_median,
         {{ spread_off_scale(metric, 'baseline.' ~ m ~ '_mad') }} as baseline_mad,
         {{ robust_z(on_scale(metric, counted), 'baseline.' ~ m ~ '_median', 'baseline.' ~ m ~ '_mad') }} as robust_z,
-        cusum.{{ m }} as cusum,
         baseline.{{ m }}_is_low as is_low,
         baseline.{{ m }}_is_alert as is_alert
     from {{ ref('fct_user_day') }} as user_day
     inner join {{ ref('int_user_day_baseline') }} as baseline
         on user_day.user_id = baseline.user_id and user_day.activity_date = baseline.activity_date
-    inner join {{ ref('int_user_day_cusum') }} as cusum
-        on user_day.user_id = cusum.user_id and user_day.activity_date = cusum.activity_date
     {{ 'union all' if not loop.last }}
     {% endfor %}
 
@@ -38,7 +35,6 @@ select
     amount - baseline_median as delta,
     amount / nullif(baseline_median, 0) as ratio,
     robust_z,
-    cusum,
     is_low,
     is_alert,
     case

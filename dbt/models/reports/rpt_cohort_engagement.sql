@@ -24,9 +24,11 @@ entry as (
 
     select
         participant.user_id,
-        {{ monday('coalesce(least(participant.enrolled_on, participant.first_record_date), study.first_record_date)') }} as first_week
+        {{ monday('coalesce(least(participant.enrolled_on, extent.first_date), as_of.study_first_date)') }} as first_week
     from {{ ref('dim_participant') }} as participant
-    cross join (select min(first_record_date) as first_record_date from {{ ref('dim_participant') }}) as study
+    cross join as_of
+    left join {{ ref('int_user_extent') }} as extent on participant.user_id = extent.user_id
+    where participant.is_on_roster or extent.first_date is not null
 
 ),
 
@@ -64,7 +66,7 @@ person as (
         status.user_id,
         status.as_of_date,
         status.status,
-        status.median_ratio as vs_start,
+        status.vs_start,
         entry.first_week < founding.first_week + {{ var('cohort_entry_days') }} as is_founder
     from week_to_build
     cross join founding

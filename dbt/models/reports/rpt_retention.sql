@@ -15,14 +15,15 @@ with participant as (
     select
         participant.user_id,
         participant.arm,
-        coalesce(participant.enrolled_on, participant.first_record_date, study.first_record_date) as origin,
+        as_of.as_of_date,
+        coalesce(participant.enrolled_on, extent.first_date, as_of.study_first_date) as origin,
         -- least() leaves out nulls
         least(as_of.as_of_date, participant.left_on) as until_date,
         participant.withdrawn_on <= least(as_of.as_of_date, participant.ends_on) as has_withdrawn
     from {{ ref('dim_participant') }} as participant
-    cross join (select min(first_record_date) as first_record_date from {{ ref('dim_participant') }}) as study
     cross join {{ ref('int_as_of') }} as as_of
-    where coalesce(participant.enrolled_on, participant.first_record_date, study.first_record_date) <= as_of.as_of_date
+    left join {{ ref('int_user_extent') }} as extent on participant.user_id = extent.user_id
+    where participant.is_on_roster or extent.first_date is not null
 
 ),
 
@@ -43,6 +44,7 @@ followed as (
             and user_day.activity_date between participant.origin and participant.until_date
             and user_day.is_valid_day
     ) as latest
+    where participant.origin <= participant.as_of_date
 
 ),
 

@@ -13,14 +13,12 @@ from tests.integration.oracle.rows import DAY
 
 def cohort_engagement(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
     """Return rpt_cohort_engagement, from fct_user_status and dim_participant."""
-    statuses, people = answer["fct_user_status"], answer["dim_participant"]
-    first_record = people["first_record_date"].dropna().min()
+    statuses = answer["fct_user_status"]
     mondays = {}
-    for user, enrolled, recorded in zip(
-        people["user_id"], people["enrolled_on"], people["first_record_date"], strict=True
-    ):
-        begun = min((day for day in (enrolled, recorded) if not pd.isna(day)), default=first_record)
-        mondays[user] = begun - begun.weekday() * DAY
+    for person in people_of(answer):
+        dates = (person["enrolled_on"], person["first_date"])
+        begun = min((day for day in dates if day), default=person["study_first_date"])
+        mondays[person["user_id"]] = begun - begun.weekday() * DAY
     rows = []
     monday = min(mondays.values())
     founded_until = monday + 6 * DAY
@@ -39,7 +37,7 @@ def cohort_engagement(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFr
                         "as_of_date": day,
                         "users": len(those),
                         "pct": 100 * len(those) / len(members) if len(members) >= 10 else math.nan,
-                        "median_vs_start": those["median_ratio"].median(),
+                        "median_vs_start": those["vs_start"].median(),
                     }
                 )
         monday += 7 * DAY
@@ -48,16 +46,15 @@ def cohort_engagement(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFr
 
 def retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
     """Return rpt_retention, from fct_user_day and dim_participant."""
-    days, people = answer["fct_user_day"], answer["dim_participant"]
-    first_record = people["first_record_date"].dropna().min()
+    days = answer["fct_user_day"]
     valid: dict[str, list[date]] = {}
     for user, day in zip(
         days["user_id"][days["is_valid_day"]], days["activity_date"][days["is_valid_day"]], strict=True
     ):
         valid.setdefault(user, []).append(day)
     seen: dict[str, list[tuple[int, bool]]] = {"all": []}
-    for person in people.astype(object).where(people.notna(), None).to_dict("records"):
-        origin = person["enrolled_on"] or person["first_record_date"] or first_record
+    for person in people_of(answer):
+        origin = person["enrolled_on"] or person["first_date"] or person["study_first_date"]
         if origin > as_of:
             continue
         ends, withdrawn = person["ends_on"] or date.max, person["withdrawn_on"] or date.max
@@ -69,6 +66,17 @@ def retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
         for arm in {"all", person["arm"]} - {None}:
             seen.setdefault(arm, []).append((days_seen, has_stopped))
     return pd.DataFrame([{"arm": arm, **row} for arm in sorted(seen) for row in staying(seen[arm])])
+
+
+def people_of(answer: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Return everybody on the roster or with an activity record: dim_participant, and the first day of each and of all."""
+    first = answer["fct_user_day"].groupby("user_id")["activity_date"].min().to_dict()
+    people = answer["dim_participant"]
+    return [
+        {**person, "first_date": first.get(person["user_id"]), "study_first_date": min(first.values())}
+        for person in people.astype(object).where(people.notna(), None).to_dict("records")
+        if person["is_on_roster"] or person["user_id"] in first
+    ]
 
 
 def staying(seen: list[tuple[int, bool]]) -> list[dict[str, Any]]:
