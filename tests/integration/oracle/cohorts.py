@@ -69,7 +69,7 @@ def retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
 
 
 def people_of(answer: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """Return everybody on the roster or with an activity record: dim_participant, and the first day of each and of all."""
+    """Return everybody on the roster or with an activity record, with the first day of each and of all."""
     first = answer["fct_user_day"].groupby("user_id")["activity_date"].min().to_dict()
     people = answer["dim_participant"]
     return [
