@@ -71,12 +71,14 @@ def retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
 def people_of(answer: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """Return everybody on the roster or with an activity record, with the first day of each and of all."""
     first = answer["fct_user_day"].groupby("user_id")["activity_date"].min().to_dict()
-    people = answer["dim_participant"]
-    return [
-        {**person, "first_date": first.get(person["user_id"]), "study_first_date": min(first.values())}
-        for person in people.astype(object).where(people.notna(), None).to_dict("records")
-        if person["is_on_roster"] or person["user_id"] in first
-    ]
+    listed = answer["dim_participant"]
+    people: list[dict[str, Any]] = []
+    for row in listed.astype(object).where(listed.notna(), None).to_dict("records"):
+        user = row["user_id"]
+        if row["is_on_roster"] or user in first:
+            people.append({str(name): value for name, value in row.items()})
+            people[-1] |= {"first_date": first.get(user), "study_first_date": min(first.values())}
+    return people
 
 
 def staying(seen: list[tuple[int, bool]]) -> list[dict[str, Any]]:
