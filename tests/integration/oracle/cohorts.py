@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tests.integration.oracle.baselines import quietly
 from tests.integration.oracle.rows import DAY
 
 
@@ -93,8 +94,9 @@ def staying(seen: list[tuple[int, bool]]) -> list[dict[str, Any]]:
     stopped = [days for days, has_stopped in seen if has_stopped]
     censored = [days for days, has_stopped in seen if not has_stopped]
     curve = stats.ecdf(stats.CensoredData(uncensored=stopped, right=censored)).sf
+    # the interval is undefined where the share is 1 or 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        interval = curve.confidence_interval(0.95, method="log-log")
+        interval = quietly(lambda: curve.confidence_interval(0.95, method="log-log"))
     estimates = {
         int(day): (share, low, high)
         for day, share, low, high in zip(
