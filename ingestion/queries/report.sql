@@ -122,7 +122,7 @@ select
 from
     unnest(array[
         'fct_user_day', 'fct_user_day_deviation', 'fct_user_status', 'fct_data_quality',
-        'rpt_cohort_engagement', 'rpt_cohort_retention'
+        'rpt_cohort_engagement', 'rpt_retention'
     ]) as name;
 
 -- name: extent()^
@@ -149,12 +149,16 @@ order by week_start_date;
 
 -- name: retention()
 select
-    tenure_week,
-    users,
-    retained_users,
-    pct_retained
-from marts.rpt_cohort_retention
-order by tenure_week;
+    day,
+    at_risk,
+    stopped,
+    censored,
+    staying,
+    staying_low,
+    staying_high
+from marts.rpt_retention
+where arm = 'all'
+order by day;
 
 -- name: quality()
 select

@@ -11,7 +11,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from tests.integration.oracle.baselines import METRICS, baseline_of, deviation_of
-from tests.integration.oracle.cohorts import cohort_engagement, cohort_retention
+from tests.integration.oracle.cohorts import cohort_engagement, retention
 from tests.integration.oracle.days import Worn, days_of
 from tests.integration.oracle.flow import definitions, flow
 from tests.integration.oracle.quality import data_quality
@@ -95,12 +95,12 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
         for mart, rows in user_marts(frame, as_of).items():
             result.setdefault(mart, []).append(rows)
     answer = {mart: pd.concat(frames, ignore_index=True) for mart, frames in result.items()}
+    dates = dates_of(parts, [*active_days, *sleep_days], users)
+    answer |= participants(roster, meaning.values(), dates, as_of)
     if as_of is not None:
         answer["fct_user_status"] = with_roster(answer.get("fct_user_status"), users, roster, as_of)
         answer["rpt_cohort_engagement"] = cohort_engagement(answer, as_of)
-        answer["rpt_cohort_retention"] = cohort_retention(answer, as_of)
-    dates = dates_of(parts, [*active_days, *sleep_days], users)
-    answer |= participants(roster, meaning.values(), dates, as_of)
+        answer["rpt_retention"] = retention(answer, as_of)
     people = len(answer["dim_participant"]) if "dim_participant" in answer else 0
     answer["rpt_definitions"] = definitions(list(users.values()))
     answer["rpt_flow"] = flow(list(users.values()), people)
