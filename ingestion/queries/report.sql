@@ -186,7 +186,7 @@ select
     user_days,
     mean_steps
 from marts.rpt_definitions
-order by mean_steps, definition;
+order by position;
 
 -- name: quality()
 select

@@ -1,9 +1,9 @@
 """Pack the days of all participants into blocks, so that neither the writer nor the page holds all days at once.
 
 A block is zlib over five planes of 2-byte numbers, the days of one participant after those of another: steps, usual
-steps (median), spread (MAD of ln steps, in ten-thousandths), minutes asleep, flags. A plane stores its low bytes before its high bytes. Median and MAD
-are stored as differences from the day before. Both halve the size of the compressed block. 65535 means no value.
-`data.js` reads this format.
+steps (median), spread (MAD of ln steps, in ten-thousandths), minutes asleep, flags. A plane stores its low bytes before
+its high bytes. Median and MAD are stored as differences from the day before. Both halve the size of the compressed
+block. 65535 means no value. `data.js` reads this format.
 """
 
 import base64

@@ -11,11 +11,11 @@ function showParticipant(article, participant) {
   article.replaceChildren(
     el("p.crumbs", null, el("a", { href: "#participants", id: "back" }, "← All participants"), neighbours(participant)),
     el("h1.participant-title", { id: "participant-title", tabindex: "-1" }, name[participant]),
-    el("p.badge", { "data-status": own.key }, statusMark(status[participant]), el("b", null, own.name), since[participant] != null && el("span", null, `${sinceWord(participant)} ${day(since[participant])}`)),
+    el("p.badge", { "data-status": own.key }, statusMark(status[participant]), el("b", null, own.name), since[participant] != null && el("span", null, ` ${sinceWord(participant)} ${day(since[participant])}`)),
     el("p.lead", null, statusText(participant)),
   );
   if (!report.participants.days[participant]) {
-    article.append(facts(participant), ribbon(participant) ?? "", el("p.note", null, "There are no days to show: no file has a record of this participant."));
+    article.append(ribbon(participant) ?? "", el("p.note.no-days", null, "There are no days to show: no file has a day of this participant."));
     return;
   }
   if (!days) {
@@ -36,7 +36,7 @@ function showParticipant(article, participant) {
         null,
         el("li", null, el("i.key-dot", { "aria-hidden": "true" }), "valid day"),
         el("li", null, el("i.key-hollow", { "aria-hidden": "true" }), "not a valid day"),
-        el("li", null, el("i.key-idle", { "aria-hidden": "true" }), "not worn"),
+        days.flags.some((flags) => reasonOf(flags) === NOT_WORN) && el("li", null, el("i.key-idle", { "aria-hidden": "true" }), "not worn"),
         el("li", null, el("i.key-band", { "aria-hidden": "true" }), "usual range"),
         el("li", null, el("i.key-ring", { "aria-hidden": "true" }), "alert"),
         ...[DECLINING, INCREASING].map((status) => marked(participant, status).length > 0 && el("li", null, el("i.key-stretch", { "data-status": STATUS[status].key, "aria-hidden": "true" }), STATUS[status].name.toLowerCase())),
@@ -57,7 +57,7 @@ function neighbours(participant) {
 }
 
 function statusText(participant) {
-  const { status, since, recentDays, recentSteps, startSteps, vsStart, vsRecent, startDays, lastValid, wearHoursRatio, evidence } = report.participants;
+  const { status, since, recentDays, recentSteps, startSteps, vsStart, vsRecent, startDays, lastValid, wearHoursRatio, evidence, enrolled } = report.participants;
   const moved = vsStart[participant] == null ? "" : `a median of ${count(recentSteps[participant])} steps a day in the latest two weeks, ${ratioText(vsStart[participant])} of the ${count(startSteps[participant])} at the start${vsRecent[participant] == null ? "" : ` and ${ratioText(vsRecent[participant])} of the month before`}`;
   const from = since[participant] == null ? "" : ` since about ${day(since[participant])}`;
   switch (STATUS[status[participant]].key) {
@@ -82,7 +82,7 @@ function statusText(participant) {
     case "withdrawn":
       return `Has withdrawn from the study${lastValid[participant] == null ? " and has no valid day" : `; last wore the device on ${day(lastValid[participant])}`}.`;
     default:
-      return "There is no complete day yet.";
+      return enrolled[participant] > report.asOf ? `Takes part from ${day(enrolled[participant])} on.` : "There is no complete day yet.";
   }
 }
 
@@ -93,8 +93,8 @@ function facts(participant) {
     "dl.facts",
     null,
     fact("Last worn", lastValid[participant] == null ? "never" : nearDay(lastValid[participant]), lastValid[participant] == null ? "no valid day" : agoText(report.asOf - lastValid[participant])),
-    fact("Against the start", ratioText(vsStart[participant]), startSteps[participant] == null ? "no start yet" : `${count(recentSteps[participant])} steps a day, then ${count(startSteps[participant])}`),
-    fact("Against the month before", ratioText(vsRecent[participant]), baseSteps[participant] == null ? "too few days" : `then ${count(baseSteps[participant])} steps a day`),
+    fact("Against the start", ratioText(vsStart[participant]), startSteps[participant] == null ? "no start yet" : `${count(recentSteps[participant])} steps a day, ${count(startSteps[participant])} at the start`),
+    fact("Against the month before", ratioText(vsRecent[participant]), baseSteps[participant] == null ? "too few days" : `${count(baseSteps[participant])} steps a day then`),
     fact("Evidence", evidenceText(participant), evidenceNote(participant)),
     fact("Worn", recentDays[participant] == null ? "–" : `${recentDays[participant]} / 14`, "of the latest days"),
     fact("Valid days", number.format(validDays[participant]), began[participant] == null ? null : `of ${number.format(allDays[participant])} since ${day(began[participant])}`),
@@ -114,7 +114,7 @@ function evidenceNote(participant) {
     case STABLE:
       return "of a change, which is said from 5";
     case WEARING_LESS:
-      return "said from 4, taken back below 2";
+      return isFewerHours(participant) ? "at the start, said below 80 %" : "said from 4, taken back below 2";
     case STOPPED:
       return `without a valid day, said from ${report.participants.threshold[participant]}`;
     case NEW:
@@ -191,7 +191,9 @@ function participantChart(c, width, participant, days) {
     if (isAlert(flags)) alerts.push([at(i), steps]);
     sleep.push([at(i), days.asleep[i] === NO_VALUE ? null : days.asleep[i] / 60]);
   }
-  const high = Math.ceil((1.08 * most) / 1000) * 1000 || 1000;
+  // as high as the days are, not as the range: that is a factor, and can be very wide
+  const step = [1000, 2000, 5000, 10000].find((each) => most <= 5 * each) ?? 20000;
+  const high = Math.max(Math.ceil((1.03 * most) / step), 1) * step;
   const isDense = (last - from) / width > 0.35;
   const bare = { type: "line", symbol: "none", silent: true, emphasis: { disabled: true }, connectNulls: false };
   const top = { left: 52, right: 14, top: 12, height: hasSleep ? 230 : 300 };
@@ -202,8 +204,7 @@ function participantChart(c, width, participant, days) {
     tooltip: tooltip(c, (points) => dayTip(c, participant, days, Math.round(points[0].axisValue / DAY) - first)),
     xAxis: [timeAxis(c, axis), hasSleep && timeAxis(c, { ...axis, gridIndex: 1, axisLabel: { show: false } })].filter(Boolean),
     yAxis: [
-      // as high as the days are, not as the range: that is a factor, and can be very wide
-      valueAxis(c, { min: 0, max: high, axisLabel: { color: c.muted, formatter: (value) => (value >= 1000 ? `${oneDecimal.format(value / 1000)} k` : value) } }),
+      valueAxis(c, { min: 0, max: high, interval: step, axisLabel: { color: c.muted, formatter: (value) => (value >= 1000 ? `${oneDecimal.format(value / 1000)} k` : value) } }),
       hasSleep && valueAxis(c, { gridIndex: 1, min: 0, interval: 4, max: 12, axisLabel: { color: c.muted, formatter: "{value} h" } }),
     ].filter(Boolean),
     series: [

@@ -192,7 +192,7 @@ function participantRow(participant, place, height) {
     el(
       "a.row",
       { href: addressOf(name[participant]), tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-participant": String(participant) },
-      el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, since[participant] != null && el("span.row-since", null, `${sinceWord(participant)} ${nearDay(since[participant])}`))),
+      el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, since[participant] != null && el("span.row-since", null, ` ${sinceWord(participant)} ${nearDay(since[participant])}`))),
       el("canvas.strip", { "aria-hidden": "true" }),
       el("span.row-worn", null, hidden("last worn "), lastValid[participant] == null ? "never" : nearDay(lastValid[participant])),
       el("span.row-start", null, ratioText(vsStart[participant]), hidden(" of the start")),
@@ -203,7 +203,9 @@ function participantRow(participant, place, height) {
 }
 
 // whoever never started has no beginning, only a day from which they were expected
-const sinceWord = (participant) => (report.participants.status[participant] === NEVER_STARTED ? ", expected" : " since");
+const sinceWord = (participant) => (report.participants.status[participant] === NEVER_STARTED ? "expected" : "since");
+
+const isFewerHours = (participant) => report.participants.status[participant] === WEARING_LESS && report.participants.threshold[participant] < 1;
 
 // a date of the last year needs no year
 const nearDay = (date) => (report.asOf - date < 330 ? shortDay(date) : day(date));
@@ -213,6 +215,8 @@ function evidenceText(participant) {
   const { evidence, threshold, status } = report.participants;
   if (evidence[participant] == null) return "–";
   const shown = oneDecimal.format(Math.floor(10 * evidence[participant]) / 10);
+  // fewer hours a day, not fewer days
+  if (isFewerHours(participant)) return `${ratioText(evidence[participant])} of hours`;
   if (status[participant] === STOPPED) return plural(evidence[participant], "day");
   return `${shown} of ${oneDecimal.format(threshold[participant])}${status[participant] === NEW ? " days" : ""}`;
 }
