@@ -93,7 +93,7 @@ function facts(participant) {
     "dl.facts",
     null,
     fact("Last worn", lastValid[participant] == null ? "never" : nearDay(lastValid[participant]), lastValid[participant] == null ? "no valid day" : agoText(report.asOf - lastValid[participant])),
-    fact("Against the start", ratioText(vsStart[participant]), startSteps[participant] == null ? "no start yet" : `${count(recentSteps[participant])} steps a day, ${count(startSteps[participant])} at the start`),
+    fact("Against the start", ratioText(vsStart[participant]), startSteps[participant] == null ? "no start yet" : recentSteps[participant] == null ? `${count(startSteps[participant])} steps a day at the start` : `${count(recentSteps[participant])} steps a day, ${count(startSteps[participant])} at the start`),
     fact("Against the month before", ratioText(vsRecent[participant]), baseSteps[participant] == null ? "too few days" : `${count(baseSteps[participant])} steps a day then`),
     fact("Evidence", evidenceText(participant), evidenceNote(participant)),
     fact("Worn", recentDays[participant] == null ? "–" : `${recentDays[participant]} / 14`, "of the latest days"),

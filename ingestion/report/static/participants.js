@@ -32,7 +32,7 @@ function showParticipants(section) {
   };
   rows.scroller.append(rows.space);
   section.append(
-    el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own start, the first 28 to 56 valid days, and with the month before the latest two weeks. Evidence of 5.8 of 5 means that declining is said from 5 on. Open a row for more."),
+    el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own start, the first 28 to 56 valid days, and with the month before the latest two weeks. Evidence tells how near a status is: declining begins above 5, such as 5.8 of 5. Open a row for more."),
     el("div.chips", { role: "group", "aria-label": "Show only" }, STATUS.map((status, i) => chip(i)).filter(Boolean)),
     el(
       "div.controls",
@@ -192,7 +192,7 @@ function participantRow(participant, place, height) {
     el(
       "a.row",
       { href: addressOf(name[participant]), tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-participant": String(participant) },
-      el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, since[participant] != null && el("span.row-since", null, ` ${sinceWord(participant)} ${nearDay(since[participant])}`))),
+      el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, since[participant] != null && el("span.row-since", null, `${status[participant] === NEVER_STARTED ? ", " : " "}${sinceWord(participant)} ${nearDay(since[participant])}`))),
       el("canvas.strip", { "aria-hidden": "true" }),
       el("span.row-worn", null, hidden("last worn "), lastValid[participant] == null ? "never" : nearDay(lastValid[participant])),
       el("span.row-start", null, ratioText(vsStart[participant]), hidden(" of the start")),
