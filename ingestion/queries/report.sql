@@ -287,23 +287,12 @@ left join participant on listed.user_id = participant.user_id
 order by pseudonym;
 
 -- name: participants(as_of_date)
--- changes: each status with its first day, as days since 1970, such as 'n20514 s20542'
-with ordered as (
+-- statuses: a letter for each day from first_status_date on
+with history as (
 
     select
         user_id,
-        as_of_date,
-        status,
-        lag(status) over (partition by user_id order by as_of_date) as former_status
-    from marts.fct_user_status
-    where as_of_date <= :as_of_date
-
-),
-
-history as (
-
-    select
-        user_id,
+        min(as_of_date) as first_status_date,
         string_agg(
             case status
                 when 'increasing' then 'i'
@@ -314,12 +303,11 @@ history as (
                 when 'stopped' then 'x'
                 when 'new' then 'n'
                 when 'completed' then 'c'
-                else 'l'
-            end || (as_of_date - date '1970-01-01'),
-            ' ' order by as_of_date
-        ) as changes
-    from ordered
-    where status is distinct from former_status
+                when 'withdrawn' then 'l'
+            end,
+            '' order by as_of_date
+        ) as statuses
+    from marts.fct_user_status
     group by user_id
 
 )
@@ -342,7 +330,8 @@ select
     now.wear_hours_ratio,
     participant.enrolled_on,
     participant.left_on,
-    history.changes
+    history.first_status_date,
+    history.statuses
 from marts.fct_user_status as now
 left join marts.fct_user_status as before
     on now.user_id = before.user_id and before.as_of_date = :as_of_date::date - 7

@@ -1,5 +1,6 @@
 """Read the figures of a report from the marts and from schema ops, in one snapshot."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -29,6 +30,7 @@ _MAX_MODELS = 12
 _MAX_PROBLEMS = 40
 
 _EPOCH = date(1970, 1, 1)
+_SAME_LETTERS = re.compile(r"(.)\1*")
 # fields that can contain the name of a file, and so a user id
 _FIELDS_WITH_FILENAMES = {"name", "example", "error", "hint", "reason", "message"}
 _queries = db.queries("report")
@@ -95,7 +97,7 @@ class Contents:
             "nights": [participant.nights for participant in participants],
             "status": [_status_number(row and row.status) for row in rows],
             "before": [_status_number(row and row.status_before) for row in rows],
-            "changes": [(row and row.changes) or "" for row in rows],
+            "changes": [_changes(row.first_status_date, row.statuses) if row else "" for row in rows],
         }
         for name, column in _DATES.items():
             columns[name] = [_day(getattr(row, column)) if row else None for row in rows]
@@ -251,6 +253,18 @@ def _short(value: float | None) -> float | None:
 
 def _day(value: date | None) -> int | None:
     return None if value is None else (value - _EPOCH).days
+
+
+def _changes(first_date: date, statuses: str) -> str:
+    """Return each status with its first day: "n20514 s20542".
+
+    Arguments:
+        first_date: the first day with a status.
+        statuses: a letter for each day.
+
+    """
+    first = (first_date - _EPOCH).days
+    return " ".join(f"{run[0][0]}{first + run.start()}" for run in _SAME_LETTERS.finditer(statuses))
 
 
 def _status_number(status: str | None) -> int:
