@@ -76,16 +76,18 @@
     end;
 
     -- The median of four values of which at least three are given. median_of_four(10, null, 30, 20) = 20,
-    -- median_of_four(10, 40, 30, 20) = 25; null for fewer than `at_least` values
-    create or replace function intermediate.median_of_four(a bigint, b bigint, c bigint, d bigint, at_least int)
-    returns real
+    -- median_of_four(10, 40, 30, 20) = 25; null for fewer than `at_least` values. It was of another type, which `or replace`
+    -- does not change
+    drop function if exists intermediate.median_of_four(bigint, bigint, bigint, bigint, int);
+    create function intermediate.median_of_four(a bigint, b bigint, c bigint, d bigint, at_least int)
+    returns double precision
     language sql immutable parallel safe
     return case
         when num_nonnulls(a, b, c, d) >= at_least
             then (
                 coalesce(a, 0) + coalesce(b, 0) + coalesce(c, 0) + coalesce(d, 0)
                 - least(a, b, c, d) - greatest(a, b, c, d)
-            )::real / (num_nonnulls(a, b, c, d) - 2)
+            )::double precision / (num_nonnulls(a, b, c, d) - 2)
     end;
 
     -- How many of the elements are values. values_among({absent, 10, 30}) = 2, of whatever order

@@ -147,15 +147,23 @@
 {% endmacro %}
 
 
-{# Pre-hook: delete the weeks before the first record of all, and those after the as-of date. #}
-{% macro delete_weeks_of_nobody(relation) %}
+{#
+    Pre-hook: delete the weeks that end on or after the first day that changed for anybody, those that were built before they were
+    over, and all of them if the roster changed.
+#}
+{% macro delete_weeks_that_may_differ(relation) %}
     delete from {{ relation }}
-    where not coalesce(
-        week_start_date <= (select as_of_date from {{ ref('int_as_of') }})
-        and week_start_date > (select min(first_date) - 7 from ({{ user_extents() }}) as user_extent),
-        false
-    )
+    where
+        as_of_date >= (select min(from_date) from changed_user)
+        or as_of_date is distinct from least(week_start_date + 6, (select as_of_date from {{ ref('int_as_of') }}))
+        or exists (select from {{ roster_changes() }} where changed_at > {{ consumed_at() }})
 {% endmacro %}
+
+
+{# When a file of the roster came or went: changed_at. #}
+{% macro roster_changes() -%}
+    (select changed_at from {{ ref('int_file') }} where source_name = 'participants') as roster_change
+{%- endmacro %}
 
 
 {#
@@ -197,8 +205,8 @@
 {% macro settings() -%}
     {%- for name in [
         'min_steps', 'max_steps', 'min_baseline_days', 'recent_days', 'base_days', 'z_alert', 'min_weekdays',
-        'min_week_valid_days', 'cohort_entry_days', 'min_start_days', 'max_start_days', 'min_start_sd', 'z_clip',
-        'cusum_slack', 'cusum_cap', 'cusum_on', 'cusum_off', 'wear_drop', 'wear_cap', 'wear_on', 'wear_off',
+        'min_week_valid_days', 'cohort_entry_days', 'min_share_users', 'min_start_days', 'max_start_days', 'min_start_sd',
+        'z_clip', 'cusum_slack', 'cusum_cap', 'cusum_on', 'cusum_off', 'wear_drop', 'wear_cap', 'wear_on', 'wear_off',
         'min_wear_rate', 'max_wear_rate', 'worn_less_below', 'stopped_after_days', 'steady_wear_days',
         'never_started_after_days',
     ] -%}

@@ -48,15 +48,15 @@ def test_dbt_runs_only_where_something_has_changed(settings: Settings, rows: Row
     assert rows("select count(*) from marts.fct_user_day where has_record") == [(19,)]
     assert rows("select count(distinct dbt_invocation_id) from ops.dbt_node_results") == [(1,)]
     assert rows("select dbt_invocation_id is not null from ops.pipeline_steps where step = 'dbt_build'") == [(True,)]
-    cohort = next(node for node in first.nodes if node.relation == "marts.rpt_cohort_retention")
-    assert cohort.started_at
-    assert build.started_at < cohort.started_at
-    assert cohort.reads == (
+    retention = next(node for node in first.nodes if node.relation == "marts.rpt_retention")
+    assert retention.started_at
+    assert build.started_at < retention.started_at
+    assert retention.reads == (
         "intermediate.int_as_of",
-        "intermediate.int_user_extent",
-        "marts.fct_user_week_engagement",
+        "marts.dim_participant",
+        "marts.fct_user_day",
     )
-    assert cohort.columns["tenure_week"] == "integer"
+    assert retention.columns["at_risk"] == "integer"
     assert "raw.daily_activity" in {relation for node in first.nodes for relation in node.reads}
     assert {(node.tested, node.kind) for node in first.nodes} >= {("marts.fct_user_day_baseline", "unique_grain")}
 

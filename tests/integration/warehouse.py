@@ -26,8 +26,8 @@ KEYS = {
     "fct_user_day_deviation": ["user_id", "activity_date", "metric"],
     "fct_user_week_engagement": ["user_id", "week_start_date"],
     "fct_user_status": ["user_id", "as_of_date"],
-    "rpt_cohort_engagement": ["week_start_date"],
-    "rpt_cohort_retention": ["tenure_week"],
+    "rpt_cohort_engagement": ["week_start_date", "cohort", "status"],
+    "rpt_retention": ["arm", "day"],
     "fct_data_quality": ["rule"],
 }
 LATEST_QUALITY = """(

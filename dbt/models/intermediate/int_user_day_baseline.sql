@@ -16,7 +16,8 @@
 ) }}
 
 {#
-    For each day and metric, the median and the MAD of the base_days days before it. The steps:
+    For each day and metric, the median and the MAD of the base_days days before it. Steps are compared by their logarithm. The
+    steps of the query:
 
     amount          the day's amounts as whole numbers; null on a day that is not valid
     series          with each day, all amounts of the user as one array
@@ -25,7 +26,7 @@
     day_median      the median of the window
     search_1, 2 ... one step each of the binary search for the MAD
     spread          median and MAD
-    low, alert      whether the day is low, and whether the day before was low too
+    low, alert      whether the day is low (null if it cannot be), and whether the day before was low too
 
     macros/arrays.sql explains the arrays and the functions, with examples. `order by` keeps the steps apart at no cost, as
     the rows are sorted already: without it the planner would copy the expressions of each step into the next.
@@ -41,8 +42,7 @@ with amount as (
         user_day.user_id,
         user_day.activity_date,
         {% for metric in var('metrics') %}
-        case when user_day.is_valid_day then (user_day.{{ metric.name }}{{ ' * ' ~ metric.scale if metric.scale != 1 }})::bigint end
-            as {{ metric.name }},
+        case when user_day.is_valid_day then {{ on_scale(metric, 'user_day.' ~ metric.name) }} end as {{ metric.name }},
         {% endfor %}
         {% if is_incremental() %}
         user_day.activity_date between changed_user.from_date and changed_user.to_date + {{ reach }} as is_wanted,
@@ -111,7 +111,7 @@ day_count as (
         coalesce(intermediate.values_in({{ m }}_sorted), 0) as {{ m }}_n,
         intermediate.median_of_four(
             {{ m }}_week_1, {{ m }}_week_2, {{ m }}_week_3, {{ m }}_week_4, {{ var('min_weekdays') }}
-        ) as {{ m }}_weekday_median{{ ',' if not loop.last }}
+        )::{{ median_type(metric) }} as {{ m }}_weekday_median{{ ',' if not loop.last }}
         {% endfor %}
     from day_window
     order by user_id, activity_date
@@ -167,9 +167,10 @@ spread as (
         {% set m = metric.name %}
         {{ m }},
         {{ m }}_n,
-        ({{ m }}_twice_median / 2.0::real)::real as {{ m }}_median,
-        (intermediate.four_mads({{ m }}_sorted, {{ m }}_n, {{ m }}_twice_median, {{ m }}_skipped) / 4.0::real)::real
-            as {{ m }}_mad,
+        ({{ m }}_twice_median / 2.0::double precision)::{{ median_type(metric) }} as {{ m }}_median,
+        (
+            intermediate.four_mads({{ m }}_sorted, {{ m }}_n, {{ m }}_twice_median, {{ m }}_skipped) / 4.0::double precision
+        )::{{ median_type(metric) }} as {{ m }}_mad,
         {{ m }}_weekday_median{{ ',' if not loop.last }}
         {% endfor %}
     from search_{{ search_steps | length }}
@@ -177,13 +178,18 @@ spread as (
 
 ),
 
+-- a day that is low shows that a day can be low, so few rows need the second comparison
 low as (
 
     select
         *,
         {% for metric in var('metrics') %}
         {% set m = metric.name %}
-        {{ robust_z(m, m ~ '_median', m ~ '_mad') }} <= {{ var('z_alert') }} as {{ m }}_is_low{{ ',' if not loop.last }}
+        case
+            when {{ robust_z(m, m ~ '_median', m ~ '_mad') }} <= {{ var('z_alert') }} then true
+            when {{ m }} is not null
+                and {{ robust_z(floor_on_scale(metric), m ~ '_median', m ~ '_mad') }} <= {{ var('z_alert') }} then false
+        end as {{ m }}_is_low{{ ',' if not loop.last }}
         {% endfor %}
     from spread
     order by user_id, activity_date
@@ -196,7 +202,10 @@ alert as (
         *,
         {% for metric in var('metrics') %}
         {% set m = metric.name %}
-        coalesce({{ m }}_is_low and lag({{ m }}_is_low) over by_date, false) as {{ m }}_is_alert{{ ',' if not loop.last }}
+        case
+            when {{ m }}_is_low then coalesce(lag({{ m }}_is_low) over by_date, false)
+            else {{ m }}_is_low
+        end as {{ m }}_is_alert{{ ',' if not loop.last }}
         {% endfor %}
     from low
     window by_date as (partition by user_id order by activity_date)
@@ -212,6 +221,7 @@ select
     {{ m }}_median,
     {{ m }}_mad,
     {{ m }}_weekday_median,
+    {{ m }}_is_low,
     {{ m }}_is_alert{{ ',' if not loop.last }}
     {% endfor %}
 from alert

@@ -8,9 +8,9 @@ select
     activity_date,
     '{{ m }}' as metric,
     {{ m }}_n::int as n_days,
-    {{ m }}_median::double precision / {{ metric.scale }} as median,
-    {{ m }}_mad::double precision / {{ metric.scale }} as mad,
-    {{ m }}_weekday_median::double precision / {{ metric.scale }} as weekday_median
+    {{ off_scale(metric, m ~ '_median') }} as median,
+    {{ spread_off_scale(metric, m ~ '_mad') }} as mad,
+    {{ off_scale(metric, m ~ '_weekday_median') }} as weekday_median
 from {{ ref('int_user_day_baseline') }}
 {{ 'union all' if not loop.last }}
 {% endfor %}

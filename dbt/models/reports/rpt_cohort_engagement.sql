@@ -1,8 +1,18 @@
-{{ config(materialized='table', meta={'distribution': 'reference'}) }}
-
-{% set statuses = [
-    'withdrawn', 'completed', 'never_started', 'stopped', 'wearing_less', 'new', 'declining', 'increasing', 'stable',
-] %}
+{#
+    An incremental run deletes the weeks that may differ and builds those that are missing. All may differ if the roster changed, for
+    it says who began when and who left.
+#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook=[
+        "{{ fill_changed_user() }}",
+        "{% if is_incremental() %}{{ delete_weeks_that_may_differ(this) }}{% endif %}",
+    ],
+    post_hook="{{ consume(ref('int_user_extent'), roster_changes()) }}",
+    meta={'distribution': 'reference'},
+) }}
+-- depends_on: {{ ref('int_file') }}, {{ ref('int_user_extent') }}
 
 with as_of as (
 
@@ -13,9 +23,12 @@ with as_of as (
 entry as (
 
     select
-        user_extent.user_id,
-        {{ monday('user_extent.first_date') }} as first_week
-    from ({{ user_extents() }}) as user_extent
+        participant.user_id,
+        {{ monday('coalesce(least(participant.enrolled_on, extent.first_date), as_of.study_first_date)') }} as first_week
+    from {{ ref('dim_participant') }} as participant
+    cross join as_of
+    left join {{ ref('int_user_extent') }} as extent on participant.user_id = extent.user_id
+    where participant.is_on_roster or extent.first_date is not null
 
 ),
 
@@ -36,32 +49,75 @@ week_end as (
 
 ),
 
-status as (
+week_to_build as (
+
+    select week_end.*
+    from week_end
+    {% if is_incremental() %}
+    where week_end.week_start_date not in (select built.week_start_date from {{ this }} as built)
+    {% endif %}
+
+),
+
+person as (
 
     select
-        week_end.week_start_date,
-        status.*,
-        coalesce(entry.first_week < founding.first_week + {{ var('cohort_entry_days') }}, false) as is_in_cohort
-    from week_end
+        week_to_build.week_start_date,
+        status.user_id,
+        status.as_of_date,
+        status.status,
+        status.vs_start,
+        entry.first_week < founding.first_week + {{ var('cohort_entry_days') }} as is_founder
+    from week_to_build
     cross join founding
-    inner join {{ ref('fct_user_status') }} as status on week_end.as_of_date = status.as_of_date
-    left join entry on status.user_id = entry.user_id
+    inner join {{ ref('fct_user_status') }} as status on week_to_build.as_of_date = status.as_of_date
+    inner join entry on status.user_id = entry.user_id
     -- an array of the days: with a join alone the planner would read the status of every day
-    where status.as_of_date = any(array(select ended.as_of_date from week_end as ended))
+    where status.as_of_date = any(array(select to_build.as_of_date from week_to_build as to_build))
+
+),
+
+member as (
+
+    select
+        person.*,
+        cohort.name as cohort
+    from person
+    inner join (values ('everyone'), ('founders')) as cohort (name) on cohort.name = 'everyone' or person.is_founder
+
+),
+
+-- each status, and all of them
+counted as (
+
+    select
+        week_start_date,
+        cohort,
+        coalesce(status, 'all') as status,
+        as_of_date,
+        count(*) as users,
+        percentile_cont(0.5) within group (order by vs_start) as median_vs_start
+    from member
+    group by grouping sets (
+        (week_start_date, cohort, as_of_date, status),
+        (week_start_date, cohort, as_of_date)
+    )
 
 )
 
 select
-    week_start_date,
-    max(as_of_date) as as_of_date,
-    {% for prefix, members in {'': 'true', 'cohort_': 'is_in_cohort'}.items() %}
-    count(*) filter (where {{ members }})::int as {{ prefix }}users,
-    {% for status in statuses %}
-    100.0::double precision * count(*) filter (where {{ members }} and status = '{{ status }}')
-        / nullif(count(*) filter (where {{ members }}), 0) as {{ prefix }}pct_{{ status }},
-    {% endfor %}
-    percentile_cont(0.5) within group (order by vs_recent) filter (where {{ members }})
-        as {{ prefix }}vs_recent{{ ',' if not loop.last }}
-    {% endfor %}
-from status
-group by week_start_date
+    counted.week_start_date,
+    counted.cohort,
+    counted.status,
+    counted.as_of_date,
+    counted.users::int as users,
+    case
+        when everybody.users >= {{ var('min_share_users') }} then 100.0::double precision * counted.users / everybody.users
+    end as pct,
+    counted.median_vs_start
+from counted
+inner join counted as everybody
+    on
+        counted.week_start_date = everybody.week_start_date
+        and counted.cohort = everybody.cohort
+        and everybody.status = 'all'

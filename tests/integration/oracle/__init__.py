@@ -11,7 +11,7 @@ from datetime import date
 import pandas as pd
 
 from tests.integration.oracle.baselines import METRICS, baseline_of, deviation_of
-from tests.integration.oracle.cohorts import cohort_engagement, cohort_retention
+from tests.integration.oracle.cohorts import cohort_engagement, retention
 from tests.integration.oracle.days import days_of
 from tests.integration.oracle.quality import data_quality
 from tests.integration.oracle.roster import dates_of, meaning_of, participants, roster_of
@@ -87,12 +87,12 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
         for mart, rows in user_marts(frame, as_of).items():
             result.setdefault(mart, []).append(rows)
     answer = {mart: pd.concat(frames, ignore_index=True) for mart, frames in result.items()}
+    dates = dates_of(parts, [*active_days, *sleep_days], users)
+    answer |= participants(roster, meaning.values(), dates, as_of)
     if as_of is not None:
         answer["fct_user_status"] = with_roster(answer.get("fct_user_status"), users, roster, as_of)
         answer["rpt_cohort_engagement"] = cohort_engagement(answer, as_of)
-        answer["rpt_cohort_retention"] = cohort_retention(answer, as_of)
-    dates = dates_of(parts, [*active_days, *sleep_days], users)
-    answer |= participants(roster, meaning.values(), dates, as_of)
+        answer["rpt_retention"] = retention(answer, as_of)
     counts = {}
     for source, records in (
         ("daily_activity", active_days),

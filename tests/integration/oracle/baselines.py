@@ -31,8 +31,17 @@ def row_medians(matrix: Floats) -> Floats:
     return medians
 
 
+def on_scale(metric: str, amounts: Floats) -> Floats:
+    """Return the values that are compared: the natural logarithms of steps."""
+    return np.log(amounts) if metric == "steps" else amounts
+
+
+def off_scale(metric: str, amounts: Floats) -> Floats:
+    return np.exp(amounts) if metric == "steps" else amounts
+
+
 def baseline_of(days: pd.DataFrame, metric: str) -> pd.DataFrame:
-    amounts = valid_amounts(days, metric)
+    amounts = on_scale(metric, valid_amounts(days, metric))
     padded = np.concatenate([np.full(28, np.nan), amounts])
     window = np.lib.stride_tricks.sliding_window_view(padded, 28)[:-1]
     known = (~np.isnan(window)).sum(axis=1)
@@ -46,9 +55,9 @@ def baseline_of(days: pd.DataFrame, metric: str) -> pd.DataFrame:
             "activity_date": days["activity_date"],
             "metric": metric,
             "n_days": known,
-            "median": median,
+            "median": off_scale(metric, median),
             "mad": mad,
-            "weekday_median": weekday,
+            "weekday_median": off_scale(metric, weekday),
         }
     )
 
@@ -56,16 +65,21 @@ def baseline_of(days: pd.DataFrame, metric: str) -> pd.DataFrame:
 def deviation_of(days: pd.DataFrame, metric: str, baseline: pd.DataFrame) -> pd.DataFrame:
     rows = []
     was_low = False
-    for day, reason, value, median, mad in zip(
+    least = math.log(100) if metric == "steps" else 0.0
+    values = valid_amounts(days, metric)
+    for day, reason, value, compared, median, centre, mad in zip(
         days["activity_date"],
         days["invalid_reason"],
-        valid_amounts(days, metric),
+        values,
+        on_scale(metric, values),
         baseline["median"],
+        on_scale(metric, baseline["median"].to_numpy()),
         baseline["mad"],
         strict=True,
     ):
         has_z = not math.isnan(value) and not math.isnan(median) and mad > 0
-        z = 0.6745 * (value - median) / mad if has_z else math.nan
+        z = 0.6745 * (compared - centre) / mad if has_z else math.nan
+        can_be_low = has_z and 0.6745 * (least - centre) / mad <= -2
         rows.append(
             {
                 "user_id": days["user_id"].iloc[0],
@@ -75,18 +89,20 @@ def deviation_of(days: pd.DataFrame, metric: str, baseline: pd.DataFrame) -> pd.
                 "delta": value - median,
                 "ratio": value / median if median else math.nan,
                 "robust_z": z,
-                "is_low": (z <= -2) if has_z else None,
-                "is_alert": z <= -2 and was_low,
-                "null_reason": None if has_z else why_no_z(reason, value, median),
+                "is_low": (z <= -2) if can_be_low else None,
+                "is_alert": (z <= -2 and was_low) if can_be_low else None,
+                "null_reason": None if can_be_low else why_not_low(reason, value, median, mad),
             }
         )
-        was_low = z <= -2
+        was_low = can_be_low and z <= -2
     return pd.DataFrame(rows)
 
 
-def why_no_z(invalid_reason: str | None, value: float, median: float) -> str:
+def why_not_low(invalid_reason: str | None, value: float, median: float, mad: float) -> str:
     if not pd.isna(invalid_reason):
         return str(invalid_reason)
     if math.isnan(value):
         return "metric_missing"
-    return "insufficient_baseline" if math.isnan(median) else "mad_zero"
+    if math.isnan(median):
+        return "insufficient_baseline"
+    return "cannot_be_low" if mad > 0 else "mad_zero"

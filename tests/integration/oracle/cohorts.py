@@ -4,59 +4,119 @@ import math
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from tests.integration.oracle.rows import DAY
-from tests.integration.oracle.status import STATUSES
 
 
 def cohort_engagement(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
-    status, first_week = answer["fct_user_status"], first_weeks(answer)
-    start = min(first_week.values())
+    """Return rpt_cohort_engagement, from fct_user_status and dim_participant."""
+    statuses = answer["fct_user_status"]
+    mondays = {}
+    for person in people_of(answer):
+        dates = (person["enrolled_on"], person["first_date"])
+        begun = min((day for day in dates if day), default=person["study_first_date"])
+        mondays[person["user_id"]] = begun - begun.weekday() * DAY
     rows = []
-    for number in range((as_of - start).days // 7 + 1):
-        monday = start + 7 * number * DAY
-        row: dict[str, Any] = {"week_start_date": monday, "as_of_date": min(monday + 6 * DAY, as_of)}
-        everyone = status[status["as_of_date"] == row["as_of_date"]]
-        founders = everyone[[first_week.get(user, date.max) < start + 7 * DAY for user in everyone["user_id"]]]
-        for prefix, group in (("", everyone), ("cohort_", founders)):
-            row[f"{prefix}users"] = len(group)
-            for name in STATUSES:
-                share = (group["status"] == name).mean() if len(group) else math.nan
-                row[f"{prefix}pct_{name}"] = 100 * share
-            row[f"{prefix}vs_recent"] = group["vs_recent"].median()
-        if len(everyone):
-            rows.append(row)
+    monday = min(mondays.values())
+    founded_until = monday + 6 * DAY
+    while monday <= as_of:
+        day = min(monday + 6 * DAY, as_of)
+        everyone = statuses[statuses["as_of_date"] == day]
+        founders = everyone[[mondays[user] <= founded_until for user in everyone["user_id"]]]
+        for cohort, members in (("everyone", everyone), ("founders", founders)):
+            for status in ["all", *members["status"].unique()] if len(members) else []:
+                those = members if status == "all" else members[members["status"] == status]
+                rows.append(
+                    {
+                        "week_start_date": monday,
+                        "cohort": cohort,
+                        "status": status,
+                        "as_of_date": day,
+                        "users": len(those),
+                        "pct": 100 * len(those) / len(members) if len(members) >= 10 else math.nan,
+                        "median_vs_start": those["vs_start"].median(),
+                    }
+                )
+        monday += 7 * DAY
     return pd.DataFrame(rows)
 
 
-def cohort_retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
-    weeks = answer["fct_user_week_engagement"]
-    valid_days = {
-        (user, monday): days
-        for user, monday, days in zip(weeks["user_id"], weeks["week_start_date"], weeks["valid_days"], strict=True)
+def retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
+    """Return rpt_retention, from fct_user_day and dim_participant."""
+    days = answer["fct_user_day"]
+    valid: dict[str, list[date]] = {}
+    for user, day in zip(
+        days["user_id"][days["is_valid_day"]], days["activity_date"][days["is_valid_day"]], strict=True
+    ):
+        valid.setdefault(user, []).append(day)
+    seen: dict[str, list[tuple[int, bool]]] = {"all": []}
+    for person in people_of(answer):
+        origin = person["enrolled_on"] or person["first_date"] or person["study_first_date"]
+        if origin > as_of:
+            continue
+        ends, withdrawn = person["ends_on"] or date.max, person["withdrawn_on"] or date.max
+        until = min(as_of, ends, withdrawn)
+        worn = [day for day in valid.get(person["user_id"], []) if origin <= day <= until]
+        days_seen = (max(worn) - origin).days + 1 if worn else 0
+        days_gone = (until - (max(worn) if worn else origin)).days
+        has_stopped = withdrawn <= min(as_of, ends) or days_gone >= 14
+        for arm in {"all", person["arm"]} - {None}:
+            seen.setdefault(arm, []).append((days_seen, has_stopped))
+    return pd.DataFrame([{"arm": arm, **row} for arm in sorted(seen) for row in staying(seen[arm])])
+
+
+def people_of(answer: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Return everybody on the roster or with an activity record: dim_participant, and the first day of each and of all."""
+    first = answer["fct_user_day"].groupby("user_id")["activity_date"].min().to_dict()
+    people = answer["dim_participant"]
+    return [
+        {**person, "first_date": first.get(person["user_id"]), "study_first_date": min(first.values())}
+        for person in people.astype(object).where(people.notna(), None).to_dict("records")
+        if person["is_on_roster"] or person["user_id"] in first
+    ]
+
+
+def staying(seen: list[tuple[int, bool]]) -> list[dict[str, Any]]:
+    """Return a row a day on which something happens: scipy's Kaplan-Meier estimate and log-log interval.
+
+    Arguments:
+        seen: of each person, the days seen and whether the person stopped then.
+
+    """
+    if not seen:
+        return []
+    stopped = [days for days, has_stopped in seen if has_stopped]
+    censored = [days for days, has_stopped in seen if not has_stopped]
+    curve = stats.ecdf(stats.CensoredData(uncensored=stopped, right=censored)).sf
+    with np.errstate(divide="ignore", invalid="ignore"):
+        interval = curve.confidence_interval(0.95, method="log-log")
+    estimates = {
+        int(day): (share, low, high)
+        for day, share, low, high in zip(
+            curve.quantiles,
+            curve.probabilities,
+            interval.low.probabilities,
+            interval.high.probabilities,
+            strict=True,
+        )
     }
-    counts: dict[int, list[bool]] = {}
-    for user, start in first_weeks(answer).items():
-        monday, tenure = start, 0
-        while monday + 6 * DAY <= as_of:
-            counts.setdefault(tenure, []).append(valid_days.get((user, monday), 0) > 0)
-            monday, tenure = monday + 7 * DAY, tenure + 1
-    return pd.DataFrame(
-        [
+    rows = []
+    for day in sorted({0, *stopped, *censored}):
+        share, low, high = estimates.get(day, (1.0, 1.0, 1.0))
+        if share in (0, 1):
+            low = high = share
+        rows.append(
             {
-                "tenure_week": tenure,
-                "users": len(kept),
-                "retained_users": sum(kept),
-                "pct_retained": 100 * sum(kept) / len(kept),
+                "day": day,
+                "at_risk": sum(days >= day for days, _ in seen),
+                "stopped": stopped.count(day),
+                "censored": censored.count(day),
+                "staying": share,
+                "staying_low": low,
+                "staying_high": high,
             }
-            for tenure, kept in sorted(counts.items())
-        ],
-        columns=["tenure_week", "users", "retained_users", "pct_retained"],
-    )
-
-
-def first_weeks(answer: dict[str, pd.DataFrame]) -> dict[str, date]:
-    weeks = answer["fct_user_week_engagement"]
-    pairs = sorted(zip(weeks["week_start_date"], weeks["user_id"], strict=True), reverse=True)
-    return {user: monday for monday, user in pairs}
+        )
+    return rows
