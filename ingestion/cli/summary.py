@@ -197,7 +197,7 @@ def _answer(connection: db.Connection) -> Text | None:
     if not counts:
         return None
     text = Text(f"Participants on {counts[0].as_of_date}: ", style="bold")
-    return text.append(", ".join(f"{row.users} {row.status}" for row in counts), style="not bold")
+    return text.append(", ".join(f"{row.users} {row.status.replace('_', ' ')}" for row in counts), style="not bold")
 
 
 def _row_count(connection: db.Connection, name: str) -> str:

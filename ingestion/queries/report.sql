@@ -121,8 +121,8 @@ select
     bool_and(to_regclass('marts.' || name) is not null)
 from
     unnest(array[
-        'fct_user_day', 'fct_user_day_deviation', 'fct_user_status', 'fct_data_quality',
-        'rpt_cohort_engagement', 'rpt_retention'
+        'dim_participant', 'fct_user_day', 'fct_user_day_deviation', 'fct_user_status', 'fct_data_quality',
+        'rpt_cohort_engagement', 'rpt_retention', 'rpt_flow', 'rpt_definitions'
     ]) as name;
 
 -- name: extent()^
@@ -143,12 +143,21 @@ where as_of_date in (:as_of_date::date, :as_of_date::date - 7)
 group by as_of_date, status;
 
 -- name: cohort()
-select *
+-- shares are null in a week of which the cohort has too few people for them
+select
+    week_start_date,
+    as_of_date,
+    cohort,
+    status,
+    users,
+    pct,
+    median_vs_start
 from marts.rpt_cohort_engagement
-order by week_start_date;
+order by week_start_date, cohort, status;
 
 -- name: retention()
 select
+    arm,
     day,
     at_risk,
     stopped,
@@ -157,8 +166,27 @@ select
     staying_low,
     staying_high
 from marts.rpt_retention
-where arm = 'all'
-order by day;
+order by arm <> 'all', arm, day;
+
+-- name: flow()
+select
+    step,
+    description,
+    users,
+    user_days,
+    mean_steps
+from marts.rpt_flow
+order by position;
+
+-- name: definitions()
+select
+    definition,
+    description,
+    users,
+    user_days,
+    mean_steps
+from marts.rpt_definitions
+order by position;
 
 -- name: quality()
 select
@@ -173,8 +201,9 @@ where checked_at = (select max(latest.checked_at) from marts.fct_data_quality as
 order by rule;
 
 -- name: days()
--- One row per participant, with the days as arrays of 2-byte numbers in date order. The rows are sorted by pseudonym,
--- because the order of the user ids would reveal them.
+-- One row per participant, with the days as arrays of 2-byte numbers in date order. Whoever is on the roster and has no
+-- days has none here. The spread is of logarithms: in ten-thousandths. The rows are sorted by pseudonym, because the
+-- order of the user ids would reveal them.
 with participant as (
 
     select
@@ -193,7 +222,7 @@ with participant as (
         ) as medians,
         string_agg(
             int2send((
-                case when usual.baseline_mad is null then 65535 else least(round(usual.baseline_mad), 65534) end - 32768
+                case when usual.baseline_mad is null then 65535 else least(round(10000 * usual.baseline_mad), 65534) end - 32768
             )::smallint),
             '' order by day.activity_date
         ) as mads,
@@ -208,9 +237,10 @@ with participant as (
                 case day.invalid_reason
                     when 'no_record' then 1
                     when 'partial_day' then 2
-                    when 'steps_missing' then 3
-                    when 'steps_below_min' then 4
-                    when 'steps_above_max' then 5
+                    when 'not_worn' then 3
+                    when 'steps_missing' then 4
+                    when 'steps_below_min' then 5
+                    when 'steps_above_max' then 6
                     else 0
                 end
                 + 8 * coalesce(usual.is_alert, false)::int
@@ -227,64 +257,92 @@ with participant as (
             and usual.metric = 'steps'
     group by day.user_id
 
+),
+
+listed as (
+
+    select user_id
+    from participant
+
+    union
+
+    select user_id
+    from marts.dim_participant
+    where is_on_roster
+
 )
 
 select
-    convert_to(user_id, 'UTF8') as user_id,
-    sha256((select key from ops.report_key) || convert_to(user_id, 'UTF8')) as pseudonym,
-    first_date,
-    days,
-    steps,
-    medians,
-    mads,
-    asleep,
-    flags
-from participant
+    convert_to(listed.user_id, 'UTF8') as user_id,
+    sha256((select key from ops.report_key) || convert_to(listed.user_id, 'UTF8')) as pseudonym,
+    participant.first_date,
+    coalesce(participant.days, 0) as days,
+    coalesce(participant.steps, '') as steps,
+    coalesce(participant.medians, '') as medians,
+    coalesce(participant.mads, '') as mads,
+    coalesce(participant.asleep, '') as asleep,
+    coalesce(participant.flags, '') as flags
+from listed
+left join participant on listed.user_id = participant.user_id
 order by pseudonym;
 
 -- name: participants(as_of_date)
+-- statuses: a letter for each day from first_status_date on
+with history as (
+
+    select
+        user_id,
+        min(as_of_date) as first_status_date,
+        string_agg(
+            case status
+                when 'increasing' then 'i'
+                when 'stable' then 's'
+                when 'declining' then 'd'
+                when 'wearing_less' then 'w'
+                when 'never_started' then '0'
+                when 'stopped' then 'x'
+                when 'new' then 'n'
+                when 'completed' then 'c'
+                when 'withdrawn' then 'l'
+            end,
+            '' order by as_of_date
+        ) as statuses
+    from marts.fct_user_status
+    group by user_id
+
+)
+
 select
     now.user_id,
     now.status,
     before.status as status_before,
+    now.since_date,
+    now.vs_start,
+    now.vs_recent,
+    now.evidence,
+    now.threshold,
     now.recent_valid_days,
-    now.base_valid_days,
     now.recent_median_steps,
     now.base_median_steps,
-    now.slope_28d,
-    history.since_date,
-    history.weeks
+    now.start_median_steps,
+    now.start_valid_days,
+    now.last_valid_date,
+    now.wear_hours_ratio,
+    participant.enrolled_on,
+    participant.left_on,
+    history.first_status_date,
+    history.statuses
 from marts.fct_user_status as now
 left join marts.fct_user_status as before
-    on now.user_id = before.user_id and before.as_of_date = now.as_of_date - 7
-inner join (
-    select
-        past.user_id,
-        (max(past.as_of_date) filter (where past.status <> latest.status)) + 1 as since_date,
-        string_agg(
-            case past.status
-                when 'stable' then 's'
-                when 'increasing' then 'i'
-                when 'declining' then 'd'
-                when 'disengaging' then 'g'
-                when 'lapsed' then 'l'
-                else 'n'
-            end,
-            '' order by past.as_of_date
-        ) filter (
-            where past.as_of_date in (select week.as_of_date from marts.rpt_cohort_engagement as week)
-        ) as weeks
-    from marts.fct_user_status as past
-    inner join marts.fct_user_status as latest
-        on past.user_id = latest.user_id and latest.as_of_date = :as_of_date
-    group by past.user_id
-) as history on now.user_id = history.user_id
+    on now.user_id = before.user_id and before.as_of_date = :as_of_date::date - 7
+left join marts.dim_participant as participant on now.user_id = participant.user_id
+left join history on now.user_id = history.user_id
 where now.as_of_date = :as_of_date;
 
 -- name: user_ids_of(prefix_bytes, prefix)
 -- the participants whose hash begins with a prefix; a pseudonym is the prefix of a hash
 select user_id
-from (select distinct user_id from marts.fct_user_status) as participant
+from marts.dim_participant
 where substr(sha256((select key from ops.report_key) || convert_to(user_id, 'UTF8')), 1, :prefix_bytes) = :prefix
 order by user_id;
 

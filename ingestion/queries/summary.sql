@@ -35,4 +35,8 @@ select
 from marts.fct_user_status
 where as_of_date = (select max(latest.as_of_date) from marts.fct_user_status as latest)
 group by status, as_of_date
-order by users desc, status;
+order by array_position(
+    array[
+        'withdrawn', 'completed', 'never_started', 'stopped', 'wearing_less', 'new', 'declining', 'increasing', 'stable'
+    ], status
+);

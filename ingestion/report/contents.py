@@ -1,5 +1,6 @@
 """Read the figures of a report from the marts and from schema ops, in one snapshot."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -11,14 +12,25 @@ from ingestion.report import pseudonym
 from ingestion.report.days import Packer, Participant, days_per_participant
 from ingestion.results import FAILED_NODE_STATUSES
 
-# from the best to the worst, in the order of the page
-STATUSES = ("increasing", "stable", "declining", "disengaging", "lapsed", "insufficient_baseline")
-# the number that the page uses for a participant without a complete day, who has no status yet
+# in the order of the page: steady, need a look, stopped, too new, no longer in the study
+STATUSES = (
+    "increasing",
+    "stable",
+    "declining",
+    "wearing_less",
+    "never_started",
+    "stopped",
+    "new",
+    "completed",
+    "withdrawn",
+)
+# the number that the page uses for a participant without a status: no complete day yet, or enrolled later
 _NO_STATUS = len(STATUSES)
 _MAX_MODELS = 12
 _MAX_PROBLEMS = 40
 
 _EPOCH = date(1970, 1, 1)
+_SAME_LETTERS = re.compile(r"(.)\1*")
 # fields that can contain the name of a file, and so a user id
 _FIELDS_WITH_FILENAMES = {"name", "example", "error", "hint", "reason", "message"}
 _queries = db.queries("report")
@@ -80,27 +92,38 @@ class Contents:
             "days": [participant.packed_days for participant in participants],
             "began": [_day(participant.first_date) for participant in participants],
             "allDays": [participant.days for participant in participants],
-            "lastValid": [_day(participant.last_valid_date) for participant in participants],
             "validDays": [participant.valid_days for participant in participants],
             "alerts": [participant.alerts for participant in participants],
             "nights": [participant.nights for participant in participants],
             "status": [_status_number(row and row.status) for row in rows],
             "before": [_status_number(row and row.status_before) for row in rows],
-            "since": [_day(row.since_date) if row else None for row in rows],
-            "weeks": [(row and row.weeks) or "" for row in rows],
+            "changes": [_changes(row.first_status_date, row.statuses) if row else "" for row in rows],
         }
+        for name, column in _DATES.items():
+            columns[name] = [_day(getattr(row, column)) if row else None for row in rows]
         for name, column in _FIGURES.items():
             columns[name] = [_short(getattr(row, column)) if row else None for row in rows]
         return columns
 
 
-# what the page calls the figures of a status: the column
+# what the page calls the dates and figures of a status: the column
+_DATES = {
+    "since": "since_date",
+    "lastValid": "last_valid_date",
+    "enrolled": "enrolled_on",
+    "left": "left_on",
+}
 _FIGURES = {
+    "vsStart": "vs_start",
+    "vsRecent": "vs_recent",
+    "evidence": "evidence",
+    "threshold": "threshold",
     "recentDays": "recent_valid_days",
-    "baseDays": "base_valid_days",
     "recentSteps": "recent_median_steps",
     "baseSteps": "base_median_steps",
-    "slope": "slope_28d",
+    "startSteps": "start_median_steps",
+    "startDays": "start_valid_days",
+    "wearHoursRatio": "wear_hours_ratio",
 }
 
 
@@ -153,6 +176,8 @@ def _read_marts(connection: db.Connection, contents: Contents) -> None:
         "countsBefore": before,
         "cohort": _columns(connection, _queries.cohort.sql),
         "retention": _columns(connection, _queries.retention.sql),
+        "flow": _records(_queries.flow(connection)),
+        "definitions": _records(_queries.definitions(connection)),
         "rules": _records(_queries.quality(connection)),
     }
     contents.packer = Packer(partial(_copy_days, connection), max_days)
@@ -228,6 +253,18 @@ def _short(value: float | None) -> float | None:
 
 def _day(value: date | None) -> int | None:
     return None if value is None else (value - _EPOCH).days
+
+
+def _changes(first_date: date, statuses: str) -> str:
+    """Return each status with its first day: "n20514 s20542".
+
+    Arguments:
+        first_date: the first day with a status.
+        statuses: a letter for each day.
+
+    """
+    first = (first_date - _EPOCH).days
+    return " ".join(f"{run[0][0]}{first + run.start()}" for run in _SAME_LETTERS.finditer(statuses))
 
 
 def _status_number(status: str | None) -> int:

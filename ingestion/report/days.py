@@ -1,9 +1,9 @@
 """Pack the days of all participants into blocks, so that neither the writer nor the page holds all days at once.
 
 A block is zlib over five planes of 2-byte numbers, the days of one participant after those of another: steps, usual
-steps (median), spread (MAD), minutes asleep, flags. A plane stores its low bytes before its high bytes. Median and MAD
-are stored as differences from the day before. Both halve the size of the compressed block. 65535 means no value.
-`data.js` reads this format.
+steps (median), spread (MAD of ln steps, in ten-thousandths), minutes asleep, flags. A plane stores its low bytes before
+its high bytes. Median and MAD are stored as differences from the day before. Both halve the size of the compressed
+block. 65535 means no value. `data.js` reads this format.
 """
 
 import base64
@@ -16,6 +16,8 @@ from typing import Any
 # a page unpacks one block at a time
 _DAYS_PER_BLOCK = 16_000
 _NO_VALUE = 0xFFFF
+# as COPY writes it
+_NULL = rb"\N"
 # int2send() sends signed numbers; the query subtracts 32768
 _SIGN_BIT = 0x8000
 _REASON_BITS = 7
@@ -32,10 +34,9 @@ class Participant:
     Arguments:
         user_id: the participant.
         digest: the hash that the pseudonym is taken from.
-        first_date: the first of all their days.
+        first_date: the first of all their days; None where there are none.
         days: the number of all their days.
         packed_days: how many of the latest days are in the block.
-        last_valid_date: the last valid day; None where no day is valid.
         valid_days: the number of valid days.
         alerts: the number of alerts.
         nights: the number of days with sleep.
@@ -44,18 +45,17 @@ class Participant:
 
     user_id: str
     digest: bytes
-    first_date: date
+    first_date: date | None
     days: int
     packed_days: int
-    last_valid_date: date | None
     valid_days: int
     alerts: int
     nights: int
 
     @property
-    def first_packed_date(self) -> date:
-        """The first day in the block."""
-        return self.first_date + timedelta(days=self.days - self.packed_days)
+    def first_packed_date(self) -> date | None:
+        """The first day in the block; None where there are no days."""
+        return self.first_date + timedelta(days=self.days - self.packed_days) if self.first_date else None
 
 
 def days_per_participant(user_days: int, participants: int) -> int | None:
@@ -115,19 +115,18 @@ class Packer:
             self._add(
                 _decode_hex(user_id).decode(),
                 _decode_hex(digest),
-                date.fromisoformat(first_date.decode()),
+                None if first_date == _NULL else date.fromisoformat(first_date.decode()),
                 int(days),
                 packed,
             )
 
-    def _add(self, user_id: str, digest: bytes, first_date: date, days: int, packed: list[bytes]) -> None:
+    def _add(self, user_id: str, digest: bytes, first_date: date | None, days: int, packed: list[bytes]) -> None:
         import numpy as np  # noqa: PLC0415  (importing it takes a tenth of a second, which a skipped report saves)
 
         steps, median, mad, asleep, flags = (
             np.frombuffer(_decode_hex(column), ">u2").astype("u2") ^ _SIGN_BIT for column in packed
         )
         packed_days = min(days, self._max_days or days)
-        valid_places = (flags & _REASON_BITS == 0).nonzero()[0]
         self.participants.append(
             Participant(
                 user_id=user_id,
@@ -135,13 +134,12 @@ class Packer:
                 first_date=first_date,
                 days=days,
                 packed_days=packed_days,
-                last_valid_date=first_date + timedelta(days=int(valid_places[-1])) if len(valid_places) else None,
-                valid_days=len(valid_places),
+                valid_days=int((flags & _REASON_BITS == 0).sum()),
                 alerts=int((flags & _ALERT_BIT != 0).sum()),
                 nights=int((asleep != _NO_VALUE).sum()),
             )
         )
-        latest = [series[-packed_days:] for series in (steps, median, mad, asleep, flags)]
+        latest = [series[days - packed_days :] for series in (steps, median, mad, asleep, flags)]
         for place in (1, 2):
             latest[place] = np.diff(latest[place], prepend=np.uint16(0)).astype("u2")
         for plane, series in zip(self._planes, latest, strict=True):

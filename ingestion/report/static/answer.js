@@ -1,24 +1,27 @@
-// The answer: how many participants keep up and how many do not, compared with a week before.
+// The answer: how many participants are steady, need a look, have stopped or are too new, compared with a week before.
 
 function showAnswer(section) {
   const { counts, countsBefore, asOf } = report;
-  const total = counts ? counts.reduce((a, b) => a + b, 0) : 0;
+  const total = counts ? sumOf(counts, STATUSES) : 0;
   if (!report.hasMarts || asOf == null || total === 0) {
     section.append(runBanner(), emptyAnswer());
     return;
   }
   const hadBefore = countsBefore.some((users) => users > 0);
+  // those that need a roster only where somebody has them
+  const shown = STATUSES.filter((status) => ![NEVER_STARTED, COMPLETED, WITHDRAWN].includes(status) || counts[status] || countsBefore[status]);
   section.append(
     ...[runBanner()].filter(Boolean),
     el("p.kicker", null, `As of ${day(asOf)}, the latest complete day · `, el("span", { title: when(report.writtenAt) }, freshness())),
     headline(counts, total),
     el("p.lead", null, lead(counts, countsBefore, hadBefore)),
-    ...[unknownNote(counts[5])].filter(Boolean),
     shareBar(counts, total),
-    el("ul.tiles", null, counts.map((users, status) => tile(status, users, total, hadBefore ? countsBefore[status] : null))),
+    el("ul.tiles", { "data-tiles": String(shown.length) }, shown.map((status) => tile(status, counts[status], total, hadBefore ? countsBefore[status] : null))),
     ...[moves()].filter(Boolean),
   );
 }
+
+const sumOf = (counts, statuses) => statuses.reduce((sum, status) => sum + counts[status], 0);
 
 function freshness() {
   const behind = Math.floor(Date.now() / DAY) - report.asOf;
@@ -26,48 +29,46 @@ function freshness() {
 }
 
 function headline(counts, total) {
-  const [increasing, stable, declining, disengaging, lapsed, unknown] = counts;
-  const compared = total - unknown;
-  const keeping = increasing + stable;
-  const fading = declining + disengaging + lapsed;
-  const title = el("h1.headline", { id: "answer-title" });
-  if (!compared) title.append(`${plural(total, "participant")}, none with a baseline yet`);
-  else
-    title.append(
-      el("span", null, el("em.good", null, number.format(keeping)), ` of ${plural(compared, "participant")} ${keeping === 1 ? "keeps" : "keep"} up,`),
-      " ",
-      el("span", null, el(fading ? "em.bad" : "em.good", null, fading ? number.format(fading) : "none"), fading === 1 ? " does not" : fading ? " do not" : " is falling behind"),
-    );
-  return title;
+  const steady = sumOf(counts, STEADY);
+  const look = sumOf(counts, NEED_A_LOOK);
+  const part = (tone, users, text, title, end) => el("span", { title }, el(`em.${tone}`, null, number.format(users)), ` ${text}${end}`);
+  const parts = [
+    [steady ? "good" : "plain-tone", steady, `of ${number.format(total)} steady`, "Stable or increasing, of everyone enrolled"],
+    [look ? "look" : "plain-tone", look, look === 1 ? "needs a look" : "need a look", "Declining, wearing less or never started"],
+    [counts[STOPPED] ? "bad" : "plain-tone", counts[STOPPED], "stopped", "No valid day for 5 days after regular wear, or for 14 days"],
+    [counts[NEW] ? "plain-tone" : null, counts[NEW], "too new", "Fewer than 28 valid days: too early to say"],
+  ].filter(([tone]) => tone);
+  return el("h1.headline", { id: "answer-title" }, parts.map((each, i) => [part(...each, i + 1 < parts.length ? ";" : ""), " "]).flat());
 }
 
 function lead(counts, before, hadBefore) {
-  const [, , declining, disengaging, lapsed] = counts;
-  const fading = declining + disengaging + lapsed;
-  const parts = [
-    declining && `${number.format(declining)} ${declining === 1 ? "takes" : "take"} clearly fewer steps than usual`,
-    disengaging && `${number.format(disengaging)} ${disengaging === 1 ? "wears" : "wear"} the device on half the days or fewer`,
-    lapsed && `${number.format(lapsed)} ${lapsed === 1 ? "has" : "have"} not worn it for two weeks`,
-  ].filter(Boolean);
-  let text = parts.length ? `${parts.join(", ")}. ` : "";
-  if (hadBefore) {
-    const then = before[2] + before[3] + before[4];
-    text += fading === then ? "The number was the same a week before." : `A week before, ${number.format(then)} did not keep up.`;
-  }
-  return text;
+  const groups = [
+    [counts[DECLINING], "takes fewer steps than at the start", "take fewer steps than at their start"],
+    [counts[WEARING_LESS], "wears the device less", "wear the device less"],
+    [counts[NEVER_STARTED], "has never started", "have never started"],
+  ].filter(([users]) => users);
+  const out = [
+    [counts[COMPLETED], "has completed the study", "have completed the study"],
+    [counts[WITHDRAWN], "has withdrawn", "have withdrawn"],
+  ].filter(([users]) => users);
+  const say = ([users, one, many]) => `${number.format(users)} ${users === 1 ? one : many}`;
+  const look = sumOf(counts, NEED_A_LOOK);
+  const then = sumOf(before, NEED_A_LOOK);
+  return [
+    groups.length && `Of those who need a look, ${listed(groups.map(say))}.`,
+    hadBefore && (look === then ? "The number was the same a week before." : `A week before, ${number.format(then)} needed a look.`),
+    out.length && `${listed(out.map(say))}.`,
+  ]
+    .filter(Boolean)
+    .join(" ");
 }
 
-function unknownNote(unknown) {
-  if (!unknown) return null;
-  let away = 0;
-  for (let participant = 0; participant < report.size; participant++) if (isAway(participant)) away++;
-  const groups = [away && `${number.format(away)} away for about five weeks or more`, unknown > away && `${number.format(unknown - away)} new or recently back`];
-  return el("p.note", null, `${number.format(unknown)} more cannot be compared: ${groups.filter(Boolean).join(", ")}.`);
-}
+const listed = (parts) => (parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`);
 
 function shareBar(counts, total) {
-  const shown = counts.map((users, status) => [status, users]).filter(([, users]) => users);
-  const text = shown.map(([status, users]) => `${STATUS[status].name} ${percent(users, total)}`).join(", ");
+  // in the order of the headline
+  const shown = [...STEADY, ...STATUSES.slice(DECLINING)].map((status) => [status, counts[status]]).filter(([, users]) => users);
+  const text = shown.map(([status, users]) => `${STATUS[status].name} ${groupShare(users, total) ?? users}`).join(", ");
   return el(
     "div.share-bar",
     { role: "img", "aria-label": text },
@@ -87,25 +88,25 @@ function tile(status, users, total, before) {
       { type: "button", "data-status": key, onclick: () => filterParticipants({ status }), title: `Show these participants: ${meaning}` },
       el("span.tile-name", null, statusMark(status), name),
       el("span.tile-count", { "data-count": key }, number.format(users)),
-      el("span.tile-share", null, `${percent(users, total)}`, changed && el("span.tile-change", { "data-change": key }, ` · ${changed}`)),
+      el("span.tile-share", null, groupShare(users, total), changed && el("span.tile-change", { "data-change": key }, `${total >= MIN_SHARE_USERS ? " · " : ""}${changed}`)),
       el("span.tile-meaning", null, meaning),
     ),
   );
 }
 
-// Participants whose status changed within a week, the most worrying first.
+// Participants whose status changed within a week, those who need a look first.
 function moves() {
   const { status, before } = report.participants;
   const groups = new Map();
   for (let participant = 0; participant < report.size; participant++) {
-    if (status[participant] === before[participant] || status[participant] > 5 || before[participant] > 5) continue;
-    const key = before[participant] * 10 + status[participant];
+    if (status[participant] === before[participant] || status[participant] === NO_STATUS || before[participant] === NO_STATUS) continue;
+    const key = before[participant] * 16 + status[participant];
     groups.set(key, (groups.get(key) ?? 0) + 1);
   }
   if (!groups.size) return null;
   const changed = [...groups.values()].reduce((a, b) => a + b, 0);
-  const worry = (key) => (key % 10 === 5 ? -5 : (key % 10) - Math.floor(key / 10));
-  const items = [...groups].sort((a, b) => worry(b[0]) - worry(a[0]) || b[1] - a[1]).slice(0, 12);
+  const rank = (status) => CONCERN.indexOf(status);
+  const items = [...groups].sort((a, b) => rank(a[0] % 16) - rank(b[0] % 16) || b[1] - a[1]).slice(0, 12);
   return el(
     "div.moves",
     null,
@@ -114,7 +115,7 @@ function moves() {
       "ul",
       null,
       items.map(([key, users]) => {
-        const [from, to] = [Math.floor(key / 10), key % 10];
+        const [from, to] = [key >> 4, key % 16];
         const label = `${users}: ${STATUS[from].name} to ${STATUS[to].name}`;
         return el(
           "li",

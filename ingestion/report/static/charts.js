@@ -18,6 +18,7 @@ function colours() {
     idle: read("idle"),
     gap: read("gap"),
     heat: [0, 1, 2, 3, 4, 5].map((step) => read(`heat-${step}`)),
+    arms: [read("accent"), read("s-increasing"), read("s-wearing_less"), read("s-never_started"), read("s-stopped")],
     status: STATUS.map((status) => read(`s-${status.key}`)),
   };
 }

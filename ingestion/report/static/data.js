@@ -2,18 +2,28 @@
 
 const NO_VALUE = 0xffff;
 const DAY = 86400000;
-const REASONS = ["", "no record", "incomplete day", "no step count", "too few steps", "too many steps"];
+const REASONS = ["", "no record", "incomplete day", "not worn", "no step count", "too few steps", "too many steps"];
 
 const STATUS = [
-  { key: "increasing", name: "Increasing", glyph: "▲", meaning: "more steps than usual", letter: "i" },
-  { key: "stable", name: "Stable", glyph: "●", meaning: "steps and wear as usual", letter: "s" },
-  { key: "declining", name: "Declining", glyph: "▼", meaning: "wears the device, takes fewer steps than usual", letter: "d" },
-  { key: "disengaging", name: "Disengaging", glyph: "◐", meaning: "wears the device on half the days or fewer", letter: "g" },
-  { key: "lapsed", name: "Lapsed", glyph: "○", meaning: "has not worn the device for two weeks", letter: "l" },
-  { key: "insufficient_baseline", name: "No baseline", glyph: "?", meaning: "new, or away too long to compare", letter: "n" },
-  { key: "no_complete_day", name: "Too new", glyph: "?", meaning: "has no complete day yet", letter: "-" },
+  { key: "increasing", name: "Increasing", glyph: "▲", meaning: "more steps than at the start", letter: "i" },
+  { key: "stable", name: "Stable", glyph: "●", meaning: "steps and wear as at the start", letter: "s" },
+  { key: "declining", name: "Declining", glyph: "▼", meaning: "fewer steps than at the start", letter: "d" },
+  { key: "wearing_less", name: "Wearing less", glyph: "◐", meaning: "fewer days or hours with the device than at the start", letter: "w" },
+  { key: "never_started", name: "Never started", glyph: "–", meaning: "no valid day in the first week or since", letter: "0" },
+  { key: "stopped", name: "Stopped", glyph: "■", meaning: "no longer wears the device", letter: "x" },
+  { key: "new", name: "New", glyph: "?", meaning: "too few valid days to say", letter: "n" },
+  { key: "completed", name: "Completed", glyph: "✓", meaning: "has reached the end of the study", letter: "c" },
+  { key: "withdrawn", name: "Withdrawn", glyph: "×", meaning: "has left the study", letter: "l" },
+  { key: "none", name: "No status yet", glyph: "?", meaning: "no complete day yet, or not enrolled yet", letter: "-" },
 ];
 const LETTERS = Object.fromEntries(STATUS.map((status, index) => [status.letter, index]));
+const [INCREASING, STABLE, DECLINING, WEARING_LESS, NEVER_STARTED, STOPPED, NEW, COMPLETED, WITHDRAWN, NO_STATUS] = STATUS.keys();
+const STATUSES = [...STATUS.keys()].slice(0, NO_STATUS);
+// what the headline counts together
+const STEADY = [STABLE, INCREASING];
+const NEED_A_LOOK = [DECLINING, WEARING_LESS, NEVER_STARTED];
+// a share of fewer people says nothing
+const MIN_SHARE_USERS = 10;
 
 let report; // the unpacked figures
 const blocks = []; // { first, count, promise, days }
@@ -71,11 +81,14 @@ const reasonOf = (flags) => flags & 7;
 const isAlert = (flags) => (flags & 8) !== 0;
 const wearHours = (flags) => (flags >> 4) - 1; // -1: unknown
 
-function ratioOf(participant) {
-  const { recentSteps, baseSteps } = report.participants;
-  return recentSteps[participant] && baseSteps[participant] ? recentSteps[participant] / baseSteps[participant] : null;
+// The statuses of a participant in order: [{ status, from, to }], the last one until the as-of date.
+function stretches(participant) {
+  const changes = report.participants.changes[participant];
+  if (!changes) return [];
+  const found = changes.split(" ").map((change) => ({ status: LETTERS[change[0]], from: Number(change.slice(1)) }));
+  found.forEach((stretch, i) => (stretch.to = i + 1 < found.length ? found[i + 1].from - 1 : report.asOf));
+  return found;
 }
 
-// A participant without a baseline is either new or has been away for some five weeks.
-const isAway = (participant) => report.participants.status[participant] === 5 && !report.participants.recentDays[participant];
-const lastValidDay = (participant) => report.participants.lastValid[participant];
+// the first day to show of a participant, who may have no days
+const beginOf = (participant) => report.participants.began[participant] ?? report.participants.enrolled[participant];

@@ -12,6 +12,9 @@ const day = (n) => (n == null ? "–" : dateFormat.format(n * DAY));
 const shortDay = (n) => dayMonth.format(n * DAY);
 const count = (n) => (n == null ? "–" : number.format(Math.round(n)));
 const percent = (part, whole) => (whole ? share((100 * part) / whole) : "–");
+// a share of a group of people, where it has enough people
+const groupShare = (part, whole) => (whole >= MIN_SHARE_USERS ? percent(part, whole) : null);
+const ratioText = (ratio) => (ratio == null ? "–" : share(100 * ratio));
 const share = (value) => (value > 0 && value < 1 ? "< 1 %" : `${Math.round(value)} %`);
 const plural = (n, one_, many) => `${number.format(n)} ${n === 1 ? one_ : many ?? `${one_}s`}`;
 const addressOf = (name) => `#/participant/${encodeURIComponent(name)}`;

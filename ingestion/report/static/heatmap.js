@@ -26,7 +26,8 @@ function drawStrip(canvas, participant, from, to, c) {
   if (!days || !width) return false;
   const context = canvas.getContext("2d");
   context.scale(pixelRatio, pixelRatio);
-  const first = report.participants.first[participant];
+  const first = report.participants.first[participant] ?? beginOf(participant) ?? to;
+  const left = report.participants.left[participant] ?? to;
   const cell = width / (to - from + 1);
   const gap = cell >= 4 ? 1 : cell >= 2.5 ? 0.5 : 0;
   const own = ownMedian(days);
@@ -36,8 +37,8 @@ function drawStrip(canvas, participant, from, to, c) {
     const known = i >= 0 && i < days.steps.length;
     const reason = known ? reasonOf(days.flags[i]) : 1;
     if (reason === 1) {
-      // days before the first one stay empty
-      if (i >= 0) {
+      // days before the first one, or after the participant left, stay empty
+      if (i >= 0 && date <= left) {
         context.fillStyle = c.gap;
         context.fillRect(x + cell / 2 - Math.min(1.5, cell / 3), height / 2 - 1, Math.min(3, cell / 1.5), 2);
       }
@@ -91,7 +92,7 @@ function heatLegend() {
     "ul.legend.heat-legend",
     { "aria-label": "How to read a row" },
     el("li", null, "less", el("span.ramp", { "aria-hidden": "true" }, [0, 1, 2, 3, 4, 5].map((step) => el("i", { "data-heat": String(step) }))), "more steps than usual"),
-    el("li", null, el("i.key-idle", { "aria-hidden": "true" }), "not a valid day, such as too few steps"),
+    el("li", null, el("i.key-idle", { "aria-hidden": "true" }), "not a valid day: not worn, incomplete, or too few steps"),
     el("li", null, el("i.key-gap", { "aria-hidden": "true" }), "no record"),
     el("li", null, el("i.key-alert", { "aria-hidden": "true" }), "alert"),
   );

@@ -93,9 +93,10 @@ function showFoot(foot) {
       el(
         "ul",
         null,
-        el("li", null, "A day is valid if it has a record, is complete, and has 100 to 45,000 steps. These limits are the defaults and can be changed."),
-        el("li", null, "Participants are compared with themselves: the latest two weeks with the four weeks before, and a day with the valid days among the 28 days before it."),
-        el("li", null, "Declining means that the device is worn and the median of steps is below 80 % of the median before. Disengaging and lapsed are about wearing the device: a participant who leaves it in a drawer may walk as much as before."),
+        el("li", null, "A day is valid if it is complete, the device was worn (heart rate for 10 hours, or steps in 10 hours, where the data tell), and it has 100 to 45,000 steps. These limits are the defaults and can be changed."),
+        el("li", null, "Participants are compared only with themselves. The start is their first 28 to 56 valid days. The month before is the four weeks before the latest two."),
+        el("li", null, "Steady is stable or increasing. Need a look is declining, wearing less or never started. Too new is fewer than 28 valid days. Stopped is no valid day for 5 days after regular wear, or for 14 days. Shares are of everyone enrolled; groups of fewer than 10 people have none."),
+        el("li", null, "Declining and increasing are said when the evidence (a CUSUM of the logarithm of steps, from 0 to 10) rises above 5, and taken back when it falls below 2.5. Since is the day from which the evidence grew, some days before the status was said."),
         el("li", null, "An alert is the second unusually low day in a row (a robust z-score of −2 or less). It is not a medical finding."),
         el("li", null, "The figures are not adjusted for weekdays or seasons. With few participants, shares vary a lot by chance."),
       ),

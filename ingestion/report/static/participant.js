@@ -1,17 +1,23 @@
 // The page of one participant: status, steps with the usual range, alerts, sleep.
 
 const SPREAD = 2 / 0.6745; // times the MAD: a robust z of 2, from which on a day is unusual
+const MAD_SCALE = 10000; // as it is packed
+const NOT_WORN = REASONS.indexOf("not worn");
 
 function showParticipant(article, participant) {
   const days = daysOf(participant, () => shownParticipant === participant && showParticipant(article, participant));
-  const { name, status, since, weeks } = report.participants;
+  const { name, status, since, changes } = report.participants;
   const own = STATUS[status[participant]];
   article.replaceChildren(
     el("p.crumbs", null, el("a", { href: "#participants", id: "back" }, "← All participants"), neighbours(participant)),
     el("h1.participant-title", { id: "participant-title", tabindex: "-1" }, name[participant]),
-    el("p.badge", { "data-status": own.key }, statusMark(status[participant]), el("b", null, own.name), baselineNote(participant), since[participant] != null && el("span", null, ` since ${day(since[participant])}`)),
+    el("p.badge", { "data-status": own.key }, statusMark(status[participant]), el("b", null, own.name), since[participant] != null && el("span", null, ` ${sinceWord(participant)} ${day(since[participant])}`)),
     el("p.lead", null, statusText(participant)),
   );
+  if (!report.participants.days[participant]) {
+    article.append(ribbon(participant) ?? "", el("p.note.no-days", null, "There are no days to show: no file has a day of this participant."));
+    return;
+  }
   if (!days) {
     article.append(el("p.note", { role: "status" }, "Loading the days …"));
     return;
@@ -19,19 +25,21 @@ function showParticipant(article, participant) {
   const steps = el(report.participants.nights[participant] ? "div.chart.tall" : "div.chart.middle", { role: "img", "aria-label": stepsText(participant, days) });
   article.append(
     facts(participant),
-    weeks[participant] ? ribbon(participant) : "",
+    changes[participant] ? ribbon(participant) : "",
     el(
       "div.card",
       null,
-      el("div.card-head", null, el("div", null, el("h2", null, "Steps and sleep"), el("p.subtitle", null, "The band is the usual range: the median of the four weeks before, plus and minus two robust standard deviations.")), rangeButtons(participant)),
+      el("div.card-head", null, el("div", null, el("h2", null, "Steps and sleep"), el("p.subtitle", null, "The band is the usual range: most valid days of the four weeks before lie in it. The ground is coloured where the status was declining or increasing.")), rangeButtons(participant)),
       steps,
       el(
         "ul.legend",
         null,
         el("li", null, el("i.key-dot", { "aria-hidden": "true" }), "valid day"),
         el("li", null, el("i.key-hollow", { "aria-hidden": "true" }), "not a valid day"),
+        days.flags.some((flags) => reasonOf(flags) === NOT_WORN) && el("li", null, el("i.key-idle", { "aria-hidden": "true" }), "not worn"),
         el("li", null, el("i.key-band", { "aria-hidden": "true" }), "usual range"),
         el("li", null, el("i.key-ring", { "aria-hidden": "true" }), "alert"),
+        ...[DECLINING, INCREASING].map((status) => marked(participant, status).length > 0 && el("li", null, el("i.key-stretch", { "data-status": STATUS[status].key, "aria-hidden": "true" }), STATUS[status].name.toLowerCase())),
         report.participants.nights[participant] ? el("li", null, el("i.key-sleep", { "aria-hidden": "true" }), "asleep") : null,
       ),
       report.participants.days[participant] < report.participants.allDays[participant] && el("p.note", null, `This study is large, so the report shows only the latest ${plural(report.participants.days[participant], "day")} of each participant. The figures above cover all days.`),
@@ -49,63 +57,87 @@ function neighbours(participant) {
 }
 
 function statusText(participant) {
-  const { status, recentDays, recentSteps, baseSteps } = report.participants;
-  const ratio = ratioOf(participant);
-  const moved = ratio == null ? "" : `a median of ${count(recentSteps[participant])} steps a day, ${share(100 * ratio)} of the ${count(baseSteps[participant])} in the four weeks before`;
-  const last = lastValidDay(participant);
+  const { status, since, recentDays, recentSteps, startSteps, vsStart, vsRecent, startDays, lastValid, wearHoursRatio, evidence, enrolled } = report.participants;
+  const moved = vsStart[participant] == null ? "" : `a median of ${count(recentSteps[participant])} steps a day in the latest two weeks, ${ratioText(vsStart[participant])} of the ${count(startSteps[participant])} at the start${vsRecent[participant] == null ? "" : ` and ${ratioText(vsRecent[participant])} of the month before`}`;
+  const from = since[participant] == null ? "" : ` since about ${day(since[participant])}`;
   switch (STATUS[status[participant]].key) {
     case "declining":
-      return `Wears the device and takes fewer steps than usual: ${moved}.`;
+      return `Takes fewer steps than at the start${from}: ${moved}.`;
     case "increasing":
-      return `Takes more steps than usual: ${moved}.`;
+      return `Takes more steps than at the start${from}: ${moved}.`;
     case "stable":
-      return `As usual: ${moved}.`;
-    case "disengaging":
-      return `Wears the device less: on ${recentDays[participant]} of the last 14 days. On these days, ${moved}.`;
-    case "lapsed":
-      return `Has not worn the device since ${day(last)}.`;
-    case "insufficient_baseline":
-      return isAway(participant) ? `Away: the last valid day was ${day(last)}, too long ago for a comparison.` : "New, or back after a long time: there are not enough days for a comparison yet.";
+      return moved ? `As at the start: ${moved}.` : "As at the start.";
+    case "wearing_less": {
+      const fewerHours = wearHoursRatio[participant] == null ? "" : `, for ${ratioText(wearHoursRatio[participant])} of the hours at the start`;
+      return `Wears the device less than at the start${from}: on ${recentDays[participant]} of the latest 14 days${fewerHours}. Whether activity has changed cannot be told from so little wear.`;
+    }
+    case "never_started":
+      return `Has no valid day, ${plural(report.asOf - since[participant], "day")} after ${day(since[participant])}, when the first was expected.`;
+    case "stopped":
+      return `Last wore the device on ${day(lastValid[participant])}, ${plural(evidence[participant] ?? report.asOf - lastValid[participant], "day")} ago.`;
+    case "new":
+      return `Too new: has ${plural(startDays[participant] ?? 0, "valid day")} of the 28 that a verdict on activity needs.`;
+    case "completed":
+      return `Has completed the study${lastValid[participant] == null ? " and has no valid day" : `; last wore the device on ${day(lastValid[participant])}`}.`;
+    case "withdrawn":
+      return `Has withdrawn from the study${lastValid[participant] == null ? " and has no valid day" : `; last wore the device on ${day(lastValid[participant])}`}.`;
     default:
-      return "There is no complete day yet.";
+      return enrolled[participant] > report.asOf ? `Takes part from ${day(enrolled[participant])} on.` : "There is no complete day yet.";
   }
 }
 
 function facts(participant) {
-  const { recentDays, recentSteps, baseSteps, slope, validDays, allDays, alerts, nights, began } = report.participants;
-  const ratio = ratioOf(participant);
+  const { recentDays, recentSteps, startSteps, vsStart, vsRecent, baseSteps, validDays, allDays, alerts, nights, began, lastValid, left } = report.participants;
   const fact = (title, value, more) => el("div", null, el("dt", null, title), el("dd", null, value, more && el("small", null, more)));
   return el(
     "dl.facts",
     null,
+    fact("Last worn", lastValid[participant] == null ? "never" : nearDay(lastValid[participant]), lastValid[participant] == null ? "no valid day" : agoText(report.asOf - lastValid[participant])),
+    fact("Against the start", ratioText(vsStart[participant]), startSteps[participant] == null ? "no start yet" : recentSteps[participant] == null ? `${count(startSteps[participant])} steps a day at the start` : `${count(recentSteps[participant])} steps a day, ${count(startSteps[participant])} at the start`),
+    fact("Against the month before", ratioText(vsRecent[participant]), baseSteps[participant] == null ? "too few days" : `${count(baseSteps[participant])} steps a day then`),
+    fact("Evidence", evidenceText(participant), evidenceNote(participant)),
     fact("Worn", recentDays[participant] == null ? "–" : `${recentDays[participant]} / 14`, "of the latest days"),
-    fact("Steps a day", count(recentSteps[participant]), `usual: ${count(baseSteps[participant])}`),
-    fact("Of usual", ratio == null ? "–" : share(100 * ratio), "median of the latest two weeks"),
-    fact("Trend", slope[participant] == null ? "–" : `${slope[participant] > 0 ? "+" : "−"}${oneDecimal.format(Math.abs(slope[participant]))}`, "steps a day per day, over 28 days"),
+    fact("Valid days", number.format(validDays[participant]), began[participant] == null ? null : `of ${number.format(allDays[participant])} since ${day(began[participant])}`),
     fact("Alerts", number.format(alerts[participant]), "in total"),
-    fact("Valid days", number.format(validDays[participant]), `of ${number.format(allDays[participant])} since ${shortDay(began[participant])}`),
     nights[participant] ? fact("Nights", number.format(nights[participant]), "with sleep") : null,
+    left[participant] != null && left[participant] <= report.asOf ? fact("Left", day(left[participant]), "as the roster says") : null,
   );
 }
 
-// The status at the end of each week.
+const agoText = (days) => (days === 0 ? "on the latest day" : `${plural(days, "day")} ago`);
+
+function evidenceNote(participant) {
+  switch (report.participants.status[participant]) {
+    case DECLINING:
+    case INCREASING:
+      return "said from 5, taken back below 2.5";
+    case STABLE:
+      return "of a change, which is said from 5";
+    case WEARING_LESS:
+      return isFewerHours(participant) ? "at the start, said below 80 %" : "said from 4, taken back below 2";
+    case STOPPED:
+      return `without a valid day, said from ${report.participants.threshold[participant]}`;
+    case NEW:
+      return "valid days";
+    default:
+      return null;
+  }
+}
+
+// Every status with its days, as long as it lasted.
 function ribbon(participant) {
-  const letters = [...report.participants.weeks[participant]];
-  const ends = report.cohort.as_of_date.slice(-letters.length);
+  const found = stretches(participant);
+  if (!found.length) return null;
+  const say = ({ status, from, to }) => `${STATUS[status].name}: ${from === to ? day(from) : `${day(from)} to ${day(to)}`}`;
   return el(
     "figure.ribbon",
     null,
-    el("figcaption", null, `Status by week, ${shortDay(ends[0])} to ${day(ends.at(-1))}`),
-    el(
-      "ol",
-      null,
-      letters.map((letter, i) => {
-        const status = STATUS[LETTERS[letter]];
-        return el("li", { "data-status": status.key, title: `${day(ends[i])}: ${status.name}` }, el("span.visually-hidden", null, `${day(ends[i])}: ${status.name}`));
-      }),
-    ),
+    el("figcaption", null, `Status by day, ${day(found[0].from)} to ${day(found.at(-1).to)}`),
+    el("ol", null, found.map((stretch) => el("li", { "data-status": STATUS[stretch.status].key, style: `flex-grow:${stretch.to - stretch.from + 1}`, title: say(stretch) }, el("span.visually-hidden", null, say(stretch))))),
   );
 }
+
+const marked = (participant, status) => stretches(participant).filter((stretch) => stretch.status === status);
 
 const chartView = { range: innerWidth < 640 ? 91 : 0 };
 
@@ -139,20 +171,29 @@ function participantChart(c, width, participant, days) {
   const from = chartView.range ? Math.max(last - chartView.range + 1, first) : first;
   const at = (i) => (first + i) * DAY;
   const hasSleep = report.participants.nights[participant] > 0;
-  const lower = [], bandWidth = [], median = [], counted = [], other = [], alerts = [], sleep = [];
+  const lower = [], bandWidth = [], median = [], counted = [], other = [], alerts = [], sleep = [], notWorn = [];
+  let most = 0;
   for (let i = Math.max(from - first, 0); i < days.steps.length; i++) {
     const [steps, usual, mad, flags] = [days.steps[i], days.median[i], days.mad[i], days.flags[i]];
     const hasUsual = usual !== NO_VALUE;
-    const low = hasUsual ? Math.max(usual - SPREAD * mad, 0) : null;
-    lower.push([at(i), low]);
-    bandWidth.push([at(i), hasUsual ? usual + SPREAD * mad - low : null]);
+    // the spread is of logarithms, so the range is a factor below and above
+    const factor = Math.exp((SPREAD * mad) / MAD_SCALE);
+    const isBand = hasUsual && mad !== NO_VALUE;
+    lower.push([at(i), isBand ? usual / factor : null]);
+    bandWidth.push([at(i), isBand ? usual * factor - usual / factor : null]);
     median.push([at(i), hasUsual ? usual : null]);
     const counts = reasonOf(flags) === 0;
     counted.push([at(i), counts ? steps : null]);
+    if (steps !== NO_VALUE) most = Math.max(most, steps);
+    if (hasUsual) most = Math.max(most, usual);
+    if (reasonOf(flags) === NOT_WORN) notWorn.push([at(i), 0]);
     if (!counts && steps !== NO_VALUE) other.push([at(i), steps]);
     if (isAlert(flags)) alerts.push([at(i), steps]);
     sleep.push([at(i), days.asleep[i] === NO_VALUE ? null : days.asleep[i] / 60]);
   }
+  // as high as the days are, not as the range: that is a factor, and can be very wide
+  const step = [1000, 2000, 5000, 10000].find((each) => most <= 5 * each) ?? 20000;
+  const high = Math.max(Math.ceil((1.03 * most) / step), 1) * step;
   const isDense = (last - from) / width > 0.35;
   const bare = { type: "line", symbol: "none", silent: true, emphasis: { disabled: true }, connectNulls: false };
   const top = { left: 52, right: 14, top: 12, height: hasSleep ? 230 : 300 };
@@ -163,19 +204,29 @@ function participantChart(c, width, participant, days) {
     tooltip: tooltip(c, (points) => dayTip(c, participant, days, Math.round(points[0].axisValue / DAY) - first)),
     xAxis: [timeAxis(c, axis), hasSleep && timeAxis(c, { ...axis, gridIndex: 1, axisLabel: { show: false } })].filter(Boolean),
     yAxis: [
-      valueAxis(c, { axisLabel: { color: c.muted, formatter: (value) => (value >= 1000 ? `${oneDecimal.format(value / 1000)} k` : value) } }),
+      valueAxis(c, { min: 0, max: high, interval: step, axisLabel: { color: c.muted, formatter: (value) => (value >= 1000 ? `${oneDecimal.format(value / 1000)} k` : value) } }),
       hasSleep && valueAxis(c, { gridIndex: 1, min: 0, interval: 4, max: 12, axisLabel: { color: c.muted, formatter: "{value} h" } }),
     ].filter(Boolean),
     series: [
+      ...[DECLINING, INCREASING].map((status) => ({ ...bare, name: STATUS[status].name, lineStyle: { opacity: 0 }, areaStyle: { color: c.status[status], opacity: 0.16 }, data: ground(participant, status, from, high) })),
       { ...bare, name: "lower", stack: "band", lineStyle: { opacity: 0 }, data: lower },
       { ...bare, name: "band", stack: "band", lineStyle: { opacity: 0 }, areaStyle: { color: c.band, opacity: 1 }, data: bandWidth },
       { ...bare, name: "usual", lineStyle: { width: 1.5, color: c.accent, type: [5, 4] }, data: median },
       { type: "line", name: "steps", symbol: "circle", symbolSize: isDense ? 3.5 : 6, lineStyle: { width: 1, color: c.muted, opacity: 0.55 }, itemStyle: { color: c.ink }, emphasis: { disabled: true }, connectNulls: false, data: counted },
+      { type: "scatter", name: "not worn", symbol: "rect", symbolSize: [isDense ? 2 : 5, 7], symbolOffset: [0, -4], itemStyle: { color: c.idle }, emphasis: { disabled: true }, data: notWorn },
       { type: "scatter", name: "not a valid day", symbolSize: isDense ? 4 : 6, itemStyle: { color: c.surface, borderColor: c.muted, borderWidth: 1.2 }, emphasis: { disabled: true }, data: other },
       { type: "scatter", name: "alert", symbolSize: isDense ? 9 : 14, itemStyle: { color: "transparent", borderColor: c.alert, borderWidth: 2.5 }, emphasis: { disabled: true }, data: alerts },
       hasSleep && { type: "bar", name: "asleep", xAxisIndex: 1, yAxisIndex: 1, barMaxWidth: 8, itemStyle: { color: c.sleep, borderRadius: [2, 2, 0, 0] }, emphasis: { disabled: true }, data: sleep },
     ].filter(Boolean),
   };
+}
+
+// The ground of a chart under the days with a status: an area from 0 to the top.
+function ground(participant, status, from, high) {
+  return marked(participant, status)
+    .filter(({ to }) => to >= from)
+    .flatMap((stretch) => [[Math.max(stretch.from, from) - 0.5, high], [stretch.to + 0.5, high], [stretch.to + 0.5, null]])
+    .map(([date, value]) => [date * DAY, value]);
 }
 
 function dayTip(c, participant, days, i) {

@@ -1,17 +1,18 @@
 // The list of participants: filter, search, sort. Only the rows in view exist, so that a long list is as fast as a short one.
 
-const CONCERN = [5, 4, 1, 0, 2, 3, 6]; // the rank of each status when the most worrying come first
+// the order of the statuses when those who need a look come first
+const CONCERN = [DECLINING, WEARING_LESS, NEVER_STARTED, STOPPED, NEW, NO_STATUS, STABLE, INCREASING, COMPLETED, WITHDRAWN];
 const RANGES = [[42, "6 weeks"], [91, "13 weeks"], [182, "26 weeks"], [371, "1 year"], [0, "All days"]];
 const SORTS = {
-  worry: "Most worrying first",
-  ratio: "Lowest activity first",
-  wear: "Fewest days worn first",
-  since: "Latest change of status first",
+  look: "Need a look first",
+  start: "Lowest against the start first",
+  worn: "Longest not worn first",
+  since: "Latest change first",
   alerts: "Most alerts first",
   name: "By name",
 };
 
-const view = { statuses: new Set(), before: null, text: "", sort: "worry", range: 91, list: [], focus: 0 };
+const view = { statuses: new Set(), before: null, text: "", sort: "look", range: 91, list: [], focus: 0 };
 let rows; // the elements of the list
 
 function showParticipants(section) {
@@ -31,7 +32,7 @@ function showParticipants(section) {
   };
   rows.scroller.append(rows.space);
   section.append(
-    el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own usual activity. Open a row for steps, usual range, alerts and sleep."),
+    el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own start, the first 28 to 56 valid days, and with the month before the latest two weeks. Evidence tells how near a status is: declining begins above 5, such as 5.8 of 5. Open a row for more."),
     el("div.chips", { role: "group", "aria-label": "Show only" }, STATUS.map((status, i) => chip(i)).filter(Boolean)),
     el(
       "div.controls",
@@ -45,7 +46,7 @@ function showParticipants(section) {
     el(
       "div.list",
       null,
-      el("div.row.row-head", { "aria-hidden": "true" }, el("span.row-who", null, "Participant"), rows.months, el("span.row-wear", null, "Worn"), el("span.row-ratio", null, "Of usual")),
+      el("div.row.row-head", { "aria-hidden": "true" }, el("span.row-who", null, "Participant"), rows.months, el("span.row-worn", null, "Last worn"), el("span.row-start", null, "Against the start"), el("span.row-month", null, "Against month before"), el("span.row-sure", null, "Evidence")),
       rows.scroller,
     ),
     rows.summary,
@@ -118,12 +119,14 @@ function byName(a, b) {
 }
 
 function order(sort) {
-  const { name, status, since, alerts, recentDays } = report.participants;
-  const ratio = (participant) => ratioOf(participant) ?? Infinity;
+  const { name, status, since, alerts, vsStart, lastValid } = report.participants;
+  const start = (participant) => vsStart[participant] ?? Infinity;
+  const worn = (participant) => lastValid[participant] ?? 0;
+  const rank = (participant) => CONCERN.indexOf(status[participant]);
   const keys = {
-    worry: (a, b) => CONCERN[status[a]] - CONCERN[status[b]] || ratio(a) - ratio(b) || (recentDays[a] ?? 0) - (recentDays[b] ?? 0),
-    ratio: (a, b) => ratio(a) - ratio(b),
-    wear: (a, b) => (recentDays[a] ?? 99) - (recentDays[b] ?? 99),
+    look: (a, b) => rank(a) - rank(b) || start(a) - start(b) || worn(b) - worn(a),
+    start: (a, b) => start(a) - start(b),
+    worn: (a, b) => worn(a) - worn(b),
     since: (a, b) => (since[b] ?? 0) - (since[a] ?? 0),
     alerts: (a, b) => alerts[b] - alerts[a],
     name: () => 0,
@@ -180,24 +183,43 @@ function renderRows(fromScratch = false) {
 }
 
 function participantRow(participant, place, height) {
-  const { name, status, recentDays, alerts } = report.participants;
-  const ratio = ratioOf(participant);
+  const { name, status, since, vsStart, vsRecent, lastValid, alerts } = report.participants;
   const own = STATUS[status[participant]];
+  const hidden = (text) => el("span.visually-hidden", null, text);
   return el(
     "li",
     { "aria-posinset": String(place + 1), "aria-setsize": String(view.list.length), style: `top:${place * height}px;height:${height}px` },
     el(
       "a.row",
       { href: addressOf(name[participant]), tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-participant": String(participant) },
-      el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, baselineNote(participant))),
+      el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, since[participant] != null && el("span.row-since", null, `${status[participant] === NEVER_STARTED ? ", " : " "}${sinceWord(participant)} ${nearDay(since[participant])}`))),
       el("canvas.strip", { "aria-hidden": "true" }),
-      el("span.row-wear", null, el("span.visually-hidden", null, "worn "), recentDays[participant] == null ? "–" : `${recentDays[participant]} / 14`),
-      el("span.row-ratio", null, ratio == null ? "–" : share(100 * ratio), el("span.visually-hidden", null, ` of usual, ${plural(alerts[participant], "alert")}`)),
+      el("span.row-worn", null, hidden("last worn "), lastValid[participant] == null ? "never" : nearDay(lastValid[participant])),
+      el("span.row-start", null, ratioText(vsStart[participant]), hidden(" of the start")),
+      el("span.row-month", null, ratioText(vsRecent[participant]), hidden(" of the month before")),
+      el("span.row-sure", null, evidenceText(participant), hidden(` evidence, ${plural(alerts[participant], "alert")}`)),
     ),
   );
 }
 
-const baselineNote = (participant) => (report.participants.status[participant] !== 5 ? "" : isAway(participant) ? " · away" : " · new");
+// whoever never started has no beginning, only a day from which they were expected
+const sinceWord = (participant) => (report.participants.status[participant] === NEVER_STARTED ? "expected" : "since");
+
+const isFewerHours = (participant) => report.participants.status[participant] === WEARING_LESS && report.participants.threshold[participant] < 1;
+
+// a date of the last year needs no year
+const nearDay = (date) => (report.asOf - date < 330 ? shortDay(date) : day(date));
+
+// How near the status is: a CUSUM and its threshold, or days. Rounded down, so that 4.97 does not look like 5.
+function evidenceText(participant) {
+  const { evidence, threshold, status } = report.participants;
+  if (evidence[participant] == null) return "–";
+  const shown = oneDecimal.format(Math.floor(10 * evidence[participant]) / 10);
+  // fewer hours a day, not fewer days
+  if (isFewerHours(participant)) return `${ratioText(evidence[participant])} of hours`;
+  if (status[participant] === STOPPED) return plural(evidence[participant], "day");
+  return `${shown} of ${oneDecimal.format(threshold[participant])}${status[participant] === NEW ? " days" : ""}`;
+}
 
 function paint(row, from, to, c) {
   const canvas = row.querySelector("canvas");

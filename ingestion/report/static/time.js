@@ -1,115 +1,122 @@
-// The weeks: all participants compared with the fixed cohort.
+// The weeks: everyone compared with those who began in the first week, and who stays.
+
+const COHORTS = [
+  ["everyone", "Everyone"],
+  ["founders", "The first week's participants"],
+];
+// from the bottom of a chart to its top
+const STACKED = [STABLE, INCREASING, DECLINING, WEARING_LESS, NEVER_STARTED, STOPPED, NEW, COMPLETED, WITHDRAWN];
+
+// The rows of a cohort, a week each: { weeks, users, medians, counts: per status, isShared: whether the week has shares }
+function weeksOf(name) {
+  const { cohort: c } = report;
+  const found = { weeks: [], users: [], medians: [], isShared: [], counts: STATUSES.map(() => []) };
+  c.cohort.forEach((cohort, row) => {
+    if (cohort !== name || c.status[row] !== "all") return;
+    found.weeks.push(c.week_start_date[row]);
+    found.users.push(c.users[row]);
+    found.medians.push(c.median_vs_start[row]);
+    found.isShared.push(c.pct[row] != null);
+    found.counts.forEach((counts) => counts.push(0));
+  });
+  const places = new Map(found.weeks.map((week, place) => [week, place]));
+  c.cohort.forEach((cohort, row) => {
+    const status = STATUS.findIndex((each) => each.key === c.status[row]);
+    if (cohort === name && status >= 0) found.counts[status][places.get(c.week_start_date[row])] = c.users[row];
+  });
+  found.hasShares = found.isShared.some(Boolean);
+  found.statuses = STACKED.filter((status) => found.counts[status].some(Boolean));
+  return found;
+}
 
 function showTime(section) {
-  const { cohort, retention } = report;
   section.append(el("h2", { id: "time-title" }, "Over time"));
-  if (!cohort?.week_start_date?.length) {
+  if (!report.cohort?.week_start_date?.length) {
     section.append(el("p.note", null, "There is no week to show yet."));
     return;
   }
-  const everyone = el("div.chart", { role: "img", "aria-label": sharesText("", "All participants") });
-  const fixed = el("div.chart", { role: "img", "aria-label": sharesText("cohort_", "The fixed cohort") });
-  const ratio = el("div.chart.low", { role: "img", "aria-label": ratioText() });
-  const retentionPlot = el("div.chart.low", { role: "img", "aria-label": retentionText() });
+  const cohorts = COHORTS.map(([name, title]) => ({ title, ...weeksOf(name) })).filter(({ weeks }) => weeks.length);
+  const [everyone, founders] = cohorts;
+  const statuses = STATUSES.filter((status) => cohorts.some((cohort) => cohort.statuses.includes(status)));
+  const plots = cohorts.map((cohort) => el("div.chart", { role: "img", "aria-label": weekText(cohort) }));
+  const activity = el("div.chart.low", { role: "img", "aria-label": activityText(cohorts) });
   section.append(
-    el("p.note", null, "Participants who join late can hide the loss of others. The fixed cohort has only those who began in the first week, and includes those who left."),
-    legend(),
+    el("p.note", null, "Participants who join late can hide the loss of others. So a second chart has only those who began in the first week, also after they stopped."),
+    el("ul.legend", { "aria-label": "Colours" }, statuses.map((status) => el("li", { title: STATUS[status].meaning }, statusMark(status), STATUS[status].name))),
     el(
       "div.pair",
       null,
-      card("All participants", `${plural(cohort.users.at(-1), "participant")} in the latest week`, everyone, sharesTable("", "All participants")),
-      card("The fixed cohort", `${plural(cohort.cohort_users.at(-1), "participant")} who began in the first week`, fixed, sharesTable("cohort_", "Fixed cohort")),
-      card("Activity compared with usual", "median over participants: steps of the latest two weeks as a share of the four weeks before", ratio, lineKey(), ratioTable()),
-      card("Retention", "participants with at least one valid day in each week since they began", retentionPlot, retentionTable()),
+      card("Everyone", `${plural(everyone.users.at(-1), "participant")} in the latest week`, plots[0], weekTable(everyone)),
+      founders && card("Those who began in the first week", plural(founders.users.at(-1), "participant"), plots[1], weekTable(founders)),
+      card("Activity against the start", "median over participants: steps of the latest two weeks as a share of their own start", activity, cohorts.length > 1 && lineKey(), activityTable(cohorts)),
+      stayingCard(),
     ),
   );
-  draw(everyone, (c) => sharesChart(c, ""));
-  draw(fixed, (c) => sharesChart(c, "cohort_"));
-  draw(ratio, ratioChart);
-  draw(retentionPlot, retentionChart);
+  plots.forEach((plot, i) => draw(plot, (c) => weekChart(c, cohorts[i])));
+  draw(activity, (c) => activityChart(c, cohorts));
 }
 
 function card(title, subtitle, ...content) {
-  return el("div.card", null, el("h3", null, title), el("p.subtitle", null, subtitle), content);
+  return el("div.card", null, el("h3", null, title), el("p.subtitle", null, subtitle), ...content);
 }
 
-function legend() {
-  return el("ul.legend", { "aria-label": "Colours" }, STATUS.slice(0, 6).map((status, i) => el("li", null, statusMark(i), status.name)));
+const cell = (cohort, status, week) => (cohort.isShared[week] ? percent(cohort.counts[status][week], cohort.users[week]) : number.format(cohort.counts[status][week]));
+
+function weekText(cohort) {
+  const last = cohort.weeks.length - 1;
+  const parts = cohort.statuses.map((status) => `${STATUS[status].name} ${cell(cohort, status, last)}`);
+  return `${cohort.title}, statuses by week. In the latest week: ${parts.join(", ")}.`;
 }
 
-const shareOf = (prefix, status, week) => report.cohort[`${prefix}pct_${STATUS[status].key}`][week] ?? 0;
-
-function sharesText(prefix, who) {
-  const last = report.cohort.week_start_date.length - 1;
-  const parts = [0, 1, 2, 3, 4, 5].map((status) => `${STATUS[status].name} ${share(shareOf(prefix, status, last))}`);
-  return `${who}, share of each status by week. In the latest week: ${parts.join(", ")}.`;
-}
-
-function sharesChart(c, prefix) {
-  const weeks = report.cohort.week_start_date;
-  // the best status is at the bottom
+// Shares; in a cohort that never had enough people for shares, people.
+function weekChart(c, cohort) {
+  const { weeks, users, counts, isShared, hasShares, statuses } = cohort;
+  const value = (status, i) => (hasShares ? (isShared[i] ? (100 * counts[status][i]) / users[i] : null) : counts[status][i]);
+  const axis = hasShares ? { max: 100, interval: 25, axisLabel: { color: c.muted, formatter: "{value} %" } } : { max: Math.max(...users), minInterval: 1 };
   return {
     grid: { left: 44, right: 12, top: 10, bottom: 28 },
     tooltip: tooltip(c, (points) => {
-      const week = points[0].dataIndex;
-      const users = report.cohort[`${prefix}users`][week];
-      const rows = [5, 4, 3, 2, 1, 0].map((s) => [c.status[s], STATUS[s].name, `${share(shareOf(prefix, s, week))}  ·  ${Math.round((shareOf(prefix, s, week) * users) / 100)}`]);
-      return tipLines(`Week of ${day(weeks[week])}`, rows);
+      const i = points[0].dataIndex;
+      const rows = statuses.filter((status) => counts[status][i]).map((status) => [c.status[status], STATUS[status].name, isShared[i] ? `${cell(cohort, status, i)}  ·  ${counts[status][i]}` : counts[status][i]]);
+      return tipLines(`Week of ${day(weeks[i])}`, rows.reverse());
     }),
     xAxis: timeAxis(c, { boundaryGap: false, min: weeks[0] * DAY, max: weeks.at(-1) * DAY }),
-    yAxis: valueAxis(c, { max: 100, interval: 25, axisLabel: { color: c.muted, formatter: "{value} %" } }),
-    series: [1, 0, 2, 3, 4, 5].map((status) => ({
+    yAxis: valueAxis(c, axis),
+    series: statuses.map((status) => ({
       type: "line",
       name: STATUS[status].name,
-      stack: "shares",
+      stack: "statuses",
       symbol: "none",
       // a single week has no area, so it gets a symbol
       ...(weeks.length === 1 ? { symbol: "circle", symbolSize: 9 } : {}),
       lineStyle: { width: 1, color: c.surface },
       itemStyle: { color: c.status[status] },
-      areaStyle: { color: c.status[status], opacity: status === 5 ? 0.45 : 0.92 },
+      areaStyle: { color: c.status[status], opacity: status >= NEW ? 0.55 : 0.92 },
       emphasis: { disabled: true },
-      data: weeks.map((week, i) => [week * DAY, shareOf(prefix, status, i)]),
+      data: weeks.map((week, i) => [week * DAY, value(status, i)]),
     })),
   };
 }
 
-function sharesTable(prefix, who) {
-  const rows = () =>
-    report.cohort.week_start_date
-      .map((week, i) => [day(week), count(report.cohort[`${prefix}users`][i]), ...[0, 1, 2, 3, 4, 5].map((s) => share(shareOf(prefix, s, i)))])
-      .reverse();
-  return asTable(`${who}: share of each status by week`, ["Week of", "Participants", ...STATUS.slice(0, 6).map((s) => s.name)], rows, { figures: [1, 2, 3, 4, 5, 6, 7] });
+function weekTable(cohort) {
+  const rows = () => cohort.weeks.map((week, i) => [day(week), count(cohort.users[i]), ...cohort.statuses.map((status) => cell(cohort, status, i))]).reverse();
+  const figures = cohort.statuses.map((_, i) => i + 2);
+  return asTable(`${cohort.title}: statuses by week`, ["Week of", "Participants", ...cohort.statuses.map((status) => STATUS[status].name)], rows, { figures: [1, ...figures] });
 }
 
-function ratioText() {
-  const { median_ratio: all, cohort_median_ratio: fixed } = report.cohort;
-  const say = (value) => (value == null ? "unknown" : share(100 * value));
-  return `Median activity as a share of usual. In the latest week: all participants ${say(all.at(-1))}, the fixed cohort ${say(fixed.at(-1))}.`;
+function activityText(cohorts) {
+  return `Median activity as a share of the start. In the latest week: ${cohorts.map(({ title, medians }) => `${title} ${ratioText(medians.at(-1))}`).join(", ")}.`;
 }
 
-function ratioChart(c) {
-  const weeks = report.cohort.week_start_date;
-  const line = (name, values, colour, type) => ({
-    type: "line",
-    name,
-    showSymbol: weeks.length < 3,
-    symbolSize: 7,
-    lineStyle: { width: 2.5, color: colour, type },
-    itemStyle: { color: colour },
-    emphasis: { disabled: true },
-    connectNulls: false,
-    data: weeks.map((week, i) => [week * DAY, values[i] == null ? null : 100 * values[i]]),
-  });
-  const all = report.cohort.median_ratio;
-  const fixed = report.cohort.cohort_median_ratio;
-  const known = [...all, ...fixed].filter((value) => value != null).map((value) => 100 * value);
+function activityChart(c, cohorts) {
+  const weeks = cohorts[0].weeks;
+  const known = cohorts.flatMap(({ medians }) => medians).filter((value) => value != null).map((value) => 100 * value);
+  const colour = (i) => (i ? c.muted : c.accent);
   return {
     grid: { left: 48, right: 14, top: 14, bottom: 28 },
     tooltip: tooltip(c, (points) => {
-      const i = points[0].dataIndex;
-      const say = (value) => (value == null ? "–" : share(100 * value));
-      return tipLines(`Week of ${day(weeks[i])}`, [[c.accent, "All participants", say(all[i])], [c.muted, "Fixed cohort", say(fixed[i])]]);
+      const week = Math.round(points[0].axisValue / DAY);
+      return tipLines(`Week of ${day(week)}`, cohorts.map(({ title, medians, weeks: own }, i) => [colour(i), title, ratioText(medians[own.indexOf(week)])]));
     }),
     xAxis: timeAxis(c, { min: weeks[0] * DAY, max: weeks.at(-1) * DAY }),
     yAxis: valueAxis(c, {
@@ -117,58 +124,95 @@ function ratioChart(c) {
       max: Math.max(120, Math.ceil(Math.max(...known, 120) / 10) * 10),
       axisLabel: { color: c.muted, formatter: "{value} %" },
     }),
-    series: [
-      {
-        ...line("All participants", all, c.accent, "solid"),
-        markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: c.muted, type: "solid", width: 1 }, data: [{ yAxis: 100 }] },
-      },
-      line("Cohort", fixed, c.muted, [5, 4]),
-    ],
+    series: cohorts.map(({ title, medians, weeks: own }, i) => ({
+      type: "line",
+      name: title,
+      showSymbol: known.length < 3,
+      symbolSize: 7,
+      lineStyle: { width: 2.5, color: colour(i), type: i ? [5, 4] : "solid" },
+      itemStyle: { color: colour(i) },
+      emphasis: { disabled: true },
+      connectNulls: false,
+      data: own.map((week, place) => [week * DAY, medians[place] == null ? null : 100 * medians[place]]),
+      ...(i ? {} : { markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: c.muted, type: "solid", width: 1 }, data: [{ yAxis: 100 }] } }),
+    })),
   };
 }
 
 function lineKey() {
-  return el("ul.legend", null, el("li", null, el("i.key-line", { "aria-hidden": "true" }), "all participants"), el("li", null, el("i.key-line.dashed", { "aria-hidden": "true" }), "fixed cohort"));
+  return el("ul.legend", null, el("li", null, el("i.key-line", { "aria-hidden": "true" }), "everyone"), el("li", null, el("i.key-line.dashed", { "aria-hidden": "true" }), "those who began in the first week"));
 }
 
-function ratioTable() {
-  const say = (value) => (value == null ? "–" : share(100 * value));
-  const rows = () => report.cohort.week_start_date.map((week, i) => [day(week), say(report.cohort.median_ratio[i]), say(report.cohort.cohort_median_ratio[i])]).reverse();
-  return asTable("Activity compared with usual, by week", ["Week of", "All participants", "Fixed cohort"], rows, { figures: [1, 2] });
+function activityTable(cohorts) {
+  const rows = () => cohorts[0].weeks.map((week) => [day(week), ...cohorts.map(({ medians, weeks }) => ratioText(medians[weeks.indexOf(week)]))]).reverse();
+  return asTable("Activity against the start, by week", ["Week of", ...cohorts.map(({ title }) => title)], rows, { figures: [1, 2] });
 }
 
-function retentionText() {
-  const { tenure_week: weeks, pct_retained: kept } = report.retention;
-  return weeks.length ? `Share of participants retained by week since they began. In week ${weeks.at(-1)}: ${share(kept.at(-1))}.` : "No week is complete yet.";
+// The Kaplan-Meier curve of an arm: the rows of rpt_retention
+function curveOf(arm) {
+  const { retention: r } = report;
+  const rows = r.arm.map((each, row) => (each === arm ? row : -1)).filter((row) => row >= 0);
+  const pick = (column) => rows.map((row) => r[column][row]);
+  return { arm, days: pick("day"), atRisk: pick("at_risk"), stopped: pick("stopped"), censored: pick("censored"), staying: pick("staying"), low: pick("staying_low"), high: pick("staying_high") };
 }
 
-function retentionChart(c) {
-  const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = report.retention;
+function stayingCard() {
+  const arms = [...new Set(report.retention.arm)];
+  const curves = arms.map(curveOf);
+  const shown = curves.filter(({ atRisk }) => atRisk[0] >= MIN_SHARE_USERS);
+  const title = "Who stays";
+  if (!shown.length) return card(title, "There are fewer than 10 participants: too few for a curve.", stayingTable(curves));
+  const plot = el("div.chart.low", { role: "img", "aria-label": stayingText(shown[0]) });
+  draw(plot, (c) => stayingChart(c, shown));
+  const left = curves.length - shown.length;
+  return card(
+    title,
+    "share who still wear the device, by days since they began, with the 95\u00a0% interval (Kaplan-Meier); whoever has completed the study is not lost",
+    plot,
+    shown.length > 1 && el("ul.legend", null, shown.map(({ arm }, i) => el("li", null, el("i.key-line", { "data-arm": String(i), "aria-hidden": "true" }), armName(arm)))),
+    left > 0 && el("p.note", null, `${plural(left, "arm")} with fewer than 10 participants: in the table only.`),
+    stayingTable(curves),
+  );
+}
+
+const armName = (arm) => (arm === "all" ? "everyone" : `arm ${arm}`);
+
+function stayingText({ days, staying }) {
+  return days.length ? `Share of participants who stay, by days since they began. On day ${days.at(-1)}: ${ratioText(staying.at(-1))}.` : "No day is complete yet.";
+}
+
+function stayingChart(c, curves) {
+  const [all] = curves;
+  const last = Math.max(...curves.flatMap(({ days }) => days));
+  const line = (values, extra, { days } = all) => ({ type: "line", step: "end", symbol: "none", silent: true, emphasis: { disabled: true }, data: days.map((at, i) => [at, values[i] == null ? null : 100 * values[i]]), ...extra });
+  const at = ({ days }, wanted) => days.findLastIndex((each) => each <= wanted);
   return {
     grid: { left: 48, right: 20, top: 14, bottom: 28 },
     tooltip: tooltip(c, (points) => {
-      const i = points[0].dataIndex;
-      return tipLines(weeks[i] === 0 ? "The week they began" : `Week ${weeks[i]} since they began`, [[c.accent, `${count(there[i])} of ${count(users[i])}`, share(kept[i])]]);
+      const wanted = points[0].axisValue;
+      const rows = curves.map((curve, i) => {
+        const row = at(curve, wanted);
+        return [c.arms[i % c.arms.length], armName(curve.arm), row < 0 ? "–" : `${ratioText(curve.staying[row])} (${ratioText(curve.low[row])} to ${ratioText(curve.high[row])}), ${curve.atRisk[row]} at risk`];
+      });
+      return tipLines(`Day ${number.format(wanted)}`, rows);
     }),
-    xAxis: { type: "category", data: weeks, boundaryGap: false, axisLine: { lineStyle: { color: c.line } }, axisTick: { show: false }, axisLabel: { color: c.muted, formatter: (week) => `w ${week}` } },
-    yAxis: valueAxis(c, { min: 0, max: 100, interval: 25, axisLabel: { color: c.muted, formatter: "{value} %" } }),
+    xAxis: { type: "value", min: 0, max: Math.max(last, 1), axisLine: { lineStyle: { color: c.line } }, axisTick: { show: false }, splitLine: { show: false }, axisLabel: { color: c.muted, hideOverlap: true, showMaxLabel: false, formatter: (value) => `day ${number.format(value)}` } },
+    yAxis: valueAxis(c, { min: 0, max: 100, interval: 25, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: c.muted, formatter: "{value} %" } }),
     series: [
-      {
-        type: "line",
-        step: "end",
-        symbol: "none",
-        lineStyle: { width: 2.5, color: c.accent },
-        itemStyle: { color: c.accent },
-        areaStyle: { color: c.accent, opacity: 0.14 },
-        emphasis: { disabled: true },
-        data: kept,
-      },
+      line(all.low, { stack: "interval", lineStyle: { opacity: 0 } }),
+      line(all.low.map((low, i) => (low == null ? null : all.high[i] - low)), { stack: "interval", lineStyle: { opacity: 0 }, areaStyle: { color: c.band, opacity: 1 } }),
+      ...curves.map((curve, i) => line(curve.staying, { silent: false, lineStyle: { width: i ? 1.8 : 2.5, color: c.arms[i % c.arms.length] }, itemStyle: { color: c.arms[i % c.arms.length] } }, curve)).reverse(),
     ],
   };
 }
 
-function retentionTable() {
-  const { tenure_week: weeks, pct_retained: kept, users, retained_users: there } = report.retention;
-  const rows = () => weeks.map((week, i) => [count(week), count(users[i]), count(there[i]), share(kept[i])]);
-  return asTable("Retention by week since the start", ["Week", "Participants", "Retained", "Share"], rows, { figures: [0, 1, 2, 3] });
+function stayingTable(curves) {
+  const rows = () =>
+    curves.flatMap(({ arm, days, atRisk, stopped, censored, staying, low, high }) =>
+      days.map((at, i) => {
+        const say = (ratio) => (atRisk[0] >= MIN_SHARE_USERS ? ratioText(ratio) : "–");
+        return [armName(arm), count(at), count(atRisk[i]), count(stopped[i]), count(censored[i]), say(staying[i]), `${say(low[i])} to ${say(high[i])}`];
+      }),
+    );
+  return asTable("Who stays, by days since they began", ["Arm", "Day", "At risk", "Stopped", "Left the count", "Stay", "95 % interval"], rows, { figures: [1, 2, 3, 4, 5, 6] });
 }

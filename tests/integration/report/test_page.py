@@ -38,6 +38,10 @@ def cells(page: Page, table: str) -> list[list[str]]:
     return rows
 
 
+def share_of(percentage: float) -> str:
+    return "< 1 %" if 0 < percentage < 1 else f"{int(percentage + 0.5)} %"
+
+
 def participants_shown(page: Page) -> list[str]:
     return page.locator("a.row .row-name").all_inner_texts()
 
@@ -52,32 +56,96 @@ def test_the_answer_matches_the_marts(study: Study, opened: Open) -> None:
         change = now.get(status, 0) - before.get(status, 0)
         said = page.locator(f'[data-change="{status}"]').inner_text()
         assert said.strip(" ·") == (f"{'+' if change > 0 else MINUS}{abs(change)} in a week" if change else "no change")
-    keep = now["stable"] + now["increasing"]
-    compared = sum(now.values()) - now["insufficient_baseline"]
-    expect(page.locator("h1")).to_contain_text(f"{keep} of {compared} participants keep up")
+    steady = now["stable"] + now["increasing"]
+    look = sum(now.get(status, 0) for status in ("declining", "wearing_less", "never_started"))
+    assert now["never_started"] == 2
+    assert (now["completed"], now["withdrawn"]) == (1, 1)
+    headline = f"{steady} of {sum(now.values())} steady; {look} need a look; {now['stopped']} stopped"
+    expect(page.locator("h1")).to_contain_text(headline)
+    expect(page.locator("#answer .lead")).to_contain_text("1 has completed the study and 1 has withdrawn")
 
 
 def test_weeks_and_quality_match_the_marts(study: Study, opened: Open) -> None:
     page = opened(study.report)
-    for prefix, caption in (("", "All participants"), ("cohort_", "Fixed cohort")):
-        columns = ", ".join(f"{prefix}pct_{status}" for status in STATUSES)
-        wanted = study.rows(
-            f"select {prefix}users, {columns} from marts.rpt_cohort_engagement order by week_start_date desc"
+    for cohort, caption in (("everyone", "Everyone"), ("founders", "The first week's participants")):
+        rows = study.rows(
+            "select week_start_date, status, users, pct from marts.rpt_cohort_engagement"
+            f" where cohort = '{cohort}' order by week_start_date desc"
         )
-        shown = cells(page, f"{caption}: share of each status by week")
-        assert [[row[1], *row[2:]] for row in shown] == [
-            [number(row[0]), *("< 1 %" if 0 < share < 1 else f"{int(share + 0.5)} %" for share in row[1:])]
-            for row in wanted
+        figures = {(week, status): (users, pct) for week, status, users, pct in rows}
+        weeks = sorted({week for week, *_ in rows}, reverse=True)
+        stacked = ["stable", *(status for status in STATUSES if status != "stable")]
+        statuses = [status for status in stacked if any((week, status) in figures for week in weeks)]
+        assert "completed" in statuses
+        by_week = [
+            [
+                number(figures[week, "all"][0]),
+                *(share_of(figures.get((week, status), (0, 0.0))[1]) for status in statuses),
+            ]
+            for week in weeks
         ]
-    wanted = study.rows("select tenure_week, users, retained_users from marts.rpt_cohort_retention order by 1")
-    shown = cells(page, "Retention by week since the start")
-    assert [row[:3] for row in shown] == [[number(figure) for figure in row] for row in wanted]
+        assert [row[1:] for row in cells(page, f"{caption}: statuses by week")] == by_week
+    wanted = study.rows(
+        "select arm, day, at_risk, stopped, censored, staying from marts.rpt_retention order by arm <> 'all', arm, day"
+    )
+    shown = cells(page, "Who stays, by days since they began")
+    names = {"all": "everyone", "A": "arm A", "B": "arm B"}
+    assert [row[:5] for row in shown] == [[names[arm], *(number(figure) for figure in row)] for arm, *row, _ in wanted]
+    assert [row[5] for row in shown if row[0] == "everyone"] == [
+        share_of(100 * row[5]) for row in wanted if row[0] == "all"
+    ]
+    for caption, query in (
+        ("Who and which days count", "select users, user_days, mean_steps from marts.rpt_flow order by position"),
+        (
+            "Mean steps, by definition of a valid day",
+            "select users, user_days, mean_steps from marts.rpt_definitions order by position",
+        ),
+    ):
+        wanted = study.rows(query)
+        assert [row[1:] for row in cells(page, caption)] == [
+            [DASH if figure is None else number(int(figure + 0.5)) for figure in row] for row in wanted
+        ]
     wanted = study.rows(
         "select rows_in, rows_out, rows_rejected, rows_deduplicated, overlap_conflicts from marts.fct_data_quality"
         " where checked_at = (select max(checked_at) from marts.fct_data_quality) order by rule"
     )
     shown = cells(page, "Rows by rule")
     assert sorted(row[1:] for row in shown) == sorted([number(figure) for figure in row] for row in wanted)
+
+
+def test_each_row_matches_the_marts(study: Study, opened: Open) -> None:
+    page = opened(study.report, viewport={"width": 1440, "height": 900})
+    (wanted,) = study.rows(
+        "select user_id, since_date, last_valid_date, vs_start, vs_recent, evidence, threshold"
+        f" from marts.fct_user_status where as_of_date = {LATEST} and status = 'declining'"
+        " order by vs_start limit 1"
+    )
+    user_id, since, worn, vs_start, vs_recent, evidence, threshold = wanted
+    row = page.locator("a.row").first
+    assert report.who(db.create_engine(study.settings), row.locator(".row-name").inner_text()) == [user_id]
+    expect(row.locator(".row-status")).to_have_text(f"Declining since {since.day} {since:%b}")
+    expect(row.locator(".row-worn")).to_have_text(f"last worn {worn.day} {worn:%b}")
+    expect(row.locator(".row-start")).to_have_text(f"{share_of(100 * vs_start)} of the start")
+    expect(row.locator(".row-month")).to_have_text(f"{share_of(100 * vs_recent)} of the month before")
+    expect(row.locator(".row-sure")).to_contain_text(f"{int(10 * round(evidence, 4)) / 10:g} of {threshold:g}")
+    row.click()
+    facts = page.locator("#participant dl.facts")
+    expect(facts).to_contain_text(f"Against the start{share_of(100 * vs_start)}")
+    expect(page.locator("#participant .legend")).to_contain_text("declining")
+
+
+def test_who_has_no_days_is_listed(study: Study, opened: Open) -> None:
+    page = opened(study.report)
+    page.get_by_role("group", name="Show only").get_by_role("button", name="Never started").click()
+    assert len(participants_shown(page)) == 2
+    page.locator("a.row").first.click()
+    expect(page.locator("#participant")).to_contain_text("Has no valid day")
+    expect(page.locator("#participant")).to_contain_text("There are no days to show")
+    page.go_back()
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_role("group", name="Show only").get_by_role("button", name="No status yet").click()
+    page.locator("a.row").click()
+    expect(page.locator("#participant")).to_contain_text("Takes part from 1 Jun 2026 on")
 
 
 def test_each_day_of_a_participant_matches_the_marts(study: Study, opened: Open) -> None:
@@ -135,18 +203,18 @@ def test_a_report_of_very_many_days_shows_the_latest_days_and_says_so(
 
 def test_participants_can_be_filtered_searched_and_sorted(study: Study, opened: Open) -> None:
     page = opened(study.report)
-    assert page.locator("#shown").inner_text() == "36 participants."
+    assert page.locator("#shown").inner_text() == "39 participants."
     page.get_by_role("group", name="Show only").get_by_role("button", name="Declining").click()
     query = f"select count(*) from marts.fct_user_status where as_of_date = {LATEST} and status = "
     ((declining,),) = study.rows(query + "'declining'")
-    assert page.locator("#shown").inner_text() == f"{declining} of 36 participants."
+    assert page.locator("#shown").inner_text() == f"{declining} of 39 participants."
     assert len(participants_shown(page)) == declining
-    assert set(page.locator("a.row .row-status").all_inner_texts()) == {"Declining"}
+    assert all(text.startswith("Declining") for text in page.locator("a.row .row-status").all_inner_texts())
     page.get_by_role("group", name="Show only").get_by_role("button", name="Declining").click()
 
-    page.locator('.tile[data-status="disengaging"]').click()
-    ((disengaging,),) = study.rows(query + "'disengaging'")
-    assert len(participants_shown(page)) == disengaging
+    page.locator('.tile[data-status="wearing_less"]').click()
+    ((wearing_less,),) = study.rows(query + "'wearing_less'")
+    assert len(participants_shown(page)) == wearing_less
     page.get_by_role("button", name="Show all").click()
 
     page.get_by_label("Sort").select_option("name")
@@ -206,7 +274,7 @@ def test_the_page_works_with_the_keyboard_alone(study: Study, opened: Open) -> N
     page.keyboard.press("ArrowUp")
     assert page.evaluate("document.activeElement.querySelector('.row-name').textContent") == names[1]
     page.keyboard.press("End")
-    assert page.evaluate("document.activeElement.parentElement.getAttribute('aria-posinset')") == "36"
+    assert page.evaluate("document.activeElement.parentElement.getAttribute('aria-posinset')") == "39"
     page.keyboard.press("Enter")
     expect(page.locator("#participant-title")).to_be_focused()
     page.keyboard.press("Tab")
@@ -265,11 +333,20 @@ def test_rows_in_quarantine_are_counted_by_reason(study: Study, opened: Open) ->
     assert "many" not in study.report.read_text(encoding="utf-8").split("<script>")[0]
 
 
-NO_DATA = """
-truncate marts.fct_user_day, marts.fct_user_status, marts.rpt_cohort_engagement, marts.rpt_cohort_retention,
-    marts.fct_data_quality;
+# so that it can be changed like a table
+STATUS_AS_TABLE = """
+create table marts.frozen as select * from marts.fct_user_status;
+drop view marts.fct_user_status;
+alter table marts.frozen rename to fct_user_status;
+"""
+NO_DATA = (
+    STATUS_AS_TABLE
+    + """
+truncate marts.dim_participant, marts.fct_user_day, marts.fct_user_status, marts.rpt_cohort_engagement,
+    marts.rpt_retention, marts.rpt_flow, marts.rpt_definitions, marts.fct_data_quality;
 truncate ops.raw_ingest_manifest, ops.rejected_rows;
 """
+)
 ONE_INCOMPLETE_DAY = (
     NO_DATA
     + """
@@ -277,22 +354,32 @@ insert into marts.fct_user_day (user_id, activity_date, has_record, is_partial_d
 values ('1', '2026-04-01', true, true, false, 'partial_day', 90000);
 """
 )
-ONE_PARTICIPANT = """
-delete from marts.fct_user_day where user_id <> (select min(user_id) from marts.fct_user_status);
-delete from marts.fct_user_status where user_id <> (select min(user_id) from marts.fct_user_status);
+FEW_PARTICIPANTS = (
+    STATUS_AS_TABLE
+    + """
+create temporary table kept as select distinct user_id from marts.fct_user_day order by user_id desc limit {n};
+delete from marts.dim_participant where user_id not in (select user_id from kept);
+delete from marts.fct_user_day where user_id not in (select user_id from kept);
+delete from marts.fct_user_status where user_id not in (select user_id from kept);
+update marts.rpt_cohort_engagement set users = least(users, {n}), pct = null;
+update marts.rpt_retention set at_risk = least(at_risk, {n}), stopped = 0, censored = 0;
 """
-THOUSANDS = """
-truncate marts.fct_user_day, marts.fct_user_status;
+)
+THOUSANDS = (
+    STATUS_AS_TABLE
+    + """
+truncate marts.dim_participant, marts.fct_user_day, marts.fct_user_status;
 insert into marts.fct_user_day
     (user_id, activity_date, has_record, is_partial_day, is_valid_day, invalid_reason, steps, minutes_asleep)
 select u::text, date '2026-03-01' + d, true, false, true, null, 2000 + (u * 7 + d * 131) % 9000, 300 + (u + d) % 200
 from generate_series(1, 3000) as u, generate_series(0, 49) as d;
 insert into marts.fct_user_status
-    (user_id, as_of_date, status, recent_valid_days, base_valid_days, recent_median_steps, base_median_steps)
-select u::text, date '2026-04-19' - 7 * w, (array['stable', 'declining', 'lapsed'])[1 + (u + w) % 3], 14, 28,
-    4000 + u, 5000
+    (user_id, as_of_date, status, vs_start, recent_valid_days, recent_median_steps, start_median_steps, last_valid_date)
+select u::text, date '2026-04-19' - 7 * w, (array['stable', 'declining', 'stopped'])[1 + (u + w) % 3],
+    (4000 + u) / 5000.0, 14, 4000 + u, 5000, date '2026-04-19' - 20
 from generate_series(1, 3000) as u, generate_series(0, 1) as w;
 """
+)
 
 
 def test_an_empty_database_has_no_answer_yet(changed: Changed, opened: Open) -> None:
@@ -312,11 +399,15 @@ def test_one_participant_with_one_incomplete_day(changed: Changed, opened: Open)
     expect(page.locator("#participant")).to_contain_text("no complete day yet")
 
 
-def test_one_participant(changed: Changed, opened: Open) -> None:
-    _, path = changed(ONE_PARTICIPANT)
+@pytest.mark.parametrize("users", [1, 9])
+def test_few_participants_have_no_shares(changed: Changed, opened: Open, users: int) -> None:
+    _, path = changed(FEW_PARTICIPANTS.format(n=users))
     page = opened(path)
-    assert len(participants_shown(page)) == 1
-    page.locator("a.row").click()
+    assert len(participants_shown(page)) == users
+    assert "%" not in page.locator("#answer").inner_text()
+    assert not any("%" in cell for row in cells(page, "Everyone: statuses by week") for cell in row)
+    expect(page.locator("#time")).to_contain_text("fewer than 10 participants")
+    page.locator("a.row").first.click()
     expect(page.locator("#participant .chart svg").first).to_be_visible()
 
 
@@ -329,10 +420,10 @@ def test_only_the_rows_in_view_exist(changed: Changed, opened: Open) -> None:
     page.locator(".rows").evaluate("(rows) => rows.scrollTop = rows.scrollHeight")
     expect(page.locator('li[aria-posinset="3000"]')).to_be_visible()
     assert page.locator("a.row").count() < 60
-    page.get_by_role("group", name="Show only").get_by_role("button", name="Lapsed").click()
+    page.get_by_role("group", name="Show only").get_by_role("button", name="Stopped").click()
     assert page.locator("#shown").inner_text() == "1,000 of 3,000 participants."
     page.locator("a.row").first.click()
-    expect(page.locator("#participant")).to_contain_text("Has not worn the device since 19 Apr 2026")
+    expect(page.locator("#participant")).to_contain_text("Last wore the device on 30 Mar 2026, 20 days ago")
 
 
 def test_the_answer_is_shown_without_javascript(study: Study) -> None:
