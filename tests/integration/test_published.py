@@ -43,8 +43,13 @@ FIGURES = {
     "mean minutes asleep": (419.2, "select round(avg(minutes_asleep), 1) from marts.fct_user_day"),
     "mean minutes in bed": (458.5, "select round(avg(minutes_in_bed), 1) from marts.fct_user_day"),
 }
-# mean steps and days under each definition of a day that counts, computed from the files with pandas
-DEFINITIONS = {"every_record": (7638, 940), "plausible": (8417, 853), "plausible_and_worn": (9067, 754)}
+# mean steps and days under each definition of a day that counts
+DEFINITIONS = {
+    "every_record": (7638, 940),
+    "plausible": (8417, 853),
+    "plausible_and_worn": (9067, 754),
+    "valid": (9083, 750),
+}
 
 
 @pytest.fixture(scope="module")
