@@ -3,7 +3,7 @@
     adding the constraints afterwards, in the same transaction, checks the same and takes half the time.
 #}
 {% macro postgres__create_table_as(temporary, relation, sql) -%}
-    {% if config.get('contract').enforced %}{% do get_assert_columns_equivalent(sql) %}{% endif %}
+    {% if config.get('contract').enforced and not keeps_table() %}{% do get_assert_columns_equivalent(sql) %}{% endif %}
     create {{ 'temporary' if temporary }} table {{ relation }} as (
         {{ sql }}
     )

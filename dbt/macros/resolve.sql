@@ -141,6 +141,8 @@
         {% endif %}
         {% endif %}
         {% if only_changed %}
+        -- a table of which nothing is needed is not read
+        and exists (select from {{ changed }})
         and owner.source_name = '{{ dataset }}' and owner.is_loaded
         -- an array of the files that hold changed days: an index on _file_id is used if a large raw table has one
         and source._file_id = any(array(

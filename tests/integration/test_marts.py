@@ -384,6 +384,29 @@ def test_generated_users_match_the_independent_implementation(
     assert_marts_are_right(scratch)
 
 
+def test_a_view_is_made_again_only_if_it_is_to_be_another(scratch: Warehouse) -> None:
+    run = ("--select", "stg_file")
+    comments = "select obj_description('staging.stg_file'::regclass), obj_description('intermediate.int_file'::regclass)"
+    identity = "select 'staging.stg_file'::regclass::oid"
+    scratch.run()
+    documented = scratch.execute(comments)
+    assert all(documented[0])
+    first = scratch.execute(identity)
+    scratch.run(*run)
+    assert scratch.execute(identity) == first
+    # as if the model had had another text
+    scratch.execute("update intermediate.model_state set settings = 'other' where model = 'stg_file'")
+    scratch.run(*run)
+    second = scratch.execute(identity)
+    assert second != first
+    scratch.run(*run)
+    assert scratch.execute(identity) == second
+    assert scratch.execute(comments) == documented
+    scratch.execute("drop view staging.stg_file cascade")
+    scratch.run()
+    assert scratch.execute(comments) == documented
+
+
 def test_relations_of_renamed_models_are_dropped(scratch: Warehouse) -> None:
     scratch.execute(
         "create table staging.stg_fitbit__sleep (user_id text);"

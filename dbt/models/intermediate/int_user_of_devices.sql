@@ -1,4 +1,4 @@
-{{ config(materialized='view', meta={'distribution': 'user_id'}) }}
+{{ config(materialized='table', meta={'distribution': 'user_id'}) }}
 
 select file_user.user_id
 from {{ ref('int_file_user') }} as file_user
