@@ -4,7 +4,7 @@ A person's steps of a day are level x weekday x wander x day, all positive:
 
 - the level is what the truth says: it drops, falls slowly, dips, or stays;
 - the weekday's factor is the person's own, with less on one end of the week;
-- the wander is a slow autoregression of the logarithm (standard deviation 0.08, forgotten in some two months): nobody's
+- the wander is a slow autoregression of the logarithm (standard deviation 0.05, forgotten in some two months): nobody's
   level is a constant;
 - the day is log-normal with a coefficient of variation between 0.3 and 0.7, and depends a little on the day before.
 """
@@ -19,7 +19,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 FIRST_DATE = date(2025, 1, 1)
-WANDER_SD = 0.08
+WANDER_SD = 0.05
 WANDER_DAYS = 60
 CALM = 70  # no change before this day: everybody has shown what is usual
 ROOM = 130  # and none in the last days, so that it can be seen whether a verdict lasts
