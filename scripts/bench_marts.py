@@ -41,8 +41,8 @@ STORED = {
     "staging.stg_daily_activity": "activity_date",
     "marts.fct_user_day": "activity_date",
     "intermediate.int_user_day_baseline": "activity_date",
-    "intermediate.int_user_day_cusum": "activity_date",
-    "marts.fct_user_status": "as_of_date",
+    "intermediate.int_user_day_level": "activity_date",
+    "intermediate.int_user_day_status": "as_of_date",
 }
 SPINE = "insert into floor_spine select user_id, activity_date from marts.fct_user_day"
 

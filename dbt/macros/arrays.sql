@@ -88,11 +88,9 @@
             )::real / (num_nonnulls(a, b, c, d) - 2)
     end;
 
-    -- Least-squares slope of n points from their sums; null where all x are the same.
-    -- The points (0, 10), (1, 30), (2, 50): slope(3, 3, 5, 90, 130) = 20
-    create or replace function intermediate.slope(n bigint, sum_x bigint, sum_xx bigint, sum_y bigint, sum_xy bigint)
-    returns double precision
+    -- How many of the elements are values. values_among({absent, 10, 30}) = 2, of whatever order
+    create or replace function intermediate.values_among(numbers bigint []) returns int
     language sql immutable parallel safe
-    return (n * sum_xy - sum_x * sum_y)::double precision / nullif(n * sum_xx - sum_x * sum_x, 0);
+    return cardinality(array_remove(numbers, {{ absent() }}));
     {% endif %}
 {% endmacro %}

@@ -54,26 +54,20 @@
 {% endmacro %}
 
 
-{#
-    changed_users() and until_date, the last day whose row may differ if a row looks back `days` days and to the last valid
-    day before it.
-#}
-{% macro users_changed_until(days) %}
-    select
-        changed.*,
-        {% if is_incremental() %}
-        greatest(changed.to_date + {{ days }}, coalesce((
-            select min(user_day.activity_date) - 1
-            from {{ ref('fct_user_day') }} as user_day
-            where
-                user_day.user_id = changed.user_id
-                and user_day.activity_date > changed.to_date
-                and user_day.is_valid_day
-        ), 'infinity')) as until_date
-        {%- else %}
-        date 'infinity' as until_date
-        {%- endif %}
+{# Changed users whose start may be another: all but those whose start is complete and ended before the change. #}
+{% macro users_with_another_start() %}
+    select changed.*
     from ({{ changed_users() }}) as changed
+    {% if is_incremental() %}
+    where not exists (
+        select
+        from {{ this }} as start
+        where
+            start.user_id = changed.user_id
+            and start.start_valid_days = {{ var('max_start_days') }}
+            and start.end_date < changed.from_date
+    )
+    {% endif %}
 {% endmacro %}
 
 
@@ -202,9 +196,11 @@
 
 {% macro settings() -%}
     {%- for name in [
-        'min_steps', 'max_steps', 'min_baseline_days', 'anchor_days', 'recent_days', 'base_days', 'z_alert', 'cusum_slack',
-        'min_weekdays', 'min_week_valid_days', 'disengaging_max_valid_days', 'declining_below_ratio',
-        'increasing_above_ratio', 'cohort_entry_days',
+        'min_steps', 'max_steps', 'min_baseline_days', 'recent_days', 'base_days', 'z_alert', 'min_weekdays',
+        'min_week_valid_days', 'cohort_entry_days', 'min_start_days', 'max_start_days', 'min_start_sd', 'z_clip',
+        'cusum_slack', 'cusum_cap', 'cusum_on', 'cusum_off', 'wear_drop', 'wear_cap', 'wear_on', 'wear_off',
+        'min_wear_rate', 'max_wear_rate', 'worn_less_below', 'stopped_after_days', 'steady_wear_days',
+        'never_started_after_days',
     ] -%}
         {{ name }}={{ var(name) }}{{ ' ' if not loop.last }}
     {%- endfor -%}

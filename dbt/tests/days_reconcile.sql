@@ -18,7 +18,7 @@ expected as (
 
 found as (
 
-    {% for model in ['fct_user_day', 'int_user_day_baseline', 'int_user_day_cusum'] %}
+    {% for model in ['fct_user_day', 'int_user_day_baseline', 'int_user_day_level'] %}
     select
         '{{ model }}' as model,
         expected.user_id,

@@ -114,7 +114,7 @@ def test_freshness_is_taken_from_the_manifest(studied: Warehouse) -> None:
         assert result.max_loaded_at == loaded
 
 
-@pytest.mark.parametrize("mart", ["fct_user_day_baseline", "fct_user_day_deviation"])
+@pytest.mark.parametrize("mart", ["fct_user_day_baseline", "fct_user_day_deviation", "fct_user_status"])
 def test_a_view_has_one_row_per_key(studied: Warehouse, mart: str) -> None:
     frame = studied.mart(mart)
     assert not frame.duplicated(KEYS[mart]).any()

@@ -1,7 +1,8 @@
-"""The SQL functions that the marts take medians with: the examples of macros/arrays.sql, and Python's own medians."""
+"""The SQL functions of the marts: the examples of macros/arrays.sql and macros/cusum.sql, and Python's own medians."""
 
 import statistics
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -49,8 +50,7 @@ def value(warehouse: Warehouse, call: str) -> Any:
         ("median_of_four(10, null, 30, 20, 3)", 20),
         ("median_of_four(10, 40, 30, 20, 3)", 25),
         ("median_of_four(10, null, 30, 20, 4)", None),
-        ("slope(3, 3, 5, 90, 130)", 20),
-        ("slope(2, 10, 50, 90, 450)", None),
+        (f"values_among('{{{ABSENT}, 30, 10}}')", 2),
     ],
 )
 def test_a_worked_example(functions: Warehouse, call: str, answer: object) -> None:
@@ -71,3 +71,50 @@ def test_median_and_mad_are_those_of_python(functions: Warehouse, values: list[i
     assert n == len(values)
     assert twice_median / 2 == median
     assert four_mads / 4 == statistics.median(abs(each - median) for each in values)
+
+
+def by_day(warehouse: Warehouse, call: str, levels: list[float | None]) -> list[Any]:
+    """Return an aggregate over the days up to each, `level` being that of the day."""
+    return [
+        answer
+        for (answer,) in warehouse.execute(
+            f"select intermediate.{call} over (order by number rows between unbounded preceding and current row) "
+            "from unnest(%s::float8[]) with ordinality as day (level, number) order by number",
+            (levels,),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("former", "sums"),
+    [("null", [1.5, 3, 3, 0, 1, 10]), ("2::float8", [3.5, 5, 5, 1, 2, 10]), ("99", [10, 10, 10, 6, 7, 10])],
+)
+def test_a_cusum_goes_on_from_the_former_one_within_its_bounds(
+    functions: Warehouse, former: str, sums: list[float]
+) -> None:
+    assert by_day(functions, f"cusum(level, {former}, 10)", [1.5, 1.5, None, -4, 1, 20]) == sums
+
+
+@pytest.mark.parametrize(
+    ("former", "latched"),
+    [("null", [False, True, True, False, False, False]), ("true", [True, True, True, False, False, False])],
+)
+def test_a_verdict_begins_above_one_threshold_and_ends_below_another(
+    functions: Warehouse, former: str, latched: list[bool]
+) -> None:
+    assert by_day(functions, f"latch(level, {former}, 5, 2.5)", [3, 6, 2.5, 2, 3, 5]) == latched
+
+
+@pytest.mark.parametrize(
+    ("former", "levels", "numbers"),
+    [
+        ("null", [0, 1, 2, 0, 3], [None, 2, 2, None, 5]),
+        ("null", [0.5, 0.5, 0], [1, 1, None]),
+        ("date '2023-12-30'", [1, 0, 1], [-1, None, 3]),
+    ],
+)
+def test_the_day_on_which_a_sum_left_zero(
+    functions: Warehouse, former: str, levels: list[float | None], numbers: list[int | None]
+) -> None:
+    days = by_day(functions, f"above_zero_since(level, date '2023-12-31' + number::int, {former})", levels)
+    assert [day and (day - date(2023, 12, 31)).days for day in days] == numbers

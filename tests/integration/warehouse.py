@@ -23,7 +23,6 @@ KEYS = {
     "dim_participant": ["user_id"],
     "fct_user_day": ["user_id", "activity_date"],
     "fct_user_day_baseline": ["user_id", "activity_date", "metric"],
-    "dim_user_anchor_baseline": ["user_id", "metric"],
     "fct_user_day_deviation": ["user_id", "activity_date", "metric"],
     "fct_user_week_engagement": ["user_id", "week_start_date"],
     "fct_user_status": ["user_id", "as_of_date"],

@@ -1,14 +1,23 @@
-{{ config(materialized='table', meta={'distribution': 'reference'}) }}
+{#
+    Filled again, not replaced: a table that dbt replaces takes the views with it that read it.
+#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{% if is_incremental() %}delete from {{ this }}{% endif %}",
+    meta={'distribution': 'reference'},
+) }}
 
-{% if var('as_of') %}
-select date '{{ var("as_of") }}' as as_of_date
-{% else %}
-select max(activity_date) as as_of_date
-from (
-    select activity_date
-    from {{ ref('fct_user_day') }}
-    where has_record and not is_partial_day
-    order by activity_date desc
-    limit 1
-) as latest_complete_day
-{% endif %}
+select
+    {% if var('as_of') %}
+    date '{{ var("as_of") }}' as as_of_date,
+    {% else %}
+    (
+        select user_day.activity_date
+        from {{ ref('fct_user_day') }} as user_day
+        where user_day.has_record and not user_day.is_partial_day
+        order by user_day.activity_date desc
+        limit 1
+    ) as as_of_date,
+    {% endif %}
+    (select min(extent.first_date) from {{ ref('int_user_extent') }} as extent) as study_first_date

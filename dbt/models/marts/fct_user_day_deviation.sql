@@ -13,13 +13,10 @@ with long as (
         case when user_day.is_valid_day then user_day.{{ m }}::double precision end as amount,
         baseline.{{ m }}_median::double precision / {{ metric.scale }} as baseline_median,
         baseline.{{ m }}_mad::double precision / {{ metric.scale }} as baseline_mad,
-        cusum.{{ m }} as cusum,
         baseline.{{ m }}_is_alert as is_alert
     from {{ ref('fct_user_day') }} as user_day
     inner join {{ ref('int_user_day_baseline') }} as baseline
         on user_day.user_id = baseline.user_id and user_day.activity_date = baseline.activity_date
-    inner join {{ ref('int_user_day_cusum') }} as cusum
-        on user_day.user_id = cusum.user_id and user_day.activity_date = cusum.activity_date
     {{ 'union all' if not loop.last }}
     {% endfor %}
 
@@ -44,7 +41,6 @@ select
     amount - baseline_median as delta,
     amount / nullif(baseline_median, 0) as ratio,
     robust_z,
-    cusum,
     robust_z <= {{ var('z_alert') }} as is_low,
     is_alert,
     case

@@ -1,20 +1,8 @@
-{#
-    An incremental run builds the weeks that end on or after the first day that changed for anybody, and the last week until
-    it is over. If a user's first day moves or all records of a user are gone, all weeks are built.
-#}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key='week_start_date',
-    pre_hook=[
-        "{{ fill_changed_user() }}",
-        "{% if is_incremental() %}{{ delete_weeks_of_nobody(this) }}{% endif %}",
-    ],
-    post_hook="{{ consume(ref('int_user_extent')) }}",
-    meta={'distribution': 'reference'},
-) }}
+{{ config(materialized='table', meta={'distribution': 'reference'}) }}
 
-{% set statuses = ['insufficient_baseline', 'lapsed', 'disengaging', 'declining', 'increasing', 'stable'] %}
+{% set statuses = [
+    'withdrawn', 'completed', 'never_started', 'stopped', 'wearing_less', 'new', 'declining', 'increasing', 'stable',
+] %}
 
 with as_of as (
 
@@ -48,34 +36,18 @@ week_end as (
 
 ),
 
-week_to_build as (
-
-    select week_end.*
-    from week_end
-    {% if is_incremental() %}
-    left join {{ this }} as built on week_end.week_start_date = built.week_start_date
-    where
-        built.as_of_date is distinct from week_end.as_of_date
-        or week_end.as_of_date >= (
-            select min(changed_user.from_date)
-            from {{ changed_user() }}
-        )
-    {% endif %}
-
-),
-
 status as (
 
     select
-        week_to_build.week_start_date,
+        week_end.week_start_date,
         status.*,
-        entry.first_week < founding.first_week + {{ var('cohort_entry_days') }} as is_in_cohort
-    from week_to_build
+        coalesce(entry.first_week < founding.first_week + {{ var('cohort_entry_days') }}, false) as is_in_cohort
+    from week_end
     cross join founding
-    inner join {{ ref('fct_user_status') }} as status on week_to_build.as_of_date = status.as_of_date
-    inner join entry on status.user_id = entry.user_id
+    inner join {{ ref('fct_user_status') }} as status on week_end.as_of_date = status.as_of_date
+    left join entry on status.user_id = entry.user_id
     -- an array of the days: with a join alone the planner would read the status of every day
-    where status.as_of_date = any(array(select to_build.as_of_date from week_to_build as to_build))
+    where status.as_of_date = any(array(select ended.as_of_date from week_end as ended))
 
 )
 
@@ -88,8 +60,8 @@ select
     100.0::double precision * count(*) filter (where {{ members }} and status = '{{ status }}')
         / nullif(count(*) filter (where {{ members }}), 0) as {{ prefix }}pct_{{ status }},
     {% endfor %}
-    percentile_cont(0.5) within group (order by median_ratio) filter (where {{ members }})
-        as {{ prefix }}median_ratio{{ ',' if not loop.last }}
+    percentile_cont(0.5) within group (order by vs_recent) filter (where {{ members }})
+        as {{ prefix }}vs_recent{{ ',' if not loop.last }}
     {% endfor %}
 from status
 group by week_start_date

@@ -1,6 +1,14 @@
 {% set dates = ['enrolled_on', 'ends_on', 'withdrawn_on'] %}
 {% set texts = ['arm', 'site', 'time_zone', 'device'] %}
-{{ config(materialized='table', meta={'distribution': 'user_id'}) }}
+{#
+    Filled again, not replaced: a table that dbt replaces takes the views with it that read it.
+#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{% if is_incremental() %}delete from {{ this }}{% endif %}",
+    meta={'distribution': 'user_id'},
+) }}
 
 with source as (
 

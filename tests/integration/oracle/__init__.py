@@ -10,7 +10,7 @@ from datetime import date
 
 import pandas as pd
 
-from tests.integration.oracle.baselines import METRICS, anchor_of, baseline_of, deviation_of
+from tests.integration.oracle.baselines import METRICS, baseline_of, deviation_of
 from tests.integration.oracle.cohorts import cohort_engagement, cohort_retention
 from tests.integration.oracle.days import days_of
 from tests.integration.oracle.quality import data_quality
@@ -31,7 +31,7 @@ from tests.integration.oracle.rows import (
     read,
     renamed,
 )
-from tests.integration.oracle.status import statuses_of
+from tests.integration.oracle.status import statuses_of, with_roster
 from tests.integration.oracle.weeks import weeks_of
 
 
@@ -88,6 +88,7 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
             result.setdefault(mart, []).append(rows)
     answer = {mart: pd.concat(frames, ignore_index=True) for mart, frames in result.items()}
     if as_of is not None:
+        answer["fct_user_status"] = with_roster(answer.get("fct_user_status"), users, roster, as_of)
         answer["rpt_cohort_engagement"] = cohort_engagement(answer, as_of)
         answer["rpt_cohort_retention"] = cohort_retention(answer, as_of)
     dates = dates_of(parts, [*active_days, *sleep_days], users)
@@ -114,17 +115,14 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
 
 
 def user_marts(days: pd.DataFrame, as_of: date | None) -> dict[str, pd.DataFrame]:
-    baselines, anchors, deviations = [], [], []
+    baselines, deviations = [], []
     for metric in METRICS:
         baseline = baseline_of(days, metric)
-        anchor = anchor_of(days, metric)
         baselines.append(baseline)
-        anchors.append(anchor)
-        deviations.append(deviation_of(days, metric, baseline, anchor))
+        deviations.append(deviation_of(days, metric, baseline))
     result = {
         "fct_user_day": days,
         "fct_user_day_baseline": pd.concat(baselines, ignore_index=True),
-        "dim_user_anchor_baseline": pd.DataFrame(anchors),
         "fct_user_day_deviation": pd.concat(deviations, ignore_index=True),
         "fct_user_week_engagement": weeks_of(days),
     }

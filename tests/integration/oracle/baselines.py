@@ -53,24 +53,8 @@ def baseline_of(days: pd.DataFrame, metric: str) -> pd.DataFrame:
     )
 
 
-def anchor_of(days: pd.DataFrame, metric: str) -> dict[str, Any]:
-    amounts = pd.Series(valid_amounts(days, metric), index=days["activity_date"]).dropna().head(14)
-    median = amounts.median()
-    return {
-        "user_id": days["user_id"].iloc[0],
-        "metric": metric,
-        "anchor_start_date": amounts.index[0] if len(amounts) else None,
-        "anchor_end_date": amounts.index[-1] if len(amounts) else None,
-        "n_days": len(amounts),
-        "median": median,
-        "mad": (amounts - median).abs().median(),
-        "is_final": len(amounts) == 14,
-    }
-
-
-def deviation_of(days: pd.DataFrame, metric: str, baseline: pd.DataFrame, anchor: dict[str, Any]) -> pd.DataFrame:
+def deviation_of(days: pd.DataFrame, metric: str, baseline: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    cusum = 0.0
     was_low = False
     for day, reason, value, median, mad in zip(
         days["activity_date"],
@@ -82,9 +66,6 @@ def deviation_of(days: pd.DataFrame, metric: str, baseline: pd.DataFrame, anchor
     ):
         has_z = not math.isnan(value) and not math.isnan(median) and mad > 0
         z = 0.6745 * (value - median) / mad if has_z else math.nan
-        is_watched = anchor["is_final"] and day > anchor["anchor_end_date"] and anchor["mad"] > 0
-        if is_watched and not math.isnan(value):
-            cusum = max(0.0, cusum - 0.6745 * (value - anchor["median"]) / anchor["mad"] - 0.5)
         rows.append(
             {
                 "user_id": days["user_id"].iloc[0],
@@ -94,7 +75,6 @@ def deviation_of(days: pd.DataFrame, metric: str, baseline: pd.DataFrame, anchor
                 "delta": value - median,
                 "ratio": value / median if median else math.nan,
                 "robust_z": z,
-                "cusum": cusum if is_watched else math.nan,
                 "is_low": (z <= -2) if has_z else None,
                 "is_alert": z <= -2 and was_low,
                 "null_reason": None if has_z else why_no_z(reason, value, median),

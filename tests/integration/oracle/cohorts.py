@@ -18,13 +18,13 @@ def cohort_engagement(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFr
         monday = start + 7 * number * DAY
         row: dict[str, Any] = {"week_start_date": monday, "as_of_date": min(monday + 6 * DAY, as_of)}
         everyone = status[status["as_of_date"] == row["as_of_date"]]
-        founders = everyone[[first_week[user] < start + 7 * DAY for user in everyone["user_id"]]]
+        founders = everyone[[first_week.get(user, date.max) < start + 7 * DAY for user in everyone["user_id"]]]
         for prefix, group in (("", everyone), ("cohort_", founders)):
             row[f"{prefix}users"] = len(group)
             for name in STATUSES:
                 share = (group["status"] == name).mean() if len(group) else math.nan
                 row[f"{prefix}pct_{name}"] = 100 * share
-            row[f"{prefix}median_ratio"] = group["median_ratio"].median()
+            row[f"{prefix}vs_recent"] = group["vs_recent"].median()
         if len(everyone):
             rows.append(row)
     return pd.DataFrame(rows)

@@ -1,70 +1,231 @@
 """The answer, as of each day: fct_user_status."""
 
 import math
-from datetime import date
+import statistics
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from tests.integration.oracle.rows import DAY
+from tests.integration.oracle.rows import DAY, Roster
 
-STATUSES = ("insufficient_baseline", "lapsed", "disengaging", "declining", "increasing", "stable")
+STATUSES = (
+    *("withdrawn", "completed", "never_started", "stopped", "wearing_less", "new"),
+    *("declining", "increasing", "stable"),
+)
+
+
+@dataclass
+class Sum:
+    """A cumulative sum that is never below 0, and the verdict that it carries.
+
+    Arguments:
+        cap: the highest value.
+        on: above it the verdict begins.
+        off: below it the verdict ends.
+
+    """
+
+    cap: float
+    on: float
+    off: float
+    value: float = 0.0
+    holds: bool = False
+    since: date | None = None
+
+    def add(self, amount: float, day: date) -> None:
+        self.value = min(self.cap, max(0.0, self.value + amount))
+        if self.value == 0:
+            self.since = None
+        elif self.since is None:
+            self.since = day
+        if self.value > self.on:
+            self.holds = True
+        elif self.value < self.off:
+            self.holds = False
+
+
+@dataclass
+class Person:
+    """What is known of a participant after some days.
+
+    Arguments:
+        first: the first record.
+
+    """
+
+    first: date
+    calendar: list[bool] = field(default_factory=list)  # whether each day was valid
+    steps: dict[date, float] = field(default_factory=dict)  # of the valid days
+    worn: dict[str, dict[date, float]] = field(default_factory=lambda: {"minutes": {}, "hours": {}})
+    down: Sum = field(default_factory=lambda: Sum(10, 5, 2.5))
+    up: Sum = field(default_factory=lambda: Sum(10, 5, 2.5))
+    wear: Sum = field(default_factory=lambda: Sum(8, 4, 2))
+    start: list[date] = field(default_factory=list)  # the valid days of the start that the last day was compared with
+    rate: float = math.nan
+
+    def live(self, day: date, *, is_valid: bool, is_partial: bool, steps: float, minutes: float, hours: float) -> None:
+        """Compare a day with the start, then let it be part of what is known."""
+        self.start = sorted(self.steps)[:56]
+        self.rate = math.nan
+        if len(self.calendar) >= 28:
+            first = self.calendar[:56]
+            self.rate = min(0.95, (sum(first) + 1) / (len(first) + 2))
+        if is_valid:
+            self._compare(day, steps)
+        if not is_partial:
+            self._watch_wear(day, is_valid=is_valid)
+        self.calendar.append(is_valid)
+        if is_valid:
+            self.steps[day] = steps
+            for kind, amount in (("minutes", minutes), ("hours", hours)):
+                if not math.isnan(amount):
+                    self.worn[kind][day] = amount
+
+    def _compare(self, day: date, steps: float) -> None:
+        if len(self.start) < 28:
+            return
+        logs = [math.log(self.steps[known]) for known in self.start]
+        spread = statistics.stdev(logs)
+        if spread < 0.01:
+            return
+        z = max(-3.0, min(3.0, (math.log(steps) - statistics.fmean(logs)) / spread))
+        self.down.add(-z - 0.5, day)
+        self.up.add(z - 0.5, day)
+
+    def _watch_wear(self, day: date, *, is_valid: bool) -> None:
+        if math.isnan(self.rate) or self.rate < 0.4:
+            return
+        less = self.rate - 0.3
+        self.wear.add(math.log(less / self.rate) if is_valid else math.log((1 - less) / (1 - self.rate)), day)
+
+    def answer(self, day: date) -> dict[str, Any]:
+        """Return the row of a day that is not before the last one lived, without what the roster says."""
+        last = max(self.steps, default=None)
+        recent, base = self._steps(day, 0, 13), self._steps(day, 14, 41)
+        start = [self.steps[known] for known in self.start] if len(self.start) >= 28 else []
+        ratio = self._hours_ratio(day)
+        gone = (day - last).days if last else None
+        status, since, evidence, threshold = "stable", None, max(self.down.value, self.up.value), 5.0
+        is_declining = self.down.holds and not (self.up.holds and self.up.value > self.down.value)
+        if gone is not None and (gone >= 14 or (gone >= 5 and len(self._steps(last or day, 0, 13)) >= 10)):
+            status, since, evidence, threshold = "stopped", last and last + DAY, gone, 14 if gone >= 14 else 5
+        elif self.wear.holds:
+            status, since, evidence, threshold = "wearing_less", self.wear.since, self.wear.value, 4
+        elif ratio < 0.8:
+            status, since, evidence, threshold = "wearing_less", None, ratio, 0.8
+        elif len(self.start) < 28:
+            status, since, evidence, threshold = "new", None, len(self.start), 28
+        elif is_declining:
+            status, since, evidence = "declining", self.down.since, self.down.value
+        elif self.up.holds:
+            status, since, evidence = "increasing", self.up.since, self.up.value
+        recent_median = statistics.median(recent) if recent else math.nan
+        base_median = statistics.median(base) if len(base) >= 7 else math.nan
+        start_median = statistics.median(start) if start else math.nan
+        return {
+            "as_of_date": day,
+            "status": status,
+            "since_date": since,
+            "vs_start": recent_median / start_median,
+            "vs_recent": recent_median / base_median,
+            "evidence": evidence,
+            "threshold": threshold,
+            "recent_valid_days": len(recent),
+            "base_valid_days": len(base),
+            "recent_median_steps": recent_median,
+            "base_median_steps": base_median,
+            "start_median_steps": start_median,
+            "start_valid_days": len(self.start),
+            "cusum_down": self.down.value,
+            "cusum_up": self.up.value,
+            "cusum_wear": self.wear.value,
+            "start_wear_rate": self.rate,
+            "wear_hours_ratio": ratio,
+            "last_valid_date": last,
+            "days_since_last_valid_day": math.nan if gone is None else gone,
+        }
+
+    def _steps(self, day: date, begin: int, end: int) -> list[float]:
+        """Return the steps of the valid days so many days before a day, both included."""
+        days = [day - ago * DAY for ago in range(begin, end + 1)]
+        return [self.steps[known] for known in days if known in self.steps]
+
+    def _hours_ratio(self, day: date) -> float:
+        if len(self.start) < 28:
+            return math.nan
+        for known in self.worn.values():
+            first = [known[worn] for worn in self.start if worn in known]
+            recent = [amount for worn, amount in known.items() if day - timedelta(13) <= worn <= day]
+            if len(first) >= 7 and len(recent) >= 7 and statistics.median(first) > 0:
+                return statistics.median(recent) / statistics.median(first)
+        return math.nan
 
 
 def statuses_of(days: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    valid = {
-        day: steps
-        for day, is_valid, steps in zip(days["activity_date"], days["is_valid_day"], days["steps"], strict=True)
-        if is_valid
-    }
-    first = days["activity_date"].iloc[0]
+    """Return what the data alone say of a participant: a row for each day from the first record to the as-of date."""
+    first, last = days["activity_date"].iloc[0], days["activity_date"].iloc[-1]
+    person = Person(first)
+    records = {row["activity_date"]: row for row in days.to_dict("records")}
     rows = []
     for number in range((as_of - first).days + 1):
         day = first + number * DAY
-
-        def before(begin: int, end: int, today: date = day) -> list[tuple[int, float]]:
-            """Return (days ago, steps) of the valid days among those so many days ago, both included."""
-            return [(ago, valid[today - ago * DAY]) for ago in range(begin, end + 1) if today - ago * DAY in valid]
-
-        recent = [steps for _, steps in before(0, 13)]
-        base = [steps for _, steps in before(14, 41)]
-        recent_median = float(np.median(recent)) if recent else math.nan
-        base_median = float(np.median(base)) if len(base) >= 7 else math.nan
-        trend = before(0, 27)
-        last_valid = max((known for known in valid if known <= day), default=None)
-        rows.append(
-            {
-                "user_id": days["user_id"].iloc[0],
-                "as_of_date": day,
-                "status": status_of(len(recent), len(base), recent_median / base_median),
-                "recent_valid_days": len(recent),
-                "base_valid_days": len(base),
-                "recent_median_steps": recent_median,
-                "base_median_steps": base_median,
-                "median_ratio": recent_median / base_median,
-                "slope_28d": slope([-ago for ago, _ in trend], [steps for _, steps in trend]),
-                "last_valid_date": last_valid,
-                "days_since_last_valid_day": (day - last_valid).days if last_valid else math.nan,
-            }
-        )
+        if day <= last:
+            row = records[day]
+            person.live(
+                day,
+                is_valid=row["is_valid_day"],
+                is_partial=row["is_partial_day"],
+                steps=row["steps"],
+                minutes=row["wear_minutes"],
+                hours=row["wear_hours"],
+            )
+        rows.append({"user_id": days["user_id"].iloc[0], **person.answer(day)})
     return pd.DataFrame(rows)
 
 
-def status_of(recent_valid_days: int, base_valid_days: int, ratio: float) -> str:
-    if base_valid_days < 7:
-        return "insufficient_baseline"
-    if recent_valid_days == 0:
-        return "lapsed"
-    if recent_valid_days <= 7:
-        return "disengaging"
-    if ratio < 0.80:
-        return "declining"
-    return "increasing" if ratio > 1.20 else "stable"
+def with_roster(
+    known: pd.DataFrame | None, users: dict[str, pd.DataFrame], roster: Roster, as_of: date
+) -> pd.DataFrame:
+    """Return fct_user_status: the rows of the data, those of the roster before the first record, and what it overrules.
+
+    Arguments:
+        known: what the data alone say.
+        users: the days of everybody with a record.
+        roster: what the roster says of each participant.
+        as_of: the last day with a status.
+
+    """
+    first = {user: frame["activity_date"].iloc[0] for user, frame in users.items()}
+    rows = known.to_dict("records") if known is not None else []
+    for user, listed in roster.items():
+        begin = begin_of(user, first, listed)
+        if begin is None:
+            continue
+        end = min(as_of, first.get(user, as_of + DAY) - DAY)
+        rows += [
+            {"user_id": user, **Person(begin).answer(begin + number * DAY)} for number in range((end - begin).days + 1)
+        ]
+    return pd.DataFrame(
+        [overruled(row, begin_of(row["user_id"], first, roster.get(row["user_id"], {})), roster) for row in rows]
+    )
 
 
-def slope(x: list[int], y: list[float]) -> float:
-    if len(x) < 7:
-        return math.nan
-    x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
-    products = sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True))
-    return products / sum((a - x_mean) ** 2 for a in x)
+def begin_of(user: str, first: dict[str, date], listed: dict[str, Any]) -> date | None:
+    """Return the first record or the enrolment, the earlier; or else the first record of all."""
+    dates = [day for day in (listed.get("enrolled_on"), first.get(user)) if isinstance(day, date)]
+    return min(dates, default=min(first.values(), default=None))
+
+
+def overruled(row: dict[str, Any], begin: date | None, roster: Roster) -> dict[str, Any]:
+    listed, day = roster.get(row["user_id"], {}), row["as_of_date"]
+    ends, withdrawn = listed.get("ends_on"), listed.get("withdrawn_on")
+    nothing = {"evidence": math.nan, "threshold": math.nan}
+    if withdrawn and day > withdrawn and (ends is None or withdrawn <= ends):
+        return row | nothing | {"status": "withdrawn", "since_date": withdrawn + DAY}
+    if ends and day > ends:
+        return row | nothing | {"status": "completed", "since_date": ends + DAY}
+    if pd.isna(row["last_valid_date"]) and begin and (day - begin).days >= 7:
+        return row | nothing | {"status": "never_started", "since_date": begin}
+    return row | {"since_date": begin} if row["status"] == "new" else row
