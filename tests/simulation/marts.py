@@ -1,0 +1,113 @@
+"""The statuses that the real marts give to simulated or real rows: load them into a database, and run dbt."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+
+from ingestion.config import Database
+from tests.conftest import create_database, drop_database
+from tests.integration.warehouse import Warehouse
+from tests.simulation.people import Person, day
+
+_names = count(1)
+
+
+@contextlib.contextmanager
+def warehouse(server: Database, template: Database) -> Iterator[Warehouse]:
+    """Yield an empty migrated database with its marts not yet built."""
+    name = f"simulation_{os.getpid()}_{next(_names)}"
+    database = create_database(server, name, f"template {template.parameters['dbname']}")
+    with TemporaryDirectory() as folder:
+        opened = Warehouse(database, Path(folder))
+        try:
+            yield opened
+        finally:
+            opened.close()
+            drop_database(server, database)
+
+
+def daily_rows(people: Sequence[Person]) -> pd.DataFrame:
+    """Return a row for each day with a record; a person with hourly rows has both, as exports have."""
+    frames = []
+    for person in people:
+        numbers = np.flatnonzero(~np.isnan(person.steps))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "user_id": person.user_id,
+                    "activity_date": [day(number) for number in numbers.tolist()],
+                    "total_steps": person.steps[numbers].astype(int),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def hourly_rows(people: Sequence[Person]) -> pd.DataFrame:
+    """Return 24 rows for each day with a record, of the people who have hours."""
+    frames = []
+    for person in people:
+        if person.hourly is None:
+            continue
+        numbers = np.flatnonzero(~np.isnan(person.steps))
+        dates = pd.to_datetime([day(number) for number in numbers.tolist()])
+        hours = dates.repeat(24) + pd.to_timedelta(np.tile(np.arange(24), numbers.size), unit="h")
+        frames.append(
+            pd.DataFrame(
+                {
+                    "user_id": person.user_id,
+                    "activity_hour": hours,
+                    "step_total": person.hourly[numbers].astype(int).ravel(),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def roster_rows(people: Sequence[Person]) -> pd.DataFrame:
+    """Return the roster of the people who are on one."""
+    columns = ["user_id", "enrolled_on", "ends_on", "withdrawn_on"]
+    rows = [
+        {"user_id": person.user_id, **{name: day(number) for name, number in person.course.roster.items()}}
+        for person in people
+        if person.course.roster is not None
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def statuses_of_people(server: Database, template: Database, people: Sequence[Person]) -> pd.DataFrame:
+    """Return fct_user_status of simulated people."""
+    with warehouse(server, template) as opened:
+        opened.put("daily_activity", "daily.csv", daily_rows(people))
+        hours, roster = hourly_rows(people), roster_rows(people)
+        if not hours.empty:
+            opened.put("hourly_steps", "hourly.csv", hours)
+        if not roster.empty:
+            opened.put("participants", "participants.csv", roster)
+        return built(opened)
+
+
+def statuses_of_days(server: Database, template: Database, days: pd.DataFrame) -> pd.DataFrame:
+    """Return fct_user_status of daily rows alone.
+
+    Arguments:
+        days: with the columns user_id, activity_date and total_steps.
+
+    """
+    with warehouse(server, template) as opened:
+        opened.put("daily_activity", "daily.csv", days)
+        return built(opened)
+
+
+def built(opened: Warehouse) -> pd.DataFrame:
+    """Build what fct_user_status needs, and return it in order."""
+    opened.run("--select", "+fct_user_status")
+    return opened.frame(
+        "select user_id, as_of_date, status, since_date from marts.fct_user_status order by user_id, as_of_date"
+    )
