@@ -48,7 +48,7 @@ def flow(users: list[pd.DataFrame], known: int) -> pd.DataFrame:
         kept = [[day for day in days if rule(day)] for days in kept]
         rows.append({"position": len(rows) + 1, "step": step, **summary(kept)})
     # what is left are valid days, in their order
-    rows.append({"position": len(rows) + 1, "step": "with_baseline", **summary([days[28:] for days in kept])})
+    rows.append({"position": len(rows) + 1, "step": "with_baseline", **summary([days[21:] for days in kept])})
     return pd.DataFrame(rows)
 
 
