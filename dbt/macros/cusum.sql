@@ -45,10 +45,9 @@
     );
 
     /*
-    above_zero_since(level, day, former): the first day after the level was last 0; null on a day on which it is 0.
-    The state of a null is kept as infinity, as a null would be taken for the beginning.
+    above_zero_since(level, day, former): the first day after the level was last 0; infinity on a day on which it is 0.
 
-    Levels of 0, 1, 2, 0 and 3 on the 1st to the 5th: null, the 2nd, the 2nd, null, the 5th
+    Levels of 0, 1, 2, 0 and 3 on the 1st to the 5th: infinity, the 2nd, the 2nd, infinity, the 5th
     */
     create or replace function intermediate.since_step(since date, level double precision, day date, former date)
     returns date
@@ -57,10 +56,7 @@
         return case when level > 0 then least(coalesce(since, former, 'infinity'), day) else 'infinity' end;
     end
     $$;
-    create or replace function intermediate.since_end(since date) returns date
-    language sql immutable parallel safe
-    return nullif(since, 'infinity');
     create or replace aggregate intermediate.above_zero_since(double precision, date, date) (
-        sfunc = intermediate.since_step, stype = date, finalfunc = intermediate.since_end, parallel = safe
+        sfunc = intermediate.since_step, stype = date, parallel = safe
     );
 {% endmacro %}

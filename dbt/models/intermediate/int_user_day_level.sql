@@ -161,8 +161,10 @@ select
     intermediate.latch(
         cusum_{{ direction }}, former_is_{{ verdict }}, {{ var(cut_offs ~ '_on') }}, {{ var(cut_offs ~ '_off') }}
     ) over until_day as is_{{ verdict }},
-    intermediate.above_zero_since(cusum_{{ direction }}, activity_date, former_{{ direction }}_since)
-        over until_day as {{ direction }}_since{{ ',' if not loop.last }}
+    nullif(
+        intermediate.above_zero_since(cusum_{{ direction }}, activity_date, former_{{ direction }}_since) over until_day,
+        'infinity'
+    ) as {{ direction }}_since{{ ',' if not loop.last }}
     {% endfor %}
 from summed
 window until_day as {{ until_day }}
