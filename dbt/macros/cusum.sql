@@ -43,20 +43,4 @@
     create or replace aggregate intermediate.latch(double precision, boolean, double precision, double precision) (
         sfunc = intermediate.latch_step, stype = boolean, parallel = safe
     );
-
-    /*
-    above_zero_since(level, day, former): the first day after the level was last 0; infinity on a day on which it is 0.
-
-    Levels of 0, 1, 2, 0 and 3 on the 1st to the 5th: infinity, the 2nd, the 2nd, infinity, the 5th
-    */
-    create or replace function intermediate.since_step(since date, level double precision, day date, former date)
-    returns date
-    language plpgsql immutable parallel safe as $$
-    begin
-        return case when level > 0 then least(coalesce(since, former, 'infinity'), day) else 'infinity' end;
-    end
-    $$;
-    create or replace aggregate intermediate.above_zero_since(double precision, date, date) (
-        sfunc = intermediate.since_step, stype = date, parallel = safe
-    );
 {% endmacro %}
