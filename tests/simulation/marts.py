@@ -81,8 +81,15 @@ def roster_rows(people: Sequence[Person]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def statuses_of_people(server: Database, template: Database, people: Sequence[Person]) -> pd.DataFrame:
-    """Return fct_user_status of simulated people."""
+def statuses_of_people(
+    server: Database, template: Database, people: Sequence[Person], variables: str = ""
+) -> pd.DataFrame:
+    """Return fct_user_status of simulated people.
+
+    Arguments:
+        variables: dbt vars that differ, as YAML in braces.
+
+    """
     with warehouse(server, template) as opened:
         opened.put("daily_activity", "daily.csv", daily_rows(people))
         hours, roster = hourly_rows(people), roster_rows(people)
@@ -90,24 +97,25 @@ def statuses_of_people(server: Database, template: Database, people: Sequence[Pe
             opened.put("hourly_steps", "hourly.csv", hours)
         if not roster.empty:
             opened.put("participants", "participants.csv", roster)
-        return built(opened)
+        return built(opened, variables)
 
 
-def statuses_of_days(server: Database, template: Database, days: pd.DataFrame) -> pd.DataFrame:
+def statuses_of_days(server: Database, template: Database, days: pd.DataFrame, variables: str = "") -> pd.DataFrame:
     """Return fct_user_status of daily rows alone.
 
     Arguments:
         days: with the columns user_id, activity_date and total_steps.
+        variables: dbt vars that differ, as YAML in braces.
 
     """
     with warehouse(server, template) as opened:
         opened.put("daily_activity", "daily.csv", days)
-        return built(opened)
+        return built(opened, variables)
 
 
-def built(opened: Warehouse) -> pd.DataFrame:
+def built(opened: Warehouse, variables: str = "") -> pd.DataFrame:
     """Build what fct_user_status needs, and return it in order."""
-    opened.run("--select", "+fct_user_status")
+    opened.run("--select", "+fct_user_status", *(["--vars", variables] if variables else []))
     return opened.frame(
         "select user_id, as_of_date, status, since_date from marts.fct_user_status order by user_id, as_of_date"
     )

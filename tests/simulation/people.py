@@ -304,9 +304,7 @@ def a_person(user_id: str, truth: str, rng: Generator, days: int) -> Person:
 def people(count: int, days: int, seed: int) -> list[Person]:
     """Draw people: each truth has its share, at least one."""
     whole = sum(share for _, share in TRUTHS.values())
-    drawn = [
-        truth for truth, (_, share) in TRUTHS.items() for _ in range(max(1, round(count * share / whole)))
-    ]
+    drawn = [truth for truth, (_, share) in TRUTHS.items() for _ in range(max(1, round(count * share / whole)))]
     seeds = np.random.SeedSequence(seed).spawn(len(drawn))
     return [
         a_person(f"S{seed:02}{number:05}", truth, np.random.default_rng(own), days)
