@@ -8,7 +8,7 @@
     Each body is one expression, which the planner copies into the query. tests/integration/test_marts_functions.py has the
     examples below, and compares the functions with Python's statistics.
 #}
-{% macro absent() %}{{ -(2 ** 40) }}{% endmacro %}
+{% macro absent() %}{{ -(2 ** 60) }}{% endmacro %}
 
 
 {% macro create_functions() %}

@@ -12,7 +12,7 @@ from ingestion.config import Database
 from tests.conftest import create_database, drop_database
 from tests.integration.warehouse import Warehouse
 
-ABSENT = -(2**40)
+ABSENT = -(2**60)
 
 
 @pytest.fixture(scope="module")
