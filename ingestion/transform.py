@@ -155,7 +155,8 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
             options += [option, str(value)]
         log.event("dbt is parsing the models")
         with _dbt_log(logs) as write:
-            outcome = dbtRunner(callbacks=[write]).invoke(["parse", *options])
+            # the build writes manifest.json
+            outcome = dbtRunner(callbacks=[write]).invoke(["parse", "--no-write-json", *options])
             if outcome.success:
                 # parsed once, for the build and for the documentation
                 runner = dbtRunner(manifest=outcome.result, callbacks=[_log_node, write])
