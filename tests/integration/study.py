@@ -193,7 +193,7 @@ class Study:
         return pd.DataFrame(rows, columns=["identifier", "user_id"])
 
     def participants(self) -> pd.DataFrame:
-        """A roster of some of the people, and of two of whom no file has anything under this name."""
+        """A roster of some of the people, and of two of whom no file has anything under this name; dates may be unknown."""
         listed = ["S-1", "never came", *self.random.choice(self.people, 5, replace=False)]
         rows = []
         for user in listed:
@@ -201,8 +201,9 @@ class Study:
             rows.append(
                 (
                     user,
-                    *(enrolled_on, enrolled_on + timedelta(60)),
-                    enrolled_on + timedelta(20) if self.random.random() < 0.3 else None,
+                    enrolled_on if self.random.random() < 0.8 else None,
+                    enrolled_on + timedelta(60) if self.random.random() < 0.7 else None,
+                    enrolled_on + timedelta(int(self.random.integers(10, 70))) if self.random.random() < 0.3 else None,
                     *(self.random.choice(["control", "active"]), "Zürich"),
                     *(self.random.choice(["Europe/Zurich", "UTC"]), self.random.choice(["Fitbit", "Oura"])),
                 )

@@ -159,10 +159,9 @@ ROWS_WRITTEN = {
     "stg_daily_activity": [24, 3, 2, 0],
     "fct_user_day": [24, 3, 2, 0],
     "int_user_day_baseline": [24, 3, 6, 0],
-    "int_user_day_cusum": [24, 3, 6, 0],
-    "dim_user_anchor_baseline": [18, 6, 6, 0],
+    "int_user_day_level": [24, 3, 6, 0],
     "fct_user_week_engagement": [6, 1, 2, 0],
-    "fct_user_status": [21, 6, 7, 0],
+    "int_user_day_status": [21, 6, 7, 0],
 }
 
 

@@ -116,6 +116,36 @@ def test_everybody_on_the_roster_exists(warehouse: Warehouse) -> None:
     assert [row[:3] for row in warehouse.execute(f"{people} order by 1")] == [("2", False, True), ("P-1", False, True)]
 
 
+def test_another_enrolment_changes_the_founders_of_all_weeks(warehouse: Warehouse) -> None:
+    warehouse.put("daily_activity", "all.csv", pd.concat([january(["1", "2"], 1, 31), january(["3"], 20, 31)]))
+    warehouse.run()
+    founders = (
+        "select week_start_date::text, users from marts.rpt_cohort_engagement"
+        " where cohort = 'founders' and status = 'all' order by 1"
+    )
+    # 30 January is the as-of date; participant 3 begins in the fourth week
+    weeks = ["2025-12-29", "2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26"]
+    assert warehouse.execute(founders) == [(week, 2) for week in weeks]
+
+    roster = pd.DataFrame({"user_id": ["3"], "enrolled_on": ["2026-01-03"]})
+    warehouse.put("participants", "participants.csv", roster)
+    written = rows_written(warehouse.run().results)
+    assert warehouse.execute(founders) == [(week, 3) for week in weeks]
+    assert written["fct_user_day"] == 0
+    assert_marts_are_right(warehouse)
+    assert rows_written(warehouse.run().results)["rpt_cohort_engagement"] == 0
+
+    # a founding week that nobody else has
+    warehouse.put("participants", "participants.csv", roster.assign(enrolled_on="2025-12-20"))
+    warehouse.run()
+    assert {users for _, users in warehouse.execute(founders)} == {1}
+    assert_marts_are_right(warehouse)
+    warehouse.retract("participants", "participants.csv")
+    warehouse.run()
+    assert warehouse.execute(founders) == [(week, 2) for week in weeks]
+    assert_a_full_build_gives_the_same(warehouse)
+
+
 def test_a_roster_that_is_probably_wrong_is_warned_of(warehouse: Warehouse) -> None:
     warehouse.put("daily_activity", "all.csv", january(["1", "2", "3"], 1, 8))
     identifiers = pd.concat([meaning({"1": "P-1", "2": "typo"}), meaning({"3": "P-1"}), meaning({"3": "P-2"})])

@@ -53,6 +53,7 @@ def test_dbt_runs_only_where_something_has_changed(settings: Settings, rows: Row
     assert build.started_at < retention.started_at
     assert retention.reads == (
         "intermediate.int_as_of",
+        "intermediate.int_user_extent",
         "marts.dim_participant",
         "marts.fct_user_day",
     )

@@ -78,11 +78,11 @@ started as (
     select
         counted.*,
         so_far.start_valid_days,
-        start.mean_log_steps,
-        start.sd_log_steps,
-        start.median_steps,
-        start.median_wear_minutes,
-        start.median_wear_hours,
+        own_start.mean_log_steps,
+        own_start.sd_log_steps,
+        own_start.median_steps,
+        own_start.median_wear_minutes,
+        own_start.median_wear_hours,
         case
             when counted.days_before >= {{ var('min_start_days') }}
                 then least(
@@ -105,7 +105,7 @@ started as (
         from {{ ref('int_user_start') }} as known
         where known.user_id = counted.user_id and known.start_valid_days = so_far.start_valid_days
         limit 1
-    ) as start on true
+    ) as own_start on true
 
 ),
 

@@ -1,6 +1,7 @@
-{# How many days before its own date a row looks at. #}
-{% set look_back = var('recent_days') + var('base_days') - 1 %}
 {% set recent = var('recent_days') %}
+{% set recent_and_base = recent + var('base_days') %}
+{# How many days before its own date a row looks at. #}
+{% set look_back = [recent_and_base, 2 * recent] | max - 1 %}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_changed',
@@ -78,26 +79,26 @@ day_windows as (
 
     select
         series.user_id,
-        day.as_of_date,
-        level.*,
-        day.as_of_date - level.last_valid_date as days_since_last_valid_day,
-        intermediate.array_sorted(series.steps[day.number - {{ recent - 1 }}:day.number]) as recent_steps,
-        intermediate.array_sorted(series.steps[day.number - {{ look_back }}:day.number - {{ recent }}]) as base_steps,
+        dated.as_of_date,
+        own_level.*,
+        dated.as_of_date - own_level.last_valid_date as days_since_last_valid_day,
+        intermediate.array_sorted(series.steps[dated.number - {{ recent - 1 }}:dated.number]) as recent_steps,
+        intermediate.array_sorted(series.steps[dated.number - {{ recent_and_base - 1 }}:dated.number - {{ recent }}]) as base_steps,
         case
-            when level.start_wear_minutes > 0
-                then intermediate.array_sorted(series.minutes[day.number - {{ recent - 1 }}:day.number])
+            when own_level.start_wear_minutes > 0
+                then intermediate.array_sorted(series.minutes[dated.number - {{ recent - 1 }}:dated.number])
         end as recent_minutes,
         case
-            when level.start_wear_hours > 0
-                then intermediate.array_sorted(series.hours[day.number - {{ recent - 1 }}:day.number])
+            when own_level.start_wear_hours > 0
+                then intermediate.array_sorted(series.hours[dated.number - {{ recent - 1 }}:dated.number])
         end as recent_hours,
         -- the recent days as of the last valid day
         case
-            when day.as_of_date - level.last_valid_date between {{ var('stopped_after_days') }} and {{ recent - 1 }}
+            when dated.as_of_date - own_level.last_valid_date between {{ var('stopped_after_days') }} and {{ recent - 1 }}
                 then intermediate.values_among(
                     series.steps[
-                        day.number - (day.as_of_date - level.last_valid_date) - {{ recent - 1 }}:
-                        day.number - (day.as_of_date - level.last_valid_date)
+                        dated.number - (dated.as_of_date - own_level.last_valid_date) - {{ recent - 1 }}:
+                        dated.number - (dated.as_of_date - own_level.last_valid_date)
                     ]
                 )
         end as valid_days_before_stop
@@ -107,7 +108,7 @@ day_windows as (
         select
             series.begin_date + later as as_of_date,
             series.begin_date + later - series.series_date + 1 as number
-    ) as day
+    ) as dated
     inner join lateral (
         select
             known.last_valid_date,
@@ -126,11 +127,11 @@ day_windows as (
             known.up_since,
             known.wear_since
         from {{ ref('int_user_day_level') }} as known
-        where known.user_id = series.user_id and known.activity_date = least(day.as_of_date, series.last_date)
+        where known.user_id = series.user_id and known.activity_date = least(dated.as_of_date, series.last_date)
         limit 1
-    ) as level on true
+    ) as own_level on true
     -- keeps the planner from copying the sorting into each place that reads it
-    offset 0
+    limit all
 
 ),
 
@@ -143,7 +144,7 @@ counted as (
         intermediate.values_in(recent_minutes) as recent_minutes_days,
         intermediate.values_in(recent_hours) as recent_hours_days
     from day_windows
-    offset 0
+    limit all
 
 )
 

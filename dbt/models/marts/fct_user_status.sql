@@ -37,7 +37,7 @@ with user_day as (
     -- the days before the first record, of everybody on the roster
     select
         listed.user_id,
-        begin.begin_date + later as as_of_date,
+        beginning.begin_date + later as as_of_date,
         0::smallint as recent_valid_days,
         0::smallint as base_valid_days,
         null::real as recent_median_steps,
@@ -57,7 +57,7 @@ with user_day as (
         null::date as down_since,
         null::date as up_since,
         null::date as wear_since,
-        begin.begin_date,
+        beginning.begin_date,
         listed.ends_on,
         listed.withdrawn_on
     from {{ ref('stg_participants') }} as listed
@@ -65,8 +65,8 @@ with user_day as (
     cross join {{ ref('int_as_of') }} as as_of
     cross join lateral (
         select coalesce(least(listed.enrolled_on, extent.first_date), as_of.study_first_date) as begin_date
-    ) as begin
-    cross join lateral generate_series(0, least(as_of.as_of_date, extent.first_date - 1) - begin.begin_date) as later
+    ) as beginning
+    cross join lateral generate_series(0, least(as_of.as_of_date, extent.first_date - 1) - beginning.begin_date) as later
 
 ),
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tests.integration.oracle.baselines import quietly
 from tests.integration.oracle.rows import DAY
 
 
@@ -69,14 +70,16 @@ def retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
 
 
 def people_of(answer: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """Return everybody on the roster or with an activity record: dim_participant, and the first day of each and of all."""
+    """Return everybody on the roster or with an activity record, with the first day of each and of all."""
     first = answer["fct_user_day"].groupby("user_id")["activity_date"].min().to_dict()
-    people = answer["dim_participant"]
-    return [
-        {**person, "first_date": first.get(person["user_id"]), "study_first_date": min(first.values())}
-        for person in people.astype(object).where(people.notna(), None).to_dict("records")
-        if person["is_on_roster"] or person["user_id"] in first
-    ]
+    listed = answer["dim_participant"]
+    people: list[dict[str, Any]] = []
+    for row in listed.astype(object).where(listed.notna(), None).to_dict("records"):
+        user = row["user_id"]
+        if row["is_on_roster"] or user in first:
+            people.append({str(name): value for name, value in row.items()})
+            people[-1] |= {"first_date": first.get(user), "study_first_date": min(first.values())}
+    return people
 
 
 def staying(seen: list[tuple[int, bool]]) -> list[dict[str, Any]]:
@@ -91,8 +94,9 @@ def staying(seen: list[tuple[int, bool]]) -> list[dict[str, Any]]:
     stopped = [days for days, has_stopped in seen if has_stopped]
     censored = [days for days, has_stopped in seen if not has_stopped]
     curve = stats.ecdf(stats.CensoredData(uncensored=stopped, right=censored)).sf
+    # the interval is undefined where the share is 1 or 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        interval = curve.confidence_interval(0.95, method="log-log")
+        interval = quietly(lambda: curve.confidence_interval(0.95, method="log-log"))
     estimates = {
         int(day): (share, low, high)
         for day, share, low, high in zip(
