@@ -154,9 +154,15 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
     until = 45
     warehouse.put("daily_activity", "daily_activity_045.csv", study.activity(0, until))
     warehouse.put("sleep", "sleep_045.csv", study.sleep(0, until))
-    warehouse.put("hourly_steps", "hourly_steps_045.csv", study.hourly(20, until))
+    warehouse.put("hourly_steps", "hourly_steps_045.csv", study.hourly(20, until + 2))
+    # days after the last of the daily files
+    warehouse.put("minute_activity", "minutes_045.csv", study.minutes(until, until + 3, study.people[5:8]))
     warehouse.put("heart_rate", "heart_rate_045.csv", study.heart(30, until, study.people[2:5]))
     warehouse.run()
+    assert_marts_are_right(warehouse)
+    made = warehouse.execute("select distinct made_from from marts.fct_user_day where made_from is not null")
+    assert {origin for (origin,) in made} == {"days", "hours", "minutes"}
+    assert warehouse.execute("select true from marts.fct_user_day where invalid_reason = 'not_worn' limit 1")
     changes = Changes(study, warehouse, until)
     for _ in range(6):
         for _ in range(int(study.random.integers(1, 5))):
@@ -164,9 +170,6 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
         warehouse.run()
         assert_marts_are_right(warehouse)
     assert warehouse.execute("select max(device_rank) > 1 from intermediate.int_user_day_device") == [(True,)]
-    made = warehouse.execute("select distinct made_from from marts.fct_user_day where made_from is not null")
-    assert {origin for (origin,) in made} == {"days", "hours", "minutes"}
-    assert warehouse.execute("select true from marts.fct_user_day where invalid_reason = 'not_worn' limit 1")
     assert_full_refresh_changes_nothing(warehouse)
 
 
