@@ -59,17 +59,14 @@ class Shuffle:
     judged_share: float
 
     @classmethod
-    def of(cls, name: str, seed: int, statuses: pd.DataFrame) -> "Shuffle":
-        """Count the statuses."""
-        is_moving = statuses["status"].isin(BY_ACTIVITY)
-        is_judged = is_moving | (statuses["status"] == "stable")
-        return cls(
-            name,
-            seed,
-            len(statuses),
-            float(is_moving.mean()),
-            float(is_moving.sum() / is_judged.sum()) if is_judged.any() else np.nan,
-        )
+    def of(cls, prefix: str, statuses: pd.DataFrame) -> "Shuffle":
+        """Count the statuses of the users whose id begins with `name/seed/`."""
+        own = statuses[statuses["user_id"].str.startswith(prefix)]["status"]
+        is_moving = own.isin(BY_ACTIVITY)
+        is_judged = is_moving | (own == "stable")
+        name, seed, _ = prefix.split("/")
+        judged_share = float(is_moving.sum() / is_judged.sum()) if is_judged.any() else np.nan
+        return cls(name, int(seed), len(own), float(is_moving.mean()), judged_share)
 
 
 def tables(days: pd.DataFrame, shuffles: Sequence[Shuffle]) -> list[Table]:
@@ -148,8 +145,8 @@ def shuffle_table(shuffles: Sequence[Shuffle]) -> Table:
 def confusion_table(days: pd.DataFrame) -> Table:
     matrix = measures.confusion(days)
     rows = []
-    for (truth, period), shares in matrix.iterrows():  # type: ignore[misc]
-        rows.append([truth, str(period), *(percent(share) if share else "" for share in shares)])
+    for labels, shares in zip(matrix.index.tolist(), matrix.to_numpy().tolist(), strict=True):
+        rows.append([*map(str, labels), *(percent(share) if share else "" for share in shares)])
     header = ["truth", "days since the change", *matrix.columns]
     return Table("Share of person-days with each status", header, rows)
 
