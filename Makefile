@@ -1,7 +1,7 @@
 # When a command fails, make exits with 2 and prints the command's own exit code.
 .DEFAULT_GOAL := help
-.PHONY: help run report status psql reset dbt docs test simulate test-tools torture lint lint-python lint-types lint-sql lint-shell \
-  lint-yaml format bench sample-data lock clean run-prod build test-container lint-deploy
+.PHONY: help run report status psql reset dbt docs test simulate test-tools torture lint lint-python lint-types lint-sql \
+  lint-shell lint-yaml format bench sample-data lock clean run-prod build test-container lint-deploy
 
 python := .venv/bin/python
 bin := .venv/bin
