@@ -61,17 +61,17 @@ class Person:
     worn: dict[str, dict[date, float]] = field(default_factory=lambda: {"minutes": {}, "hours": {}})
     down: Sum = field(default_factory=lambda: Sum(10, 5, 2.5))
     up: Sum = field(default_factory=lambda: Sum(10, 5, 2.5))
-    wear: Sum = field(default_factory=lambda: Sum(8, 4, 2))
+    wear: Sum = field(default_factory=lambda: Sum(10, 5, 2.5))
     start: list[date] = field(default_factory=list)  # the valid days of the start that the last day was compared with
     rate: float = math.nan
 
     def live(self, day: date, *, is_valid: bool, is_partial: bool, steps: float, minutes: float, hours: float) -> None:
         """Compare a day with the start, then let it be part of what is known."""
-        self.start = sorted(self.steps)[:56]
+        self.start = sorted(self.steps)[:84]
         self.rate = math.nan
         if len(self.calendar) >= 28:
-            first = self.calendar[:56]
-            self.rate = min(0.95, (sum(first) + 1) / (len(first) + 2))
+            first = self.calendar[:84]
+            self.rate = min(0.9, (sum(first) + 1) / (len(first) + 2))
         if is_valid:
             self._compare(day, steps)
         if not is_partial:
@@ -90,7 +90,7 @@ class Person:
         spread = statistics.stdev(logs)
         if spread < 0.01:
             return
-        z = max(-3.0, min(3.0, (math.log(steps) - statistics.fmean(logs)) / spread))
+        z = max(-2.0, min(2.0, (math.log(steps) - statistics.fmean(logs)) / spread))
         self.down.add(-z - 0.5, day)
         self.up.add(z - 0.5, day)
 
@@ -109,10 +109,10 @@ class Person:
         gone = (day - last).days if last else None
         status, since, evidence, threshold = "stable", None, max(self.down.value, self.up.value), 5.0
         is_declining = self.down.holds and not (self.up.holds and self.up.value > self.down.value)
-        if gone is not None and (gone >= 14 or (gone >= 5 and len(self._steps(last or day, 0, 13)) >= 10)):
+        if gone is not None and (gone >= 14 or (gone >= 5 and len(self._steps(last or day, 0, 13)) >= 11)):
             status, since, evidence, threshold = "stopped", last and last + DAY, gone, 14 if gone >= 14 else 5
         elif self.wear.holds:
-            status, since, evidence, threshold = "wearing_less", self.wear.since, self.wear.value, 4
+            status, since, evidence, threshold = "wearing_less", self.wear.since, self.wear.value, 5
         elif ratio < 0.8:
             status, since, evidence, threshold = "wearing_less", None, ratio, 0.8
         elif len(self.start) < 28:
