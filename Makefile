@@ -1,7 +1,7 @@
 # When a command fails, make exits with 2 and prints the command's own exit code.
 .DEFAULT_GOAL := help
-.PHONY: help run report status psql reset dbt docs test test-tools torture lint lint-python lint-types lint-sql lint-shell \
-  lint-yaml format bench sample-data lock clean run-prod build test-container lint-deploy
+.PHONY: help run report status psql reset dbt docs test simulate test-tools torture lint lint-python lint-types lint-sql \
+  lint-shell lint-yaml format bench sample-data lock clean run-prod build test-container lint-deploy
 
 python := .venv/bin/python
 bin := .venv/bin
@@ -37,6 +37,9 @@ test: .venv/.dev .venv/.azurite ## run the tests that need no container engine; 
 
 torture: .venv/.dev ## break the pipeline at random and check what it loads; ARGS='--seconds 600 --seed 7'
 	@$(python) -m tests.torture $(ARGS)
+
+simulate: .venv/.dev ## say how often each status is wrong, on simulated people; ARGS='--shuffle FILE' adds your export
+	@$(python) -m tests.simulation $(ARGS)
 
 test-tools: ## install the browser, Node.js and npm that some tests need (Debian and Ubuntu)
 	@scripts/install-test-tools.sh

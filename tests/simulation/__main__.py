@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from ingestion import db, embedded, migrate
 from ingestion.config import ROOT, Database, Settings
 from tests.conftest import create_database
-from tests.simulation import measures
+from tests.simulation import marts, measures
 from tests.simulation.exports import daily_activity
-from tests.simulation.marts import daily_rows, statuses_of_days, statuses_of_people
+from tests.simulation.marts import daily_rows
 from tests.simulation.people import people
 from tests.simulation.report import Shuffle, as_markdown, as_text, tables, written
 
@@ -54,15 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     began = time.monotonic()
     persons = [person for seed in arguments.seeds for person in people(arguments.people, arguments.days, seed)]
+    still = daily_rows([person for person in persons if person.truth == "stable"])
+    sources = {"simulated, stable": still, **{path.stem: daily_activity(path) for path in arguments.shuffle}}
+    orders = {
+        f"{name}/{seed}/": measures.shuffled(rows, seed) for name, rows in sources.items() for seed in arguments.seeds
+    }
     with servers() as (server, template):
-        days = measures.judged(persons, statuses_of_people(server, template, persons, arguments.vars))
-        still = daily_rows([person for person in persons if person.truth == "stable"])
-        rows = {"simulated, stable": still, **{path.stem: daily_activity(path) for path in arguments.shuffle}}
-        shuffles = [
-            Shuffle.of(name, seed, statuses_of_days(server, template, measures.shuffled(each, seed), arguments.vars))
-            for name, each in rows.items()
-            for seed in arguments.seeds
-        ]
+        statuses = marts.statuses(server, template, persons, orders, arguments.vars)
+    days = measures.judged(persons, statuses)
+    shuffles = [Shuffle.of(prefix, statuses) for prefix in orders]
     found = tables(days, shuffles)
     seeds = ", ".join(str(seed) for seed in arguments.seeds)
     heading = f"{len(persons):,} people, {arguments.days} days, seeds {seeds}"

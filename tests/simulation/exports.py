@@ -29,4 +29,4 @@ def daily_activity(path: Path) -> pd.DataFrame:
     days["user_id"] = days["user_id"].astype(str)
     days["activity_date"] = pd.to_datetime(days["activity_date"]).dt.date
     days["total_steps"] = days["total_steps"].astype(int)
-    return days.groupby(["user_id", "activity_date"], as_index=False)["total_steps"].max()
+    return days.groupby(["user_id", "activity_date"])["total_steps"].max().reset_index()

@@ -2,10 +2,11 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -81,15 +82,26 @@ def roster_rows(people: Sequence[Person]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def statuses_of_people(
-    server: Database, template: Database, people: Sequence[Person], variables: str = ""
+def statuses(
+    server: Database,
+    template: Database,
+    people: Sequence[Person],
+    others: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+    variables: str = "",
 ) -> pd.DataFrame:
-    """Return fct_user_status of simulated people.
+    """Build the marts of simulated people and of other days; return fct_user_status.
 
     Arguments:
+        people: at least one.
+        others: daily rows by the prefix that their user ids get. Their dates are moved to end with the study: a status
+            depends on the days before it and not on the calendar, so all can be built at once.
         variables: dbt vars that differ, as YAML in braces.
 
+    Returns:
+        user_id, as_of_date, status and since_date of each user and day.
+
     """
+    last = day(people[0].course.days - 1)
     with warehouse(server, template) as opened:
         opened.put("daily_activity", "daily.csv", daily_rows(people))
         hours, roster = hourly_rows(people), roster_rows(people)
@@ -97,25 +109,11 @@ def statuses_of_people(
             opened.put("hourly_steps", "hourly.csv", hours)
         if not roster.empty:
             opened.put("participants", "participants.csv", roster)
-        return built(opened, variables)
-
-
-def statuses_of_days(server: Database, template: Database, days: pd.DataFrame, variables: str = "") -> pd.DataFrame:
-    """Return fct_user_status of daily rows alone.
-
-    Arguments:
-        days: with the columns user_id, activity_date and total_steps.
-        variables: dbt vars that differ, as YAML in braces.
-
-    """
-    with warehouse(server, template) as opened:
-        opened.put("daily_activity", "daily.csv", days)
-        return built(opened, variables)
-
-
-def built(opened: Warehouse, variables: str = "") -> pd.DataFrame:
-    """Build what fct_user_status needs, and return it in order."""
-    opened.run("--select", "+fct_user_status", *(["--vars", variables] if variables else []))
-    return opened.frame(
-        "select user_id, as_of_date, status, since_date from marts.fct_user_status order by user_id, as_of_date"
-    )
+        for prefix, rows in others.items():
+            late = last - rows["activity_date"].max()
+            moved = rows.assign(user_id=prefix + rows["user_id"], activity_date=rows["activity_date"] + late)
+            opened.put("daily_activity", f"{prefix}.csv", moved)
+        opened.run("--select", "+fct_user_status", *(["--vars", variables] if variables else []))
+        return opened.frame(
+            "select user_id, as_of_date, status, since_date from marts.fct_user_status order by user_id, as_of_date"
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def judged(people: Sequence[Person], statuses: pd.DataFrame) -> pd.DataFrame:
     return merged.sort_values(["user_id", "day"], ignore_index=True)
 
 
-def days_since_first(dates: "pd.Series[pd.Timestamp]") -> "pd.Series[float]":
+def days_since_first(dates: "pd.Series[pd.Timestamp]") -> "pd.Series[int]":
     return (pd.to_datetime(dates) - pd.Timestamp(FIRST_DATE)).dt.days
 
 
@@ -135,7 +136,7 @@ def of(days: pd.DataFrame, *truths: str) -> pd.DataFrame:
 
 def confusion(days: pd.DataFrame) -> pd.DataFrame:
     """Return the share of person-days of each status, by truth and days since the change."""
-    names = ["before", *(f"{begin}-{end - 1}" for begin, end in zip(PERIODS, PERIODS[1:], strict=False))]
+    names = ["before", *(f"{begin}-{end - 1}" for begin, end in pairwise(PERIODS))]
     names.append(f"{PERIODS[-1]} and more")
     periods = pd.cut(days["after"], [-np.inf, *PERIODS, np.inf], right=False, labels=names)
     periods = periods.cat.add_categories("all days").where(days["onset"].notna(), "all days")

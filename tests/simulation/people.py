@@ -6,15 +6,15 @@ A person's steps of a day are level x weekday x wander x day, all positive:
 - the weekday's factor is the person's own, with less on one end of the week;
 - the wander is a slow autoregression of the logarithm (standard deviation 0.05, forgotten in some two months): nobody's
   level is a constant;
-- the day is log-normal with a coefficient of variation between 0.3 and 0.7, and depends a little on the day before.
+- the day is log-normal with a coefficient of variation between 0.3 and 0.7, of half of the people below
+  0.42 (Fitabase's April export: quartiles 0.31, 0.40 and 0.49), and depends a little on the day before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
-import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
@@ -252,7 +252,8 @@ def usual_steps(rng: Generator, days: int) -> Floats:
     today = weekday[(np.arange(days) + FIRST_DATE.weekday()) % 7]
     wander = autoregression(rng, days, np.exp(-1 / WANDER_DAYS), WANDER_SD)
     day = autoregression(rng, days, rng.uniform(0.0, 0.3), spread)
-    return np.exp(np.log(rng.uniform(4_000, 12_000)) + today - weekday.mean() + wander + day)
+    usual: Floats = np.exp(np.log(rng.uniform(4_000, 12_000)) + today - weekday.mean() + wander + day)
+    return usual
 
 
 def worn_days(rng: Generator, probability: Floats) -> NDArray[np.bool_]:
@@ -304,11 +305,16 @@ def a_person(user_id: str, truth: str, rng: Generator, days: int) -> Person:
 def people(count: int, days: int, seed: int) -> list[Person]:
     """Draw people: each truth has its share, at least one."""
     whole = sum(share for _, share in TRUTHS.values())
-    drawn = [truth for truth, (_, share) in TRUTHS.items() for _ in range(max(1, round(count * share / whole)))]
-    seeds = np.random.SeedSequence(seed).spawn(len(drawn))
+    return drawn({truth: max(1, round(count * share / whole)) for truth, (_, share) in TRUTHS.items()}, days, seed)
+
+
+def drawn(counts: Mapping[str, int], days: int, seed: int) -> list[Person]:
+    """Draw so many people of each truth."""
+    truths = [truth for truth, count in counts.items() for _ in range(count)]
+    seeds = np.random.SeedSequence(seed).spawn(len(truths))
     return [
         a_person(f"S{seed:02}{number:05}", truth, np.random.default_rng(own), days)
-        for number, (truth, own) in enumerate(zip(drawn, seeds, strict=True))
+        for number, (truth, own) in enumerate(zip(truths, seeds, strict=True))
     ]
 
 

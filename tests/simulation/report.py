@@ -48,7 +48,8 @@ class Shuffle:
         seed: of the order.
         days: all person-days, also those without a verdict.
         share: of them, the share that is declining or increasing.
-        judged_share: the same share of the person-days that are declining, increasing or stable.
+        judged: how many person-days are declining, increasing or stable.
+        judged_share: the share of these that is declining or increasing.
 
     """
 
@@ -56,20 +57,18 @@ class Shuffle:
     seed: int
     days: int
     share: float
+    judged: int
     judged_share: float
 
     @classmethod
-    def of(cls, name: str, seed: int, statuses: pd.DataFrame) -> "Shuffle":
-        """Count the statuses."""
-        is_moving = statuses["status"].isin(BY_ACTIVITY)
-        is_judged = is_moving | (statuses["status"] == "stable")
-        return cls(
-            name,
-            seed,
-            len(statuses),
-            float(is_moving.mean()),
-            float(is_moving.sum() / is_judged.sum()) if is_judged.any() else np.nan,
-        )
+    def of(cls, prefix: str, statuses: pd.DataFrame) -> "Shuffle":
+        """Count the statuses of the users whose id begins with `name/seed/`."""
+        own = statuses[statuses["user_id"].str.startswith(prefix)]["status"]
+        is_moving = own.isin(BY_ACTIVITY)
+        is_judged = is_moving | (own == "stable")
+        name, seed, _ = prefix.split("/")
+        judged_share = float(is_moving.sum() / is_judged.sum()) if is_judged.any() else np.nan
+        return cls(name, int(seed), len(own), float(is_moving.mean()), int(is_judged.sum()), judged_share)
 
 
 def tables(days: pd.DataFrame, shuffles: Sequence[Shuffle]) -> list[Table]:
@@ -96,8 +95,8 @@ def changes_found(days: pd.DataFrame) -> Table:
         found = measures.finding(of(days, truth), *statuses)
         within = [percent(share) for share in found.within.values()]
         delay = f"{found.delay:.0f}" if np.isfinite(found.delay) else "not found"
-        # who lapses has returned by then
-        lasting = "" if truth == "lapses and returns" else percent(found.lasting)
+        # who lapses has returned by then, and a slow decline is not found so soon
+        lasting = "" if truth in ("lapses and returns", "1 % fewer steps a week") else percent(found.lasting)
         error = f"{found.error:.0f}" if np.isfinite(found.error) else ""
         name = " or ".join(f"`{status}`" for status in statuses)
         rows.append([truth, name, str(found.people), *within, delay, lasting, error])
@@ -138,18 +137,21 @@ def passing(days: pd.DataFrame) -> Table:
 
 def shuffle_table(shuffles: Sequence[Shuffle]) -> Table:
     rows = [
-        [each.name, str(each.seed), f"{each.days:,}", percent(each.share, 1), percent(each.judged_share, 1)]
+        [
+            *(each.name, str(each.seed), f"{each.days:,}", percent(each.share, 1)),
+            *(f"{each.judged:,}", percent(each.judged_share, 1)),
+        ]
         for each in shuffles
     ]
-    header = ["whose days", "seed", "person-days", "declining or increasing", "of days judged by activity"]
+    header = ["whose days", "seed", "person-days", "declining or increasing", "judged by activity", "of these"]
     return Table("Days in a random order: all that is called declining or increasing is chance", header, rows)
 
 
 def confusion_table(days: pd.DataFrame) -> Table:
     matrix = measures.confusion(days)
     rows = []
-    for (truth, period), shares in matrix.iterrows():  # type: ignore[misc]
-        rows.append([truth, str(period), *(percent(share) if share else "" for share in shares)])
+    for labels, shares in zip(matrix.index.tolist(), matrix.to_numpy().tolist(), strict=True):
+        rows.append([*map(str, labels), *(percent(share) if share else "" for share in shares)])
     header = ["truth", "days since the change", *matrix.columns]
     return Table("Share of person-days with each status", header, rows)
 

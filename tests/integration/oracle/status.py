@@ -71,7 +71,7 @@ class Person:
         self.rate = math.nan
         if len(self.calendar) >= 21:
             first = self.calendar[:84]
-            self.rate = min(0.90, (sum(first) + 1) / (len(first) + 2))
+            self.rate = min(0.9, (sum(first) + 1) / (len(first) + 2))
         if is_valid:
             self._compare(day, steps)
         if not is_partial:
