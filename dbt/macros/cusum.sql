@@ -43,24 +43,4 @@
     create or replace aggregate intermediate.latch(double precision, boolean, double precision, double precision) (
         sfunc = intermediate.latch_step, stype = boolean, parallel = safe
     );
-
-    /*
-    above_zero_since(level, day, former): the first day after the level was last 0; null on a day on which it is 0.
-    The state of a null is kept as infinity, as a null would be taken for the beginning.
-
-    Levels of 0, 1, 2, 0 and 3 on the 1st to the 5th: null, the 2nd, the 2nd, null, the 5th
-    */
-    create or replace function intermediate.since_step(since date, level double precision, day date, former date)
-    returns date
-    language plpgsql immutable parallel safe as $$
-    begin
-        return case when level > 0 then least(coalesce(since, former, 'infinity'), day) else 'infinity' end;
-    end
-    $$;
-    create or replace function intermediate.since_end(since date) returns date
-    language sql immutable parallel safe
-    return nullif(since, 'infinity');
-    create or replace aggregate intermediate.above_zero_since(double precision, date, date) (
-        sfunc = intermediate.since_step, stype = date, finalfunc = intermediate.since_end, parallel = safe
-    );
 {% endmacro %}

@@ -193,7 +193,7 @@ class Study:
         return pd.DataFrame(rows, columns=["identifier", "user_id"])
 
     def participants(self) -> pd.DataFrame:
-        """A roster of some of the people, and of two of whom no file has anything under this name; dates may be unknown."""
+        """A roster of some of the people, and of two of whom no file has anything; some dates are unknown."""
         listed = ["S-1", "never came", *self.random.choice(self.people, 5, replace=False)]
         rows = []
         for user in listed:

@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import pytest
@@ -103,18 +102,3 @@ def test_a_verdict_begins_above_one_threshold_and_ends_below_another(
     functions: Warehouse, former: str, latched: list[bool]
 ) -> None:
     assert by_day(functions, f"latch(level, {former}, 5, 2.5)", [3, 6, 2.5, 2, 3, 5]) == latched
-
-
-@pytest.mark.parametrize(
-    ("former", "levels", "numbers"),
-    [
-        ("null", [0, 1, 2, 0, 3], [None, 2, 2, None, 5]),
-        ("null", [0.5, 0.5, 0], [1, 1, None]),
-        ("date '2023-12-30'", [1, 0, 1], [-1, None, 3]),
-    ],
-)
-def test_the_day_on_which_a_sum_left_zero(
-    functions: Warehouse, former: str, levels: list[float | None], numbers: list[int | None]
-) -> None:
-    days = by_day(functions, f"above_zero_since(level, date '2023-12-31' + number::int, {former})", levels)
-    assert [day and (day - date(2023, 12, 31)).days for day in days] == numbers

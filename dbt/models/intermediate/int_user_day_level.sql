@@ -42,6 +42,7 @@ with user_day_before as (
         user_day.is_valid_day,
         user_day.is_partial_day,
         user_day.activity_date - changed_user.first_date as days_before,
+        changed_user.from_date,
         case when user_day.is_valid_day then ln(user_day.steps::double precision) end as log_steps,
         {% for column, type in state.items() %}
         {{ 'former.' ~ column if is_incremental() else 'null::' ~ type }} as former_{{ column }}{{ ',' if not loop.last }}
@@ -161,8 +162,15 @@ select
     intermediate.latch(
         cusum_{{ direction }}, former_is_{{ verdict }}, {{ var(cut_offs ~ '_on') }}, {{ var(cut_offs ~ '_off') }}
     ) over until_day as is_{{ verdict }},
-    intermediate.above_zero_since(cusum_{{ direction }}, activity_date, former_{{ direction }}_since)
-        over until_day as {{ direction }}_since{{ ',' if not loop.last }}
+    -- the day after the sum was last 0
+    case
+        when cusum_{{ direction }} > 0
+            then coalesce(
+                max(activity_date) filter (where cusum_{{ direction }} = 0) over until_day + 1,
+                former_{{ direction }}_since,
+                from_date
+            )
+    end as {{ direction }}_since{{ ',' if not loop.last }}
     {% endfor %}
 from summed
 window until_day as {{ until_day }}
