@@ -198,7 +198,9 @@ def with_roster(
 
     """
     first = {user: frame["activity_date"].iloc[0] for user, frame in users.items()}
-    rows = known.to_dict("records") if known is not None else []
+    rows: list[dict[str, Any]] = []
+    if known is not None:
+        rows = [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
     for user, listed in roster.items():
         begin = begin_of(user, first, listed)
         if begin is None:
