@@ -386,7 +386,7 @@ def test_generated_users_match_the_independent_implementation(
 
 def test_a_view_is_made_again_only_if_it_is_to_be_another(scratch: Warehouse) -> None:
     run = ("--select", "stg_file")
-    comments = "select obj_description('staging.stg_file'::regclass), obj_description('intermediate.int_file'::regclass)"
+    comments = "select obj_description('staging.stg_file'::regclass), obj_description('marts.fct_user_day'::regclass)"
     identity = "select 'staging.stg_file'::regclass::oid"
     scratch.run()
     documented = scratch.execute(comments)
