@@ -26,8 +26,8 @@ PEOPLE = {
     "steady": 12,
     "increasing": 4,
     "declining": 6,  # wear the device as before, move less
-    "disengaging": 4,  # move as before, wear the device on fewer days
-    "lapsed": 4,
+    "wearing_less": 4,  # move as before, wear the device on fewer days
+    "stopped": 4,
     "returned": 4,
     "new": 2,  # have too few days for a baseline
 }
@@ -69,8 +69,8 @@ class Person:
             "declining": 1 - since_change,
         }.get(self.kind, 1)
         wears = {
-            "disengaging": max(0.15, 0.97 - 2 * since_change),
-            "lapsed": 0.97 * (since_change == 0),
+            "wearing_less": max(0.15, 0.97 - 2 * since_change),
+            "stopped": 0.97 * (since_change == 0),
             "returned": 0.97 * (not 0 < since_change < 0.2),
             "new": 0.97 * (progress > 0.93),
         }.get(self.kind, 0.97)

@@ -128,6 +128,7 @@ from
 -- name: extent()^
 select
     (select max(as_of_date) from marts.fct_user_status) as as_of_date,
+    (select count(*) from marts.dim_participant where first_record_date is not null) as participants,
     count(*) as user_days,
     min(activity_date) as first_date,
     max(activity_date) as last_date
@@ -216,13 +217,19 @@ with participant as (
         ) as steps,
         string_agg(
             int2send((
-                case when usual.baseline_median is null then 65535 else least(round(usual.baseline_median), 65534) end - 32768
+                case
+                    when usual.baseline_median is null then 65535
+                    else least(round(usual.baseline_median), 65534)
+                end - 32768
             )::smallint),
             '' order by day.activity_date
         ) as medians,
         string_agg(
             int2send((
-                case when usual.baseline_mad is null then 65535 else least(round(10000 * usual.baseline_mad), 65534) end - 32768
+                case
+                    when usual.baseline_mad is null then 65535
+                    else least(round(10000 * usual.baseline_mad), 65534)
+                end - 32768
             )::smallint),
             '' order by day.activity_date
         ) as mads,
@@ -313,7 +320,7 @@ with history as (
 )
 
 select
-    now.user_id,
+    coalesce(now.user_id, participant.user_id) as user_id,
     now.status,
     before.status as status_before,
     now.since_date,
@@ -332,12 +339,12 @@ select
     participant.left_on,
     history.first_status_date,
     history.statuses
-from marts.fct_user_status as now
+from (select * from marts.fct_user_status where as_of_date = :as_of_date) as now
+-- whoever is not enrolled yet has no status
+full join marts.dim_participant as participant on now.user_id = participant.user_id
 left join marts.fct_user_status as before
     on now.user_id = before.user_id and before.as_of_date = :as_of_date::date - 7
-left join marts.dim_participant as participant on now.user_id = participant.user_id
-left join history on now.user_id = history.user_id
-where now.as_of_date = :as_of_date;
+left join history on now.user_id = history.user_id;
 
 -- name: user_ids_of(prefix_bytes, prefix)
 -- the participants whose hash begins with a prefix; a pseudonym is the prefix of a hash

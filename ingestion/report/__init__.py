@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML file that shows who keeps up, the quality of the data, and the run.
+"""The report: one HTML file that shows who is steady and who needs a look, the quality of the data, and the run.
 
 `publish` is a step of a run. `Server` serves the reports that are kept.
 """

@@ -97,7 +97,7 @@ class Contents:
             "nights": [participant.nights for participant in participants],
             "status": [_status_number(row and row.status) for row in rows],
             "before": [_status_number(row and row.status_before) for row in rows],
-            "changes": [_changes(row.first_status_date, row.statuses) if row else "" for row in rows],
+            "changes": [_changes(row.first_status_date, row.statuses) if row and row.status else "" for row in rows],
         }
         for name, column in _DATES.items():
             columns[name] = [_day(getattr(row, column)) if row else None for row in rows]
@@ -164,7 +164,7 @@ def _read_marts(connection: db.Connection, contents: Contents) -> None:
     now, before = _counts(connection, as_of) if as_of else ([0] * _NO_STATUS, [0] * _NO_STATUS)
     rows = _queries.participants(connection, as_of_date=as_of) if as_of else ()
     contents.statuses = {row.user_id: row for row in rows}
-    max_days = days_per_participant(extent.user_days, len(contents.statuses))
+    max_days = days_per_participant(extent.user_days, extent.participants)
     contents.facts |= {
         "hasMarts": True,
         "asOf": _day(as_of),

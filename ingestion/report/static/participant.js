@@ -195,7 +195,8 @@ function participantChart(c, width, participant, days) {
   const step = [1000, 2000, 5000, 10000].find((each) => most <= 5 * each) ?? 20000;
   const high = Math.max(Math.ceil((1.03 * most) / step), 1) * step;
   const isDense = (last - from) / width > 0.35;
-  const bare = { type: "line", symbol: "none", silent: true, emphasis: { disabled: true }, connectNulls: false };
+  // behind the points, which have 2 and 3
+  const bare = { type: "line", z: 1, symbol: "none", silent: true, emphasis: { disabled: true }, connectNulls: false };
   const top = { left: 52, right: 14, top: 12, height: hasSleep ? 230 : 300 };
   const axis = { min: from * DAY - DAY / 2, max: last * DAY + DAY / 2 };
   return {

@@ -33,7 +33,7 @@ function showData(section) {
       datum("Latest file", latestAt() ? ago(latestAt()) : "–", latestAt() ? when(latestAt()) : null),
     ),
   );
-  const cards = [datasetsCard(), rejected.length ? rejectedCard() : null, report.flow?.length ? flowCard() : null, report.definitions?.length ? definitionsCard() : null, report.rules?.length ? rulesCard() : null, latest.length ? filesCard() : null];
+  const cards = [datasetsCard(), rejected.length ? rejectedCard() : null, report.definitions?.length ? definitionsCard() : null, report.flow?.length ? flowCard() : null, report.rules?.length ? rulesCard() : null, latest.length ? filesCard() : null];
   section.append(el("div.pair", null, cards.filter(Boolean)));
 }
 

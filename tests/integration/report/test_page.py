@@ -350,8 +350,9 @@ truncate ops.raw_ingest_manifest, ops.rejected_rows;
 ONE_INCOMPLETE_DAY = (
     NO_DATA
     + """
-insert into marts.fct_user_day (user_id, activity_date, has_record, is_partial_day, is_valid_day, invalid_reason, steps)
-values ('1', '2026-04-01', true, true, false, 'partial_day', 90000);
+insert into marts.fct_user_day
+    (user_id, activity_date, has_record, wear_source, is_partial_day, is_valid_day, invalid_reason, steps)
+values ('1', '2026-04-01', true, 'steps', true, false, 'partial_day', 90000);
 """
 )
 FEW_PARTICIPANTS = (
@@ -370,8 +371,8 @@ THOUSANDS = (
     + """
 truncate marts.dim_participant, marts.fct_user_day, marts.fct_user_status;
 insert into marts.fct_user_day
-    (user_id, activity_date, has_record, is_partial_day, is_valid_day, invalid_reason, steps, minutes_asleep)
-select u::text, date '2026-03-01' + d, true, false, true, null, 2000 + (u * 7 + d * 131) % 9000, 300 + (u + d) % 200
+    (user_id, activity_date, has_record, wear_source, is_partial_day, is_valid_day, steps, minutes_asleep)
+select u::text, date '2026-03-01' + d, true, 'steps', false, true, 2000 + (u * 7 + d * 131) % 9000, 300 + (u + d) % 200
 from generate_series(1, 3000) as u, generate_series(0, 49) as d;
 insert into marts.fct_user_status
     (user_id, as_of_date, status, vs_start, recent_valid_days, recent_median_steps, start_median_steps, last_valid_date)

@@ -220,7 +220,7 @@ def test_only_the_latest_reports_are_kept(settings: Settings) -> None:
 
 
 def test_a_report_has_pseudonyms_that_lead_back_to_user_ids(study: Study, tmp_path: Path) -> None:
-    users = {user_id for (user_id,) in study.rows("select distinct user_id from marts.fct_user_status")}
+    users = {user_id for (user_id,) in study.rows("select user_id from marts.dim_participant")}
     for path in (study.report, study.failed):
         shown = figures(path)
         assert not re.search("|".join(map(str, users)), str(shown)), "neither as a name nor in a file name"
