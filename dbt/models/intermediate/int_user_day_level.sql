@@ -22,6 +22,7 @@
     'valid_days': 'int',
     'first_days_worn': 'int',
     'last_valid_date': 'date',
+    'last_worn_date': 'date',
     'cusum_down': 'double precision',
     'cusum_up': 'double precision',
     'cusum_wear': 'double precision',
@@ -41,6 +42,7 @@ with user_day_before as (
         user_day.activity_date,
         user_day.is_valid_day,
         user_day.is_partial_day,
+        user_day.steps >= {{ var('min_steps') }} as is_worn,
         user_day.activity_date - changed_user.first_date as days_before,
         changed_user.from_date,
         case when user_day.is_valid_day then ln(user_day.steps::double precision) end as log_steps,
@@ -68,7 +70,8 @@ counted as (
         coalesce(former_valid_days, 0) + (count(log_steps) over until_day)::int as valid_days,
         coalesce(former_first_days_worn, 0)
         + (count(log_steps) filter (where days_before < {{ var('max_start_days') }}) over until_day)::int as first_days_worn,
-        coalesce(max(activity_date) filter (where is_valid_day) over until_day, former_last_valid_date) as last_valid_date
+        coalesce(max(activity_date) filter (where is_valid_day) over until_day, former_last_valid_date) as last_valid_date,
+        coalesce(max(activity_date) filter (where is_worn) over until_day, former_last_worn_date) as last_worn_date
     from user_day_before
     window until_day as {{ until_day }}
 
@@ -150,6 +153,7 @@ select
     valid_days,
     first_days_worn,
     last_valid_date,
+    last_worn_date,
     start_valid_days,
     median_steps as start_median_steps,
     median_wear_minutes as start_wear_minutes,

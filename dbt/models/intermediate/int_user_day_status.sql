@@ -81,7 +81,7 @@ day_windows as (
         series.user_id,
         dated.as_of_date,
         own_level.*,
-        dated.as_of_date - own_level.last_valid_date as days_since_last_valid_day,
+        dated.as_of_date - own_level.last_worn_date as days_since_last_worn,
         intermediate.array_sorted(series.steps[dated.number - {{ recent - 1 }}:dated.number]) as recent_steps,
         intermediate.array_sorted(series.steps[dated.number - {{ recent_and_base - 1 }}:dated.number - {{ recent }}]) as base_steps,
         case
@@ -92,13 +92,13 @@ day_windows as (
             when own_level.start_wear_hours > 0
                 then intermediate.array_sorted(series.hours[dated.number - {{ recent - 1 }}:dated.number])
         end as recent_hours,
-        -- the recent days as of the last valid day
+        -- the recent days as of the last day worn
         case
-            when dated.as_of_date - own_level.last_valid_date between {{ var('stopped_after_days') }} and {{ recent - 1 }}
+            when dated.as_of_date - own_level.last_worn_date between {{ var('stopped_after_days') }} and {{ recent - 1 }}
                 then intermediate.values_among(
                     series.steps[
-                        dated.number - (dated.as_of_date - own_level.last_valid_date) - {{ recent - 1 }}:
-                        dated.number - (dated.as_of_date - own_level.last_valid_date)
+                        dated.number - (dated.as_of_date - own_level.last_worn_date) - {{ recent - 1 }}:
+                        dated.number - (dated.as_of_date - own_level.last_worn_date)
                     ]
                 )
         end as valid_days_before_stop
@@ -112,6 +112,7 @@ day_windows as (
     inner join lateral (
         select
             known.last_valid_date,
+            known.last_worn_date,
             known.start_valid_days,
             known.start_median_steps,
             known.start_wear_minutes,
@@ -173,8 +174,9 @@ select
         end
     ) as wear_hours_ratio,
     last_valid_date,
+    last_worn_date,
     coalesce(
-        days_since_last_valid_day >= {{ recent }} or valid_days_before_stop >= {{ var('steady_wear_days') }}, false
+        days_since_last_worn >= {{ recent }} or valid_days_before_stop >= {{ var('steady_wear_days') }}, false
     ) as has_stopped,
     start_valid_days::smallint as start_valid_days,
     start_median_steps,

@@ -12,6 +12,7 @@ with user_day as (
         status.base_median_steps,
         status.wear_hours_ratio,
         status.last_valid_date,
+        status.last_worn_date,
         status.has_stopped,
         status.start_valid_days,
         status.start_median_steps,
@@ -44,6 +45,7 @@ with user_day as (
         null::real as base_median_steps,
         null::double precision as wear_hours_ratio,
         null::date as last_valid_date,
+        null::date as last_worn_date,
         false as has_stopped,
         0::smallint as start_valid_days,
         null::real as start_median_steps,
@@ -75,13 +77,15 @@ judged as (
     select
         *,
         as_of_date - last_valid_date as days_since_last_valid_day,
+        as_of_date - last_worn_date as days_since_last_worn,
+        as_of_date - last_valid_date >= {{ var('recent_days') }} as has_no_valid_day,
         case
             when as_of_date > withdrawn_on and withdrawn_on <= coalesce(ends_on, 'infinity') then 'withdrawn'
             when as_of_date > ends_on then 'completed'
-            when last_valid_date is null and as_of_date - begin_date >= {{ var('never_started_after_days') }}
+            when last_worn_date is null and as_of_date - begin_date >= {{ var('never_started_after_days') }}
                 then 'never_started'
             when has_stopped then 'stopped'
-            when is_wearing_less or wear_hours_ratio < {{ var('worn_less_below') }} then 'wearing_less'
+            when is_wearing_less or has_no_valid_day or wear_hours_ratio < {{ var('worn_less_below') }} then 'wearing_less'
             when start_valid_days < {{ var('min_start_days') }} then 'new'
             when is_declining and (cusum_down >= cusum_up or not is_increasing) then 'declining'
             when is_increasing then 'increasing'
@@ -99,8 +103,8 @@ select
         when 'withdrawn' then withdrawn_on + 1
         when 'completed' then ends_on + 1
         when 'never_started' then begin_date
-        when 'stopped' then last_valid_date + 1
-        when 'wearing_less' then case when is_wearing_less then wear_since end
+        when 'stopped' then last_worn_date + 1
+        when 'wearing_less' then case when is_wearing_less then wear_since when has_no_valid_day then last_valid_date + 1 end
         when 'new' then begin_date
         when 'declining' then down_since
         when 'increasing' then up_since
@@ -108,8 +112,14 @@ select
     recent_median_steps::double precision / nullif(start_median_steps, 0) as vs_start,
     recent_median_steps::double precision / nullif(base_median_steps, 0) as vs_recent,
     case status
-        when 'stopped' then days_since_last_valid_day
-        when 'wearing_less' then case when is_wearing_less then cusum_wear else wear_hours_ratio end
+        when 'stopped' then days_since_last_worn
+        when 'wearing_less'
+            then
+                case
+                    when is_wearing_less then cusum_wear
+                    when has_no_valid_day then days_since_last_valid_day
+                    else wear_hours_ratio
+                end
         when 'new' then start_valid_days
         when 'declining' then cusum_down
         when 'increasing' then cusum_up
@@ -119,10 +129,16 @@ select
         when 'stopped'
             then
                 case
-                    when days_since_last_valid_day >= {{ var('recent_days') }} then {{ var('recent_days') }}
+                    when days_since_last_worn >= {{ var('recent_days') }} then {{ var('recent_days') }}
                     else {{ var('stopped_after_days') }}
                 end
-        when 'wearing_less' then case when is_wearing_less then {{ var('wear_on') }} else {{ var('worn_less_below') }} end
+        when 'wearing_less'
+            then
+                case
+                    when is_wearing_less then {{ var('wear_on') }}
+                    when has_no_valid_day then {{ var('recent_days') }}
+                    else {{ var('worn_less_below') }}
+                end
         when 'new' then {{ var('min_start_days') }}
         when 'declining' then {{ var('cusum_on') }}
         when 'increasing' then {{ var('cusum_on') }}
@@ -140,5 +156,7 @@ select
     start_wear_rate,
     wear_hours_ratio,
     last_valid_date,
-    days_since_last_valid_day
+    days_since_last_valid_day,
+    last_worn_date,
+    days_since_last_worn
 from judged

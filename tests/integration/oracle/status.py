@@ -58,6 +58,7 @@ class Person:
     first: date
     calendar: list[bool] = field(default_factory=list)  # whether each day was valid
     steps: dict[date, float] = field(default_factory=dict)  # of the valid days
+    last_worn: date | None = None  # a day with 100 steps, whatever its wear
     worn: dict[str, dict[date, float]] = field(default_factory=lambda: {"minutes": {}, "hours": {}})
     down: Sum = field(default_factory=lambda: Sum(10, 5, 2.5))
     up: Sum = field(default_factory=lambda: Sum(10, 5, 2.5))
@@ -77,6 +78,8 @@ class Person:
         if not is_partial:
             self._watch_wear(day, is_valid=is_valid)
         self.calendar.append(is_valid)
+        if steps >= 100:
+            self.last_worn = day
         if is_valid:
             self.steps[day] = steps
             for kind, amount in (("minutes", minutes), ("hours", hours)):
@@ -106,13 +109,17 @@ class Person:
         recent, base = self._steps(day, 0, 13), self._steps(day, 14, 41)
         start = [self.steps[known] for known in self.start] if len(self.start) >= 21 else []
         ratio = self._hours_ratio(day)
-        gone = (day - last).days if last else None
+        idle = (day - last).days if last else None
+        gone = (day - self.last_worn).days if self.last_worn else None
         status, since, evidence, threshold = "stable", None, max(self.down.value, self.up.value), 5.0
         is_declining = self.down.holds and not (self.up.holds and self.up.value > self.down.value)
-        if gone is not None and (gone >= 14 or (gone >= 5 and len(self._steps(last or day, 0, 13)) >= 11)):
-            status, since, evidence, threshold = "stopped", last and last + DAY, gone, 14 if gone >= 14 else 5
+        if gone is not None and (gone >= 14 or (gone >= 5 and len(self._steps(self.last_worn or day, 0, 13)) >= 11)):
+            status, since, evidence = "stopped", day - (gone - 1) * DAY, gone
+            threshold = 14 if gone >= 14 else 5
         elif self.wear.holds:
             status, since, evidence, threshold = "wearing_less", self.wear.since, self.wear.value, 5
+        elif idle is not None and idle >= 14:
+            status, since, evidence, threshold = "wearing_less", last and last + DAY, idle, 14
         elif ratio < 0.8:
             status, since, evidence, threshold = "wearing_less", None, ratio, 0.8
         elif len(self.start) < 21:
@@ -144,7 +151,9 @@ class Person:
             "start_wear_rate": self.rate,
             "wear_hours_ratio": ratio,
             "last_valid_date": last,
-            "days_since_last_valid_day": math.nan if gone is None else gone,
+            "days_since_last_valid_day": math.nan if idle is None else idle,
+            "last_worn_date": self.last_worn,
+            "days_since_last_worn": math.nan if gone is None else gone,
         }
 
     def _steps(self, day: date, begin: int, end: int) -> list[float]:
@@ -228,6 +237,6 @@ def overruled(row: dict[str, Any], begin: date | None, roster: Roster) -> dict[s
         return row | nothing | {"status": "withdrawn", "since_date": withdrawn + DAY}
     if ends and day > ends:
         return row | nothing | {"status": "completed", "since_date": ends + DAY}
-    if pd.isna(row["last_valid_date"]) and begin and (day - begin).days >= 7:
+    if pd.isna(row["last_worn_date"]) and begin and (day - begin).days >= 7:
         return row | nothing | {"status": "never_started", "since_date": begin}
     return row | {"since_date": begin} if row["status"] == "new" else row
