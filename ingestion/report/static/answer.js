@@ -31,10 +31,10 @@ function freshness() {
 function headline(counts, total) {
   const steady = sumOf(counts, STEADY);
   const look = sumOf(counts, NEED_A_LOOK);
-  const part = (tone, users, text, title, end) => el("span", { title }, el(`em.${tone}`, null, number.format(users)), ` ${text}${end}`);
+  const part = (tone, users, text, title, end) => el("span", { title }, el(`em.${tone}`, null, users ? number.format(users) : "none"), ` ${text}${end}`);
   const parts = [
     [steady ? "good" : "plain-tone", steady, `of ${number.format(total)} steady`, "Stable or increasing, of everyone enrolled"],
-    [look ? "look" : "plain-tone", look, look === 1 ? "needs a look" : "need a look", "Declining, wearing less or never started"],
+    [look ? "look" : "plain-tone", look, look < 2 ? "needs a look" : "need a look", "Declining, wearing less or never started"],
     [counts[STOPPED] ? "bad" : "plain-tone", counts[STOPPED], "stopped", "No valid day for 5 days after regular wear, or for 14 days"],
     [counts[NEW] ? "plain-tone" : null, counts[NEW], "too new", "Fewer than 28 valid days: too early to say"],
   ].filter(([tone]) => tone);
@@ -56,7 +56,7 @@ function lead(counts, before, hadBefore) {
   const then = sumOf(before, NEED_A_LOOK);
   return [
     groups.length && `Of those who need a look, ${listed(groups.map(say))}.`,
-    hadBefore && (look === then ? "The number was the same a week before." : `A week before, ${number.format(then)} needed a look.`),
+    hadBefore && (look || then) && `A week before, ${look === then ? "as many" : then ? number.format(then) : "none"} needed a look.`,
     out.length && `${listed(out.map(say))}.`,
   ]
     .filter(Boolean)
