@@ -74,7 +74,7 @@ def test_the_rows_of_others_are_not_touched(warehouse: Warehouse) -> None:
     tables = warehouse.execute(
         "select c.oid::regclass::text from pg_class as c join pg_attribute as a on a.attrelid = c.oid"
         " where a.attname = 'user_id' and c.relkind = 'r'"
-        " and c.relnamespace::regnamespace::text in ('staging', 'marts')"
+        " and (c.relnamespace::regnamespace::text in ('staging', 'marts') or c.relname like 'int_user_day_%%')"
         " and c.relname <> 'stg_participants' and c.relname <> 'dim_participant'"
     )
     rows = {
