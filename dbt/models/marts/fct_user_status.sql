@@ -72,13 +72,21 @@ with user_day as (
 
 ),
 
-judged as (
+dated as (
 
     select
         *,
         as_of_date - last_valid_date as days_since_last_valid_day,
         as_of_date - last_worn_date as days_since_last_worn,
-        as_of_date - last_valid_date >= {{ var('recent_days') }} as has_no_valid_day,
+        as_of_date - last_valid_date >= {{ var('recent_days') }} as has_no_valid_day
+    from user_day
+
+),
+
+judged as (
+
+    select
+        *,
         case
             when as_of_date > withdrawn_on and withdrawn_on <= coalesce(ends_on, 'infinity') then 'withdrawn'
             when as_of_date > ends_on then 'completed'
@@ -91,7 +99,7 @@ judged as (
             when is_increasing then 'increasing'
             else 'stable'
         end as status
-    from user_day
+    from dated
 
 )
 
