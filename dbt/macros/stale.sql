@@ -2,7 +2,8 @@
     Drops the relations of models that were renamed or deleted, once a run has built every model.
 
     dbt leaves them behind, and the migrations of sql/ cannot drop them: they run as the owner of raw and ops, and these
-    schemas belong to dbt's role. Only names with dbt's prefixes go, so a table that somebody keeps here by hand stays.
+    schemas belong to dbt's role. Only names with dbt's prefixes go, so a table that somebody keeps here by hand stays. In the marts,
+    where others keep views of their own under any name, only those go that this project once had.
     `cascade` as dbt does it itself where it replaces a relation.
 #}
 {% macro drop_stale_relations(results) %}
@@ -17,9 +18,12 @@
                 relname as name
             from pg_class
             where
-                relnamespace in (to_regnamespace('staging'), to_regnamespace('intermediate'))
-                and relkind in ('r', 'v')
-                and starts_with(relname, case relnamespace when to_regnamespace('staging') then 'stg_' else 'int_' end)
+                relkind in ('r', 'v')
+                and (
+                    relnamespace = to_regnamespace('staging') and starts_with(relname, 'stg_')
+                    or relnamespace = to_regnamespace('intermediate') and starts_with(relname, 'int_')
+                    or relnamespace = to_regnamespace('marts') and relname in ('dim_user_anchor_baseline', 'rpt_cohort_retention')
+                )
                 and relname not in ('{{ names }}')
         {% endset %}
         {% for relation in run_query(stale) %}

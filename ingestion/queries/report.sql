@@ -333,7 +333,7 @@ select
     now.base_median_steps,
     now.start_median_steps,
     now.start_valid_days,
-    now.last_valid_date,
+    now.last_worn_date,
     now.wear_hours_ratio,
     participant.enrolled_on,
     participant.left_on,

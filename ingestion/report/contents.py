@@ -109,7 +109,7 @@ class Contents:
 # what the page calls the dates and figures of a status: the column
 _DATES = {
     "since": "since_date",
-    "lastValid": "last_valid_date",
+    "lastWorn": "last_worn_date",
     "enrolled": "enrolled_on",
     "left": "left_on",
 }

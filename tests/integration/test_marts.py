@@ -412,13 +412,16 @@ def test_relations_of_renamed_models_are_dropped(scratch: Warehouse) -> None:
         "create table staging.stg_fitbit__sleep (user_id text);"
         "create view intermediate.int_old_view as select user_id from staging.stg_fitbit__sleep;"
         "create table intermediate.notes (note text);"
+        "create table marts.rpt_cohort_retention (tenure_week int);"
+        "create table marts.rpt_of_others (note text);"
         "insert into intermediate.model_state values ('stg_fitbit__sleep', '', now())"
     )
     scratch.run("--select", "int_as_of")
     exists = "select to_regclass(name) is not null from unnest(%s) as name"
-    names = ["staging.stg_fitbit__sleep", "intermediate.int_old_view", "intermediate.notes", "staging.stg_sleep"]
-    assert scratch.execute(exists, (names,)) == [(True,)] * 4
+    gone = ["staging.stg_fitbit__sleep", "intermediate.int_old_view", "marts.rpt_cohort_retention"]
+    kept = ["intermediate.notes", "marts.rpt_of_others", "staging.stg_sleep"]
+    assert scratch.execute(exists, (gone + kept,)) == [(True,)] * 6
     scratch.run()
-    assert scratch.execute(exists, (names,)) == [(False,), (False,), (True,), (True,)]
+    assert scratch.execute(exists, (gone + kept,)) == [(False,)] * 3 + [(True,)] * 3
     assert scratch.execute("select 1 from intermediate.model_state where model like 'stg_fitbit%%'") == []
-    scratch.execute("drop table intermediate.notes")
+    scratch.execute("drop table intermediate.notes; drop table marts.rpt_of_others")

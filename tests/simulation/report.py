@@ -20,7 +20,7 @@ CHANGES = {
     "1 % fewer steps a week": ("declining",),
     "steps rise by 43 %": ("increasing",),
     "wear days 80 to 40 %": ("wearing_less",),
-    "wear hours 15 to 6.5": ("wearing_less", "stopped"),
+    "wear hours 15 to 6.5": ("wearing_less",),
     "lapses and returns": ("stopped",),
     "stops": ("stopped",),
     "finished": ("completed",),

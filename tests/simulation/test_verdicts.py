@@ -28,6 +28,7 @@ COUNTS = {
     "steps drop by 30 %": 45,
     "1 % fewer steps a week": 3,
     "wear days 80 to 40 %": 15,
+    "wear hours 15 to 6.5": 5,
     "stops": 8,
     "lapses and returns": 5,
     "new": 3,
@@ -102,6 +103,12 @@ def test_drops_are_found_and_stay_said(days: pd.DataFrame) -> None:
 
 def test_less_wear_is_found(days: pd.DataFrame) -> None:
     assert finding(of(days, "wear days 80 to 40 %"), "wearing_less").within[28] >= 0.75
+
+
+def test_who_wears_it_for_fewer_hours_has_neither_stopped_nor_declined(days: pd.DataFrame) -> None:
+    own = of(days, "wear hours 15 to 6.5")
+    assert finding(own, "wearing_less").within[28] == 1
+    assert set(own[own["after"] >= 28]["status"]) == {"wearing_less"}
 
 
 def test_who_stops_is_found_within_two_weeks(days: pd.DataFrame) -> None:

@@ -36,7 +36,7 @@ function headline(counts, total) {
     [steady ? "good" : "plain-tone", steady, `of ${number.format(total)} steady`, "Stable or increasing, of everyone enrolled"],
     [look ? "look" : "plain-tone", look, look < 2 ? "needs a look" : "need a look", "Declining, wearing less or never started"],
     [counts[STOPPED] ? "bad" : "plain-tone", counts[STOPPED], "stopped", "No valid day for 5 days after regular wear, or for 14 days"],
-    [counts[NEW] ? "plain-tone" : null, counts[NEW], "too new", "Fewer than 28 valid days: too early to say"],
+    [counts[NEW] ? "plain-tone" : null, counts[NEW], "too new", "Fewer than 21 valid days: too early to say"],
   ].filter(([tone]) => tone);
   return el("h1.headline", { id: "answer-title" }, parts.map((each, i) => [part(...each, i + 1 < parts.length ? ";" : ""), " "]).flat());
 }

@@ -57,7 +57,7 @@ function neighbours(participant) {
 }
 
 function statusText(participant) {
-  const { status, since, recentDays, recentSteps, startSteps, vsStart, vsRecent, startDays, lastValid, wearHoursRatio, evidence, enrolled } = report.participants;
+  const { status, since, recentDays, recentSteps, startSteps, vsStart, vsRecent, startDays, lastWorn, wearHoursRatio, evidence, enrolled } = report.participants;
   const moved = vsStart[participant] == null ? "" : `a median of ${count(recentSteps[participant])} steps a day in the latest two weeks, ${ratioText(vsStart[participant])} of the ${count(startSteps[participant])} at the start${vsRecent[participant] == null ? "" : ` and ${ratioText(vsRecent[participant])} of the month before`}`;
   const from = since[participant] == null ? "" : ` since about ${day(since[participant])}`;
   switch (STATUS[status[participant]].key) {
@@ -72,27 +72,27 @@ function statusText(participant) {
       return `Wears the device less than at the start${from}: on ${recentDays[participant]} of the latest 14 days${fewerHours}. Whether activity has changed cannot be told from so little wear.`;
     }
     case "never_started":
-      return `Has no valid day, ${plural(report.asOf - since[participant], "day")} after ${day(since[participant])}, when the first was expected.`;
+      return `Has not worn the device, ${plural(report.asOf - since[participant], "day")} after ${day(since[participant])}, when the first was expected.`;
     case "stopped":
-      return `Last wore the device on ${day(lastValid[participant])}, ${plural(evidence[participant] ?? report.asOf - lastValid[participant], "day")} ago.`;
+      return `Last wore the device on ${day(lastWorn[participant])}, ${plural(evidence[participant] ?? report.asOf - lastWorn[participant], "day")} ago.`;
     case "new":
-      return `Too new: has ${plural(startDays[participant] ?? 0, "valid day")} of the 28 that a verdict on activity needs.`;
+      return `Too new: has ${plural(startDays[participant] ?? 0, "valid day")} of the 21 that a verdict on activity needs.`;
     case "completed":
-      return `Has completed the study${lastValid[participant] == null ? " and has no valid day" : `; last wore the device on ${day(lastValid[participant])}`}.`;
+      return `Has completed the study${lastWorn[participant] == null ? " and never wore the device" : `; last wore the device on ${day(lastWorn[participant])}`}.`;
     case "withdrawn":
-      return `Has withdrawn from the study${lastValid[participant] == null ? " and has no valid day" : `; last wore the device on ${day(lastValid[participant])}`}.`;
+      return `Has withdrawn from the study${lastWorn[participant] == null ? " and never wore the device" : `; last wore the device on ${day(lastWorn[participant])}`}.`;
     default:
       return enrolled[participant] > report.asOf ? `Takes part from ${day(enrolled[participant])} on.` : "There is no complete day yet.";
   }
 }
 
 function facts(participant) {
-  const { recentDays, recentSteps, startSteps, vsStart, vsRecent, baseSteps, validDays, allDays, alerts, nights, began, lastValid, left } = report.participants;
+  const { recentDays, recentSteps, startSteps, vsStart, vsRecent, baseSteps, validDays, allDays, alerts, nights, began, lastWorn, left } = report.participants;
   const fact = (title, value, more) => el("div", null, el("dt", null, title), el("dd", null, value, more && el("small", null, more)));
   return el(
     "dl.facts",
     null,
-    fact("Last worn", lastValid[participant] == null ? "never" : nearDay(lastValid[participant]), lastValid[participant] == null ? "no valid day" : agoText(report.asOf - lastValid[participant])),
+    fact("Last worn", lastWorn[participant] == null ? "never" : nearDay(lastWorn[participant]), lastWorn[participant] == null ? "on no day" : agoText(report.asOf - lastWorn[participant])),
     fact("Against the start", ratioText(vsStart[participant]), startSteps[participant] == null ? "no start yet" : recentSteps[participant] == null ? `${count(startSteps[participant])} steps a day at the start` : `${count(recentSteps[participant])} steps a day, ${count(startSteps[participant])} at the start`),
     fact("Against the month before", ratioText(vsRecent[participant]), baseSteps[participant] == null ? "too few days" : `${count(baseSteps[participant])} steps a day then`),
     fact("Evidence", evidenceText(participant), evidenceNote(participant)),
@@ -114,9 +114,9 @@ function evidenceNote(participant) {
     case STABLE:
       return "of a change, which is said from 5";
     case WEARING_LESS:
-      return isFewerHours(participant) ? "at the start, said below 80 %" : "said from 4, taken back below 2";
+      return isFewerHours(participant) ? "at the start, said below 80 %" : isWithoutValidDay(participant) ? "without a valid day, said from 14" : "said from 5, taken back below 2.5";
     case STOPPED:
-      return `without a valid day, said from ${report.participants.threshold[participant]}`;
+      return `not worn, said from ${report.participants.threshold[participant]}`;
     case NEW:
       return "valid days";
     default:

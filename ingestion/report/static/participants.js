@@ -32,7 +32,7 @@ function showParticipants(section) {
   };
   rows.scroller.append(rows.space);
   section.append(
-    el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own start, the first 28 to 56 valid days, and with the month before the latest two weeks. Evidence tells how near a status is: declining begins above 5, such as 5.8 of 5. Open a row for more."),
+    el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own start, the first 21 to 84 valid days, and with the month before the latest two weeks. Evidence tells how near a status is: declining begins above 5, such as 5.8 of 5. Open a row for more."),
     el("div.chips", { role: "group", "aria-label": "Show only" }, STATUS.map((status, i) => chip(i)).filter(Boolean)),
     el(
       "div.controls",
@@ -119,9 +119,9 @@ function byName(a, b) {
 }
 
 function order(sort) {
-  const { name, status, since, alerts, vsStart, lastValid } = report.participants;
+  const { name, status, since, alerts, vsStart, lastWorn } = report.participants;
   const start = (participant) => vsStart[participant] ?? Infinity;
-  const worn = (participant) => lastValid[participant] ?? 0;
+  const worn = (participant) => lastWorn[participant] ?? 0;
   const rank = (participant) => CONCERN.indexOf(status[participant]);
   const keys = {
     look: (a, b) => rank(a) - rank(b) || start(a) - start(b) || worn(b) - worn(a),
@@ -183,7 +183,7 @@ function renderRows(fromScratch = false) {
 }
 
 function participantRow(participant, place, height) {
-  const { name, status, since, vsStart, vsRecent, lastValid, alerts } = report.participants;
+  const { name, status, since, vsStart, vsRecent, lastWorn, alerts } = report.participants;
   const own = STATUS[status[participant]];
   const hidden = (text) => el("span.visually-hidden", null, text);
   return el(
@@ -194,7 +194,7 @@ function participantRow(participant, place, height) {
       { href: addressOf(name[participant]), tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-participant": String(participant) },
       el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, since[participant] != null && el("span.row-since", null, `${status[participant] === NEVER_STARTED ? ", " : " "}${sinceWord(participant)} ${nearDay(since[participant])}`))),
       el("canvas.strip", { "aria-hidden": "true" }),
-      el("span.row-worn", null, hidden("last worn "), lastValid[participant] == null ? "never" : nearDay(lastValid[participant])),
+      el("span.row-worn", null, hidden("last worn "), lastWorn[participant] == null ? "never" : nearDay(lastWorn[participant])),
       el("span.row-start", null, ratioText(vsStart[participant]), hidden(" of the start")),
       el("span.row-month", null, ratioText(vsRecent[participant]), hidden(" of the month before")),
       el("span.row-sure", null, evidenceText(participant), hidden(` evidence, ${plural(alerts[participant], "alert")}`)),
@@ -204,6 +204,8 @@ function participantRow(participant, place, height) {
 
 // whoever never started has no beginning, only a day from which they were expected
 const sinceWord = (participant) => (report.participants.status[participant] === NEVER_STARTED ? "expected" : "since");
+
+const isWithoutValidDay = (participant) => report.participants.status[participant] === WEARING_LESS && report.participants.threshold[participant] === 14;
 
 const isFewerHours = (participant) => report.participants.status[participant] === WEARING_LESS && report.participants.threshold[participant] < 1;
 
@@ -217,7 +219,7 @@ function evidenceText(participant) {
   const shown = oneDecimal.format(Math.floor(10 * evidence[participant]) / 10);
   // fewer hours a day, not fewer days
   if (isFewerHours(participant)) return `${ratioText(evidence[participant])} of hours`;
-  if (status[participant] === STOPPED) return plural(evidence[participant], "day");
+  if (status[participant] === STOPPED || isWithoutValidDay(participant)) return plural(evidence[participant], "day");
   return `${shown} of ${oneDecimal.format(threshold[participant])}${status[participant] === NEW ? " days" : ""}`;
 }
 

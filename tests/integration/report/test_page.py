@@ -116,7 +116,7 @@ def test_weeks_and_quality_match_the_marts(study: Study, opened: Open) -> None:
 def test_each_row_matches_the_marts(study: Study, opened: Open) -> None:
     page = opened(study.report, viewport={"width": 1440, "height": 900})
     (wanted,) = study.rows(
-        "select user_id, since_date, last_valid_date, vs_start, vs_recent, evidence, threshold"
+        "select user_id, since_date, last_worn_date, vs_start, vs_recent, evidence, threshold"
         f" from marts.fct_user_status where as_of_date = {LATEST} and status = 'declining'"
         " order by vs_start limit 1"
     )
@@ -375,7 +375,7 @@ insert into marts.fct_user_day
 select u::text, date '2026-03-01' + d, true, 'steps', false, true, 2000 + (u * 7 + d * 131) % 9000, 300 + (u + d) % 200
 from generate_series(1, 3000) as u, generate_series(0, 49) as d;
 insert into marts.fct_user_status
-    (user_id, as_of_date, status, vs_start, recent_valid_days, recent_median_steps, start_median_steps, last_valid_date)
+    (user_id, as_of_date, status, vs_start, recent_valid_days, recent_median_steps, start_median_steps, last_worn_date)
 select u::text, date '2026-04-19' - 7 * w, (array['stable', 'declining', 'stopped'])[1 + (u + w) % 3],
     (4000 + u) / 5000.0, 14, 4000 + u, 5000, date '2026-04-19' - 20
 from generate_series(1, 3000) as u, generate_series(0, 1) as w;
