@@ -165,7 +165,7 @@ def stops(course: Course) -> None:
 
 
 def begins_late(course: Course) -> None:
-    course.first = course.days - int(course.rng.integers(5, 26))
+    course.first = course.days - int(course.rng.integers(5, 20))
     course.become("new", 0)
 
 
