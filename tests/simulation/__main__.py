@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--people", type=int, default=500, help="people a seed (default: %(default)s)")
     parser.add_argument("--days", type=int, default=365, help="days of the study, 240 at least (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23], metavar="SEED")
     parser.add_argument(
         "--shuffle", type=Path, nargs="+", default=[], metavar="FILE", help="files of daily activity to shuffle"
     )
