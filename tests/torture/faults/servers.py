@@ -43,8 +43,10 @@ def _lock_lost(trial: Trial) -> bool:
     large = trial.zone.plain()[0]
     trial.model.erased = int(trial.zone.current[large].rows[0].split(",")[0])
     erasing = []
+    begun, ended = threading.Event(), threading.Event()
 
     def terminate(_: Link) -> None:
+        begun.set()
         for (pid,) in trial.server.rows(_LOCK_HOLDER, database=trial.database):
             trial.server.rows("select pg_terminate_backend(%s)", pid)
             time.sleep(0.2)
@@ -53,9 +55,13 @@ def _lock_lost(trial: Trial) -> bool:
             # the lock is free, so it erases now; if it waits for the run after all, the run must go on
             if erase.await_log("erase", "success", _ERASE_SECONDS):
                 erase.send(signal.SIGTERM)
+        ended.set()
 
     trial.impose(AtByte(trial.loading_instant(large), to_server=True, action=terminate))
     trial.load()
+    # a run that has lost its locks can end before the erasure has begun
+    if begun.is_set():
+        ended.wait(_ERASE_SECONDS)
     for erase in erasing:
         if erase.await_log("dbt_build", "started"):
             erase.send(signal.SIGTERM)
