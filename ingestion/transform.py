@@ -174,7 +174,9 @@ def _invoke(settings: Settings, run_id: UUID, step: Step, *, full_refresh: bool)
         # the models that failed of it say nothing about themselves
         raise db.translate(losses[0]) from losses[0]
     if outcome.result is None or not hasattr(outcome.result, "results"):
-        reason = log.redact(str(outcome.exception or "no result")).strip().splitlines()[0]
+        # the first line names the model, the second says what is wrong with it
+        lines = log.redact(str(outcome.exception or "no result")).strip().splitlines()[:2]
+        reason = ": ".join(line.strip() for line in lines)
         raise PipelineError(f"dbt could not start: {reason}", hint=f"See dbt.log in {logs}.") from outcome.exception
     step.dbt_invocation_id = outcome.result.args.get("invocation_id") or _invocation_id()
     return [_node_result(result, relations) for result in outcome.result.results]

@@ -143,6 +143,13 @@ def test_a_model_that_fails_is_named_and_not_taken_for_built(settings: Settings,
     assert not build_of(runner.run(settings)).skipped
 
 
+def test_a_cut_off_that_no_model_takes_is_named(settings: Settings) -> None:
+    drop(settings, "daily_activity.csv", range(1, 3))
+    result = runner.run(replace(settings, dbt_vars="{min_steps: 0}"))
+    assert result.exit_code == 1
+    assert "min_steps must be" in (result.error_summary or "")
+
+
 def test_a_signal_ends_a_build_within_seconds(settings: Settings, rows: Rows, engine: Engine) -> None:
     drop(settings, "daily_activity.csv", range(1, 3))
     assert runner.run(settings, "ingest").exit_code == 0
