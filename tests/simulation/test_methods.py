@@ -22,3 +22,23 @@ def test_the_page_names_every_cut_off_of_the_cusums() -> None:
     used = {name for name in VARIABLES if re.match(r"cusum_|wear_|z_clip|m.._start_|m.._wear_", name)}
     assert used
     assert used <= {name for name, _ in NAMED}
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("main.js", "first {min_start_days} to {max_start_days} valid days"),
+        ("main.js", "fewer than {min_start_days} valid days"),
+        ("main.js", "not worn for {stopped_after_days} days after regular wear, or for {recent_days} days"),
+        ("main.js", "from 0 to {cusum_cap}) rises above {cusum_on}, and taken back when it falls below {cusum_off}"),
+        ("main.js", "fewer than {min_share_users} people"),
+        ("participants.js", "first {min_start_days} to {max_start_days} valid days"),
+        ("participant.js", "said from {cusum_on}, taken back below {cusum_off}"),
+        ("participant.js", "said from {wear_on}, taken back below {wear_off}"),
+        ("participant.js", "of the {min_start_days} that a verdict"),
+        ("answer.js", "Fewer than {min_start_days} valid days"),
+    ],
+)
+def test_the_report_says_the_cut_offs(script: str, words: str) -> None:
+    static = ROOT / "ingestion" / "report" / "static"
+    assert words.format(**VARIABLES) in (static / script).read_text(encoding="utf-8")
