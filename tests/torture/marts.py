@@ -13,7 +13,12 @@ from tests.torture.trial import Trial
 if TYPE_CHECKING:
     from tests.torture.snapshot import Snapshot
 
-_TIMES = {"sleep": "sleep_day", "daily_activity": "activity_date", "hourly_steps": "activity_hour"}
+_TIMES = {
+    "sleep": "sleep_day",
+    "daily_activity": "activity_date",
+    "hourly_steps": "activity_hour",
+    "heart_rate": "measured_at",
+}
 
 
 def difference(trial: Trial, final: "Snapshot") -> Finding | None:
@@ -35,7 +40,8 @@ def difference(trial: Trial, final: "Snapshot") -> Finding | None:
         """The marts of the trial, and the raw rows of the model."""
 
         def raw(self, source: str) -> pd.DataFrame:
-            times, values = oracle_rows.READ[source]
+            # no trial has a roster, and there the oracle reads no column
+            times, values = oracle_rows.READ.get(source, ((), ()))
             if source not in DATASETS:
                 return pd.DataFrame(columns=["user_id", *times, *values, "file_name", "device", "_loaded_at"])
             frame = _frame(source, rows.get(source, []))
@@ -58,7 +64,7 @@ def difference(trial: Trial, final: "Snapshot") -> Finding | None:
 def _frame(source: str, rows: list[tuple[str, str]]) -> pd.DataFrame:
     columns = DATASETS[source].columns.split(", ")
     text = "\n".join([",".join(columns), *(row for _, row in rows)])
-    frame = pd.read_csv(io.StringIO(text))
+    frame = pd.read_csv(io.StringIO(text), dtype={"user_id": str})
     frame[_TIMES[source]] = pd.to_datetime(frame[_TIMES[source]])
     frame["file_name"] = [name for name, _ in rows]
     frame["device"] = "Fitbit"
