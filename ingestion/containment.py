@@ -15,7 +15,6 @@ from ingestion.workers import StoppedError
 _CLASSES_OF_A_FILE = ("22", "23", "54")
 # out of memory for one statement, a limit on temporary files, a value that is larger than PostgreSQL can hold
 _CODES_OF_A_FILE = {"53200", "53400", "XX000"}
-_CANCELED = "57014"
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -60,7 +59,7 @@ def contained(filename: str) -> Iterator[None]:
 
 def _is_of_the_file(exc: StatementError) -> bool:
     sqlstate = exc.sqlstate or ""
-    if sqlstate == _CANCELED:
+    if sqlstate == db.CANCELED:
         # a signal cancels statements, too
         return "statement timeout" in str(exc)
     return sqlstate.startswith(_CLASSES_OF_A_FILE) or sqlstate in _CODES_OF_A_FILE

@@ -28,7 +28,6 @@ from ingestion.results import Step
 
 DIED = "the process died without an error message (killed, out of memory, or the machine stopped)"
 
-_CANCELED = "57014"
 _RECONNECT_SECONDS = 5.0
 _queries = db.queries("runs")
 
@@ -256,7 +255,7 @@ class RunTracker:
                 time.sleep(0.5)
             except PipelineError as error:
                 # the signal that has ended the run cancels its statements, and can be late for the last one
-                if getattr(error, "sqlstate", None) == _CANCELED and time.monotonic() < deadline:
+                if getattr(error, "sqlstate", None) == db.CANCELED and time.monotonic() < deadline:
                     continue
                 log.event(f"could not record the run: {summary_of(error)}", level=log.WARNING)
                 return None

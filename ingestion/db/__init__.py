@@ -12,7 +12,7 @@ from ingestion.db.connections import (
     wait_until_ready,
 )
 from ingestion.db.copy import Readable, copy_in
-from ingestion.db.errors import translate, translated
+from ingestion.db.errors import CANCELED, translate, translated
 from ingestion.db.locks import held_locks, lock, try_lock
 from ingestion.db.opening import SessionLimits, connections_of_dbt, lock_name
 from ingestion.db.queries import queries
@@ -20,6 +20,7 @@ from ingestion.db.run_lock import RunLock
 from ingestion.db.supervision import cancel_all, disconnect_waiting
 
 __all__ = [
+    "CANCELED",
     "Connection",
     "Cursor",
     "Readable",

@@ -13,7 +13,8 @@ _CONNECTION_LOST = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
 _DATA_EXCEPTION = "22"
 _INSUFFICIENT_PRIVILEGE = "42501"
 _READ_ONLY = "25006"
-_TIMEOUTS = ("57014", "55P03")
+CANCELED = "57014"
+_TIMEOUTS = (CANCELED, "55P03")
 # a failed connection has no SQLSTATE, and waiting does not help with any of these
 _PERMANENT = (
     "password authentication failed",
