@@ -167,6 +167,15 @@
 
 
 {#
+    Pre-hook: delete all rows, so that the strategy append fills the table again. A table that dbt replaces takes the views with it
+    that read it.
+#}
+{% macro empty() %}
+    {% if is_incremental() %}delete from {{ this }}{% endif %}
+{% endmacro %}
+
+
+{#
     The incremental strategy replace_changed: delete the rows `old` of the changed users for which meta.replaces holds, then
     insert what the model selects.
 #}
@@ -205,11 +214,10 @@
 {% macro settings() -%}
     {%- for name in [
         'min_steps', 'max_steps', 'min_wear_minutes', 'min_wear_hours', 'min_baseline_days', 'recent_days', 'base_days',
-        'z_alert', 'min_weekdays',
-        'min_week_valid_days', 'cohort_entry_days', 'min_share_users', 'min_start_days', 'max_start_days', 'min_start_sd',
-        'z_clip', 'cusum_slack', 'cusum_cap', 'cusum_on', 'cusum_off', 'wear_drop', 'wear_cap', 'wear_on', 'wear_off',
-        'min_wear_rate', 'max_wear_rate', 'worn_less_below', 'stopped_after_days', 'steady_wear_days',
-        'never_started_after_days',
+        'z_alert', 'min_weekdays', 'min_week_valid_days', 'cohort_entry_days', 'min_share_users', 'min_start_days',
+        'max_start_days', 'min_start_sd', 'z_clip', 'cusum_slack', 'cusum_cap', 'cusum_on', 'cusum_off', 'wear_drop',
+        'wear_cap', 'wear_on', 'wear_off', 'min_wear_rate', 'max_wear_rate', 'worn_less_below', 'stopped_after_days',
+        'steady_wear_days', 'never_started_after_days',
     ] -%}
         {{ name }}={{ var(name) }}{{ ' ' if not loop.last }}
     {%- endfor -%}

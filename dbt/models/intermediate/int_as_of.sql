@@ -1,10 +1,7 @@
-{#
-    Filled again, not replaced: a table that dbt replaces takes the views with it that read it.
-#}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    pre_hook="{% if is_incremental() %}delete from {{ this }}{% endif %}",
+    pre_hook="{{ empty() }}",
     meta={'distribution': 'reference'},
 ) }}
 

@@ -23,7 +23,7 @@
     user_span   the rows to build of each user: from a change on, and those up to the as-of date that are missing
     series      the days that these rows look at, as one array a measure (macros/arrays.sql explains the arrays)
     day_windows the sorted windows of each day, and its row of int_user_day_level, or the last one after the last record
-    measure     medians and counts
+    counted     how many values each window has
 #}
 {% set amounts = {'steps': 'steps', 'minutes': 'wear_minutes', 'hours': 'wear_hours'} %}
 

@@ -16,10 +16,7 @@ with judged as (
         {{ month('user_day.activity_date') }} as month_start_date,
         coalesce(user_day.invalid_reason, 'valid') as judgement,
         coalesce(user_day.steps between {{ var('min_steps') }} and {{ var('max_steps') }}, false) as is_plausible,
-        coalesce(
-            user_day.wear_minutes >= {{ var('min_wear_minutes') }} or user_day.wear_hours >= {{ var('min_wear_hours') }},
-            false
-        ) as is_surely_worn,
+        {{ is_surely_worn('user_day') }} as is_surely_worn,
         user_day.steps
     from {{ changed_days(ref('fct_user_day'), month('changed_user.from_date'), 'changed_user.last_date') }}
 

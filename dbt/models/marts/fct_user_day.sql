@@ -107,9 +107,7 @@ worn as (
             when has_all_hours then 'hours_with_steps'
             else 'steps'
         end as wear_source,
-        coalesce(
-            wear_minutes >= {{ var('min_wear_minutes') }} or wear_hours >= {{ var('min_wear_hours') }}, false
-        ) as is_surely_worn
+        {{ is_surely_worn() }} as is_surely_worn
     from measured
 
 ),

@@ -4,16 +4,18 @@
     Each step keeps what the step before kept and its rule allows: a day is judged by the first rule that it breaks, so the days
     kept are those judged to break a later rule, or none.
 #}
+{% set judgements = ['no_record', 'partial_day', 'not_worn', 'steps_missing', 'steps_below_min', 'steps_above_max', 'valid'] %}
+{# the days that each step keeps, and the first judgement among them #}
 {% set steps = {
-    'any_record': ('with a record', "('partial_day', 'not_worn', 'steps_missing', 'steps_below_min', 'steps_above_max', 'valid')"),
-    'whole_days': ('not the last day of a participant', "('not_worn', 'steps_missing', 'steps_below_min', 'steps_above_max', 'valid')"),
-    'worn': ('worn long enough, as far as is known', "('steps_missing', 'steps_below_min', 'steps_above_max', 'valid')"),
-    'plausible': ('with ' ~ var('min_steps') ~ ' to ' ~ var('max_steps') ~ ' steps: valid', "('valid')"),
+    'any_record': ('with a record', 'partial_day'),
+    'whole_days': ('not the last day of a participant', 'not_worn'),
+    'worn': ('worn long enough, as far as is known', 'steps_missing'),
+    'plausible': ('with ' ~ var('min_steps') ~ ' to ' ~ var('max_steps') ~ ' steps: valid', 'valid'),
 } %}
 
 with kept as (
 
-    {% for step, (description, judgements) in steps.items() %}
+    {% for step, (description, first) in steps.items() %}
     select
         {{ loop.index + 1 }} as position,
         '{{ step }}' as step,
@@ -22,7 +24,7 @@ with kept as (
         coalesce(sum(days), 0) as user_days,
         sum(steps) / nullif(sum(days_with_steps), 0) as mean_steps
     from {{ ref('int_user_month_days') }}
-    where judgement in {{ judgements }}
+    where judgement in ('{{ judgements[judgements.index(first):] | join("', '") }}')
     {{ 'union all' if not loop.last }}
     {% endfor %}
 

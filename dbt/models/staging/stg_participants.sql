@@ -1,12 +1,9 @@
 {% set dates = ['enrolled_on', 'ends_on', 'withdrawn_on'] %}
 {% set texts = ['arm', 'site', 'time_zone', 'device'] %}
-{#
-    Filled again, not replaced: a table that dbt replaces takes the views with it that read it.
-#}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    pre_hook="{% if is_incremental() %}delete from {{ this }}{% endif %}",
+    pre_hook="{{ empty() }}",
     meta={'distribution': 'user_id'},
 ) }}
 
