@@ -13,8 +13,7 @@ import pytest
 
 from ingestion.config import Database
 from tests import optional
-from tests.conftest import create_database, drop_database
-from tests.integration.warehouse import Warehouse, assert_marts_are_right
+from tests.integration.warehouse import Warehouse, assert_marts_are_right, opened
 
 EXPORTS = Path(os.environ.get("ACTIWEARCHECK", Path(__file__).parents[3] / "shared" / "data" / "actiwearcheck"))
 PEOPLE = ("name1", "name3", "name5")
@@ -63,16 +62,13 @@ pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason=optional.PARTICIPAN
 
 @pytest.fixture(scope="module")
 def study(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    database = create_database(server, "marts_participants", f"template {template.parameters['dbname']}")
-    warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
-    for person in PEOPLE:
-        for measure, (source, _) in MEASURES.items():
-            for path in EXPORTS.glob(f"{person}_{measure}_*.csv"):
-                warehouse.put(source, path.name, export(person, measure))
-    warehouse.build()
-    yield warehouse
-    warehouse.close()
-    drop_database(server, database)
+    with opened(server, template, "marts_participants", tmp_path_factory.mktemp("dbt")) as warehouse:
+        for person in PEOPLE:
+            for measure, (source, _) in MEASURES.items():
+                for path in EXPORTS.glob(f"{person}_{measure}_*.csv"):
+                    warehouse.put(source, path.name, export(person, measure))
+        warehouse.build()
+        yield warehouse
 
 
 def export(person: str, measure: str) -> pd.DataFrame:

@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestion.config import ROOT, Database
-from tests.conftest import create_database, drop_database
 from tests.integration.study import DAYS, Study
-from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same
+from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same, opened
 
 START = date(2025, 11, 25)
 USER_MARTS = [mart for mart in KEYS if not mart.startswith("rpt_") and mart != "fct_data_quality"]
@@ -34,13 +33,10 @@ def scratch(server: Database, template: Database, tmp_path_factory: pytest.TempP
 
 
 def _warehouse(name: str, server: Database, template: Database, workspace: Path, load: Any) -> Iterator[Warehouse]:
-    database = create_database(server, name, f"template {template.parameters['dbname']}")
-    warehouse = Warehouse(database, workspace)
-    load(warehouse)
-    warehouse.build()
-    yield warehouse
-    warehouse.close()
-    drop_database(server, database)
+    with opened(server, template, name, workspace) as warehouse:
+        load(warehouse)
+        warehouse.build()
+        yield warehouse
 
 
 def _load(warehouse: Warehouse, people: list[str] | None = None) -> None:

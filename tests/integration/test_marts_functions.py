@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestion.config import Database
-from tests.conftest import create_database, drop_database
-from tests.integration.warehouse import Warehouse
+from tests.integration.warehouse import Warehouse, opened
 
 ABSENT = -(2**60)
 
@@ -18,13 +17,10 @@ ABSENT = -(2**60)
 @pytest.fixture(scope="module")
 def functions(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A database that has the functions and no models."""
-    database = create_database(server, "marts_functions", f"template {template.parameters['dbname']}")
-    warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
-    # dbt makes the functions before it runs anything
-    warehouse.run("--select", "stg_file")
-    yield warehouse
-    warehouse.close()
-    drop_database(server, database)
+    with opened(server, template, "marts_functions", tmp_path_factory.mktemp("dbt")) as warehouse:
+        # dbt makes the functions before it runs anything
+        warehouse.run("--select", "stg_file")
+        yield warehouse
 
 
 def value(warehouse: Warehouse, call: str) -> Any:

@@ -15,10 +15,9 @@ import pytest
 from ingestion.config import Database
 from ingestion.sources import normalise
 from tests import optional
-from tests.conftest import create_database, drop_database
 from tests.datasets import DATASETS
 from tests.integration import oracle
-from tests.integration.warehouse import KEYS, Warehouse, assert_same
+from tests.integration.warehouse import KEYS, Warehouse, assert_same, opened
 
 EXPORTS = Path(os.environ.get("FITABASE_2016_04", Path(__file__).parents[3] / "shared" / "data" / "fitabase-2016-04"))
 EXPORTED = {
@@ -33,14 +32,11 @@ pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason=optional.EXPORTS.wh
 
 @pytest.fixture(scope="module")
 def april(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    database = create_database(server, "marts_april", f"template {template.parameters['dbname']}")
-    warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
-    for source, name in EXPORTED.items():
-        warehouse.put(source, name, export(source, name))
-    warehouse.build()
-    yield warehouse
-    warehouse.close()
-    drop_database(server, database)
+    with opened(server, template, "marts_april", tmp_path_factory.mktemp("dbt")) as warehouse:
+        for source, name in EXPORTED.items():
+            warehouse.put(source, name, export(source, name))
+        warehouse.build()
+        yield warehouse
 
 
 @pytest.fixture(scope="module")

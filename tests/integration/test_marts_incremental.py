@@ -13,9 +13,8 @@ import pandas as pd
 import pytest
 
 from ingestion.config import Database
-from tests.conftest import create_database, drop_database
 from tests.integration.study import DAYS, Study
-from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same
+from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same, opened
 
 # one over a leap day, one over a year's end
 PERIODS = [date(2024, 1, 20), date(2025, 11, 25)]
@@ -24,11 +23,8 @@ INCREMENTAL = [mart for mart in KEYS if mart != "fct_data_quality"]
 
 @pytest.fixture
 def warehouse(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    database = create_database(server, "marts_incremental", f"template {template.parameters['dbname']}")
-    warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
-    yield warehouse
-    warehouse.close()
-    drop_database(server, database)
+    with opened(server, template, "marts_incremental", tmp_path_factory.mktemp("dbt")) as warehouse:
+        yield warehouse
 
 
 def assert_full_refresh_changes_nothing(warehouse: Warehouse) -> None:

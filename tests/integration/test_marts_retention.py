@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from ingestion.config import Database
-from tests.conftest import create_database, drop_database
-from tests.integration.warehouse import Warehouse, assert_marts_are_right
+from tests.integration.warehouse import Warehouse, assert_marts_are_right, opened
 
 AS_OF = date(2026, 3, 31)
 STOPPED = {
@@ -60,11 +59,8 @@ LIFELINES = {
 
 @pytest.fixture
 def warehouse(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    database = create_database(server, "marts_retention", f"template {template.parameters['dbname']}")
-    warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
-    yield warehouse
-    warehouse.close()
-    drop_database(server, database)
+    with opened(server, template, "marts_retention", tmp_path_factory.mktemp("dbt")) as warehouse:
+        yield warehouse
 
 
 def test_the_estimates_are_those_of_lifelines(warehouse: Warehouse) -> None:

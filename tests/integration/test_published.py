@@ -11,9 +11,8 @@ import pytest
 
 from ingestion.config import Database
 from tests import optional
-from tests.conftest import create_database, drop_database
 from tests.integration.test_marts_golden import EXPORTED, EXPORTS, export
-from tests.integration.warehouse import Warehouse
+from tests.integration.warehouse import Warehouse, opened
 
 pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason=optional.EXPORTS.what)
 
@@ -54,14 +53,11 @@ DEFINITIONS = {
 
 @pytest.fixture(scope="module")
 def april(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    database = create_database(server, "marts_published", f"template {template.parameters['dbname']}")
-    warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
-    for source, name in EXPORTED.items():
-        warehouse.put(source, name, export(source, name))
-    warehouse.run()
-    yield warehouse
-    warehouse.close()
-    drop_database(server, database)
+    with opened(server, template, "marts_published", tmp_path_factory.mktemp("dbt")) as warehouse:
+        for source, name in EXPORTED.items():
+            warehouse.put(source, name, export(source, name))
+        warehouse.run()
+        yield warehouse
 
 
 @pytest.mark.parametrize("figure", FIGURES)

@@ -8,17 +8,13 @@ import pandas as pd
 import pytest
 
 from ingestion.config import ROOT, Database
-from tests.conftest import create_database, drop_database
-from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same
+from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same, opened
 
 
 @pytest.fixture(scope="module")
 def built(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    database = create_database(server, "marts_roster", f"template {template.parameters['dbname']}")
-    warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
-    yield warehouse
-    warehouse.close()
-    drop_database(server, database)
+    with opened(server, template, "marts_roster", tmp_path_factory.mktemp("dbt")) as warehouse:
+        yield warehouse
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from ingestion.config import Database
-from tests.conftest import create_database, drop_database
-from tests.integration.warehouse import KEYS, Warehouse, assert_same
+from tests.integration.warehouse import KEYS, Warehouse, assert_same, opened
 
 # what `_offset` is where a file is in UTC
 IN_UTC = 1440
@@ -18,11 +17,8 @@ IN_UTC = 1440
 
 @pytest.fixture(scope="module")
 def built(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    database = create_database(server, "time_zones", f"template {template.parameters['dbname']}")
-    warehouse = Warehouse(database, tmp_path_factory.mktemp("dbt"))
-    yield warehouse
-    warehouse.close()
-    drop_database(server, database)
+    with opened(server, template, "time_zones", tmp_path_factory.mktemp("dbt")) as warehouse:
+        yield warehouse
 
 
 @pytest.fixture

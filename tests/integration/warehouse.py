@@ -13,6 +13,7 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 
 from ingestion.config import Database
+from tests.conftest import create_database, drop_database
 from tests.integration import oracle
 
 PROJECT = Path(__file__).parents[2] / "dbt"
@@ -152,6 +153,24 @@ class Warehouse:
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+@contextmanager
+def opened(server: Database, template: Database, name: str, workspace: Path) -> Iterator[Warehouse]:
+    """Yield a new migrated database without files, and drop it at the end.
+
+    Arguments:
+        name: the database's name.
+        workspace: a folder for dbt's output.
+
+    """
+    database = create_database(server, name, f"template {template.parameters['dbname']}")
+    warehouse = Warehouse(database, workspace)
+    try:
+        yield warehouse
+    finally:
+        warehouse.close()
+        drop_database(server, database)
 
 
 def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, mart: str) -> None:

@@ -1,9 +1,7 @@
 """The statuses that the real marts give to simulated or real rows: load them into a database, and run dbt."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -12,25 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ingestion.config import Database
-from tests.conftest import create_database, drop_database
-from tests.integration.warehouse import Warehouse
+from tests.integration.warehouse import opened
 from tests.simulation.people import Person, day
-
-_names = count(1)
-
-
-@contextlib.contextmanager
-def warehouse(server: Database, template: Database) -> Iterator[Warehouse]:
-    """Yield an empty migrated database with its marts not yet built."""
-    name = f"simulation_{os.getpid()}_{next(_names)}"
-    database = create_database(server, name, f"template {template.parameters['dbname']}")
-    with TemporaryDirectory() as folder:
-        opened = Warehouse(database, Path(folder))
-        try:
-            yield opened
-        finally:
-            opened.close()
-            drop_database(server, database)
 
 
 def daily_rows(people: Sequence[Person]) -> pd.DataFrame:
@@ -102,18 +83,21 @@ def statuses(
 
     """
     last = day(people[0].course.days - 1)
-    with warehouse(server, template) as opened:
-        opened.put("daily_activity", "daily.csv", daily_rows(people))
+    with (
+        TemporaryDirectory() as folder,
+        opened(server, template, f"simulation_{os.getpid()}", Path(folder)) as warehouse,
+    ):
+        warehouse.put("daily_activity", "daily.csv", daily_rows(people))
         hours, roster = hourly_rows(people), roster_rows(people)
         if not hours.empty:
-            opened.put("hourly_steps", "hourly.csv", hours)
+            warehouse.put("hourly_steps", "hourly.csv", hours)
         if not roster.empty:
-            opened.put("participants", "participants.csv", roster)
+            warehouse.put("participants", "participants.csv", roster)
         for prefix, rows in others.items():
             late = last - rows["activity_date"].max()
             moved = rows.assign(user_id=prefix + rows["user_id"], activity_date=rows["activity_date"] + late)
-            opened.put("daily_activity", f"{prefix}.csv", moved)
-        opened.run("--select", "+fct_user_status", *(["--vars", variables] if variables else []))
-        return opened.frame(
+            warehouse.put("daily_activity", f"{prefix}.csv", moved)
+        warehouse.run("--select", "+fct_user_status", *(["--vars", variables] if variables else []))
+        return warehouse.frame(
             "select user_id, as_of_date, status, since_date from marts.fct_user_status order by user_id, as_of_date"
         )
