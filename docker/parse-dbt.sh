@@ -4,7 +4,7 @@
 set -eu
 
 # dbt reuses the result only with the same profile and variables: these are the settings of compose.prod.yaml and the
-# variables of ingestion/transform.py.
+# variables of ingestion/transform/inputs.py.
 export PGHOST=postgres PGPORT=5432 PGDATABASE=wearables PGUSER=pipeline PGSSLMODE=prefer
 export PGPASSWORD=unused-while-parsing PIPELINE_TRANSFORMER_ROLE=wearables_transformer
 dbt --quiet parse --vars '{"raw_schema": "raw"}' --project-dir dbt --profiles-dir dbt \

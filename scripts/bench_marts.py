@@ -16,9 +16,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -77,11 +78,27 @@ cross join lateral (select 300 + (random() * 240)::int as asleep) as measured
 -- every other person sleeps without the device
 where user_number % 2 = 0
 """
+# as a study of two arms at five sites has it
+ROSTER = """
+insert into raw.participants (user_id, enrolled_on, arm, site)
+select
+    (4000000000 + user_number)::text,
+    date '2025-01-01',
+    case user_number % 2 when 0 then 'control' else 'active' end,
+    'Site ' || 1 + user_number % 5
+from generate_series({first_user}, {last_user}) as user_number
+"""
 
 
-def put_file(cursor: Cursor, name: str, users: tuple[int, int], days: tuple[int, int]) -> None:
+def put_file(
+    cursor: Cursor,
+    name: str,
+    users: tuple[int, int],
+    days: tuple[int, int],
+    statements: Mapping[str, str] = MappingProxyType({"daily_activity": ACTIVITY, "sleep": SLEEP}),
+) -> None:
     """Load a file of each dataset; replace a file that has the same name."""
-    for source, statement in (("daily_activity", ACTIVITY), ("sleep", SLEEP)):
+    for source, statement in statements.items():
         cursor.execute(
             "update ops.raw_ingest_manifest set status = 'replaced' "
             "where source = %s and source_filename = %s and status = 'loaded' returning file_id",
@@ -114,7 +131,7 @@ class Cost:
     Arguments:
         seconds: wall-clock time.
         server: CPU seconds of all processes of the server.
-        client: CPU seconds of dbt.
+        client: CPU seconds of dbt, or of another process that the benchmark waits for.
 
     """
 
@@ -138,7 +155,7 @@ class Meter:
 
     def statements(self, *statements: str) -> Cost:
         """Return the cost of the statements."""
-        return self._cost(lambda: self._execute(statements))
+        return self.cost(lambda: self._execute(statements))
 
     def dbt(self, *arguments: str) -> tuple[Cost, list[dict[str, Any]]]:
         """Run dbt; return its cost and its results by node.
@@ -146,7 +163,7 @@ class Meter:
         A checkpoint and a vacuum run first, as they would between two days.
         """
         self._execute(("checkpoint", "vacuum"))
-        cost = self._cost(lambda: dbt(self._database, *arguments))
+        cost = self.cost(lambda: dbt(self._database, *arguments))
         results = json.loads((BUILD / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
         return cost, results
 
@@ -157,7 +174,8 @@ class Meter:
                 for statement in statements:
                     cursor.execute(statement)
 
-    def _cost(self, work: Callable[[], None]) -> Cost:
+    def cost(self, work: Callable[[], object]) -> Cost:
+        """Return the cost of whatever a function does on the server and in processes that it waits for."""
         clock, server, client = time.perf_counter(), self._used_by_server(), used_by_children()
         work()
         seconds = time.perf_counter() - clock
@@ -263,6 +281,7 @@ def main() -> int:
                 last = min(first + options.days_a_file, days) - 1
                 put_file(cursor, f"export_{first:05}.csv", (1, users), (first, last))
             put_file(cursor, "one_day.csv", (1, users), (days // 2, days // 2))
+            put_file(cursor, "roster.csv", (1, users), (0, days), {"participants": ROSTER})
             cursor.execute("analyze")
 
             build = ("build", "--exclude-resource-type", "unit_test")

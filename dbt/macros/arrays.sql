@@ -16,17 +16,17 @@
     {% set version = run_query("select current_setting('server_version_num')::int").columns[0][0] %}
 
     -- array_sorted({30, absent, 10}) = {absent, 10, 30}
-    create or replace function intermediate.array_sorted(numbers bigint []) returns bigint []
+    create or replace function {{ intermediate() }}.array_sorted(numbers bigint []) returns bigint []
     language sql immutable parallel safe
     return {{ 'array_sort(numbers)' if version >= 180000 else 'array(select n from unnest(numbers) as n order by n)' }};
 
     -- values_in({absent, 10, 30}) = 2; null for null
-    create or replace function intermediate.values_in(sorted bigint []) returns int
+    create or replace function {{ intermediate() }}.values_in(sorted bigint []) returns int
     language sql immutable parallel safe
     return cardinality(sorted) - width_bucket({{ absent() }}, sorted);
 
     -- Twice the median of the last n elements. twice_median({absent, 10, 30}, 2) = 40, the median being 20
-    create or replace function intermediate.twice_median(sorted bigint [], n int) returns bigint
+    create or replace function {{ intermediate() }}.twice_median(sorted bigint [], n int) returns bigint
     language sql immutable parallel safe
     return
         sorted[cardinality(sorted) - n + (n + 1) / 2]
@@ -45,7 +45,7 @@
     skip_farther({10, 20, 40, 80, 160}, 5, 80, 0, 1) = 0: 10 is not farther from 40 than 80 is
     skip_farther({10, 70, 75, 80, 160}, 5, 150, 0, 1) = 1: 10 is farther from 75 than 80 is
     */
-    create or replace function intermediate.skip_farther(
+    create or replace function {{ intermediate() }}.skip_farther(
         sorted bigint [], n int, twice_median bigint, skipped int, step int
     ) returns int
     language sql immutable parallel safe
@@ -57,7 +57,7 @@
     -- Four times the MAD, once the search has ended. four_mads({10, 20, 40, 80, 160}, 5, 80, 0) = 120.
     -- For an even n the MAD is the mean of the two middle distances: that of the farther end of the block, and that of the
     -- nearer of its two neighbours. four_mads({10, 20, 40, 80}, 4, 60, 1) = 60, the distances being 10, 10, 20 and 50
-    create or replace function intermediate.four_mads(sorted bigint [], n int, twice_median bigint, skipped int)
+    create or replace function {{ intermediate() }}.four_mads(sorted bigint [], n int, twice_median bigint, skipped int)
     returns bigint
     language sql immutable parallel safe
     return case
@@ -78,8 +78,8 @@
     -- The median of four values of which at least three are given. median_of_four(10, null, 30, 20) = 20,
     -- median_of_four(10, 40, 30, 20) = 25; null for fewer than `at_least` values. It was of another type, which `or replace`
     -- does not change
-    drop function if exists intermediate.median_of_four(bigint, bigint, bigint, bigint, int);
-    create function intermediate.median_of_four(a bigint, b bigint, c bigint, d bigint, at_least int)
+    drop function if exists {{ intermediate() }}.median_of_four(bigint, bigint, bigint, bigint, int);
+    create function {{ intermediate() }}.median_of_four(a bigint, b bigint, c bigint, d bigint, at_least int)
     returns double precision
     language sql immutable parallel safe
     return case
@@ -91,7 +91,7 @@
     end;
 
     -- How many of the elements are values. values_among({absent, 10, 30}) = 2, of whatever order
-    create or replace function intermediate.values_among(numbers bigint []) returns int
+    create or replace function {{ intermediate() }}.values_among(numbers bigint []) returns int
     language sql immutable parallel safe
     return cardinality(array_remove(numbers, {{ absent() }}));
     {% endif %}

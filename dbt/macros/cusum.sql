@@ -13,7 +13,7 @@
 
     Increments of 1.5, 1.5, null, -4, 1 and 20, with a cap of 10: 1.5, 3, 3, 0, 1, 10. With a former sum of 2: 3.5, 5, 5, 1, 2, 10
     */
-    create or replace function intermediate.cusum_step(
+    create or replace function {{ intermediate() }}.cusum_step(
         level double precision, increment double precision, former double precision, cap double precision
     ) returns double precision
     language plpgsql immutable parallel safe as $$
@@ -21,8 +21,8 @@
         return least(cap, greatest(0::double precision, coalesce(level, former, 0) + coalesce(increment, 0)));
     end
     $$;
-    create or replace aggregate intermediate.cusum(double precision, double precision, double precision) (
-        sfunc = intermediate.cusum_step, stype = double precision, parallel = safe
+    create or replace aggregate {{ intermediate() }}.cusum(double precision, double precision, double precision) (
+        sfunc = {{ intermediate() }}.cusum_step, stype = double precision, parallel = safe
     );
 
     /*
@@ -32,7 +32,7 @@
     Levels of 3, 6, 3, 2 and 3, on above 5, off below 2.5: false, true, true, false, false. With a former true: true, true, true,
     false, false
     */
-    create or replace function intermediate.latch_step(
+    create or replace function {{ intermediate() }}.latch_step(
         latched boolean, level double precision, former boolean, on_above double precision, off_below double precision
     ) returns boolean
     language plpgsql immutable parallel safe as $$
@@ -40,7 +40,7 @@
         return level > on_above or (level >= off_below and coalesce(latched, former, false));
     end
     $$;
-    create or replace aggregate intermediate.latch(double precision, boolean, double precision, double precision) (
-        sfunc = intermediate.latch_step, stype = boolean, parallel = safe
+    create or replace aggregate {{ intermediate() }}.latch(double precision, boolean, double precision, double precision) (
+        sfunc = {{ intermediate() }}.latch_step, stype = boolean, parallel = safe
     );
 {% endmacro %}

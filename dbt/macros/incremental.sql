@@ -196,11 +196,11 @@
     A model whose cut-offs differ is built again as a whole. earliest_date and raw_schema are not among them: they change
     what a file holds, and need --full-refresh.
 #}
-{% macro model_state() %}intermediate.model_state{% endmacro %}
+{% macro model_state() %}{{ intermediate() }}.model_state{% endmacro %}
 
 
 {% macro create_model_state() %}
-    create schema if not exists intermediate;
+    create schema if not exists {{ intermediate() }};
     create table if not exists {{ model_state() }} (
         model text primary key,
         settings text not null,
@@ -217,7 +217,7 @@
         'z_alert', 'min_weekdays', 'min_week_valid_days', 'cohort_entry_days', 'min_share_users', 'min_start_days',
         'max_start_days', 'min_start_sd', 'z_clip', 'cusum_slack', 'cusum_cap', 'cusum_on', 'cusum_off', 'wear_drop',
         'wear_cap', 'wear_on', 'wear_off', 'min_wear_rate', 'max_wear_rate', 'worn_less_below', 'stopped_after_days',
-        'steady_wear_days', 'never_started_after_days',
+        'steady_wear_days', 'never_started_after_days', 'count_from_steps',
     ] -%}
         {{ name }}={{ var(name) }}{{ ' ' if not loop.last }}
     {%- endfor -%}

@@ -20,9 +20,9 @@
             where
                 relkind in ('r', 'v')
                 and (
-                    relnamespace = to_regnamespace('staging') and starts_with(relname, 'stg_')
-                    or relnamespace = to_regnamespace('intermediate') and starts_with(relname, 'int_')
-                    or relnamespace = to_regnamespace('marts') and relname in ('dim_user_anchor_baseline', 'rpt_cohort_retention')
+                    relnamespace = to_regnamespace('{{ in_schema('staging') }}') and starts_with(relname, 'stg_')
+                    or relnamespace = to_regnamespace('{{ in_schema('intermediate') }}') and starts_with(relname, 'int_')
+                    or relnamespace = to_regnamespace('{{ in_schema('marts') }}') and relname in ('dim_user_anchor_baseline', 'rpt_cohort_retention')
                 )
                 and relname not in ('{{ names }}')
         {% endset %}

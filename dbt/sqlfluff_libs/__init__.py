@@ -20,3 +20,13 @@ def var(name: str) -> Any:
 def env_var(_name: str, default: str = "") -> str:
     """Return the default."""
     return default
+
+
+def in_schema(name: str) -> str:
+    """Return the schema without a prefix. sqlfluff reads the files of macros in the order of their names."""
+    return name
+
+
+def intermediate() -> str:
+    """Return the schema of the functions."""
+    return in_schema("intermediate")

@@ -41,6 +41,7 @@ class Study:
         self.last = dict(zip(self.people, random.choice([DAYS, DAYS, 50, 70, 41], people), strict=True))
         # few distinct values make ties and MADs of 0
         self.grain = dict(zip(self.people, random.choice([1, 1, 500, 4000], people), strict=True))
+        self.silent = {person: self.last[person] + int(random.choice([-8, 0, 1, 6, DAYS])) for person in self.people}
 
     def export(self, source: str, begin: int, end: int) -> pd.DataFrame:
         exports: dict[str, Any] = {
@@ -53,6 +54,8 @@ class Study:
             "wear_time": lambda: self.worn(begin, end, self.people[:5]),
             "heart_rate": lambda: self.heart(begin, min(end, begin + 3), self.people[:2]),
             "sleep_records": lambda: self.periods(begin, end, self.people[:5]),
+            "sync_events": lambda: self.syncs(begin, end, self.people),
+            "battery": lambda: self.charges(begin, end, self.people),
         }
         frame: pd.DataFrame = exports[source]()
         return frame
@@ -201,6 +204,31 @@ class Study:
         frame["minutes_deep"] = frame["minutes_deep"].astype("Int64")
         return self._with_repeats(frame)
 
+    def syncs(self, begin: int, end: int, people: list[str]) -> pd.DataFrame:
+        """When devices synchronised; those of some fall silent before the last day worn, on it or later."""
+        rows = [
+            (person, self._moment(day, minutes=int(minute)))
+            for person in people
+            for day in range(begin, min(end, self.silent[person]))
+            if self.random.random() < 0.7
+            for minute in self.random.integers(0, 1440, 2)
+        ]
+        return self._with_repeats(pd.DataFrame(rows, columns=["user_id", "synced_at"]))
+
+    def charges(self, begin: int, end: int, people: list[str]) -> pd.DataFrame:
+        """The charge by day in the device's word, some also in per cent."""
+        rows = [
+            (person, self._moment(day, minutes=600), percent if self.random.random() < 0.7 else None, state)
+            for person in people
+            for day in range(begin, min(end, self.silent[person]))
+            if self.random.random() < 0.5
+            for state in [str(self.random.choice(["High", "Medium", "Low", "Empty"]))]
+            for percent in [int(self.random.integers(0, 100))]
+        ]
+        frame = pd.DataFrame(rows, columns=["user_id", "read_at", "level_percent", "state"])
+        frame["level_percent"] = frame["level_percent"].astype("Int64")
+        return self._with_repeats(frame)
+
     def identifiers(self) -> pd.DataFrame:
         """Whom some labels mean: a name, another label of the study, or two at once."""
         labels = list(self.random.choice(self.people, 4, replace=False))
@@ -222,12 +250,17 @@ class Study:
                     enrolled_on if self.random.random() < 0.8 else None,
                     enrolled_on + timedelta(60) if self.random.random() < 0.7 else None,
                     enrolled_on + timedelta(int(self.random.integers(10, 70))) if self.random.random() < 0.3 else None,
-                    *(self.random.choice(["control", "active"]), "Zürich"),
+                    # an arm or site called "all" is none
+                    self._one_of("control", "active", "active", "all", None),
+                    self._one_of("Zürich", "Wien", "all", None),
                     *(self.random.choice(["Europe/Zurich", "UTC"]), self.random.choice(["Fitbit", "Oura"])),
                 )
             )
         columns = ["user_id", "enrolled_on", "ends_on", "withdrawn_on", "arm", "site", "time_zone", "device"]
         return pd.DataFrame(rows, columns=columns)
+
+    def _one_of(self, *values: str | None) -> str | None:
+        return values[int(self.random.integers(len(values)))]
 
     def _moment(self, day: int, minutes: int = 0, seconds: int = 0) -> str:
         midnight = datetime.combine(self.start + timedelta(day), datetime.min.time())

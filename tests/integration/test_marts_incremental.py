@@ -56,6 +56,7 @@ class Changes:
             self.wear,
             self.periods,
             self.heart,
+            self.syncs,
         ]
         self._kinds = [*kinds, self.roster, self.correction, self.retraction]
         self._left: list[Callable[[], None]] = []
@@ -108,6 +109,12 @@ class Changes:
         begin, end, people = self._some(4, 8)
         self.warehouse.put("heart_rate", f"heart_{begin:03}.csv", self.study.heart(begin, end, people))
 
+    def syncs(self) -> None:
+        begin = int(self.random.integers(0, self.until))
+        people = [str(person) for person in self.random.choice(self.study.people, 9, replace=False)]
+        self.warehouse.put("sync_events", f"syncs_{begin:03}.csv", self.study.syncs(begin, self.until, people))
+        self.warehouse.put("battery", f"battery_{begin:03}.csv", self.study.charges(begin, self.until, people))
+
     def periods(self) -> None:
         begin, end, people = self._some(6, 10)
         device = str(self.random.choice(["Fitbit", "Whoop"]))
@@ -154,6 +161,8 @@ def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, numbe
     # days after the last of the daily files
     warehouse.put("minute_activity", "minutes_045.csv", study.minutes(until, until + 3, study.people[5:8]))
     warehouse.put("heart_rate", "heart_rate_045.csv", study.heart(30, until, study.people[2:5]))
+    warehouse.put("sync_events", "sync_events_045.csv", study.syncs(0, until, study.people[1:]))
+    warehouse.put("battery", "battery_045.csv", study.charges(0, until, study.people[2:]))
     warehouse.run()
     assert_marts_are_right(warehouse)
     made = warehouse.execute("select distinct made_from from marts.fct_user_day where made_from is not null")

@@ -71,7 +71,7 @@ def test_the_rows_of_others_are_not_touched(warehouse: Warehouse) -> None:
         "select c.oid::regclass::text from pg_class as c join pg_attribute as a on a.attrelid = c.oid"
         " where a.attname = 'user_id' and c.relkind = 'r'"
         " and (c.relnamespace::regnamespace::text in ('staging', 'marts') or c.relname like 'int_user_day_%%')"
-        " and c.relname <> 'stg_participants' and c.relname <> 'dim_participant'"
+        " and c.relname not in ('stg_participants', 'dim_participant', 'rpt_follow_up')"
     )
     rows = {
         table: f"select xmin::text, ctid::text from {table} where user_id = 'P-3' order by ctid" for (table,) in tables
@@ -101,6 +101,8 @@ def test_everybody_on_the_roster_exists(warehouse: Warehouse) -> None:
         ("P-1", True, True, "A", 5, 2),
         ("never", True, False, "B", 6, None),
     ]
+    known = "select arm, site, users from marts.rpt_flow where step = 'known' order by 1, 2"
+    assert warehouse.execute(known) == [("A", "all", 1), ("B", "all", 1), ("all", "all", 3)]
     assert_marts_are_right(warehouse)
     # of docs/roster.md: who takes part and has sent nothing for a week; `never` has been there for six days
     (query,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "roster.md").read_text("utf-8"), re.DOTALL)
@@ -110,6 +112,7 @@ def test_everybody_on_the_roster_exists(warehouse: Warehouse) -> None:
     warehouse.retract("participants", "participants.csv")
     warehouse.build()
     assert [row[:3] for row in warehouse.execute(f"{people} order by 1")] == [("2", False, True), ("P-1", False, True)]
+    assert warehouse.execute(known) == [("all", "all", 2)]
 
 
 def test_another_enrolment_changes_the_founders_of_all_weeks(warehouse: Warehouse) -> None:
@@ -117,7 +120,7 @@ def test_another_enrolment_changes_the_founders_of_all_weeks(warehouse: Warehous
     warehouse.run()
     founders = (
         "select week_start_date::text, users from marts.rpt_cohort_engagement"
-        " where cohort = 'founders' and status = 'all' order by 1"
+        " where arm = 'all' and site = 'all' and cohort = 'founders' and status = 'all' order by 1"
     )
     # 30 January is the as-of date; participant 3 begins in the fourth week
     weeks = ["2025-12-29", "2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26"]
@@ -130,6 +133,17 @@ def test_another_enrolment_changes_the_founders_of_all_weeks(warehouse: Warehous
     assert written["fct_user_day"] == 0
     assert_marts_are_right(warehouse)
     assert rows_written(warehouse.run().results)["rpt_cohort_engagement"] == 0
+
+    # another arm, and nothing else
+    groups = (
+        "select arm, site, count(distinct week_start_date) from marts.rpt_cohort_engagement"
+        " group by arm, site order by arm, site"
+    )
+    for arm, site in (("A", "Wien"), ("B", "all")):
+        warehouse.put("participants", "participants.csv", roster.assign(arm=arm, site=site))
+        assert rows_written(warehouse.run().results)["fct_user_day"] == 0
+        assert_marts_are_right(warehouse)
+    assert warehouse.execute(groups) == [("B", "all", 5), ("all", "all", 5)]
 
     # a founding week that nobody else has
     warehouse.put("participants", "participants.csv", roster.assign(enrolled_on="2025-12-20"))

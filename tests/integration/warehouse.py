@@ -27,10 +27,12 @@ KEYS = {
     "fct_user_day_deviation": ["user_id", "activity_date", "metric"],
     "fct_user_week_engagement": ["user_id", "week_start_date"],
     "fct_user_status": ["user_id", "as_of_date"],
-    "rpt_definitions": ["definition"],
-    "rpt_flow": ["step"],
-    "rpt_cohort_engagement": ["week_start_date", "cohort", "status"],
-    "rpt_retention": ["arm", "day"],
+    "rpt_definitions": ["arm", "site", "definition"],
+    "rpt_flow": ["arm", "site", "step"],
+    "rpt_follow_up": ["user_id"],
+    "rpt_unjudged_days": ["arm", "site", "reason"],
+    "rpt_cohort_engagement": ["arm", "site", "week_start_date", "cohort", "status"],
+    "rpt_retention": ["arm", "site", "day"],
     "fct_data_quality": ["rule"],
 }
 LATEST_QUALITY = """(

@@ -18,8 +18,12 @@ def test_the_page_has_the_value_of(name: str, value: str) -> None:
     assert float(value) == VARIABLES[name]
 
 
-def test_the_page_names_every_cut_off_of_the_cusums() -> None:
-    used = {name for name in VARIABLES if re.match(r"cusum_|wear_|z_clip|m.._start_|m.._wear_", name)}
+def test_the_page_names_every_cut_off_of_the_verdicts() -> None:
+    used = {
+        name
+        for name in VARIABLES
+        if re.match(r"cusum_|wear_|z_clip|m.._start_|m.._wear_|(min_)?volume_|battery_|not_synced_|clear_", name)
+    }
     assert used
     assert used <= {name for name, _ in NAMED}
 

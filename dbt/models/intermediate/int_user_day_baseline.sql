@@ -89,7 +89,7 @@ day_window as (
         {% endfor %}
         case
             when has_{{ m }}
-                then intermediate.array_sorted({{ m }}_series[day_number - {{ var('base_days') }}:day_number - 1])
+                then {{ intermediate() }}.array_sorted({{ m }}_series[day_number - {{ var('base_days') }}:day_number - 1])
         end as {{ m }}_sorted{{ ',' if not loop.last }}
         {% endfor %}
     from series
@@ -108,8 +108,8 @@ day_count as (
         {% set m = metric.name %}
         {{ m }},
         {{ m }}_sorted,
-        coalesce(intermediate.values_in({{ m }}_sorted), 0) as {{ m }}_n,
-        intermediate.median_of_four(
+        coalesce({{ intermediate() }}.values_in({{ m }}_sorted), 0) as {{ m }}_n,
+        {{ intermediate() }}.median_of_four(
             {{ m }}_week_1, {{ m }}_week_2, {{ m }}_week_3, {{ m }}_week_4, {{ var('min_weekdays') }}
         )::{{ median_type(metric) }} as {{ m }}_weekday_median{{ ',' if not loop.last }}
         {% endfor %}
@@ -125,7 +125,7 @@ day_median as (
         {% for metric in var('metrics') %}
         {% set m = metric.name %}
         case
-            when {{ m }}_n >= {{ var('min_baseline_days') }} then intermediate.twice_median({{ m }}_sorted, {{ m }}_n)
+            when {{ m }}_n >= {{ var('min_baseline_days') }} then {{ intermediate() }}.twice_median({{ m }}_sorted, {{ m }}_n)
         end as {{ m }}_twice_median,
         cardinality({{ m }}_sorted) - {{ m }}_n as {{ m }}_skipped{{ ',' if not loop.last }}
         {% endfor %}
@@ -148,7 +148,7 @@ search_{{ loop.index }} as (
         {{ m }}_sorted,
         {{ m }}_weekday_median,
         {{ m }}_twice_median,
-        intermediate.skip_farther({{ m }}_sorted, {{ m }}_n, {{ m }}_twice_median, {{ m }}_skipped, {{ step }})
+        {{ intermediate() }}.skip_farther({{ m }}_sorted, {{ m }}_n, {{ m }}_twice_median, {{ m }}_skipped, {{ step }})
             as {{ m }}_skipped{{ ',' if not loop.last }}
         {% endfor %}
     from {{ 'day_median' if loop.first else 'search_' ~ loop.index0 }}
@@ -169,7 +169,7 @@ spread as (
         {{ m }}_n,
         ({{ m }}_twice_median / 2.0::double precision)::{{ median_type(metric) }} as {{ m }}_median,
         (
-            intermediate.four_mads({{ m }}_sorted, {{ m }}_n, {{ m }}_twice_median, {{ m }}_skipped) / 4.0::double precision
+            {{ intermediate() }}.four_mads({{ m }}_sorted, {{ m }}_n, {{ m }}_twice_median, {{ m }}_skipped) / 4.0::double precision
         )::{{ median_type(metric) }} as {{ m }}_mad,
         {{ m }}_weekday_median{{ ',' if not loop.last }}
         {% endfor %}

@@ -139,7 +139,7 @@ summed as (
             'up': 'z - ' ~ var('cusum_slack') ~ '::double precision',
             'wear': 'wear_evidence',
         }.items() %}
-        intermediate.cusum({{ evidence }}, former_cusum_{{ direction }}, {{ var('wear_cap' if direction == 'wear' else 'cusum_cap') }})
+        {{ intermediate() }}.cusum({{ evidence }}, former_cusum_{{ direction }}, {{ var('wear_cap' if direction == 'wear' else 'cusum_cap') }})
             over until_day as cusum_{{ direction }}{{ ',' if not loop.last }}
         {% endfor %}
     from scored
@@ -161,10 +161,10 @@ select
     start_wear_rate,
     z::real as z,
     {% for direction, verdict in {'down': 'declining', 'up': 'increasing', 'wear': 'wearing_less'}.items() %}
-    {% set cut_offs = 'wear' if direction == 'wear' else 'cusum' %}
+    {% set on, off = ('wear_on', 'wear_off') if direction == 'wear' else ('cusum_on', 'cusum_off') %}
     cusum_{{ direction }},
-    intermediate.latch(
-        cusum_{{ direction }}, former_is_{{ verdict }}, {{ var(cut_offs ~ '_on') }}, {{ var(cut_offs ~ '_off') }}
+    {{ intermediate() }}.latch(
+        cusum_{{ direction }}, former_is_{{ verdict }}, {{ var(on) }}, {{ var(off) }}
     ) over until_day as is_{{ verdict }},
     -- the day after the sum was last 0
     case

@@ -82,20 +82,20 @@ day_windows as (
         dated.as_of_date,
         own_level.*,
         dated.as_of_date - own_level.last_worn_date as days_since_last_worn,
-        intermediate.array_sorted(series.steps[dated.number - {{ recent - 1 }}:dated.number]) as recent_steps,
-        intermediate.array_sorted(series.steps[dated.number - {{ recent_and_base - 1 }}:dated.number - {{ recent }}]) as base_steps,
+        {{ intermediate() }}.array_sorted(series.steps[dated.number - {{ recent - 1 }}:dated.number]) as recent_steps,
+        {{ intermediate() }}.array_sorted(series.steps[dated.number - {{ recent_and_base - 1 }}:dated.number - {{ recent }}]) as base_steps,
         case
             when own_level.start_wear_minutes > 0
-                then intermediate.array_sorted(series.minutes[dated.number - {{ recent - 1 }}:dated.number])
+                then {{ intermediate() }}.array_sorted(series.minutes[dated.number - {{ recent - 1 }}:dated.number])
         end as recent_minutes,
         case
             when own_level.start_wear_hours > 0
-                then intermediate.array_sorted(series.hours[dated.number - {{ recent - 1 }}:dated.number])
+                then {{ intermediate() }}.array_sorted(series.hours[dated.number - {{ recent - 1 }}:dated.number])
         end as recent_hours,
         -- the recent days as of the last day worn
         case
             when dated.as_of_date - own_level.last_worn_date between {{ var('stopped_after_days') }} and {{ recent - 1 }}
-                then intermediate.values_among(
+                then {{ intermediate() }}.values_among(
                     series.steps[
                         dated.number - (dated.as_of_date - own_level.last_worn_date) - {{ recent - 1 }}:
                         dated.number - (dated.as_of_date - own_level.last_worn_date)
@@ -140,10 +140,10 @@ counted as (
 
     select
         *,
-        coalesce(intermediate.values_in(recent_steps), 0) as recent_valid_days,
-        coalesce(intermediate.values_in(base_steps), 0) as base_valid_days,
-        intermediate.values_in(recent_minutes) as recent_minutes_days,
-        intermediate.values_in(recent_hours) as recent_hours_days
+        coalesce({{ intermediate() }}.values_in(recent_steps), 0) as recent_valid_days,
+        coalesce({{ intermediate() }}.values_in(base_steps), 0) as base_valid_days,
+        {{ intermediate() }}.values_in(recent_minutes) as recent_minutes_days,
+        {{ intermediate() }}.values_in(recent_hours) as recent_hours_days
     from day_windows
     limit all
 
@@ -155,22 +155,22 @@ select
     recent_valid_days::smallint as recent_valid_days,
     base_valid_days::smallint as base_valid_days,
     case
-        when recent_valid_days > 0 then (intermediate.twice_median(recent_steps, recent_valid_days) / 2.0::real)::real
+        when recent_valid_days > 0 then ({{ intermediate() }}.twice_median(recent_steps, recent_valid_days) / 2.0::real)::real
     end as recent_median_steps,
     case
         when base_valid_days >= {{ var('min_baseline_days') }}
-            then (intermediate.twice_median(base_steps, base_valid_days) / 2.0::real)::real
+            then ({{ intermediate() }}.twice_median(base_steps, base_valid_days) / 2.0::real)::real
     end as base_median_steps,
     coalesce(
         case
             when recent_minutes_days >= {{ var('min_baseline_days') }}
                 then
-                    intermediate.twice_median(recent_minutes, recent_minutes_days)
+                    {{ intermediate() }}.twice_median(recent_minutes, recent_minutes_days)
                     / 2.0::double precision / start_wear_minutes
         end,
         case
             when recent_hours_days >= {{ var('min_baseline_days') }}
-                then intermediate.twice_median(recent_hours, recent_hours_days) / 2.0::double precision / start_wear_hours
+                then {{ intermediate() }}.twice_median(recent_hours, recent_hours_days) / 2.0::double precision / start_wear_hours
         end
     ) as wear_hours_ratio,
     last_valid_date,

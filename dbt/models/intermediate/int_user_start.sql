@@ -61,7 +61,7 @@ select
     {% for amount in ['steps', 'wear_minutes', 'wear_hours'] %}
     case
         when {{ amount }}_days >= {{ var('min_baseline_days') }}
-            then intermediate.twice_median(intermediate.array_sorted({{ amount }}_series), {{ amount }}_days) / 2.0::real
+            then {{ intermediate() }}.twice_median({{ intermediate() }}.array_sorted({{ amount }}_series), {{ amount }}_days) / 2.0::real
     end::real as median_{{ amount }}{{ ',' if not loop.last }}
     {% endfor %}
 from growing

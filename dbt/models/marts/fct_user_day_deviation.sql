@@ -37,12 +37,5 @@ select
     robust_z,
     is_low,
     is_alert,
-    case
-        when is_low is not null then null
-        when invalid_reason is not null then invalid_reason
-        when amount is null then 'metric_missing'
-        when baseline_median is null then 'insufficient_baseline'
-        when robust_z is null then 'mad_zero'
-        else 'cannot_be_low'
-    end as null_reason
+    {{ null_reason('is_low', 'invalid_reason', 'amount', 'baseline_median', 'robust_z') }} as null_reason
 from long

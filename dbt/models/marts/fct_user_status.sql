@@ -107,6 +107,10 @@ select
     user_id,
     as_of_date,
     status,
+    case
+        when status = 'wearing_less'
+            then case when is_wearing_less then 'fewer_days' when has_no_valid_day then 'no_valid_day' else 'fewer_hours' end
+    end as wearing_less_by,
     case status
         when 'withdrawn' then withdrawn_on + 1
         when 'completed' then ends_on + 1

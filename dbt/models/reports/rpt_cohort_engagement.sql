@@ -77,13 +77,23 @@ person as (
 
 ),
 
-member as (
+-- the groups by number: texts take longer to sort
+grouped as (
 
     select
-        person.*,
-        cohort.name as cohort
-    from person
-    inner join (values ('everyone'), ('founders')) as cohort (name) on cohort.name = 'everyone' or person.is_founder
+        *,
+        dense_rank() over (order by arm, site) as group_number
+    from ({{ participant_groups() }}) as participant_group
+
+),
+
+named as (
+
+    select distinct
+        arm,
+        site,
+        group_number
+    from grouped
 
 ),
 
@@ -91,33 +101,62 @@ member as (
 counted as (
 
     select
-        week_start_date,
-        cohort,
-        coalesce(status, 'all') as status,
-        as_of_date,
+        grouped.group_number,
+        person.week_start_date,
+        person.as_of_date,
+        coalesce(person.status, 'all') as status,
         count(*) as users,
-        percentile_cont(0.5) within group (order by vs_start) as median_vs_start
-    from member
+        percentile_cont(0.5) within group (order by person.vs_start) as median_vs_start,
+        count(*) filter (where person.is_founder) as founders,
+        percentile_cont(0.5) within group (order by person.vs_start) filter (where person.is_founder) as founders_median_vs_start
+    from person
+    inner join grouped on person.user_id = grouped.user_id
     group by grouping sets (
-        (week_start_date, cohort, as_of_date, status),
-        (week_start_date, cohort, as_of_date)
+        (grouped.group_number, person.week_start_date, person.as_of_date, person.status),
+        (grouped.group_number, person.week_start_date, person.as_of_date)
     )
+
+),
+
+by_cohort as (
+
+    select
+        named.arm,
+        named.site,
+        counted.week_start_date,
+        cohort.name as cohort,
+        counted.status,
+        counted.as_of_date,
+        cohort.users,
+        cohort.median_vs_start
+    from counted
+    inner join named on counted.group_number = named.group_number
+    cross join lateral (
+        values
+        ('everyone', counted.users, counted.median_vs_start),
+        ('founders', counted.founders, counted.founders_median_vs_start)
+    ) as cohort (name, users, median_vs_start)
+    where cohort.users > 0
 
 )
 
 select
-    counted.week_start_date,
-    counted.cohort,
-    counted.status,
-    counted.as_of_date,
-    counted.users::int as users,
+    by_cohort.arm,
+    by_cohort.site,
+    by_cohort.week_start_date,
+    by_cohort.cohort,
+    by_cohort.status,
+    by_cohort.as_of_date,
+    by_cohort.users::int as users,
     case
-        when everybody.users >= {{ var('min_share_users') }} then 100.0::double precision * counted.users / everybody.users
+        when everybody.users >= {{ var('min_share_users') }} then 100.0::double precision * by_cohort.users / everybody.users
     end as pct,
-    counted.median_vs_start
-from counted
-inner join counted as everybody
+    by_cohort.median_vs_start
+from by_cohort
+inner join by_cohort as everybody
     on
-        counted.week_start_date = everybody.week_start_date
-        and counted.cohort = everybody.cohort
+        by_cohort.arm = everybody.arm
+        and by_cohort.site = everybody.site
+        and by_cohort.week_start_date = everybody.week_start_date
+        and by_cohort.cohort = everybody.cohort
         and everybody.status = 'all'

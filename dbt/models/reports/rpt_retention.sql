@@ -14,7 +14,6 @@ with participant as (
 
     select
         participant.user_id,
-        participant.arm,
         as_of.as_of_date,
         coalesce(participant.enrolled_on, extent.first_date, as_of.study_first_date) as origin,
         -- least() leaves out nulls
@@ -31,7 +30,7 @@ with participant as (
 followed as (
 
     select
-        participant.arm,
+        participant.user_id,
         coalesce(latest.valid_date - participant.origin + 1, 0) as duration,
         coalesce(participant.has_withdrawn, false)
         or participant.until_date - coalesce(latest.valid_date, participant.origin) >= {{ var('gone_after_days') }} as has_stopped
@@ -51,19 +50,12 @@ followed as (
 person as (
 
     select
-        'all' as arm,
-        duration,
-        has_stopped
+        grouped.arm,
+        grouped.site,
+        followed.duration,
+        followed.has_stopped
     from followed
-
-    union all
-
-    select
-        arm,
-        duration,
-        has_stopped
-    from followed
-    where arm <> 'all'
+    inner join ({{ participant_groups() }}) as grouped on followed.user_id = grouped.user_id
 
 ),
 
@@ -71,6 +63,7 @@ event as (
 
     select
         arm,
+        site,
         duration as day,
         has_stopped::int as stopped,
         (not has_stopped)::int as censored
@@ -81,6 +74,7 @@ event as (
     -- day 0, also if nothing happens on it
     select distinct
         arm,
+        site,
         0 as day,
         0 as stopped,
         0 as censored
@@ -92,15 +86,16 @@ counted as (
 
     select
         arm,
+        site,
         day,
         sum(stopped)::double precision as stopped,
         sum(censored)::double precision as censored,
         sum(sum(stopped + censored)) over (
-            partition by arm order by day
+            partition by arm, site order by day
             rows between current row and unbounded following
         )::double precision as at_risk
     from event
-    group by arm, day
+    group by arm, site, day
 
 ),
 
@@ -113,12 +108,13 @@ summed as (
         coalesce(sum(ln(nullif(1 - stopped / at_risk, 0))) over until_day, 0) as log_staying,
         sqrt(coalesce(sum(stopped / (at_risk * nullif(at_risk - stopped, 0))) over until_day, 0)) as log_error
     from counted
-    window until_day as (partition by arm order by day)
+    window until_day as (partition by arm, site order by day)
 
 )
 
 select
     arm,
+    site,
     day,
     at_risk::int as at_risk,
     stopped::int as stopped,

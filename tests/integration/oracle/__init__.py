@@ -13,7 +13,8 @@ import pandas as pd
 from tests.integration.oracle.baselines import METRICS, baseline_of, deviation_of
 from tests.integration.oracle.cohorts import cohort_engagement, retention
 from tests.integration.oracle.days import Worn, days_of
-from tests.integration.oracle.flow import definitions, flow
+from tests.integration.oracle.flow import definitions, flow, unjudged_days
+from tests.integration.oracle.follow_up import devices_of, follow_up
 from tests.integration.oracle.quality import data_quality
 from tests.integration.oracle.roster import dates_of, meaning_of, participants, roster_of
 from tests.integration.oracle.rows import (
@@ -23,6 +24,7 @@ from tests.integration.oracle.rows import (
     SLEEP_COLUMNS,
     WEAR_COLUMNS,
     Counts,
+    Part,
     added_up,
     conflicting,
     merged,
@@ -71,10 +73,7 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
     counted = [renamed(part, {"step_total": "steps"}, HOURLY_COLUMNS) for part in counted]
     hours = merged([*parts["hourly_steps"], *counted], HOURLY_COLUMNS, ranks)
     wear = merged(parts["wear_time"], WEAR_COLUMNS, ranks)
-    rates: dict[str, dict[datetime, set[float]]] = {}
-    for part in parts["heart_rate"]:
-        known = rates.setdefault(part.user, {}).setdefault(part.moment, set())
-        known |= {rate for rate in part.amounts.values() if not math.isnan(rate)}
+    rates = rates_of(parts["heart_rate"])
     readings = {
         user: {moment: max(found, default=0) > 0 for moment, found in own.items()} for user, own in rates.items()
     }
@@ -101,9 +100,12 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
         answer["fct_user_status"] = with_roster(answer.get("fct_user_status"), users, roster, as_of)
         answer["rpt_cohort_engagement"] = cohort_engagement(answer, as_of)
         answer["rpt_retention"] = retention(answer, as_of)
-    people = len(answer["dim_participant"]) if "dim_participant" in answer else 0
-    answer["rpt_definitions"] = definitions(list(users.values()))
-    answer["rpt_flow"] = flow(list(users.values()), people)
+        answer |= follow_up(answer, devices_of(answer, raw("sync_events"), raw("battery"), meaning), as_of)
+    answer["rpt_definitions"] = definitions(users, answer.get("dim_participant"))
+    answer["rpt_flow"] = flow(users, answer.get("dim_participant"))
+    answer["rpt_unjudged_days"] = unjudged_days(
+        users, answer.get("fct_user_day_deviation"), answer.get("dim_participant")
+    )
     counts = {}
     for source, records in (
         ("daily_activity", active_days),
@@ -135,6 +137,15 @@ def marts(raw: Callable[[str], pd.DataFrame], *, as_of: date | None = None) -> d
         ],
     )
     return answer
+
+
+def rates_of(parts: list[Part]) -> dict[str, dict[datetime, set[float]]]:
+    """Return the heart rates of each user and moment."""
+    rates: dict[str, dict[datetime, set[float]]] = {}
+    for part in parts:
+        known = rates.setdefault(part.user, {}).setdefault(part.moment, set())
+        known |= {rate for rate in part.amounts.values() if not math.isnan(rate)}
+    return rates
 
 
 def user_marts(days: pd.DataFrame, as_of: date | None) -> dict[str, pd.DataFrame]:

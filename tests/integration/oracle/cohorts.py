@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from tests.integration.oracle.baselines import quietly
+from tests.integration.oracle.groups import EVERYBODY, groups_of, groups_of_one
 from tests.integration.oracle.rows import DAY
 
 
@@ -21,27 +22,32 @@ def cohort_engagement(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFr
         begun = min((day for day in dates if day), default=person["study_first_date"])
         mondays[person["user_id"]] = begun - begun.weekday() * DAY
     rows = []
-    monday = min(mondays.values())
-    founded_until = monday + 6 * DAY
-    while monday <= as_of:
-        day = min(monday + 6 * DAY, as_of)
-        everyone = statuses[statuses["as_of_date"] == day]
-        founders = everyone[[mondays[user] <= founded_until for user in everyone["user_id"]]]
-        for cohort, members in (("everyone", everyone), ("founders", founders)):
-            for status in ["all", *members["status"].unique()] if len(members) else []:
-                those = members if status == "all" else members[members["status"] == status]
-                rows.append(
-                    {
-                        "week_start_date": monday,
-                        "cohort": cohort,
-                        "status": status,
-                        "as_of_date": day,
-                        "users": len(those),
-                        "pct": 100 * len(those) / len(members) if len(members) >= 10 else math.nan,
-                        "median_vs_start": those["vs_start"].median(),
-                    }
-                )
-        monday += 7 * DAY
+    first_monday = min(mondays.values())
+    founded_until = first_monday + 6 * DAY
+    for (arm, site), users in groups_of(answer["dim_participant"]).items():
+        of_group = statuses[statuses["user_id"].isin(users)]
+        monday = first_monday
+        while monday <= as_of:
+            day = min(monday + 6 * DAY, as_of)
+            everyone = of_group[of_group["as_of_date"] == day]
+            founders = everyone[[mondays[user] <= founded_until for user in everyone["user_id"]]]
+            for cohort, members in (("everyone", everyone), ("founders", founders)):
+                for status in ["all", *members["status"].unique()] if len(members) else []:
+                    those = members if status == "all" else members[members["status"] == status]
+                    rows.append(
+                        {
+                            "arm": arm,
+                            "site": site,
+                            "week_start_date": monday,
+                            "cohort": cohort,
+                            "status": status,
+                            "as_of_date": day,
+                            "users": len(those),
+                            "pct": 100 * len(those) / len(members) if len(members) >= 10 else math.nan,
+                            "median_vs_start": those["vs_start"].median(),
+                        }
+                    )
+            monday += 7 * DAY
     return pd.DataFrame(rows)
 
 
@@ -53,7 +59,7 @@ def retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
         days["user_id"][days["is_valid_day"]], days["activity_date"][days["is_valid_day"]], strict=True
     ):
         valid.setdefault(user, []).append(day)
-    seen: dict[str, list[tuple[int, bool]]] = {"all": []}
+    seen: dict[tuple[str, str], list[tuple[int, bool]]] = {EVERYBODY: []}
     for person in people_of(answer):
         origin = person["enrolled_on"] or person["first_date"] or person["study_first_date"]
         if origin > as_of:
@@ -64,9 +70,11 @@ def retention(answer: dict[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
         days_seen = (max(worn) - origin).days + 1 if worn else 0
         days_gone = (until - (max(worn) if worn else origin)).days
         has_stopped = withdrawn <= min(as_of, ends) or days_gone >= 14
-        for arm in {"all", person["arm"]} - {None}:
-            seen.setdefault(arm, []).append((days_seen, has_stopped))
-    return pd.DataFrame([{"arm": arm, **row} for arm in sorted(seen) for row in staying(seen[arm])])
+        for group in groups_of_one(person):
+            seen.setdefault(group, []).append((days_seen, has_stopped))
+    return pd.DataFrame(
+        [{"arm": arm, "site": site, **row} for (arm, site), people in seen.items() for row in staying(people)]
+    )
 
 
 def people_of(answer: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:

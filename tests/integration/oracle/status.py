@@ -112,16 +112,20 @@ class Person:
         idle = (day - last).days if last else None
         gone = (day - self.last_worn).days if self.last_worn else None
         status, since, evidence, threshold = "stable", None, max(self.down.value, self.up.value), 5.0
+        by = None
         is_declining = self.down.holds and not (self.up.holds and self.up.value > self.down.value)
         if gone is not None and (gone >= 14 or (gone >= 5 and len(self._steps(self.last_worn or day, 0, 13)) >= 11)):
             status, since, evidence = "stopped", day - (gone - 1) * DAY, gone
             threshold = 14 if gone >= 14 else 5
         elif self.wear.holds:
             status, since, evidence, threshold = "wearing_less", self.wear.since, self.wear.value, 5
+            by = "fewer_days"
         elif idle is not None and idle >= 14:
             status, since, evidence, threshold = "wearing_less", last and last + DAY, idle, 14
+            by = "no_valid_day"
         elif ratio < 0.8:
             status, since, evidence, threshold = "wearing_less", None, ratio, 0.8
+            by = "fewer_hours"
         elif len(self.start) < 21:
             status, since, evidence, threshold = "new", None, len(self.start), 21
         elif is_declining:
@@ -134,6 +138,7 @@ class Person:
         return {
             "as_of_date": day,
             "status": status,
+            "wearing_less_by": by,
             "since_date": since,
             "vs_start": recent_median / start_median,
             "vs_recent": recent_median / base_median,
@@ -232,7 +237,7 @@ def begin_of(user: str, first: dict[str, date], listed: dict[str, Any]) -> date 
 def overruled(row: dict[str, Any], begin: date | None, roster: Roster) -> dict[str, Any]:
     listed, day = roster.get(row["user_id"], {}), row["as_of_date"]
     ends, withdrawn = listed.get("ends_on"), listed.get("withdrawn_on")
-    nothing = {"evidence": math.nan, "threshold": math.nan}
+    nothing = {"wearing_less_by": None, "evidence": math.nan, "threshold": math.nan}
     if withdrawn and day > withdrawn and (ends is None or withdrawn <= ends):
         return row | nothing | {"status": "withdrawn", "since_date": withdrawn + DAY}
     if ends and day > ends:
