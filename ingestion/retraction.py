@@ -169,7 +169,7 @@ class Tombstones:
 
 
 def erase(connection: db.Connection, schema: str, user_id: str, key: str | None, run_id: UUID) -> ErasureReceipt:
-    """Delete a participant's rows from raw and from quarantine, and record tombstones.
+    """Delete a participant's rows from raw, quarantine and follow-up lists, and record tombstones.
 
     Their rows are those under the id, and under each identifier that means nobody else.
 
@@ -226,6 +226,7 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
     recognised = [row.source_filename for row in _queries.recognised_names(connection)]
     named = [name for name in recognised if person_in(name) in ids]
     receipt.rows["ops.recognised_files"] = _queries.forget_recognised(connection, names=named)
+    receipt.rows["ops.follow_up_entries"] = _queries.forget_followed_up(connection, ids=ids)
     for each in ids:
         _queries.record_tombstone(connection, user_hash=hash_user(key, each), run_id=str(run_id))
     return receipt

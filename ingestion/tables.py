@@ -12,6 +12,7 @@ from ingestion.printable import printable
 _FIGURES = {
     *("rows", "files", "read", "loaded", "written", "rejected", "line", "first line"),
     *("took", "try", "exit", "age", "stale after", "failures", "for", "runs"),
+    *("rows added", "removed", "changed", "participants"),
 }
 # long text in these columns wraps; in all others it stays on its line
 _WRAPPED = {"file", "last file", "why", "reason", "node", "message", "problem"}

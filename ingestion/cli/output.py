@@ -19,7 +19,12 @@ def console() -> Console:
 
 def print_json(document: object) -> None:
     """Print a document as JSON."""
-    print(printable_json(json.dumps(document, default=_json_default, indent=2, ensure_ascii=False)))
+    print(to_json(document))
+
+
+def to_json(document: object) -> str:
+    """Return a document as JSON that no terminal acts upon."""
+    return printable_json(json.dumps(document, default=_json_default, indent=2, ensure_ascii=False))
 
 
 def explain(message: str, hint: str | None) -> None:

@@ -122,3 +122,7 @@ where source_filename = any(:names::text []);
 -- name: recognised_names()
 select source_filename
 from ops.recognised_files;
+
+-- name: forget_followed_up(ids)!
+delete from ops.follow_up_entries
+where user_id = any(:ids);

@@ -7,8 +7,9 @@ out which pseudonym is whose.
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from ingestion import db
 from ingestion.errors import UsageError
 
 # a pseudonym has this many bytes of the hash
@@ -21,6 +22,7 @@ _ENCODE = str.maketrans(_RFC, _CROCKFORD)
 _DECODE = str.maketrans(_CROCKFORD + "OIL", _RFC + "ABB")
 # a user id in the name of a file begins and ends where one of these does
 _PIECE = re.compile(r"\d+|[^\W\d_]+|\W|_")
+_queries = db.queries("report")
 
 
 def encode(digest: bytes) -> str:
@@ -32,6 +34,18 @@ def encode(digest: bytes) -> str:
     """
     text = base64.b32encode(digest[:PREFIX_BYTES]).decode("ascii").translate(_ENCODE)
     return f"{text[:4]}-{text[4:]}"
+
+
+def of(connection: db.Connection, user_ids: Collection[str]) -> dict[str, str]:
+    """Return the pseudonyms of participants, by user id.
+
+    Arguments:
+        connection: of a role that may read `ops.report_key`.
+        user_ids: the participants.
+
+    """
+    rows = _queries.pseudonyms_of(connection, user_ids=list(user_ids))
+    return {row.user_id: encode(bytes(row.pseudonym)) for row in rows}
 
 
 def decode(text: str) -> bytes:
