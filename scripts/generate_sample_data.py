@@ -1,4 +1,4 @@
-"""Generate sample_data/: exports of 36 invented participants over four months, the same bytes every time.
+"""Generate sample_data/: a study of four months with 37 invented participants, the same bytes every time.
 
 Usage: python -m scripts.generate_sample_data [--output DIR] [--seed NUMBER]
 """
@@ -15,15 +15,22 @@ from pathlib import Path
 from random import Random
 
 from ingestion.sources import Dataset, dataset_named
+from scripts.sample_study import Member, write_study
 
 DAILY_ACTIVITY = dataset_named("daily_activity")
 SLEEP = dataset_named("sleep")
 
 SEED = 20260101
 DAYS_OF_EMPTY_ROWS = 14  # how long exports contain a device that nobody wears
+MOST_STEPS_UNWORN = 60  # somebody moved the device
 
 PEOPLE = {
-    "steady": 12,
+    "steady": 5,
+    "finished": 3,  # steady until the last planned day
+    "withdrawn": 1,  # steady until the withdrawal
+    "unsynced": 1,  # steady until the device stops synchronising
+    "empty_battery": 1,  # the same, because its battery is empty
+    "unworn": 1,  # steady, then the device is not worn any more
     "increasing": 4,
     "declining": 6,  # wear the device as before, move less
     "wearing_less": 4,  # move as before, wear the device on fewer days
@@ -39,6 +46,13 @@ EXPORTS = {
     dt.date(2026, 3, 1): ("2026-02/dailyActivity_merged.csv", "2026-02/sleepDay_merged.csv"),
     dt.date(2026, 4, 1): ("daily_activity_2026-04-01.csv", "sleep_2026-04-01.csv"),
     dt.date(2026, 4, 30): ("daily_activity_2026-04-30.csv", "sleep_2026-04-30.csv"),
+}
+# the last day of data, if it is not that of the last export
+LAST_DAYS = {
+    "finished": dt.date(2026, 3, 31),
+    "withdrawn": dt.date(2026, 3, 12),
+    "unsynced": dt.date(2026, 4, 21),
+    "empty_battery": dt.date(2026, 4, 18),
 }
 
 
@@ -71,6 +85,7 @@ class Person:
         wears = {
             "wearing_less": max(0.15, 0.97 - 2 * since_change),
             "stopped": 0.97 * (since_change == 0),
+            "unworn": 0.97 * (progress < 0.92),
             "returned": 0.97 * (not 0 < since_change < 0.2),
             "new": 0.97 * (progress > 0.93),
         }.get(self.kind, 0.97)
@@ -166,7 +181,7 @@ def unworn_day(person: Person, random: Random) -> Activity:
         case 0:
             return replace(nothing, sedentary_minutes=random.randint(700, 1439))
         case 1:
-            return replace(nothing, steps=random.randint(4, 60))
+            return replace(nothing, steps=random.randint(4, MOST_STEPS_UNWORN))
         case _:
             return nothing
 
@@ -247,12 +262,26 @@ def generate(output: Path, seed: int = SEED) -> None:
         for person, days in everyone:
             for day, (activity, sleep) in days.items():
                 if first <= day <= last:
+                    # drawn for who is gone, too, so that the rows of all others stay the same
                     seen = activity.until(random.uniform(0.2, 0.45)) if day == last else activity
+                    if day > LAST_DAYS.get(person.kind, last):
+                        continue
                     activity_rows.append(activity_row(person, day, seen))
                     if sleep:
                         sleep_rows.append(sleep_row(person, day, sleep))
         write(output / activity_name, DAILY_ACTIVITY, activity_rows, random)
         write(output / sleep_name, SLEEP, sleep_rows, random)
+    members = [
+        Member(person.user_id, person.kind, worn_days(person, days), LAST_DAYS.get(person.kind))
+        for person, days in everyone
+    ]
+    write_study(output, members, max(EXPORTS), seed)
+
+
+def worn_days(person: Person, days: dict[dt.date, tuple[Activity, Night | None]]) -> set[dt.date]:
+    """Return the days on which the device was worn and the export has it."""
+    last = LAST_DAYS.get(person.kind, max(EXPORTS))
+    return {day for day, (activity, _) in days.items() if activity.steps > MOST_STEPS_UNWORN and day <= last}
 
 
 def main() -> None:

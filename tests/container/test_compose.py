@@ -98,13 +98,15 @@ class TestProduction:
     def test_dbt_uses_the_project_that_the_image_contains_parsed(self, production: Compose, image: str) -> None:
         """dbt compares the profile and the variables, so this holds for the settings of compose.prod.yaml."""
         script = """
+import json
 from uuid import uuid4
 from dbt.cli.main import dbtRunner
-from ingestion import transform
 from ingestion.config import Settings
+from ingestion.transform import inputs
+from ingestion.transform.invocation import environment, workspace
 settings, events = Settings.from_environment(), []
-with transform._workspace(settings) as (target, logs, _), transform._environment(settings, uuid4()):
-    arguments = ["--vars", transform._vars(settings), "--target-path", str(target), "--log-path", str(logs)]
+with workspace(settings) as (target, logs, _), environment(settings, uuid4()):
+    arguments = ["--vars", json.dumps(inputs.vars_of(settings)), "--target-path", str(target), "--log-path", str(logs)]
     arguments += ["--project-dir", "dbt", "--profiles-dir", "dbt"]
     outcome = dbtRunner(callbacks=[lambda event: events.append(event.info.name)]).invoke(["-q", "parse", *arguments])
 print("parsed", outcome.success, "anew", "UnableToPartialParse" in events)

@@ -34,6 +34,7 @@ MAY = {
         "delete from raw.sleep",
         "truncate raw.sleep",
         "select count(*) from ops.rejected_rows",
+        "delete from ops.follow_up_lists",
         "create temporary table scratch (a int)",
     ],
     "transformer": [
@@ -63,6 +64,7 @@ MAY_NOT = {
         "drop table raw.sleep",
         "update ops.pipeline_runs set status = 'success'",
         "delete from ops.raw_ingest_manifest",
+        "delete from ops.follow_up_entries",
         "select reason from ops.rejected_rows",
         "create table raw.another (a int)",
         "create table ops.another (a int)",
