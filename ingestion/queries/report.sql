@@ -121,31 +121,40 @@ select
     bool_and(to_regclass('marts.' || name) is not null)
 from
     unnest(array[
-        'dim_participant', 'fct_user_day', 'fct_user_day_deviation', 'fct_user_status', 'fct_data_quality',
-        'rpt_cohort_engagement', 'rpt_retention', 'rpt_flow', 'rpt_definitions'
+        'dim_participant', 'fct_user_day', 'fct_user_day_baseline', 'fct_user_day_deviation', 'fct_user_status',
+        'fct_data_quality', 'rpt_cohort_engagement', 'rpt_retention', 'rpt_flow', 'rpt_definitions',
+        'rpt_unjudged_days', 'rpt_follow_up'
     ]) as name;
 
 -- name: extent()^
+-- The as-of date is near the latest day, and an index finds it there. Only if there is none are all statuses read.
 select
-    (select max(as_of_date) from marts.fct_user_status) as as_of_date,
+    coalesce(
+        (
+            select max(as_of_date)
+            from marts.fct_user_status
+            where as_of_date >= (select max(activity_date) - 7 from marts.fct_user_day)
+        ),
+        (select max(as_of_date) from marts.fct_user_status)
+    ) as as_of_date,
     (select count(*) from marts.dim_participant where first_record_date is not null) as participants,
-    count(*) as user_days,
-    min(activity_date) as first_date,
-    max(activity_date) as last_date
-from marts.fct_user_day;
+    (select count(*) from marts.fct_user_day) as user_days,
+    (select min(activity_date) from marts.fct_user_day) as first_date,
+    (select max(activity_date) from marts.fct_user_day) as last_date;
 
 -- name: counts(as_of_date)
 select
-    as_of_date,
     status,
     count(*) as users
 from marts.fct_user_status
-where as_of_date in (:as_of_date::date, :as_of_date::date - 7)
-group by as_of_date, status;
+where as_of_date = :as_of_date
+group by status;
 
 -- name: cohort()
 -- shares are null in a week of which the cohort has too few people for them
 select
+    arm,
+    site,
     week_start_date,
     as_of_date,
     cohort,
@@ -154,11 +163,12 @@ select
     pct,
     median_vs_start
 from marts.rpt_cohort_engagement
-order by week_start_date, cohort, status;
+order by arm <> 'all', arm, site <> 'all', site, week_start_date, cohort, status;
 
 -- name: retention()
 select
     arm,
+    site,
     day,
     at_risk,
     stopped,
@@ -167,27 +177,43 @@ select
     staying_low,
     staying_high
 from marts.rpt_retention
-order by arm <> 'all', arm, day;
+order by arm <> 'all', arm, site <> 'all', site, day;
 
 -- name: flow()
 select
+    arm,
+    site,
     step,
     description,
     users,
     user_days,
     mean_steps
 from marts.rpt_flow
-order by position;
+order by arm <> 'all', arm, site <> 'all', site, position;
 
 -- name: definitions()
 select
+    arm,
+    site,
     definition,
     description,
     users,
     user_days,
     mean_steps
 from marts.rpt_definitions
-order by position;
+order by arm <> 'all', arm, site <> 'all', site, position;
+
+-- name: unjudged()
+-- why participant-days cannot be flagged
+select
+    arm,
+    site,
+    reason,
+    description,
+    users,
+    user_days
+from marts.rpt_unjudged_days
+order by arm <> 'all', arm, site <> 'all', site, position;
 
 -- name: quality()
 select
@@ -201,44 +227,89 @@ from marts.fct_data_quality
 where checked_at = (select max(latest.checked_at) from marts.fct_data_quality as latest)
 order by rule;
 
--- name: days()
--- One row per participant, with the days as arrays of 2-byte numbers in date order. Whoever is on the roster and has no
--- days has none here. The spread is of logarithms: in ten-thousandths. The rows are sorted by pseudonym, because the
--- order of the user ids would reveal them.
-with participant as (
+-- name: days(max_days)
+-- One row per participant: the counts of all days, and the latest days in date order, eight bytes a day for numbers and
+-- two for flags. Whoever is on the roster and has no days has none here. The spread is of logarithms: in thousandths.
+-- The rows are sorted by pseudonym, because the order of the user ids would reveal them. They are sorted before their
+-- days are looked up in the index of the days, so that the days need no sorting and packing can begin at once.
+with total as (
 
     select
-        day.user_id,
-        min(day.activity_date) as first_date,
+        user_id,
+        min(activity_date) as first_date,
+        max(activity_date) as last_date,
         count(*) as days,
+        count(*) filter (where is_valid_day) as valid_days,
+        count(minutes_asleep) as nights
+    from marts.fct_user_day
+    group by user_id
+
+),
+
+alert as (
+
+    select
+        user_id,
+        array_agg(activity_date) as dates
+    from marts.fct_user_day_deviation
+    where metric = 'steps' and is_alert
+    group by user_id
+
+),
+
+listed as (
+
+    select user_id
+    from total
+
+    union
+
+    select user_id
+    from marts.dim_participant
+    where is_on_roster
+
+),
+
+participant as materialized (
+
+    select
+        listed.user_id,
+        sha256((select key from ops.report_key) || convert_to(listed.user_id, 'UTF8')) as pseudonym,
+        total.first_date,
+        coalesce(total.last_date - :max_days::int, '-infinity') as packed_after,
+        coalesce(total.days, 0) as days,
+        coalesce(total.valid_days, 0) as valid_days,
+        coalesce(total.nights, 0) as nights,
+        alert.dates as alert_dates
+    from listed
+    left join total on listed.user_id = total.user_id
+    left join alert on listed.user_id = alert.user_id
+    order by pseudonym
+
+)
+
+select
+    convert_to(participant.user_id, 'UTF8') as user_id,
+    participant.pseudonym,
+    participant.first_date,
+    participant.days,
+    participant.valid_days,
+    coalesce(cardinality(participant.alert_dates), 0) as alerts,
+    participant.nights,
+    coalesce(latest.numbers, '') as numbers,
+    coalesce(latest.flags, '') as flags
+from participant
+cross join lateral (
+    select
         string_agg(
-            int2send((case when day.steps is null then 65535 else least(day.steps, 65534) end - 32768)::smallint),
+            int8send(
+                ((case when day.steps is null then 65535 else least(day.steps, 65534) end - 32768)::bigint << 48)
+                | (case when usual.median is null then 65535 else least(round(usual.median), 65534) end::bigint << 32)
+                | (case when usual.mad is null then 65535 else least(round(1000 * usual.mad), 6553) end::bigint << 16)
+                | case when day.minutes_asleep is null then 65535 else least(day.minutes_asleep, 65534) end::bigint
+            ),
             '' order by day.activity_date
-        ) as steps,
-        string_agg(
-            int2send((
-                case
-                    when usual.baseline_median is null then 65535
-                    else least(round(usual.baseline_median), 65534)
-                end - 32768
-            )::smallint),
-            '' order by day.activity_date
-        ) as medians,
-        string_agg(
-            int2send((
-                case
-                    when usual.baseline_mad is null then 65535
-                    else least(round(10000 * usual.baseline_mad), 65534)
-                end - 32768
-            )::smallint),
-            '' order by day.activity_date
-        ) as mads,
-        string_agg(
-            int2send((
-                case when day.minutes_asleep is null then 65535 else least(day.minutes_asleep, 65534) end - 32768
-            )::smallint),
-            '' order by day.activity_date
-        ) as asleep,
+        ) as numbers,
         string_agg(
             int2send((
                 case day.invalid_reason
@@ -250,69 +321,44 @@ with participant as (
                     when 'steps_above_max' then 6
                     else 0
                 end
-                + 8 * coalesce(usual.is_alert, false)::int
+                + 8 * coalesce(day.activity_date = any(participant.alert_dates), false)::int
                 + 16 * (1 + coalesce(day.wear_hours, -1))
-                - 32768
             )::smallint),
             '' order by day.activity_date
         ) as flags
     from marts.fct_user_day as day
-    left join marts.fct_user_day_deviation as usual
+    left join marts.fct_user_day_baseline as usual
         on
             day.user_id = usual.user_id
             and day.activity_date = usual.activity_date
+            and usual.activity_date > participant.packed_after
             and usual.metric = 'steps'
-    group by day.user_id
-
-),
-
-listed as (
-
-    select user_id
-    from participant
-
-    union
-
-    select user_id
-    from marts.dim_participant
-    where is_on_roster
-
-)
-
-select
-    convert_to(listed.user_id, 'UTF8') as user_id,
-    sha256((select key from ops.report_key) || convert_to(listed.user_id, 'UTF8')) as pseudonym,
-    participant.first_date,
-    coalesce(participant.days, 0) as days,
-    coalesce(participant.steps, '') as steps,
-    coalesce(participant.medians, '') as medians,
-    coalesce(participant.mads, '') as mads,
-    coalesce(participant.asleep, '') as asleep,
-    coalesce(participant.flags, '') as flags
-from listed
-left join participant on listed.user_id = participant.user_id
-order by pseudonym;
+    where day.user_id = participant.user_id and day.activity_date > participant.packed_after
+) as latest
+order by participant.pseudonym;
 
 -- name: participants(as_of_date)
--- statuses: a letter for each day from first_status_date on
+-- statuses: four bytes for each day with a status, 256 times the days since 1970 plus the letter of the status. They are
+-- in no order: sorting the days of everybody here takes longer than all the rest.
 with history as (
 
     select
         user_id,
-        min(as_of_date) as first_status_date,
         string_agg(
-            case status
-                when 'increasing' then 'i'
-                when 'stable' then 's'
-                when 'declining' then 'd'
-                when 'wearing_less' then 'w'
-                when 'never_started' then '0'
-                when 'stopped' then 'x'
-                when 'new' then 'n'
-                when 'completed' then 'c'
-                when 'withdrawn' then 'l'
-            end,
-            '' order by as_of_date
+            int4send(256 * (as_of_date - date '1970-01-01') + ascii(
+                case status
+                    when 'increasing' then 'i'
+                    when 'stable' then 's'
+                    when 'declining' then 'd'
+                    when 'wearing_less' then 'w'
+                    when 'never_started' then '0'
+                    when 'stopped' then 'x'
+                    when 'new' then 'n'
+                    when 'completed' then 'c'
+                    when 'withdrawn' then 'l'
+                end
+            )),
+            ''
         ) as statuses
     from marts.fct_user_status
     group by user_id
@@ -335,9 +381,11 @@ select
     now.start_valid_days,
     now.last_worn_date,
     now.wear_hours_ratio,
+    now.wearing_less_by,
     participant.enrolled_on,
     participant.left_on,
-    history.first_status_date,
+    participant.arm,
+    participant.site,
     history.statuses
 from (select * from marts.fct_user_status where as_of_date = :as_of_date) as now
 -- whoever is not enrolled yet has no status
@@ -352,6 +400,12 @@ select user_id
 from marts.dim_participant
 where substr(sha256((select key from ops.report_key) || convert_to(user_id, 'UTF8')), 1, :prefix_bytes) = :prefix
 order by user_id;
+
+-- name: pseudonyms_of(user_ids)
+select
+    named.user_id,
+    sha256((select key from ops.report_key) || convert_to(named.user_id, 'UTF8')) as pseudonym
+from unnest(:user_ids::text []) as named (user_id);
 
 -- name: manifest_state()$
 -- changes whenever a file is loaded, replaced, retracted or replayed

@@ -4,7 +4,19 @@
 """
 
 from ingestion.report.contents import Outcome
+from ingestion.report.groups import Groups
+from ingestion.report.pseudonym import of as pseudonyms_of
 from ingestion.report.publishing import Published, publish, publish_latest, who, write_latest
 from ingestion.report.serving import Server
 
-__all__ = ["Outcome", "Published", "Server", "publish", "publish_latest", "who", "write_latest"]
+__all__ = [
+    "Groups",
+    "Outcome",
+    "Published",
+    "Server",
+    "pseudonyms_of",
+    "publish",
+    "publish_latest",
+    "who",
+    "write_latest",
+]

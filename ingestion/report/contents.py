@@ -1,15 +1,15 @@
 """Read the figures of a report from the marts and from schema ops, in one snapshot."""
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
-from ingestion import __version__, db, log
+from ingestion import __version__, db, follow_up, log
 from ingestion.report import pseudonym
-from ingestion.report.days import Packer, Participant, days_per_participant
+from ingestion.report.days import Packer, Participant, days_per_participant, status_changes
+from ingestion.report.groups import MIN_USERS, Groups
 from ingestion.results import FAILED_NODE_STATUSES
 
 # in the order of the page: steady, need a look, stopped, too new, no longer in the study
@@ -30,7 +30,6 @@ _MAX_MODELS = 12
 _MAX_PROBLEMS = 40
 
 _EPOCH = date(1970, 1, 1)
-_SAME_LETTERS = re.compile(r"(.)\1*")
 # fields that can contain the name of a file, and so a user id
 _FIELDS_WITH_FILENAMES = {"name", "example", "error", "hint", "reason", "message"}
 _queries = db.queries("report")
@@ -60,6 +59,8 @@ class Contents:
         facts: all figures except those of single participants.
         packer: reads the days; None if the marts do not exist.
         statuses: the row of the query `participants` for each user id.
+        by_group: the columns of the marts that have rows for everyone, for each arm and for each site.
+        told: whom to call; None if the marts do not exist.
 
     """
 
@@ -68,6 +69,8 @@ class Contents:
     facts: dict[str, Any]
     packer: Packer | None = None
     statuses: dict[str, Any] = field(default_factory=dict)
+    by_group: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    told: follow_up.FollowUp | None = None
     _with_user_ids: bool = False
 
     def figures(self) -> dict[str, Any]:
@@ -77,14 +80,40 @@ class Contents:
             participant.user_id: participant.user_id if self._with_user_ids else pseudonym.encode(participant.digest)
             for participant in participants
         }
+        rows = [self.statuses.get(participant.user_id) for participant in participants]
+        groups = Groups(
+            [(row.arm, row.site) if row else (None, None) for row in rows], with_user_ids=self._with_user_ids
+        )
         facts = self.facts if self._with_user_ids else _masked(self.facts, pseudonym.Mask(names))
         return {
             **facts,
-            "participants": self._columns_of(participants, names),
+            "groups": [asdict(group) for group in groups.shown],
+            "hasHiddenGroups": groups.has_hidden,
+            "minGroupUsers": MIN_USERS,
+            **{name: groups.rows(columns) for name, columns in self.by_group.items()},
+            "participants": self._columns_of(participants, names, groups),
+            "followUp": self._follow_up({participant.user_id: n for n, participant in enumerate(participants)}),
             "blocks": self.packer.block_sizes if self.packer else [],
         }
 
-    def _columns_of(self, participants: list[Participant], names: Mapping[str, str]) -> dict[str, list[Any]]:
+    def _follow_up(self, numbers: Mapping[str, int]) -> dict[str, Any] | None:
+        """Return whom to call, by the number of the participant on the page."""
+        told = self.told
+        if told is None:
+            return None
+        entries = [entry for entry in told.entries if entry.user_id in numbers]
+        resolved = [(numbers.get(gone.user_id), gone.reason) for gone in told.resolved]
+        return {
+            "comparedWith": _day(told.compared_with),
+            "resolved": [{"participant": number, "reason": reason} for number, reason in resolved],
+            "participant": [numbers[entry.user_id] for entry in entries],
+            "isNew": [entry.is_new for entry in entries],
+            **{_camel_case(name): [_plain(getattr(entry, name)) for entry in entries] for name in _OF_ENTRIES},
+        }
+
+    def _columns_of(
+        self, participants: list[Participant], names: Mapping[str, str], groups: Groups
+    ) -> dict[str, list[Any]]:
         rows = [self.statuses.get(participant.user_id) for participant in participants]
         columns: dict[str, list[Any]] = {
             "name": [names[participant.user_id] for participant in participants],
@@ -97,7 +126,10 @@ class Contents:
             "nights": [participant.nights for participant in participants],
             "status": [_status_number(row and row.status) for row in rows],
             "before": [_status_number(row and row.status_before) for row in rows],
-            "changes": [_changes(row.first_status_date, row.statuses) if row and row.status else "" for row in rows],
+            "changes": [status_changes(row.statuses) if row and row.status else "" for row in rows],
+            "arm": [groups.number("arm", row.arm) if row else None for row in rows],
+            "site": [groups.number("site", row.site) if row else None for row in rows],
+            "wearingLessBy": [row.wearing_less_by if row else None for row in rows],
         }
         for name, column in _DATES.items():
             columns[name] = [_day(getattr(row, column)) if row else None for row in rows]
@@ -125,6 +157,24 @@ _FIGURES = {
     "startDays": "start_valid_days",
     "wearHoursRatio": "wear_hours_ratio",
 }
+# queries of marts with rows for everyone, for each arm and for each site
+# the fields of an entry of the follow-up list that the page shows
+_OF_ENTRIES = (
+    "reason",
+    "since_date",
+    "said_on",
+    "certainty",
+    "evidence",
+    "threshold",
+    "cause",
+    "last_sync_date",
+    "battery_percent",
+    "battery_state",
+    "battery_read_date",
+    "last_valid_date",
+    "usual_steps",
+    "recent_steps",
+)
 
 
 def read(connection: db.Connection, run_id: str, outcome: Outcome | None, *, with_user_ids: bool = False) -> Contents:
@@ -161,7 +211,6 @@ def read(connection: db.Connection, run_id: str, outcome: Outcome | None, *, wit
 def _read_marts(connection: db.Connection, contents: Contents) -> None:
     extent = _queries.extent(connection)
     as_of = extent.as_of_date
-    now, before = _counts(connection, as_of) if as_of else ([0] * _NO_STATUS, [0] * _NO_STATUS)
     rows = _queries.participants(connection, as_of_date=as_of) if as_of else ()
     contents.statuses = {row.user_id: row for row in rows}
     max_days = days_per_participant(extent.user_days, extent.participants)
@@ -172,27 +221,29 @@ def _read_marts(connection: db.Connection, contents: Contents) -> None:
         "lastDate": _day(extent.last_date),
         "userDays": extent.user_days,
         "maxDays": max_days,
-        "counts": now,
-        "countsBefore": before,
-        "cohort": _columns(connection, _queries.cohort.sql),
-        "retention": _columns(connection, _queries.retention.sql),
-        "flow": _records(_queries.flow(connection)),
-        "definitions": _records(_queries.definitions(connection)),
+        "counts": _counts(connection, as_of) if as_of else [0] * _NO_STATUS,
         "rules": _records(_queries.quality(connection)),
     }
-    contents.packer = Packer(partial(_copy_days, connection), max_days)
+    contents.by_group = {
+        "cohort": _columns(connection, _queries.cohort.sql),
+        "retention": _columns(connection, _queries.retention.sql),
+        "flow": _columns(connection, _queries.flow.sql),
+        "definitions": _columns(connection, _queries.definitions.sql),
+        "unjudged": _columns(connection, _queries.unjudged.sql),
+    }
+    contents.told = follow_up.read(connection)
+    contents.packer = Packer(partial(_copy_days, connection, max_days))
 
 
-def _copy_days(connection: db.Connection, packer: Packer) -> None:
+def _copy_days(connection: db.Connection, max_days: int | None, packer: Packer) -> None:
     with connection.cursor() as cursor:
-        cursor.copy_expert(f"copy ({_queries.days.sql.rstrip().rstrip(';')}) to stdout", packer)
+        query = cursor.mogrify(_queries.days.sql.rstrip().rstrip(";"), {"max_days": max_days}).decode()
+        cursor.copy_expert(f"copy ({query}) to stdout", packer)
 
 
-def _counts(connection: db.Connection, as_of: date) -> tuple[list[int], list[int]]:
-    now, before = [0] * _NO_STATUS, [0] * _NO_STATUS
-    for row in _queries.counts(connection, as_of_date=as_of):
-        (now if row.as_of_date == as_of else before)[STATUSES.index(row.status)] = row.users
-    return now, before
+def _counts(connection: db.Connection, as_of: date) -> list[int]:
+    users = {row.status: row.users for row in _queries.counts(connection, as_of_date=as_of)}
+    return [users.get(status, 0) for status in STATUSES]
 
 
 def _run(connection: db.Connection, row: Any, outcome: Outcome | None) -> dict[str, Any]:
@@ -253,18 +304,6 @@ def _short(value: float | None) -> float | None:
 
 def _day(value: date | None) -> int | None:
     return None if value is None else (value - _EPOCH).days
-
-
-def _changes(first_date: date, statuses: str) -> str:
-    """Return each status with its first day: "n20514 s20542".
-
-    Arguments:
-        first_date: the first day with a status.
-        statuses: a letter for each day.
-
-    """
-    first = (first_date - _EPOCH).days
-    return " ".join(f"{run[0][0]}{first + run.start()}" for run in _SAME_LETTERS.finditer(statuses))
 
 
 def _status_number(status: str | None) -> int:

@@ -17,19 +17,27 @@ from typing import IO, Any
 from ingestion.report.contents import STATUSES, Contents
 
 _STATIC = Path(__file__).parent / "static"
-_STYLES = ("page.css",)
+_STYLES = ("page.css", "call.css", "flow.css", "print.css")
 # parts of one script, in this order
 _SCRIPTS = (
     "data.js",
     "format.js",
+    "address.js",
+    "groups.js",
     "charts.js",
     "answer.js",
+    "words.js",
+    "csv.js",
+    "follow_up.js",
     "time.js",
+    "staying.js",
+    "flow.js",
     "heatmap.js",
     "participants.js",
     "participant.js",
     "quality.js",
     "run.js",
+    "paper.js",
     "main.js",
 )
 
@@ -100,10 +108,14 @@ def _title(facts: dict[str, Any]) -> str:
     return f"Engagement report, run of {facts['run']['startedAt'][:10]}"
 
 
+# as the scripts of the page call them
+_WORDS = {"increasing": "moving more", "declining": "moving less", "new": "too new"}
+
+
 def _answer_without_scripts(facts: dict[str, Any]) -> str:
     counts = facts.get("counts") or [0] * len(STATUSES)
     items = "".join(
-        f"<li>{users:,} {html.escape(status.replace('_', ' '))}</li>"
+        f"<li>{users:,} {_WORDS.get(status, status.replace('_', ' '))}</li>"
         for status, users in zip(STATUSES, counts, strict=True)
     )
     return f"<ul>{items}</ul>"

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from ingestion import __version__, db
+from ingestion import __version__, db, follow_up
 from ingestion.config import ROOT, Settings
 from ingestion.errors import DatabaseUnavailableError, PipelineError, UsageError
 from ingestion.leftovers import temporary_folder
@@ -91,7 +91,11 @@ def publish(
         step.skipped = f"{last.name} has the same contents"
         step.detail = {"name": last.name, "place": shelf.place}
         return Published(shelf.place, last.name)
-    published, size = _publish(engine, settings, shelf, str(run_id), outcome)
+    published, size, told = _publish(engine, settings, shelf, str(run_id), outcome)
+    if told:
+        # the next report says what is new since this one
+        with db.transaction(engine, role=settings.loader_role) as connection:
+            follow_up.record(connection, "report", run_id, told)
     _remove_old(shelf, published.name, 1 if remove_earlier else settings.reports_kept)
     step.detail = {"name": published.name, "place": shelf.place, "bytes": size}
     return published
@@ -109,7 +113,7 @@ def publish_latest(engine: Engine, settings: Settings) -> Published:
 
     """
     shelf = _shelf(settings)
-    published, _ = _publish(engine, settings, shelf, _latest_run(engine), None)
+    published, _, _ = _publish(engine, settings, shelf, _latest_run(engine), None)
     _remove_old(shelf, published.name, max(settings.reports_kept, 1))
     return published
 
@@ -187,7 +191,7 @@ def _latest_run(engine: Engine) -> str:
 
 def _publish(
     engine: Engine, settings: Settings, shelf: Shelf, run_id: str, outcome: Outcome | None
-) -> tuple[Published, int]:
+) -> tuple[Published, int, follow_up.FollowUp | None]:
     with temporary_folder(_FOLDER) as folder:
         path = folder / LATEST
         contents = _write(engine, settings, run_id, outcome, path)
@@ -205,7 +209,7 @@ def _publish(
                 shelf.remove(name)
                 shelf.remove(LATEST)
                 raise
-        return Published(shelf.place, name), path.stat().st_size
+        return Published(shelf.place, name), path.stat().st_size, contents.told
 
 
 def _write(engine: Engine, settings: Settings, run_id: str, outcome: Outcome | None, path: Path) -> Contents:

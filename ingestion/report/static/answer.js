@@ -1,24 +1,37 @@
 // The answer: how many participants are steady, need a look, have stopped or are too new, compared with a week before.
 
 function showAnswer(section) {
-  const { counts, countsBefore, asOf } = report;
-  const total = counts ? sumOf(counts, STATUSES) : 0;
-  if (!report.hasMarts || asOf == null || total === 0) {
-    section.append(runBanner(), emptyAnswer());
+  const { asOf } = report;
+  const counts = countsOf(report.participants.status);
+  const total = sumOf(counts, STATUSES);
+  const select = groupSelect();
+  if (!report.hasMarts || asOf == null || (total === 0 && chosen === EVERYONE)) {
+    section.append(...[runBanner(), emptyAnswer()].filter(Boolean));
     return;
   }
+  const countsBefore = countsOf(report.participants.before);
   const hadBefore = countsBefore.some((users) => users > 0);
   // those that need a roster only where somebody has them
   const shown = STATUSES.filter((status) => ![NEVER_STARTED, COMPLETED, WITHDRAWN].includes(status) || counts[status] || countsBefore[status]);
   section.append(
-    ...[runBanner()].filter(Boolean),
-    el("p.kicker", null, `As of ${day(asOf)}, the latest complete day · `, el("span", { title: when(report.writtenAt) }, freshness())),
-    headline(counts, total),
-    el("p.lead", null, lead(counts, countsBefore, hadBefore)),
-    shareBar(counts, total),
-    el("ul.tiles", { "data-tiles": String(shown.length) }, shown.map((status) => tile(status, counts[status], total, hadBefore ? countsBefore[status] : null))),
-    ...[moves()].filter(Boolean),
+    ...[
+      runBanner(),
+      el("div.answer-head", null, el("p.kicker", null, `As of ${day(asOf)}, the latest complete day · `, el("span", { title: when(report.writtenAt) }, freshness())), select),
+      headline(counts, total),
+      el("p.lead", null, lead(counts, countsBefore, hadBefore)),
+      shareBar(counts, total),
+      el("ul.tiles", { "data-tiles": String(shown.length) }, shown.map((status) => tile(status, counts[status], total, hadBefore ? countsBefore[status] : null))),
+      moves(),
+      hiddenGroupsNote(),
+    ].filter(Boolean),
   );
+}
+
+// the people of the chosen group in each status
+function countsOf(statuses) {
+  const counts = STATUS.map(() => 0);
+  for (const participant of people) counts[statuses[participant]]++;
+  return counts;
 }
 
 const sumOf = (counts, statuses) => statuses.reduce((sum, status) => sum + counts[status], 0);
@@ -33,12 +46,12 @@ function headline(counts, total) {
   const look = sumOf(counts, NEED_A_LOOK);
   const part = (tone, users, text, title, end) => el("span", { title }, el(`em.${tone}`, null, users ? number.format(users) : "none"), ` ${text}${end}`);
   const parts = [
-    [steady ? "good" : "plain-tone", steady, `of ${number.format(total)} steady`, "Stable or increasing, of everyone enrolled"],
-    [look ? "look" : "plain-tone", look, look < 2 ? "needs a look" : "need a look", "Declining, wearing less or never started"],
-    [counts[STOPPED] ? "bad" : "plain-tone", counts[STOPPED], "stopped", "No valid day for 5 days after regular wear, or for 14 days"],
+    [steady ? "good" : "plain-tone", steady, `of ${number.format(total)} steady`, "Stable or moving more, of everyone enrolled"],
+    [look ? "look" : "plain-tone", look, look < 2 ? "needs a look" : "need a look", "Moving less, wearing less or never started"],
+    [counts[STOPPED] ? "bad" : "plain-tone", counts[STOPPED], "stopped", "No day with the device for 5 days after regular wear, or for 14 days: not worn, or not synchronised"],
     [counts[NEW] ? "plain-tone" : null, counts[NEW], "too new", "Fewer than 21 valid days: too early to say"],
   ].filter(([tone]) => tone);
-  return el("h1.headline", { id: "answer-title" }, parts.map((each, i) => [part(...each, i + 1 < parts.length ? ";" : ""), " "]).flat());
+  return el("h1.headline", { id: "answer-title" }, chosen !== EVERYONE && [el("span.of", null, `${capital(groupName(chosen))}:`), " "], parts.map((each, i) => [part(...each, i + 1 < parts.length ? ";" : ""), " "]).flat());
 }
 
 function lead(counts, before, hadBefore) {
@@ -56,12 +69,14 @@ function lead(counts, before, hadBefore) {
   const then = sumOf(before, NEED_A_LOOK);
   return [
     groups.length && `Of those who need a look, ${listed(groups.map(say))}.`,
-    hadBefore && (look || then) && `A week before, ${look === then ? "as many" : then ? number.format(then) : "none"} needed a look.`,
+    hadBefore && (look || then) && `Seven days before, ${look === then ? "the same number" : then ? number.format(then) : "none"} needed a look.`,
     out.length && `${listed(out.map(say))}.`,
   ]
     .filter(Boolean)
     .join(" ");
 }
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 const listed = (parts) => (parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`);
 
@@ -72,7 +87,7 @@ function shareBar(counts, total) {
   return el(
     "div.share-bar",
     { role: "img", "aria-label": text },
-    shown.map(([status, users]) => el("span", { "data-status": STATUS[status].key, style: `flex-grow:${users}`, title: `${STATUS[status].name}: ${users}` })),
+    shown.map(([status, users]) => el("span", { "data-status": STATUS[status].key, style: `flex-grow:${users}`, title: `${STATUS[status].name}: ${plural(users, "participant")}` })),
   );
 }
 
@@ -85,10 +100,10 @@ function tile(status, users, total, before) {
     null,
     el(
       "button.tile",
-      { type: "button", "data-status": key, onclick: () => filterParticipants({ status }), title: `Show these participants: ${meaning}` },
+      { type: "button", "data-status": key, onclick: () => filterParticipants({ status }), title: `${plural(users, "participant")}: ${meaning}. Show them.` },
       el("span.tile-name", null, statusMark(status), name),
       el("span.tile-count", { "data-count": key }, number.format(users)),
-      el("span.tile-share", null, groupShare(users, total), changed && el("span.tile-change", { "data-change": key }, `${total >= MIN_SHARE_USERS ? " · " : ""}${changed}`)),
+      el("span.tile-share", null, groupShare(users, total), changed && el("span.tile-change", { "data-change": key, title: `Compared with ${day(report.asOf - 7)}` }, `${total >= MIN_SHARE_USERS ? " · " : ""}${changed}`)),
       el("span.tile-meaning", null, meaning),
     ),
   );
@@ -98,7 +113,7 @@ function tile(status, users, total, before) {
 function moves() {
   const { status, before } = report.participants;
   const groups = new Map();
-  for (let participant = 0; participant < report.size; participant++) {
+  for (const participant of people) {
     if (status[participant] === before[participant] || status[participant] === NO_STATUS || before[participant] === NO_STATUS) continue;
     const key = before[participant] * 16 + status[participant];
     groups.set(key, (groups.get(key) ?? 0) + 1);
@@ -110,7 +125,7 @@ function moves() {
   return el(
     "div.moves",
     null,
-    el("h2.small-title", null, `${plural(changed, "participant")} changed status since ${shortDay(report.asOf - 7)}`),
+    el("h2.small-title", { title: "Whoever has a status on both days, and not the same one" }, `${plural(changed, "participant")} changed status since ${shortDay(report.asOf - 7)}`),
     el(
       "ul",
       null,
@@ -122,7 +137,7 @@ function moves() {
           null,
           el(
             "button.move",
-            { type: "button", "aria-label": label, onclick: () => filterParticipants({ status: to, before: from }) },
+            { type: "button", "aria-label": label, title: `${plural(users, "participant")}: ${STATUS[from].name.toLowerCase()} on ${shortDay(report.asOf - 7)}, ${STATUS[to].name.toLowerCase()} now`, onclick: () => filterParticipants({ status: to, before: from }) },
             el("b", null, number.format(users)),
             statusMark(from),
             el("span", null, STATUS[from].name),

@@ -25,7 +25,6 @@ function colours() {
 
 // draws a chart when it is about to scroll into view, so that the answer appears first
 const visibility = new IntersectionObserver((entries) => entries.forEach((entry) => entry.isIntersecting && begin(entry.target)), { rootMargin: "600px" });
-addEventListener("beforeprint", () => drawn.forEach((_, element) => begin(element)));
 
 // options: a function of the colours and the width, called again when either changes
 function draw(element, options) {
@@ -66,7 +65,7 @@ function redrawAll() {
 function base() {
   return {
     useUTC: true,
-    animation: !prefersStill,
+    animation: !prefersStill && !paper,
     animationDuration: 350,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 },
   };

@@ -1,21 +1,25 @@
 // Formats numbers and dates, and makes elements.
 
-const number = new Intl.NumberFormat("en-GB");
-const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
-const dateFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-const dayMonth = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-const monthName = new Intl.DateTimeFormat("en-GB", { month: "short", timeZone: "UTC" });
-const moment = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+// numbers and dates as the reader's browser is set
+const number = new Intl.NumberFormat();
+const oneDecimal = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const percentage = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
+const dateFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const dayMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const monthName = new Intl.DateTimeFormat(undefined, { month: "short", timeZone: "UTC" });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 const day = (n) => (n == null ? "–" : dateFormat.format(n * DAY));
 const shortDay = (n) => dayMonth.format(n * DAY);
+const isoDay = (n) => (n == null ? null : new Date(n * DAY).toISOString().slice(0, 10));
 const count = (n) => (n == null ? "–" : number.format(Math.round(n)));
 const percent = (part, whole) => (whole ? share((100 * part) / whole) : "–");
 // a share of a group of people, where it has enough people
 const groupShare = (part, whole) => (whole >= MIN_SHARE_USERS ? percent(part, whole) : null);
 const ratioText = (ratio) => (ratio == null ? "–" : share(100 * ratio));
-const share = (value) => (value > 0 && value < 1 ? "< 1 %" : `${Math.round(value)} %`);
+const whole = (value) => percentage.format(Math.round(value) / 100);
+const share = (value) => (value > 0 && value < 1 ? `< ${whole(1)}` : whole(value));
 const plural = (n, one_, many) => `${number.format(n)} ${n === 1 ? one_ : many ?? `${one_}s`}`;
 const addressOf = (name) => `#/participant/${encodeURIComponent(name)}`;
 const when = (iso) => (iso ? moment.format(new Date(iso)) : "–");
@@ -56,7 +60,7 @@ function statusMark(status) {
   return el("span.mark", { "data-status": STATUS[status].key, "aria-hidden": "true" }, STATUS[status].glyph);
 }
 
-// A table with a caption, column headers and right-aligned figures.
+// A table with a caption, column headers and right-aligned figures. A header may be [text, what its figures count].
 function table(caption, headers, rows, { figures = [], hidden = true } = {}) {
   const isFigure = (index) => (figures.includes(index) ? "figure" : null);
   return el(
@@ -66,7 +70,7 @@ function table(caption, headers, rows, { figures = [], hidden = true } = {}) {
       "table",
       null,
       el("caption", { class: hidden ? "visually-hidden" : null }, caption),
-      el("thead", null, el("tr", null, headers.map((header, i) => el("th", { scope: "col", class: isFigure(i) }, header)))),
+      el("thead", null, el("tr", null, headers.map((header, i) => el("th", { scope: "col", class: isFigure(i), title: Array.isArray(header) ? header[1] : null }, Array.isArray(header) ? header[0] : header)))),
       el("tbody", null, rows.map((row) => el("tr", null, row.map((cell, i) => el("td", { class: isFigure(i) }, cell ?? "–"))))),
     ),
   );

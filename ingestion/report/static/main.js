@@ -18,22 +18,36 @@ async function start() {
     followTheme();
     recolour();
   });
+  readAddress();
+  choosePeople(groupOf(address.group));
   document.getElementById("overview").hidden = false;
-  showAnswer(document.getElementById("answer"));
-  showParticipants(document.getElementById("participants"));
-  showData(document.getElementById("data"));
-  showRun(document.getElementById("run"));
+  showOverview();
   showFoot(document.getElementById("foot"));
-  addEventListener("hashchange", route);
+  followLinks();
+  followPrinting();
   addEventListener("scroll", () => shownParticipant == null && (overviewScroll = scrollY), { passive: true });
-  showTime(document.getElementById("time"));
   route();
+  document.getElementById(address.place)?.scrollIntoView();
   document.documentElement.dataset.ready = "true";
   performance.mark("ready");
 }
 
+const SECTIONS = { answer: showAnswer, call: showCalls, participants: showParticipants, days: showFlow, data: showData, run: showRun, time: showTime };
+
+// all sections, of the chosen group
+function showOverview() {
+  const focus = document.activeElement?.id;
+  for (const [id, show] of Object.entries(SECTIONS)) {
+    const section = document.getElementById(id);
+    section.replaceChildren();
+    show(section);
+  }
+  redrawAll();
+  if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+}
+
 function route() {
-  const participant = location.hash ? report.participants.name.findIndex((name) => addressOf(name) === location.hash) : -1;
+  const participant = address.place.startsWith("/") ? report.participants.name.findIndex((name) => addressOf(name) === `#${address.place}`) : -1;
   const overview = document.getElementById("overview");
   const article = document.getElementById("participant");
   if (participant >= 0) {
@@ -57,7 +71,7 @@ function route() {
   overview.hidden = false;
   redrawAll();
   renderRows(true);
-  const section = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  const section = document.getElementById(address.place);
   if (section && section.id !== "participants") section.scrollIntoView();
   else scrollTo(0, overviewScroll);
   // back to the row of that participant
@@ -81,27 +95,25 @@ function recolour() {
   if (rows) renderRows(true);
 }
 
-function showFoot(foot) {
-  const privacy = report.hasUserIds
+const HOW_TO_READ = [
+  "A day is valid if it is complete, the device was worn (heart rate for 10 hours, or steps in 10 hours, where the data tell), and it has 100 to 45,000 steps. These limits are the defaults and can be changed.",
+  "Participants are compared only with themselves. The start is their first 21 to 84 valid days. The month before is the four weeks before the latest two.",
+  "Steady is stable or moving more. Need a look is moving less, wearing less or never started. Too new is fewer than 21 valid days. Stopped is not worn for 5 days after regular wear, or for 14 days. Shares are of everyone enrolled; groups of fewer than 10 people have none.",
+  "Moving less and moving more are said when the evidence (a CUSUM of the logarithm of steps, from 0 to 10) rises above 5, and taken back when it falls below 2.5. Since is the day from which the evidence grew, some days before it was said.",
+  "The figures are not adjusted for weekdays or seasons. With few participants, shares vary a lot by chance.",
+  "How sure: counted is a count of days; clear is at least one and a half times the evidence that is needed, likely at least what is needed, and fading less than that.",
+  "An alert is the second unusually low day in a row (a robust z-score of −2 or less). It is not a medical finding.",
+];
+
+const privacyText = () =>
+  report.hasUserIds
     ? "This report shows user ids. Protect this file as you protect the data."
     : "Each participant has a pseudonym, the same in every report. Pseudonyms do not make the data anonymous: protect this file as you protect the data.";
+
+function showFoot(foot) {
   foot.append(
-    el(
-      "details.how",
-      null,
-      el("summary", null, "How to read this report, and its limits"),
-      el(
-        "ul",
-        null,
-        el("li", null, "A day is valid if it is complete, the device was worn (heart rate for 10 hours, or steps in 10 hours, where the data tell), and it has 100 to 45,000 steps. These limits are the defaults and can be changed."),
-        el("li", null, "Participants are compared only with themselves. The start is their first 21 to 84 valid days. The month before is the four weeks before the latest two."),
-        el("li", null, "Steady is stable or increasing. Need a look is declining, wearing less or never started. Too new is fewer than 21 valid days. Stopped is not worn for 5 days after regular wear, or for 14 days. Shares are of everyone enrolled; groups of fewer than 10 people have none."),
-        el("li", null, "Declining and increasing are said when the evidence (a CUSUM of the logarithm of steps, from 0 to 10) rises above 5, and taken back when it falls below 2.5. Since is the day from which the evidence grew, some days before the status was said."),
-        el("li", null, "An alert is the second unusually low day in a row (a robust z-score of −2 or less). It is not a medical finding."),
-        el("li", null, "The figures are not adjusted for weekdays or seasons. With few participants, shares vary a lot by chance."),
-      ),
-    ),
-    el("p", null, privacy),
+    el("details.how", null, el("summary", null, "How to read this report, and its limits"), el("ul", null, HOW_TO_READ.map((text) => el("li", null, text)))),
+    el("p", null, privacyText()),
     el("p", null, `Written ${when(report.writtenAt)} by wearables-pipeline ${report.version}. This page makes no network requests. Charts: Apache ECharts.`),
   );
 }

@@ -9,10 +9,14 @@ function showParticipant(article, participant) {
   const { name, status, since, changes } = report.participants;
   const own = STATUS[status[participant]];
   article.replaceChildren(
-    el("p.crumbs", null, el("a", { href: "#participants", id: "back" }, "← All participants"), neighbours(participant)),
-    el("h1.participant-title", { id: "participant-title", tabindex: "-1" }, name[participant]),
-    el("p.badge", { "data-status": own.key }, statusMark(status[participant]), el("b", null, own.name), since[participant] != null && el("span", null, ` ${sinceWord(participant)} ${day(since[participant])}`)),
-    el("p.lead", null, statusText(participant)),
+    ...[
+      el("p.crumbs", null, el("a", { href: "#participants", id: "back" }, "← All participants"), neighbours(participant)),
+      el("h1.participant-title", { id: "participant-title", tabindex: "-1" }, name[participant]),
+      placeOf(participant) && el("p.place", null, capital(placeOf(participant))),
+      el("p.badge", { "data-status": own.key }, statusMark(status[participant]), el("b", null, own.name), since[participant] != null && el("span", null, ` ${sinceWord(participant)} ${day(since[participant])}`)),
+      el("p.lead", null, statusText(participant)),
+      toCall(participant),
+    ].filter(Boolean),
   );
   if (!report.participants.days[participant]) {
     article.append(ribbon(participant) ?? "", el("p.note.no-days", null, "There are no days to show: no file has a day of this participant."));
@@ -29,7 +33,7 @@ function showParticipant(article, participant) {
     el(
       "div.card",
       null,
-      el("div.card-head", null, el("div", null, el("h2", null, "Steps and sleep"), el("p.subtitle", null, "The band is the usual range: most valid days of the four weeks before lie in it. The ground is coloured where the status was declining or increasing.")), rangeButtons(participant)),
+      el("div.card-head", null, el("div", null, el("h2", null, "Steps and sleep"), el("p.subtitle", null, "The band is the usual range: most valid days of the four weeks before lie in it. The ground is coloured where the participant was moving less or moving more.")), rangeButtons(participant)),
       steps,
       el(
         "ul.legend",
@@ -74,6 +78,7 @@ function statusText(participant) {
     case "never_started":
       return `Has not worn the device, ${plural(report.asOf - since[participant], "day")} after ${day(since[participant])}, when the first was expected.`;
     case "stopped":
+      if (report.followUp?.reason[callOf(participant)] === "not_synchronising") return `The last known day with the device is ${day(lastWorn[participant])}, ${agoText(report.asOf - lastWorn[participant])}. Whether it has been worn since is not known.`;
       return `Last wore the device on ${day(lastWorn[participant])}, ${plural(evidence[participant] ?? report.asOf - lastWorn[participant], "day")} ago.`;
     case "new":
       return `Too new: has ${plural(startDays[participant] ?? 0, "valid day")} of the 21 that a verdict on activity needs.`;
@@ -93,8 +98,9 @@ function facts(participant) {
     "dl.facts",
     null,
     fact("Last worn", lastWorn[participant] == null ? "never" : nearDay(lastWorn[participant]), lastWorn[participant] == null ? "on no day" : agoText(report.asOf - lastWorn[participant])),
-    fact("Against the start", ratioText(vsStart[participant]), startSteps[participant] == null ? "no start yet" : recentSteps[participant] == null ? `${count(startSteps[participant])} steps a day at the start` : `${count(recentSteps[participant])} steps a day, ${count(startSteps[participant])} at the start`),
-    fact("Against the month before", ratioText(vsRecent[participant]), baseSteps[participant] == null ? "too few days" : `${count(baseSteps[participant])} steps a day then`),
+    lastSync(participant) != null && fact("Last sync", nearDay(lastSync(participant)), agoText(report.asOf - lastSync(participant))),
+    fact("Compared with the start", ratioText(vsStart[participant]), startSteps[participant] == null ? "no start yet" : recentSteps[participant] == null ? `${count(startSteps[participant])} steps a day at the start` : `${count(recentSteps[participant])} steps a day, ${count(startSteps[participant])} at the start`),
+    fact("Compared with the month before", ratioText(vsRecent[participant]), baseSteps[participant] == null ? "too few days" : `${count(baseSteps[participant])} steps a day then`),
     fact("Evidence", evidenceText(participant), evidenceNote(participant)),
     fact("Worn", recentDays[participant] == null ? "–" : `${recentDays[participant]} / 14`, "of the latest days"),
     fact("Valid days", number.format(validDays[participant]), began[participant] == null ? null : `of ${number.format(allDays[participant])} since ${day(began[participant])}`),
@@ -103,6 +109,26 @@ function facts(participant) {
     left[participant] != null && left[participant] <= report.asOf ? fact("Left", day(left[participant]), "as the roster says") : null,
   );
 }
+
+const callOf = (participant) => report.followUp?.participant.indexOf(participant) ?? -1;
+
+// why the participant is on the list to call, and what is known of the device
+function toCall(participant) {
+  const row = callOf(participant);
+  if (row < 0) return null;
+  const { reason, certainty, batteryReadDate } = report.followUp;
+  const battery = batteryReadDate[row] == null ? "" : ` Battery on ${nearDay(batteryReadDate[row])}: ${batteryText(row)}.`;
+  return el(
+    "p.note.to-call",
+    null,
+    el("b", null, `On the list to call: ${REASON_WORDS[reason[row]].name.toLowerCase()}. `),
+    `${causeText(row)}${report.followUp.cause[row] === "battery_low" ? "" : battery} `,
+    el("span", { title: CERTAINTY[certainty[row]][1] }, `${CERTAINTY[certainty[row]][0]}: ${evidenceWords(row)}.`),
+  );
+}
+
+// the marts have it for those on the list
+const lastSync = (participant) => report.followUp?.lastSyncDate[callOf(participant)];
 
 const agoText = (days) => (days === 0 ? "on the latest day" : `${plural(days, "day")} ago`);
 
@@ -114,9 +140,9 @@ function evidenceNote(participant) {
     case STABLE:
       return "of a change, which is said from 5";
     case WEARING_LESS:
-      return isFewerHours(participant) ? "at the start, said below 80 %" : isWithoutValidDay(participant) ? "without a valid day, said from 14" : "said from 5, taken back below 2.5";
+      return isFewerHours(participant) ? `at the start, said below ${whole(80)}` : isWithoutValidDay(participant) ? "without a valid day, said from 14" : "said from 5, taken back below 2.5";
     case STOPPED:
-      return `not worn, said from ${report.participants.threshold[participant]}`;
+      return `without a known day with the device, said from ${report.participants.threshold[participant]}`;
     case NEW:
       return "valid days";
     default:

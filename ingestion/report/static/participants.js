@@ -5,24 +5,26 @@ const CONCERN = [DECLINING, WEARING_LESS, NEVER_STARTED, STOPPED, NEW, NO_STATUS
 const RANGES = [[42, "6 weeks"], [91, "13 weeks"], [182, "26 weeks"], [371, "1 year"], [0, "All days"]];
 const SORTS = {
   look: "Need a look first",
-  start: "Lowest against the start first",
+  start: "Lowest compared with the start first",
   worn: "Longest not worn first",
   since: "Latest change first",
   alerts: "Most alerts first",
   name: "By name",
 };
 
-const view = { statuses: new Set(), before: null, text: "", sort: "look", range: 91, list: [], focus: 0 };
+const view = { statuses: new Set(), before: null, text: "", sort: "look", range: null, list: [], focus: 0 };
 let rows; // the elements of the list
 
 function showParticipants(section) {
-  section.append(el("h2", { id: "participants-title" }, "Participants"));
+  section.append(el("h2", { id: "participants-title" }, "Participants", ofGroup()));
+  rows = null;
   if (!report.size) {
     section.append(el("p.note", null, "There are no participants yet."));
     return;
   }
-  view.range = innerWidth < 640 ? 91 : report.lastDate - report.firstDate > 190 ? 182 : 0;
-  const search = el("input", { type: "search", id: "search", placeholder: report.hasUserIds ? "User id" : "Pseudonym, such as K7QM", autocomplete: "off", spellcheck: "false", oninput: (event) => setView({ text: event.target.value }) });
+  view.range ??= innerWidth < 640 ? 91 : report.lastDate - report.firstDate > 190 ? 182 : 0;
+  if (!ranges().some(([days]) => days === view.range)) view.range = ranges().at(-1)[0];
+  const search = el("input", { type: "search", id: "search", placeholder: report.hasUserIds ? "User id" : "Pseudonym, such as K7QM", value: view.text, autocomplete: "off", spellcheck: "false", oninput: (event) => setView({ text: event.target.value }) });
   rows = {
     scroller: el("div.rows", { onscroll: () => requestAnimationFrame(renderRows), onkeydown: moveByKeys }),
     space: el("ul.rows-space", { "aria-label": "Participants" }),
@@ -32,21 +34,21 @@ function showParticipants(section) {
   };
   rows.scroller.append(rows.space);
   section.append(
-    el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own start, the first 21 to 84 valid days, and with the month before the latest two weeks. Evidence tells how near a status is: declining begins above 5, such as 5.8 of 5. Open a row for more."),
+    el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own start, the first 21 to 84 valid days, and with the month before the latest two weeks. Evidence tells how near a status is: moving less is said above 5, such as 5.8 of 5. Open a row for more."),
     el("div.chips", { role: "group", "aria-label": "Show only" }, STATUS.map((status, i) => chip(i)).filter(Boolean)),
     el(
       "div.controls",
       null,
       el("label", null, el("span", null, "Find"), search),
       el("label", null, el("span", null, "Sort"), choice("sort", Object.entries(SORTS), view.sort, (value) => setView({ sort: value }))),
-      el("label", null, el("span", null, "Days"), choice("range", RANGES.map(([value, text]) => [String(value), text]), String(view.range), (value) => setView({ range: Number(value) }))),
+      el("label", null, el("span", null, "Days"), choice("range", ranges().map(([value, text]) => [String(value), text]), String(view.range), (value) => setView({ range: Number(value) }))),
       el("button.plain", { type: "button", id: "clear", onclick: clearFilters }, "Show all"),
     ),
     heatLegend(),
     el(
       "div.list",
       null,
-      el("div.row.row-head", { "aria-hidden": "true" }, el("span.row-who", null, "Participant"), rows.months, el("span.row-worn", null, "Last worn"), el("span.row-start", null, "Against the start"), el("span.row-month", null, "Against month before"), el("span.row-sure", null, "Evidence")),
+      el("div.row.row-head", { "aria-hidden": "true" }, el("span.row-who", null, "Participant"), rows.months, el("span.row-worn", null, "Last worn"), el("span.row-start", null, "Compared with start"), el("span.row-month", null, "With month before"), el("span.row-sure", null, "Evidence")),
       rows.scroller,
     ),
     rows.summary,
@@ -55,10 +57,16 @@ function showParticipants(section) {
   setView({});
 }
 
+// In a large study, no range has days that are not in the report: they would look like days before the first one.
+function ranges() {
+  const { maxDays } = report;
+  return maxDays ? [...RANGES.filter(([days]) => days && days < maxDays), [maxDays, `Latest ${plural(maxDays, "day")}`]] : RANGES;
+}
+
 function chip(status) {
-  const users = report.participants.status.reduce((sum, each) => sum + (each === status), 0);
+  const users = people.filter((participant) => report.participants.status[participant] === status).length;
   if (!users) return null;
-  return el("button.chip", { type: "button", "aria-pressed": "false", "data-status": STATUS[status].key, onclick: () => toggleStatus(status) }, statusMark(status), STATUS[status].name, el("b", null, number.format(users)));
+  return el("button.chip", { type: "button", "aria-pressed": "false", "data-status": STATUS[status].key, title: `${plural(users, "participant")}: ${STATUS[status].meaning}`, onclick: () => toggleStatus(status) }, statusMark(status), STATUS[status].name, el("b", null, number.format(users)));
 }
 
 function choice(id, options, chosen, change) {
@@ -90,7 +98,7 @@ function setView(change) {
   const wanted = searchable(view.text.trim());
   const { name, status, before } = report.participants;
   const list = [];
-  for (let participant = 0; participant < report.size; participant++) {
+  for (const participant of people) {
     if (view.statuses.size && !view.statuses.has(status[participant])) continue;
     if (view.before != null && before[participant] !== view.before) continue;
     if (wanted && !searchable(name[participant]).includes(wanted)) continue;
@@ -102,9 +110,9 @@ function setView(change) {
     const at = STATUS.findIndex((each) => each.key === button.dataset.status);
     button.setAttribute("aria-pressed", String(view.statuses.has(at)));
   }
-  document.getElementById("clear").hidden = list.length === report.size;
-  const changed = view.before == null ? "" : `, ${STATUS[view.before].name.toLowerCase()} a week before`;
-  rows.summary.textContent = list.length === report.size ? `${plural(report.size, "participant")}.` : `${number.format(list.length)} of ${plural(report.size, "participant")}${changed}.`;
+  document.getElementById("clear").hidden = list.length === people.length;
+  const changed = view.before == null ? "" : `, ${STATUS[view.before].name.toLowerCase()} seven days before`;
+  rows.summary.textContent = list.length === people.length ? `${plural(people.length, "participant")}.` : `${number.format(list.length)} of ${plural(people.length, "participant")}${changed}.`;
   rows.scroller.scrollTop = 0;
   renderRows(true);
 }
@@ -194,10 +202,10 @@ function participantRow(participant, place, height) {
       { href: addressOf(name[participant]), tabindex: place === view.focus ? "0" : "-1", "data-place": String(place), "data-participant": String(participant) },
       el("span.row-who", null, statusMark(status[participant]), el("span.row-name", null, name[participant]), el("span.row-status", null, own.name, since[participant] != null && el("span.row-since", null, `${status[participant] === NEVER_STARTED ? ", " : " "}${sinceWord(participant)} ${nearDay(since[participant])}`))),
       el("canvas.strip", { "aria-hidden": "true" }),
-      el("span.row-worn", null, hidden("last worn "), lastWorn[participant] == null ? "never" : nearDay(lastWorn[participant])),
-      el("span.row-start", null, ratioText(vsStart[participant]), hidden(" of the start")),
-      el("span.row-month", null, ratioText(vsRecent[participant]), hidden(" of the month before")),
-      el("span.row-sure", null, evidenceText(participant), hidden(` evidence, ${plural(alerts[participant], "alert")}`)),
+      el("span.row-worn", { title: "The last known day with the device" }, hidden("last worn "), lastWorn[participant] == null ? "never" : nearDay(lastWorn[participant])),
+      el("span.row-start", { title: "Median steps of the latest two weeks, as a share of the start" }, ratioText(vsStart[participant]), hidden(" of the start")),
+      el("span.row-month", { title: "Median steps of the latest two weeks, as a share of the four weeks before" }, ratioText(vsRecent[participant]), hidden(" of the month before")),
+      el("span.row-sure", { title: evidenceNote(participant) ?? "No evidence is needed for this status" }, evidenceText(participant), hidden(` evidence, ${plural(alerts[participant], "alert")}`)),
     ),
   );
 }
@@ -205,9 +213,9 @@ function participantRow(participant, place, height) {
 // whoever never started has no beginning, only a day from which they were expected
 const sinceWord = (participant) => (report.participants.status[participant] === NEVER_STARTED ? "expected" : "since");
 
-const isWithoutValidDay = (participant) => report.participants.status[participant] === WEARING_LESS && report.participants.threshold[participant] === 14;
+const isWithoutValidDay = (participant) => report.participants.wearingLessBy[participant] === "no_valid_day";
 
-const isFewerHours = (participant) => report.participants.status[participant] === WEARING_LESS && report.participants.threshold[participant] < 1;
+const isFewerHours = (participant) => report.participants.wearingLessBy[participant] === "fewer_hours";
 
 // a date of the last year needs no year
 const nearDay = (date) => (report.asOf - date < 330 ? shortDay(date) : day(date));

@@ -33,7 +33,7 @@ function showData(section) {
       datum("Latest file", latestAt() ? ago(latestAt()) : "–", latestAt() ? when(latestAt()) : null),
     ),
   );
-  const cards = [datasetsCard(), rejected.length ? rejectedCard() : null, report.definitions?.length ? definitionsCard() : null, report.flow?.length ? flowCard() : null, report.rules?.length ? rulesCard() : null, latest.length ? filesCard() : null];
+  const cards = [datasetsCard(), rejected.length ? rejectedCard() : null, report.rules?.length ? rulesCard() : null, latest.length ? filesCard() : null];
   section.append(el("div.pair", null, cards.filter(Boolean)));
 }
 
@@ -80,18 +80,6 @@ function rejectedCard() {
 }
 
 // A name and its explanation, in one cell.
-const explained = (name, description) => el("span.rule", null, el("b", null, words(name)), description && el("small", null, description));
-
-function flowCard() {
-  const lines = report.flow.map((row) => [explained(row.step, row.description), count(row.users), count(row.userDays), count(row.meanSteps)]);
-  return card("Who and which days count", "what is left after each rule", table("Who and which days count", ["Rule", "Participants", "Days", "Mean steps"], lines, { figures: [1, 2, 3] }));
-}
-
-function definitionsCard() {
-  const lines = report.definitions.map((row) => [explained(row.definition, row.description), count(row.users), count(row.userDays), count(row.meanSteps)]);
-  return card("Mean steps, by definition of a valid day", "the same days, counted as different publications do", table("Mean steps, by definition of a valid day", ["Definition", "Participants", "Days", "Mean steps"], lines, { figures: [1, 2, 3] }));
-}
-
 function rulesCard() {
   const lines = report.rules.map((row) => {
     const [dataset, rule] = row.rule.split(".");

@@ -1,7 +1,7 @@
-// The weeks: everyone compared with those who began in the first week, and who stays.
+// The weeks: everyone compared with those who began in the first week.
 
 const COHORTS = [
-  ["everyone", "Everyone"],
+  ["everyone", "All participants"],
   ["founders", "The first week's participants"],
 ];
 // from the bottom of a chart to its top
@@ -12,7 +12,7 @@ function weeksOf(name) {
   const { cohort: c } = report;
   const found = { weeks: [], users: [], medians: [], isShared: [], counts: STATUSES.map(() => []) };
   c.cohort.forEach((cohort, row) => {
-    if (cohort !== name || c.status[row] !== "all") return;
+    if (cohort !== name || c.group[row] !== chosen || c.status[row] !== "all") return;
     found.weeks.push(c.week_start_date[row]);
     found.users.push(c.users[row]);
     found.medians.push(c.median_vs_start[row]);
@@ -22,7 +22,7 @@ function weeksOf(name) {
   const places = new Map(found.weeks.map((week, place) => [week, place]));
   c.cohort.forEach((cohort, row) => {
     const status = STATUS.findIndex((each) => each.key === c.status[row]);
-    if (cohort === name && status >= 0) found.counts[status][places.get(c.week_start_date[row])] = c.users[row];
+    if (cohort === name && c.group[row] === chosen && status >= 0) found.counts[status][places.get(c.week_start_date[row])] = c.users[row];
   });
   found.hasShares = found.isShared.some(Boolean);
   found.statuses = STACKED.filter((status) => found.counts[status].some(Boolean));
@@ -30,25 +30,25 @@ function weeksOf(name) {
 }
 
 function showTime(section) {
-  section.append(el("h2", { id: "time-title" }, "Over time"));
-  if (!report.cohort?.week_start_date?.length) {
+  section.append(el("h2", { id: "time-title" }, "Over time", ofGroup()));
+  const cohorts = report.cohort ? COHORTS.map(([name, title]) => ({ title, ...weeksOf(name) })).filter(({ weeks }) => weeks.length) : [];
+  if (!cohorts.length) {
     section.append(el("p.note", null, "There is no week to show yet."));
     return;
   }
-  const cohorts = COHORTS.map(([name, title]) => ({ title, ...weeksOf(name) })).filter(({ weeks }) => weeks.length);
   const [everyone, founders] = cohorts;
   const statuses = STATUSES.filter((status) => cohorts.some((cohort) => cohort.statuses.includes(status)));
   const plots = cohorts.map((cohort) => el("div.chart", { role: "img", "aria-label": weekText(cohort) }));
-  const activity = el("div.chart.low", { role: "img", "aria-label": activityText(cohorts) });
+  const activity = el("div.chart", { role: "img", "aria-label": activityText(cohorts) });
   section.append(
-    el("p.note", null, "Participants who join late can hide the loss of others. So a second chart has only those who began in the first week, also after they stopped."),
+    el("p.note", null, "Participants who join later can hide that others stop. So the second chart has only those who began in the first week, and keeps them after they stopped."),
     el("ul.legend", { "aria-label": "Colours" }, statuses.map((status) => el("li", { title: STATUS[status].meaning }, statusMark(status), STATUS[status].name))),
     el(
       "div.pair",
       null,
-      card("Everyone", `${plural(everyone.users.at(-1), "participant")} in the latest week`, plots[0], weekTable(everyone)),
+      card("All participants", `${plural(everyone.users.at(-1), "participant")} in the latest week`, plots[0], weekTable(everyone)),
       founders && card("Those who began in the first week", plural(founders.users.at(-1), "participant"), plots[1], weekTable(founders)),
-      card("Activity against the start", "median over participants: steps of the latest two weeks as a share of their own start", activity, cohorts.length > 1 && lineKey(), activityTable(cohorts)),
+      card("Activity compared with the start", "the middle participant: steps of the latest two weeks as a share of the own start", activity, cohorts.length > 1 && lineKey(), activityTable(cohorts)),
       stayingCard(),
     ),
   );
@@ -72,7 +72,7 @@ function weekText(cohort) {
 function weekChart(c, cohort) {
   const { weeks, users, counts, isShared, hasShares, statuses } = cohort;
   const value = (status, i) => (hasShares ? (isShared[i] ? (100 * counts[status][i]) / users[i] : null) : counts[status][i]);
-  const axis = hasShares ? { max: 100, interval: 25, axisLabel: { color: c.muted, formatter: "{value} %" } } : { max: Math.max(...users), minInterval: 1 };
+  const axis = hasShares ? { max: 100, interval: 25, axisLabel: { color: c.muted, formatter: whole } } : { max: Math.max(...users), minInterval: 1 };
   return {
     grid: { left: 44, right: 12, top: 10, bottom: 28 },
     tooltip: tooltip(c, (points) => {
@@ -101,11 +101,11 @@ function weekChart(c, cohort) {
 function weekTable(cohort) {
   const rows = () => cohort.weeks.map((week, i) => [day(week), count(cohort.users[i]), ...cohort.statuses.map((status) => cell(cohort, status, i))]).reverse();
   const figures = cohort.statuses.map((_, i) => i + 2);
-  return asTable(`${cohort.title}: statuses by week`, ["Week of", "Participants", ...cohort.statuses.map((status) => STATUS[status].name)], rows, { figures: [1, ...figures] });
+  return asTable(`${cohort.title}: statuses by week`, ["Week of", ["Participants", "Everyone with a status at the end of the week"], ...cohort.statuses.map((status) => [STATUS[status].name, STATUS[status].meaning])], rows, { figures: [1, ...figures] });
 }
 
 function activityText(cohorts) {
-  return `Median activity as a share of the start. In the latest week: ${cohorts.map(({ title, medians }) => `${title} ${ratioText(medians.at(-1))}`).join(", ")}.`;
+  return `The median activity as a share of the start. In the latest week: ${cohorts.map(({ title, medians }) => `${title} ${ratioText(medians.at(-1))}`).join(", ")}.`;
 }
 
 function activityChart(c, cohorts) {
@@ -122,7 +122,7 @@ function activityChart(c, cohorts) {
     yAxis: valueAxis(c, {
       min: Math.min(80, Math.floor(Math.min(...known, 80) / 10) * 10),
       max: Math.max(120, Math.ceil(Math.max(...known, 120) / 10) * 10),
-      axisLabel: { color: c.muted, formatter: "{value} %" },
+      axisLabel: { color: c.muted, formatter: whole },
     }),
     series: cohorts.map(({ title, medians, weeks: own }, i) => ({
       type: "line",
@@ -140,79 +140,10 @@ function activityChart(c, cohorts) {
 }
 
 function lineKey() {
-  return el("ul.legend", null, el("li", null, el("i.key-line", { "aria-hidden": "true" }), "everyone"), el("li", null, el("i.key-line.dashed", { "aria-hidden": "true" }), "those who began in the first week"));
+  return el("ul.legend", null, el("li", null, el("i.key-line", { "aria-hidden": "true" }), "all participants"), el("li", null, el("i.key-line.dashed", { "aria-hidden": "true" }), "those who began in the first week"));
 }
 
 function activityTable(cohorts) {
   const rows = () => cohorts[0].weeks.map((week) => [day(week), ...cohorts.map(({ medians, weeks }) => ratioText(medians[weeks.indexOf(week)]))]).reverse();
-  return asTable("Activity against the start, by week", ["Week of", ...cohorts.map(({ title }) => title)], rows, { figures: [1, 2] });
-}
-
-// The Kaplan-Meier curve of an arm: the rows of rpt_retention
-function curveOf(arm) {
-  const { retention: r } = report;
-  const rows = r.arm.map((each, row) => (each === arm ? row : -1)).filter((row) => row >= 0);
-  const pick = (column) => rows.map((row) => r[column][row]);
-  return { arm, days: pick("day"), atRisk: pick("at_risk"), stopped: pick("stopped"), censored: pick("censored"), staying: pick("staying"), low: pick("staying_low"), high: pick("staying_high") };
-}
-
-function stayingCard() {
-  const arms = [...new Set(report.retention.arm)];
-  const curves = arms.map(curveOf);
-  const shown = curves.filter(({ atRisk }) => atRisk[0] >= MIN_SHARE_USERS);
-  const title = "Who stays";
-  if (!shown.length) return card(title, "There are fewer than 10 participants: too few for a curve.", stayingTable(curves));
-  const plot = el("div.chart.low", { role: "img", "aria-label": stayingText(shown[0]) });
-  draw(plot, (c) => stayingChart(c, shown));
-  const left = curves.length - shown.length;
-  return card(
-    title,
-    "share who still wear the device, by days since they began, with the 95\u00a0% interval (Kaplan-Meier); whoever has completed the study is not lost",
-    plot,
-    shown.length > 1 && el("ul.legend", null, shown.map(({ arm }, i) => el("li", null, el("i.key-line", { "data-arm": String(i), "aria-hidden": "true" }), armName(arm)))),
-    left > 0 && el("p.note", null, `${plural(left, "arm")} with fewer than 10 participants: in the table only.`),
-    stayingTable(curves),
-  );
-}
-
-const armName = (arm) => (arm === "all" ? "everyone" : `arm ${arm}`);
-
-function stayingText({ days, staying }) {
-  return days.length ? `Share of participants who stay, by days since they began. On day ${days.at(-1)}: ${ratioText(staying.at(-1))}.` : "No day is complete yet.";
-}
-
-function stayingChart(c, curves) {
-  const [all] = curves;
-  const last = Math.max(...curves.flatMap(({ days }) => days));
-  const line = (values, extra, { days } = all) => ({ type: "line", step: "end", symbol: "none", silent: true, emphasis: { disabled: true }, data: days.map((at, i) => [at, values[i] == null ? null : 100 * values[i]]), ...extra });
-  const at = ({ days }, wanted) => days.findLastIndex((each) => each <= wanted);
-  return {
-    grid: { left: 48, right: 20, top: 14, bottom: 28 },
-    tooltip: tooltip(c, (points) => {
-      const wanted = points[0].axisValue;
-      const rows = curves.map((curve, i) => {
-        const row = at(curve, wanted);
-        return [c.arms[i % c.arms.length], armName(curve.arm), row < 0 ? "–" : `${ratioText(curve.staying[row])} (${ratioText(curve.low[row])} to ${ratioText(curve.high[row])}), ${curve.atRisk[row]} at risk`];
-      });
-      return tipLines(`Day ${number.format(wanted)}`, rows);
-    }),
-    xAxis: { type: "value", min: 0, max: Math.max(last, 1), axisLine: { lineStyle: { color: c.line } }, axisTick: { show: false }, splitLine: { show: false }, axisLabel: { color: c.muted, hideOverlap: true, showMaxLabel: false, formatter: (value) => `day ${number.format(value)}` } },
-    yAxis: valueAxis(c, { min: 0, max: 100, interval: 25, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: c.muted, formatter: "{value} %" } }),
-    series: [
-      line(all.low, { stack: "interval", lineStyle: { opacity: 0 } }),
-      line(all.low.map((low, i) => (low == null ? null : all.high[i] - low)), { stack: "interval", lineStyle: { opacity: 0 }, areaStyle: { color: c.band, opacity: 1 } }),
-      ...curves.map((curve, i) => line(curve.staying, { silent: false, lineStyle: { width: i ? 1.8 : 2.5, color: c.arms[i % c.arms.length] }, itemStyle: { color: c.arms[i % c.arms.length] } }, curve)).reverse(),
-    ],
-  };
-}
-
-function stayingTable(curves) {
-  const rows = () =>
-    curves.flatMap(({ arm, days, atRisk, stopped, censored, staying, low, high }) =>
-      days.map((at, i) => {
-        const say = (ratio) => (atRisk[0] >= MIN_SHARE_USERS ? ratioText(ratio) : "–");
-        return [armName(arm), count(at), count(atRisk[i]), count(stopped[i]), count(censored[i]), say(staying[i]), `${say(low[i])} to ${say(high[i])}`];
-      }),
-    );
-  return asTable("Who stays, by days since they began", ["Arm", "Day", "At risk", "Stopped", "Left the count", "Stay", "95 % interval"], rows, { figures: [1, 2, 3, 4, 5, 6] });
+  return asTable("Activity compared with the start, by week", ["Week of", ...cohorts.map(({ title }) => title)], rows, { figures: [1, 2] });
 }

@@ -14,19 +14,9 @@ from ingestion import db, report, runner
 from ingestion.config import ROOT, Database, Settings
 from tests import optional
 from tests.conftest import create_database, drop_database, execute
+from tests.integration.report import files
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# names that run as a script in a page that does not escape them
-NASTY = "<script>document.title='run'<", "script>", "<img src=x onerror=document.title='run'>"
-# two who never sent anything, one who is not enrolled yet, one who has completed and one who has withdrawn
-ROSTER = """participant_id,enrolled_on,ends_on,withdrawn_on,arm
-P00001,2026-04-01,,,A
-P00002,2026-04-10,,,B
-P00003,2026-06-01,,,B
-{completed},2026-01-01,2026-04-10,,A
-{withdrawn},2026-01-01,,2026-03-20,B
-"""
-SLEEP = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed\n"
 
 
 @dataclass(frozen=True)
@@ -58,16 +48,10 @@ def study(server: Database, template: Database, tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("study")
     landing = folder / "landing"
     shutil.copytree(ROOT / "sample_data", landing)
-    nasty = Path(landing, *NASTY)
-    nasty.mkdir(parents=True)
-    (nasty / "sleep_4674767415.csv").write_text(
-        SLEEP + "4674767415,4/12/2026,1,327,346\n4674767415,4/13/2026,1,many,346\n"
-    )
-    activity = (landing / "daily_activity_2026-04-01.csv").read_text().splitlines()
-    completed, withdrawn = sorted({line.partition(",")[0] for line in activity[1:]})[:2]
-    (landing / "participants.csv").write_text(ROSTER.format(completed=completed, withdrawn=withdrawn))
-    refused = nasty / "daily_activity.csv"
-    refused.write_text("Id,<b>Nothing</b>\n1,2\n")
+    user_ids = files.users(landing)
+    files.write_roster(landing, user_ids)
+    files.write_synchronisations(landing, user_ids)
+    refused = files.write_nasty(landing)
     database = create_database(server, f"study_{os.getpid()}", f"template {template.parameters['dbname']}")
     settings = Settings(
         database=database,
@@ -131,7 +115,7 @@ def opened(browser: Browser) -> Iterator[Open]:
 
     def open_(path: Path, fragment: str = "", **options: Any) -> Page:
         context = browser.new_context(
-            **{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options}
+            **{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", "locale": "en-GB", **options}
         )
         page = context.new_page()
         wrong: list[str] = []
