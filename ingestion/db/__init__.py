@@ -16,8 +16,8 @@ from ingestion.db.errors import CANCELED, translate, translated
 from ingestion.db.locks import held_locks, lock, try_lock
 from ingestion.db.opening import SessionLimits, connections_of_dbt, lock_name
 from ingestion.db.queries import queries
-from ingestion.db.run_lock import RunLock
-from ingestion.db.supervision import cancel_all, disconnect_waiting
+from ingestion.db.run_lock import RunLock, is_run_in_progress
+from ingestion.db.supervision import cancel_all, disconnect_run, disconnect_waiting
 
 __all__ = [
     "CANCELED",
@@ -31,8 +31,10 @@ __all__ = [
     "connections_of_dbt",
     "copy_in",
     "create_engine",
+    "disconnect_run",
     "disconnect_waiting",
     "held_locks",
+    "is_run_in_progress",
     "lock",
     "lock_name",
     "queries",

@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 from ingestion import log
 from ingestion.db.connections import Connection, session
 from ingestion.db.errors import read_only
-from ingestion.db.locks import lock, try_lock
+from ingestion.db.locks import held_locks, lock, try_lock
 from ingestion.db.opening import application_name, run_name
 from ingestion.db.queries import queries
 from ingestion.db.supervision import Supervised, disconnect_run
@@ -42,6 +42,7 @@ class RunLock:
     Arguments:
         engine: the database; its connections must not be tied to the run.
         run_id: the run.
+        name: what competes for the lock. What is no run has a name of its own, and does not wait for runs.
         role: the role of the session; the login role where this is None.
         on_loss: called once, in a thread, when the connection is lost.
 
@@ -52,11 +53,13 @@ class RunLock:
         engine: Engine,
         run_id: UUID,
         *,
+        name: str = _ONE_RUN,
         role: str | None = None,
         on_loss: Callable[[RunLostError], None] | None = None,
     ) -> None:
         self._engine = engine
         self._run_id = run_id
+        self._name = name
         self._role = role
         self._on_loss = on_loss
         self._resources = ExitStack()
@@ -91,7 +94,7 @@ class RunLock:
         """
         self._connection = connection = self._resources.enter_context(session(self._engine, role=self._role))
         _check_writable(connection)
-        lock(connection, _ONE_RUN, seconds=seconds, shared=shared, on_wait=on_wait)
+        lock(connection, self._name, seconds=seconds, shared=shared, on_wait=on_wait)
         lock(connection, run_name(str(self._run_id)), seconds=0, shared=True)
         _queries.name_session(connection, application_name=application_name(self._run_id))
         stop, stopper = socket.socketpair()
@@ -175,6 +178,16 @@ class RunLock:
                 f"the connection that holds the run's locks is lost ({type(exc).__name__}); stopping the run",
                 level=log.ERROR,
             )
+
+
+def is_run_in_progress(connection: Connection) -> bool:
+    """Return whether a run holds the lock for which runs compete.
+
+    Arguments:
+        connection: any connection.
+
+    """
+    return bool(held_locks(connection, [_ONE_RUN]))
 
 
 def _end_connections(login: Connection, run_id: UUID) -> tuple[int, bool]:

@@ -33,3 +33,11 @@ where
         from ops.pipeline_steps as good
         where good.step = 'dbt_build' and good.status in ('success', 'skipped')
     );
+
+-- name: knows_models(models)$
+select
+    exists(
+        select
+        from ops.pipeline_steps
+        where step = 'dbt_build' and detail ->> 'models_fingerprint' = :models and detail ? 'files'
+    );

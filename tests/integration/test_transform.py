@@ -121,7 +121,7 @@ def test_changed_models_are_built_anew(settings: Settings, rows: Rows, monkeypat
     drop(settings, "daily_activity.csv", range(1, 3))
     assert runner.run(settings).exit_code == 0
     rows("alter table marts.fct_user_day drop column steps cascade; select 1")
-    monkeypatch.setattr("ingestion.transform._fingerprint_of_models", lambda: "an older version's")
+    monkeypatch.setattr("ingestion.transform.inputs.fingerprint", lambda: "an older version's")
     assert runner.run(settings).exit_code == 0
     assert rows("select count(steps) from marts.fct_user_day") == [(2,)]
 
@@ -134,7 +134,7 @@ def test_variables_that_are_no_mapping(settings: Settings) -> None:
 
 def test_a_model_that_fails_is_named_and_not_taken_for_built(settings: Settings, rows: Rows) -> None:
     drop(settings, "daily_activity.csv", range(1, 3))
-    broken = replace(settings, dbt_vars="{max_steps: no_such_column}")
+    broken = replace(settings, dbt_vars="{min_wear_minutes: no_such_column}")
     result = runner.run(broken)
     assert result.exit_code == 1
     assert (result.error_summary or "").startswith("dbt_build: PipelineError: dbt ")

@@ -1,0 +1,135 @@
+"""Build the marts, if anything that dbt reads has changed, and record from what they were built."""
+
+import hashlib
+from collections.abc import Callable
+from typing import NamedTuple
+from uuid import UUID
+
+from psycopg2.extras import execute_values
+from sqlalchemy import Engine
+
+from ingestion import __version__, db, manifest, row_counts
+from ingestion.config import Settings
+from ingestion.errors import PipelineError, TestsFailedError
+from ingestion.results import NodeResult, Step
+from ingestion.transform import inputs
+from ingestion.transform.invocation import invoke
+
+_queries = db.queries("transform")
+
+
+class Fingerprints(NamedTuple):
+    """What the marts are made from.
+
+    Arguments:
+        models: the digest of the dbt project.
+        content: the digest of the loaded files.
+        everything: the digest of both, of the version and of the settings.
+
+    """
+
+    models: str
+    content: str
+    everything: str
+
+
+def build(
+    engine: Engine,
+    settings: Settings,
+    run_id: UUID,
+    step: Step,
+    *,
+    force: bool = False,
+    full_refresh: bool = False,
+    on_built: Callable[[list[NodeResult]], None] | None = None,
+) -> None:
+    """Build all models and run their tests.
+
+    Arguments:
+        engine: the database, for the records.
+        settings: the settings, for dbt's profile.
+        run_id: the run, for dbt's query comments and ops.dbt_node_results.
+        step: receives the figures.
+        force: build even if nothing has changed.
+        full_refresh: build incremental models from all rows.
+        on_built: called with the recorded result of each model and test; must not raise.
+
+    Raises:
+        TestsFailedError: the models were built, but tests failed.
+        PipelineError: a model or dbt itself failed.
+
+    """
+    variables = inputs.vars_of(settings)
+    with db.transaction(engine, role=settings.loader_role) as connection:
+        models, content, step.input_fingerprint = fingerprints(connection, settings)
+        step.detail = {"models_fingerprint": models}
+        last = _queries.last_build(connection)
+        if (
+            not (force or full_refresh)
+            and last
+            and last.input_fingerprint == step.input_fingerprint
+            and _all_exist(connection, last.relations)
+        ):
+            step.skipped = "neither rows nor models have changed"
+            step.detail |= {"relations": last.relations}
+            return
+        # other models may have built the incremental tables in another form
+        full_refresh = full_refresh or any(
+            row.models_fingerprint != models for row in _queries.models_built(connection)
+        )
+        step.detail |= {"content_fingerprint": content, "cut_offs": inputs.cut_offs(variables)}
+        if not _queries.knows_models(connection, models=models):
+            # once for each version of the models, for `transform --compare`
+            step.detail["files"] = inputs.checksums()
+    step.dbt_invocation_id, results = invoke(settings, run_id, variables, full_refresh=full_refresh)
+    failed = [result for result in results if result.has_failed]
+    step.detail |= {
+        "relations": sorted(result.relation for result in results if result.relation),
+        "models": sum(result.resource_type == "model" and result.status == "success" for result in results),
+        "tests_passed": sum(result.status == "pass" for result in results),
+        "warnings": [result.name for result in results if result.status == "warn"],
+        "failures": [result.name for result in failed],
+    }
+    step.rows_out = sum(result.rows_affected or 0 for result in results if result.relation) or None
+    with db.transaction(engine, role=settings.loader_role) as connection, connection.cursor() as cursor:
+        invocation = (str(run_id), step.dbt_invocation_id)
+        rows = [
+            (*invocation, r.node_id, r.resource_type, r.status, r.failures, r.rows_affected, r.duration_ms, r.message)
+            for r in results
+        ]
+        execute_values(cursor, _queries.record_nodes.sql, rows)
+        # for `status`, which should not read the raw tables at each look
+        step.detail |= {"miscounts": [each._asdict() for each in row_counts.miscounts(connection, settings.schema)]}
+    if on_built:
+        on_built(results)
+    if failed:
+        raise _failure(failed)
+
+
+def fingerprints(connection: db.Connection, settings: Settings) -> Fingerprints:
+    """Return the fingerprints of what the marts are made from.
+
+    Arguments:
+        connection: a connection that may read the manifest.
+        settings: the settings, with the schema of the raw tables and the values for dbt's vars.
+
+    """
+    models = inputs.fingerprint()
+    content = manifest.content_fingerprint(connection, settings.schema)
+    return Fingerprints(models, content, _digest(models, content, settings.schema, settings.dbt_vars))
+
+
+def _failure(failed: list[NodeResult]) -> PipelineError:
+    first, more = failed[0], len(failed) - 1
+    text = f"dbt {first.name}: {first.message or first.status}" + (f" (and {more} more)" if more else "")
+    if all(result.resource_type == "test" for result in failed):
+        return TestsFailedError(text, hint="The failing rows are in the schema dbt_test_failures.")
+    return PipelineError(text, hint=f"To build only this model: make dbt ARGS='build --select {first.name}'")
+
+
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256("\0".join(part or "" for part in (__version__, *parts)).encode()).hexdigest()
+
+
+def _all_exist(connection: db.Connection, relations: list[str]) -> bool:
+    return bool(relations) and bool(_queries.all_exist(connection, relations=relations))
