@@ -1,4 +1,4 @@
-"""The state of the pipeline: the latest runs, the age of each dataset, quarantine, and files being loaded.
+"""The state of the pipeline: the latest runs, the age and volume of each dataset, quarantine, and files being loaded.
 
 This module only reads. `find_problems` says what is wrong, from facts that were read before.
 """
@@ -19,10 +19,13 @@ from ingestion.errors import PipelineError, UsageError
 from ingestion.history import RejectedCount, Run
 from ingestion.sources import declared
 from ingestion.tables import age
-from ingestion.twins import ROWS_OF_CHANCE
+from ingestion.twins import SharedContent, shared_contents
+from ingestion.volume import Volume, read_volumes
 
 State = Literal["ok", "warning", "critical", "unknown"]
-Code = Literal["nothing_has_ended", "run_died", "last_run_failed", "step_failed", "miscounted", "stale", "same_rows"]
+Code = Literal[
+    "nothing_has_ended", "run_died", "last_run_failed", "step_failed", "miscounted", "stale", "low_volume", "same_rows"
+]
 
 _LATEST_RUNS = 5
 _NAMED_FILES = 10
@@ -30,7 +33,6 @@ _NAMED_FILES = 10
 _RUNS_READ = 50
 _USAGE_ERROR = UsageError.exit_code
 _WEIGHTS: dict[State, int] = {"ok": 0, "warning": 1, "unknown": 2, "critical": 3}
-_WRONG_FOLDER = "one of them was probably put into the wrong folder"
 _queries = db.queries("health")
 
 
@@ -60,30 +62,6 @@ class DatasetFreshness:
     age_seconds: float | None
     stale_after_seconds: float | None
     is_stale: bool
-
-
-@dataclass(frozen=True)
-class SharedContent:
-    """Loaded files with the same bytes, in the folders of several participants.
-
-    Arguments:
-        dataset: the name of their dataset.
-        checksum: SHA-256 of their bytes, in hexadecimal.
-        rows: the records with data in each of them.
-        filenames: their names, the one that was loaded first in front.
-
-    """
-
-    dataset: str
-    checksum: str
-    rows: int
-    filenames: tuple[str, ...]
-
-    @property
-    def message(self) -> str:
-        """One line about them."""
-        names = " and ".join(self.filenames)
-        return f"{self.dataset}: the same {self.rows:,} rows are loaded from {names}: {_WRONG_FOLDER}"
 
 
 @dataclass(frozen=True)
@@ -118,6 +96,7 @@ class Status:
         last_success_at: the end of the last successful run.
         runs: the latest runs, newest first.
         datasets: the datasets, by name.
+        volumes: the latest delivery of each dataset, and of each site.
         files: the number of files in each state of the manifest.
         quarantine: the rejected rows of loaded files, by dataset, reason and column.
         claims: the files that are being loaded now.
@@ -129,6 +108,7 @@ class Status:
     last_success_at: datetime | None
     runs: list[Run]
     datasets: list[DatasetFreshness]
+    volumes: list[Volume]
     files: dict[str, int]
     quarantine: list[RejectedCount]
     claims: list[Claim]
@@ -188,6 +168,7 @@ def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) 
             last_success_at=_queries.last_success(connection),
             runs=runs[:_LATEST_RUNS],
             datasets=[],
+            volumes=read_volumes(connection),
             files={row.status: row.files for row in _queries.file_counts(connection, target_schema=settings.schema)},
             quarantine=[
                 RejectedCount(**row._asdict()) for row in _queries.quarantine(connection, target_schema=settings.schema)
@@ -197,7 +178,8 @@ def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) 
     if with_dates:
         latest |= _latest_in_raw(engine, settings, [row.name for row in rows])
     status.datasets.extend(_datasets(rows, latest, settings.stale_after, now))
-    problems = [*find_problems(runs, failures, status.datasets, now, shared), *_miscounted(miscounts)]
+    found = find_problems(runs, failures, status.datasets, now, shared=shared, volumes=status.volumes)
+    problems = [*found, *_miscounted(miscounts)]
     status.problems.extend(_worst_first(problems))
     return status
 
@@ -215,26 +197,14 @@ def freshness(connection: db.Connection, settings: Settings, now: datetime) -> l
     return _datasets(rows, {}, settings.stale_after, now)
 
 
-def shared_contents(connection: db.Connection, schema: str) -> list[SharedContent]:
-    """Return the contents that are loaded for several participants, and that cannot be the same by chance.
-
-    Arguments:
-        connection: a connection that may read ops.
-        schema: the schema of the raw tables.
-
-    """
-    return [
-        SharedContent(row.dataset, row.checksum, row.rows_filled, tuple(row.filenames))
-        for row in _queries.shared_contents(connection, target_schema=schema, rows_of_chance=ROWS_OF_CHANCE)
-    ]
-
-
 def find_problems(
     runs: Sequence[Run],
     failures: Iterable[StepFailure],
     datasets: Iterable[DatasetFreshness],
     now: datetime,
+    *,
     shared: Iterable[SharedContent] = (),
+    volumes: Iterable[Volume] = (),
 ) -> list[Problem]:
     """Return the problems, worst first.
 
@@ -244,6 +214,7 @@ def find_problems(
         datasets: how fresh each dataset is.
         now: the current time.
         shared: the contents that are loaded for several participants.
+        volumes: the latest deliveries.
 
     """
     problems: list[Problem] = []
@@ -268,6 +239,9 @@ def find_problems(
         Problem("warning", "stale", stale_message(dataset), dataset=dataset.name)
         for dataset in datasets
         if dataset.is_stale
+    ]
+    problems += [
+        Problem("warning", "low_volume", volume.message, dataset=volume.dataset) for volume in volumes if volume.is_low
     ]
     problems += [
         Problem(

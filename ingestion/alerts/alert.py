@@ -10,7 +10,7 @@ from ingestion import log
 from ingestion.printable import printable
 from ingestion.sources import path_without_person, without_user_id
 
-Kind = Literal["failure", "died", "recovery", "stale", "quarantine", "misplaced", "test"]
+Kind = Literal["failure", "died", "recovery", "stale", "volume", "quarantine", "misplaced", "test"]
 
 _MAX_LINE = 700
 

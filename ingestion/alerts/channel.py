@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import ClassVar, Generic, Self, TypeVar
 
 from ingestion.alerts.alert import Alert
-from ingestion.alerts.http import Http
 from ingestion.config.alerts import AlertSettings, ChannelSettings
 from ingestion.health import DatasetFreshness
 from ingestion.results import RunResult
+from ingestion.sending.http import Http
 
 S = TypeVar("S", bound=ChannelSettings)
 

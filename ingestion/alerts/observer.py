@@ -3,7 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 
@@ -14,15 +14,17 @@ from ingestion.alerts import incidents, occasions
 from ingestion.alerts.alert import safe
 from ingestion.alerts.channel import FinishedRun
 from ingestion.alerts.channels import channels_of
-from ingestion.alerts.delivery import Delivery, Outbox
 from ingestion.alerts.incidents import Incidents, Notification, Rules
 from ingestion.alerts.occasions import Occasion
 from ingestion.alerts.outage import OutageFile
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import DatabaseUnavailableError, Interrupted, PipelineError
-from ingestion.health import DatasetFreshness, SharedContent
+from ingestion.health import DatasetFreshness
 from ingestion.observers import Observer
 from ingestion.results import RunResult, Step
+from ingestion.sending.outbox import Delivery, Outbox
+from ingestion.twins import SharedContent, shared_contents
+from ingestion.volume import Volume, read_volumes
 
 # Kubernetes gives a run that it stops 30 seconds, Docker 10
 _SECONDS_WHEN_INTERRUPTED = 3.0
@@ -40,6 +42,15 @@ class _Sent:
     is_over: bool
     channel: str
     delivery: Delivery
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What is loaded at the end of a run; empty or None where that is unknown."""
+
+    datasets: list[DatasetFreshness] = field(default_factory=list)
+    volumes: list[Volume] = field(default_factory=list)
+    shared: list[SharedContent] | None = None
 
 
 class Alerts(Observer):
@@ -86,12 +97,12 @@ class Alerts(Observer):
 
     def run_ended(self, run: RunResult) -> None:
         log.logger.removeHandler(self._tail)
-        datasets, shared = self._contents()
-        self._notify(self._occasions(run, datasets, shared), str(run.run_id))
+        contents = self._contents()
+        self._notify(self._occasions(run, contents), str(run.run_id))
         if not occasions.has_declined(run, self._settings):
             ended = occasions.ended_topics(run) if run.error is None else ()
             topics = tuple(topic for topic in ended if topic not in self._still_open)
-            finished = FinishedRun(run, tuple(self._tail.lines), datasets, topics)
+            finished = FinishedRun(run, tuple(self._tail.lines), contents.datasets, topics)
             for channel in self._channels:
                 self._outbox.add(channel, "the end", partial(channel.run_ended, finished))
         seconds = self._alerts.total_seconds
@@ -100,16 +111,15 @@ class Alerts(Observer):
         self._outbox.wait(seconds)
         self._undo_failed()
 
-    def _occasions(
-        self, run: RunResult, datasets: list[DatasetFreshness], shared: list[SharedContent] | None
-    ) -> list[Occasion]:
+    def _occasions(self, run: RunResult, contents: _Contents) -> list[Occasion]:
         found: list[Occasion] = []
         if run.error is None:
             found += [occasions.recovery(topic) for topic in occasions.ended_topics(run)]
         elif occasions.is_reported(run, self._settings):
             found.append(occasions.failure(run))
-        found += occasions.staleness(datasets)
-        found += [occasions.misplaced(shared)] if shared is not None else []
+        found += occasions.staleness(contents.datasets)
+        found += occasions.low_volume(contents.volumes)
+        found += [occasions.misplaced(contents.shared)] if contents.shared is not None else []
         return [*found, *occasions.quarantine(run, self._alerts)]
 
     def _notify(self, found: Iterable[Occasion], run_id: str) -> None:
@@ -170,16 +180,18 @@ class Alerts(Observer):
                 for sent in failed:
                     current.undo(sent.notification, sent.channel, is_over=sent.is_over)
 
-    def _contents(self) -> tuple[list[DatasetFreshness], list[SharedContent] | None]:
-        """Return how fresh each dataset is, and what is loaded for several participants; None where that is unknown."""
+    def _contents(self) -> _Contents:
         if not self._has_database:
-            return [], None
+            return _Contents()
         try:
             with db.session(self._engine, role=self._settings.loader_role) as connection:
                 datasets = health.freshness(connection, self._settings, datetime.now(UTC))
-                return datasets, health.shared_contents(connection, self._settings.schema)
+                shared = shared_contents(connection, self._settings.schema)
+            # the loader may not read the marts
+            with db.session(self._engine) as connection:
+                return _Contents(datasets, read_volumes(connection), shared)
         except PipelineError:
-            return [], None
+            return _Contents()
 
     @property
     def _has_database(self) -> bool:

@@ -1,4 +1,4 @@
-"""The occasions of alerts, and their texts: failure, death, recovery, stale data, quarantine, misplaced files."""
+"""The occasions of alerts, and their texts: a run, stale data, low volume, quarantine, misplaced files."""
 
 import signal
 from collections.abc import Iterable, Iterator
@@ -11,8 +11,10 @@ from ingestion.alerts.alert import Alert, Kind, safe, safe_path, utc
 from ingestion.alerts.incidents import Notification
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import BusyError, Interrupted
-from ingestion.health import DatasetFreshness, SharedContent, stale_message
+from ingestion.health import DatasetFreshness, stale_message
 from ingestion.results import FAILED_NODE_STATUSES, Counts, RunResult
+from ingestion.twins import SharedContent
+from ingestion.volume import Volume
 
 # the success of a command is also that of the commands whose steps it contains
 _CONTAINS = {
@@ -28,7 +30,7 @@ _CONTAINS = {
 
 _MAX_CAUSES = 200
 _DIED = "died"
-_COMMANDS = {"stale": "status", "quarantine": "rejected list", "misplaced": "status"}
+_COMMANDS = {"stale": "status", "volume": "status", "quarantine": "rejected list", "misplaced": "status"}
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,31 @@ def staleness(datasets: Iterable[DatasetFreshness]) -> Iterator[Occasion]:
             )
         elif dataset.stale_after_seconds is not None:
             yield Occasion("stale", topic, (), "", f"{dataset.name} data is arriving again")
+
+
+def low_volume(volumes: Iterable[Volume]) -> Iterator[Occasion]:
+    """Yield, for each dataset, whether its latest delivery has clearly fewer people or rows than usual.
+
+    Arguments:
+        volumes: the latest deliveries: for each dataset that of everybody, and then those of its sites.
+
+    """
+    for dataset, group in groupby(volumes, key=lambda volume: volume.dataset):
+        whole, *sites = group
+        low = [volume for volume in (whole, *sites) if volume.is_low]
+        if not low:
+            # a day that cannot be compared does not end what another has begun
+            if whole.is_low is not None:
+                yield Occasion("volume", f"volume/{dataset}", (), "", f"{dataset} data is as much as usual again")
+            continue
+        yield Occasion(
+            "volume",
+            f"volume/{dataset}",
+            tuple(safe(volume.site) for volume in low[:_MAX_CAUSES]),
+            safe("; ".join(volume.message for volume in low)),
+            f"less {dataset} data than usual",
+            "Ask the supplier of the files whether participants are missing. docs/alerts.md explains the limit.",
+        )
 
 
 def misplaced(shared: Iterable[SharedContent]) -> Occasion:

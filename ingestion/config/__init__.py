@@ -2,6 +2,7 @@
 
 from ingestion.config.alerts import AlertSettings
 from ingestion.config.database import Database
+from ingestion.config.digest import DigestSettings
 from ingestion.config.environment import exported
 from ingestion.config.kinds import Freshness
 from ingestion.config.settings import ROOT, Settings
@@ -11,6 +12,7 @@ __all__ = [
     "ROOT",
     "AlertSettings",
     "Database",
+    "DigestSettings",
     "Freshness",
     "Lineage",
     "Settings",

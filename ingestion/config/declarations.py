@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ingestion.config import database, libraries, telemetry
 from ingestion.config.alerts import AlertSettings, channel_settings
+from ingestion.config.digest import DigestSettings
 from ingestion.config.setting import Setting, settings_of
 from ingestion.config.settings import Settings
 
@@ -30,6 +31,7 @@ def sections() -> list[Section]:
         Section("The pipeline", tuple(settings_of(Settings).values())),
         Section("Alerts", tuple(settings_of(AlertSettings).values())),
         Section("The channels of alerts", tuple(of_channels)),
+        Section("The weekly digest", tuple(settings_of(DigestSettings).values())),
         Section("OpenTelemetry", telemetry.TELEMETRY_SETTINGS),
         Section("OpenLineage", telemetry.LINEAGE_SETTINGS),
         Section("Object stores", libraries.STORAGE_SETTINGS),

@@ -22,7 +22,7 @@ class Setting:
         default_text: how the docs name the default, if not by its value.
         is_secret: whether the value must not be shown.
         may_be_a_file: whether the value may come from a file that `NAME_FILE` names; always so for a secret.
-        needs: another variable that must be set too.
+        needs: other variables, of which one must be set too.
         on_schedule: whether .github/workflows/scheduled.yml passes it on.
         reader: the part of the pipeline, or the library, that reads it.
 
@@ -35,7 +35,7 @@ class Setting:
     default_text: str = ""
     is_secret: bool = False
     may_be_a_file: bool = False
-    needs: str | None = None
+    needs: tuple[str, ...] = ()
     on_schedule: bool = False
     reader: str = "the pipeline"
 
@@ -61,9 +61,11 @@ class Setting:
             ) from None
         if value is None:
             return self.default
-        if self.needs and not environ.get(self.needs, "").strip():
+        if self.needs and not any(environ.get(name, "").strip() for name in self.needs):
+            *others, last = self.needs
+            none = f"none of {', '.join(others)} and {last} is" if others else f"{last} is not"
             raise ConfigurationError(
-                f"{self.name} is set but {self.needs} is not", hint=f"Set {self.needs} too, or unset {self.name}."
+                f"{self.name} is set but {none}", hint=f"Set {' or '.join(self.needs)} too, or unset {self.name}."
             )
         return value
 
@@ -89,8 +91,17 @@ def setting(name: str, kind: Kind, meaning: str, *, default: Any = None, **more:
         more: the other arguments of `Setting`.
 
     """
-    declared = Setting(name, kind, meaning, default, **more)
-    return field(default=default, repr=not declared.is_secret, metadata={"setting": declared})
+    return field_of(Setting(name, kind, meaning, default, **more))
+
+
+def field_of(declared: Setting) -> Any:
+    """Return the field of a dataclass that holds a setting.
+
+    Arguments:
+        declared: the setting.
+
+    """
+    return field(default=declared.default, repr=not declared.is_secret, metadata={"setting": declared})
 
 
 def settings_of(owner: Any) -> dict[str, Setting]:

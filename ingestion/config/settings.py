@@ -8,6 +8,7 @@ from typing import Literal
 
 from ingestion.config.alerts import AlertSettings, read_alerts
 from ingestion.config.database import Database, read_database
+from ingestion.config.digest import DigestSettings, read_digest
 from ingestion.config.kinds import FLAG, FRESHNESS, PATH, SCHEMA, SECONDS, VERBATIM, Freshness, choice, count
 from ingestion.config.setting import read_into, secrets_in, setting
 from ingestion.config.telemetry import Lineage, Telemetry, read_lineage, read_telemetry
@@ -23,6 +24,7 @@ class Settings:
     Arguments:
         database: the server, or None for the embedded one.
         alerts: where to send alerts, and when.
+        digest: whom to send a digest, and when.
         telemetry: what OpenTelemetry is to collect.
         lineage: what OpenLineage is to send.
 
@@ -166,6 +168,7 @@ class Settings:
         default=False,
     )
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    digest: DigestSettings = field(default_factory=DigestSettings)
     telemetry: Telemetry = field(default_factory=Telemetry)
     lineage: Lineage = field(default_factory=Lineage)
 
@@ -185,6 +188,7 @@ class Settings:
             environ,
             database=read_database(environ),
             alerts=read_alerts(environ),
+            digest=read_digest(environ),
             telemetry=read_telemetry(environ),
             lineage=read_lineage(environ),
         )
@@ -196,6 +200,7 @@ class Settings:
         if self.database and self.database.secret:
             yield self.database.secret
         yield from self.alerts.secrets
+        yield from self.digest.secrets
         yield from self.telemetry.secrets
         yield from self.lineage.secrets
 

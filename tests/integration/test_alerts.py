@@ -499,7 +499,7 @@ def test_a_run_without_channels_loads_no_channel() -> None:
     code = (
         "import sys, ingestion.__main__; from ingestion import runner; from ingestion.config import Settings;"
         "print(runner.observers_for(Settings()),"
-        " [name for name in sys.modules if name.startswith('ingestion.alerts.channels')"
+        " [name for name in sys.modules if name.startswith(('ingestion.alerts.channels', 'ingestion.digest.'))"
         " or name in ('requests', 'smtplib', 'tenacity', 'prometheus_client')])"
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

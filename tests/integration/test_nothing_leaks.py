@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -20,7 +22,10 @@ from ingestion import db, migrate, runner
 from ingestion.config import Settings
 from tests.drops import ACTIVITY_HEADER, SLEEP_HEADER, Invoke, Landing, activity, forget, sleep
 from tests.integration.test_runner import process, wait_for
-from tests.listeners import Answer, Request, Service, serve
+from tests.listeners import Answer, Request, Service, serve, serve_mail
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 USER = 4_447_770_123_987
 # appears in rejected fields, undeclared columns and malformed rows
@@ -322,6 +327,43 @@ def failing_dbt_tests(house: House) -> None:
     house.run("run", code=65)
 
 
+def digest(house: House) -> None:
+    """A digest with the participant on its list, to a server that accepts it and to one that quotes it."""
+    today = datetime.now(UTC)
+    house.set(
+        PIPELINE_DIGEST_WEEKDAY=f"{today:%A}".lower(),
+        PIPELINE_DIGEST_EMAIL_TO="nurse@example.org",
+        PIPELINE_DIGEST_SLACK_URL=f"{house.hook.url}/{HOOK_PATH} {house.echo.url}/{HOOK_PATH}",
+        PIPELINE_DIGEST_TEAMS_URL=f"{house.hook.url}/{HOOK_PATH} {house.echo.url}/{HOOK_PATH}",
+        PIPELINE_DIGEST_ATTACH_REPORT="1",
+    )
+    first = today.date() - timedelta(days=60)
+    lines = [
+        f"{user},{first + timedelta(day):%m/%d/%Y},9000,25,13,328,728,1985"
+        for user, days in ((USER, 40), (7, 60))
+        for day in range(days)
+    ]
+    house.add_file("daily_activity.csv", ACTIVITY_HEADER, *lines)
+    house.add_file("sleep.csv", SLEEP_HEADER, f"{USER},{NOTE},1,{VALUE},1")
+    with serve_mail() as mail:
+        house.set(PIPELINE_ALERT_SMTP_URL=f"smtp://127.0.0.1:{mail.port}?tls=none")
+        house.run("run", code=65)
+        house.run("digest", "--dry-run", code=0)
+        house.run("digest", "--now", code=1)
+    assert "1 participant to call" in house.output[-4]
+    # and one alert
+    assert sorted("to call" in str(each["Subject"]) for each in mail.mails) == [False, True, True]
+    house.output += [text for each in mail.mails for text in parts_of(each)]
+    assert any("Refused files: sleep 1." in text for text in house.output)
+
+
+def parts_of(mail: "Message") -> Iterator[str]:
+    for part in mail.walk():
+        content = part.get_payload(decode=True)
+        if isinstance(content, bytes):
+            yield content.decode()
+
+
 def success(house: House) -> None:
     """Nothing fails, and then a participant is erased: the summary of a good run is an output too."""
     house.landing.put("daily_activity.csv", activity(USER, 7))
@@ -335,7 +377,7 @@ FAILURES: tuple[Callable[[House], None], ...] = (
     *(refused_connection, refused_password, no_such_host, malformed_url, bad_setting, unknown_option),
     *(rejected_rows, refused_files, dry_run, constraint, trigger, migration, object_store, unknown_scheme, bug),
     *(statement_that_takes_too_long, killed_run, alerts_that_fail, nothing_to_retract),
-    *(failing_model, failing_dbt_tests, success),
+    *(failing_model, failing_dbt_tests, digest, success),
 )
 
 
@@ -348,12 +390,11 @@ def streams(house: House) -> str:
 
 
 def records(house: House) -> str:
-    """All tables of ops, without the rows that quarantine keeps on purpose."""
+    """All tables of ops, without the rows and ids that quarantine and the follow-up lists keep on purpose."""
     rows: list[str] = []
+    kept = "array['raw_line', 'user_id']"
     for (table,) in house.landing.rows("select tablename from pg_tables where schemaname = 'ops' order by 1"):
-        rows += [
-            f"{table} {row}" for (row,) in house.landing.rows(f"select to_jsonb(t) - 'raw_line' from ops.{table} t")
-        ]
+        rows += [f"{table} {row}" for (row,) in house.landing.rows(f"select to_jsonb(t) - {kept} from ops.{table} t")]
     return "\n".join(rows)
 
 

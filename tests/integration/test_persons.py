@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from ingestion import db, health, migrate, retraction, runner
+from ingestion import db, migrate, retraction, runner
 from ingestion.alerts.channels.webhook import AnyWebhookSettings
 from ingestion.config import AlertSettings, Database, Settings
 from ingestion.ingest import Plan, ingest
@@ -19,6 +19,7 @@ from ingestion.load.judge import Judge
 from ingestion.sources import person_in, persons
 from ingestion.steps import RunOptions
 from ingestion.storage import open_storage
+from ingestion.twins import SharedContent, shared_contents
 from tests import apple
 from tests.drops import SLEEP_HEADER, Invoke, Landing, sleep
 from tests.listeners import Service, serve
@@ -164,9 +165,9 @@ def test_bytes_that_were_retracted_for_one_participant_load_for_another(landing:
     assert not health_of(landing), "only one of them is loaded"
 
 
-def health_of(landing: Landing) -> list[health.SharedContent]:
+def health_of(landing: Landing) -> list[SharedContent]:
     with db.session(landing.engine) as connection:
-        return health.shared_contents(connection, "raw")
+        return shared_contents(connection, "raw")
 
 
 def test_ls_shows_a_file_with_the_rows_of_another_participant_as_new(landing: Landing) -> None:

@@ -74,7 +74,7 @@ SHAPES: dict[str, dict[str, set[str]]] = {
     "status": {
         "": {
             *("state", "is_healthy", "checked_at", "problems", "last_success_at", "runs", "datasets", "files"),
-            *("quarantine", "claims"),
+            *("volumes", "quarantine", "claims"),
         },
         "problems": {"state", "code", "message", "run_id", "dataset", "hint"},
         "runs": RUN,

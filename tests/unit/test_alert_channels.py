@@ -25,12 +25,12 @@ from ingestion.alerts.channels.slack import SlackSettings
 from ingestion.alerts.channels.teams import TeamsSettings
 from ingestion.alerts.channels.textfile import TextfileSettings
 from ingestion.alerts.channels.webhook import AnyWebhookSettings
-from ingestion.alerts.delivery import Outbox
 from ingestion.alerts.observer import send_test
 from ingestion.config import AlertSettings
 from ingestion.errors import BadDataError
 from ingestion.health import DatasetFreshness
 from ingestion.results import Counts, FileResult, IngestResult, RunResult
+from ingestion.sending.outbox import Outbox
 from tests.listeners import (
     PASSWORD,
     Answer,

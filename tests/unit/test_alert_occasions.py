@@ -2,6 +2,7 @@
 
 import signal
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -9,6 +10,7 @@ from ingestion.alerts import occasions
 from ingestion.config import AlertSettings, Settings
 from ingestion.errors import BusyError, Interrupted, PipelineError, StatementError, TestsFailedError
 from ingestion.results import Counts, FileResult, IngestResult, NodeResult, ReplayedFile, RetractedFile, RunResult, Step
+from ingestion.volume import Volume
 
 
 def failed(error: BaseException, step: str = "ingest") -> RunResult:
@@ -84,3 +86,14 @@ def test_a_file_with_several_datasets_counts_as_its_worst_dataset() -> None:
     run = RunResult("replay")
     run.replayed = [ReplayedFile("export.zip", "heart_rate", 5, 0), ReplayedFile("export.zip", "sleep", 0, 4)]
     assert list(occasions.quarantine(run, AlertSettings())) == []
+
+
+def test_a_dataset_and_its_sites_have_one_alert_for_a_low_volume() -> None:
+    low = Volume("sleep", "all", date(2026, 11, 23), 18, 18, 36, 36, 8, is_low=True, low_in="participants and rows")
+    sites = [replace(low, site="Bern", users=2), replace(low, site="Basel", is_low=False, low_in=None)]
+    usual = replace(low, dataset="weight", is_low=False, low_in=None)
+    found, ended = occasions.low_volume([low, *sites, usual])
+    assert (found.kind, found.topic, found.causes) == ("volume", "volume/sleep", ("all", "Bern"))
+    assert found.summary.count("sleep") == 2
+    assert "sleep from Bern: fewer participants and rows than usual" in found.summary
+    assert (ended.topic, ended.causes) == ("volume/weight", ())

@@ -1,7 +1,7 @@
 """What is judged to be wrong, and how bad it is; what a probe says of it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from ingestion.cli import status as overview
 from ingestion.health import DatasetFreshness, State, Status, StepFailure, find_problems
 from ingestion.history import RejectedCount, Run
 from ingestion.tables import age, took
+from ingestion.volume import Volume
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 GOOD = Run("0a" * 16, "run", "success", NOW - timedelta(hours=3), NOW - timedelta(hours=2), 3600, 0, None, None, "1")
@@ -59,10 +60,21 @@ def test_the_worst_comes_first_and_says_what_mends_it() -> None:
     ]
 
 
+def test_a_low_volume_is_a_warning_that_names_the_day_and_the_usual_figures() -> None:
+    low = Volume("sleep", "all", date(2026, 11, 23), 18, 1801, 36, 3602.5, 8, is_low=True, low_in="rows")
+    usual = replace(low, dataset="weight", is_low=False, low_in=None)
+    (problem,) = find_problems([GOOD], [], [], NOW, volumes=[low, usual])
+    assert (problem.state, problem.code, problem.dataset) == ("warning", "low_volume", "sleep")
+    assert problem.message == (
+        "sleep: fewer rows than usual on this weekday:"
+        " 18 participants (usual: 36) and 1,801 rows (usual: 3,602) for Monday 2026-11-23"
+    )
+
+
 def status(*, runs: list[Run], datasets: list[DatasetFreshness]) -> Status:
     problems = find_problems(runs, [], datasets, NOW)
     rejected = [RejectedCount("sleep", "not_castable", "x", 12, 2), RejectedCount("sleep", "nul_byte", None, 3, 1)]
-    return Status(NOW, problems, GOOD.finished_at, runs, datasets, {"loaded": 1}, rejected, [])
+    return Status(NOW, problems, GOOD.finished_at, runs, datasets, [], {"loaded": 1}, rejected, [])
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from typing import Any
 
 from ingestion.alerts.alert import Alert
 from ingestion.alerts.channel import Channel, FinishedRun
-from ingestion.alerts.errors import ChannelError
 from ingestion.config.alerts import ChannelSettings
 from ingestion.config.kinds import TEXT, URL
 from ingestion.config.setting import setting
+from ingestion.sending.errors import ChannelError
 
 LABEL = "pipeline-failure"
 
@@ -37,7 +37,7 @@ class GitHubSettings(ChannelSettings):
         "PIPELINE_ALERT_GITHUB_REPOSITORY",
         TEXT,
         "the repository that gets issues, as owner/name",
-        needs="PIPELINE_ALERT_GITHUB_TOKEN",
+        needs=("PIPELINE_ALERT_GITHUB_TOKEN",),
     )
     token: str | None = setting(
         "PIPELINE_ALERT_GITHUB_TOKEN", TEXT, "a token that may write its issues", is_secret=True

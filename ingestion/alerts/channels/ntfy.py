@@ -54,7 +54,7 @@ class NtfySettings(ChannelSettings):
         TEXT,
         "an access token for the topic",
         is_secret=True,
-        needs="PIPELINE_ALERT_NTFY_URL",
+        needs=("PIPELINE_ALERT_NTFY_URL",),
     )
 
 

@@ -16,8 +16,8 @@ from ingestion.alerts.alert import Alert
 from ingestion.alerts.webhook import JsonWebhook, WebhookSettings
 from ingestion.config.kinds import URLS
 from ingestion.config.setting import setting
+from ingestion.sending import slack
 
-_MAX_HEADER = 150
 _MAX_FIELDS = 10
 
 
@@ -39,26 +39,17 @@ class Slack(JsonWebhook[SlackSettings]):
 
     def body(self, alert: Alert) -> dict[str, Any]:
         title = f"{'✅' if alert.is_over else '🔴'} {alert.title}"
-        blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(title[:_MAX_HEADER])}]
+        blocks = [slack.header(title)]
         if alert.summary:
             code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": alert.summary}]}
             blocks.append({"type": "rich_text", "elements": [code]})
         if alert.hint:
-            blocks.append({"type": "section", "text": _plain(f"What to do: {alert.hint}")})
+            blocks.append(slack.section(f"What to do: {alert.hint}"))
         if alert.facts:
-            fields = [_plain(f"{name}: {value}") for name, value in alert.facts[:_MAX_FIELDS]]
+            fields = [slack.plain(f"{name}: {value}") for name, value in alert.facts[:_MAX_FIELDS]]
             blocks.append({"type": "section", "fields": fields})
         if alert.more:
-            blocks.append({"type": "section", "text": _plain(f"More: {alert.more}")})
+            blocks.append(slack.section(f"More: {alert.more}"))
         if alert.link:
-            button = {"type": "button", "text": _plain("Open"), "url": alert.link, "action_id": "open"}
-            blocks.append({"type": "actions", "elements": [button]})
-        # the text of a notification: the only place where Slack interprets markup
-        text = f"{title}\n{alert.summary}"
-        for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-            text = text.replace(mark, entity)
-        return {"text": text, "blocks": blocks}
-
-
-def _plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text, "emoji": False}
+            blocks.append(slack.button(alert.link))
+        return slack.message(f"{title}\n{alert.summary}", blocks)

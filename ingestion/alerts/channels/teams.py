@@ -15,6 +15,7 @@ from ingestion.alerts.alert import Alert
 from ingestion.alerts.webhook import JsonWebhook, WebhookSettings
 from ingestion.config.kinds import URLS
 from ingestion.config.setting import setting
+from ingestion.sending import teams
 
 
 @dataclass(frozen=True)
@@ -35,30 +36,12 @@ class Teams(JsonWebhook[TeamsSettings]):
 
     def body(self, alert: Alert) -> dict[str, Any]:
         color = "Good" if alert.is_over else "Attention"
-        blocks = [_block(alert.title, weight="Bolder", size="Medium", color=color)]
+        blocks = [teams.block(alert.title, weight="Bolder", size="Medium", color=color)]
         if alert.summary:
-            blocks.append(_block(alert.summary, fontType="Monospace"))
+            blocks.append(teams.block(alert.summary, fontType="Monospace"))
         if alert.hint:
-            blocks.append(_block(f"What to do: {alert.hint}"))
-        blocks += [_block(f"{name}: {value}", spacing="None") for name, value in alert.facts]
+            blocks.append(teams.block(f"What to do: {alert.hint}"))
+        blocks += [teams.block(f"{name}: {value}", spacing="None") for name, value in alert.facts]
         if alert.more:
-            blocks.append(_block(f"More: {alert.more}", isSubtle=True))
-        card = {
-            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-            "type": "AdaptiveCard",
-            "version": "1.4",
-            "msteams": {"width": "Full"},
-            "body": blocks,
-            "actions": [{"type": "Action.OpenUrl", "title": "Open", "url": alert.link}] if alert.link else [],
-        }
-        attachment = {
-            "contentType": "application/vnd.microsoft.card.adaptive",
-            "contentUrl": None,
-            "content": card,
-        }
-        return {"type": "message", "attachments": [attachment]}
-
-
-def _block(text: str, spacing: str = "Default", **style: Any) -> dict[str, Any]:
-    # a TextBlock would interpret Markdown
-    return {"type": "RichTextBlock", "spacing": spacing, "inlines": [{"type": "TextRun", "text": text, **style}]}
+            blocks.append(teams.block(f"More: {alert.more}", isSubtle=True))
+        return teams.message(blocks, alert.link)

@@ -31,11 +31,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ingestion.alerts.alert import Alert
 from ingestion.alerts.channel import Channel, FinishedRun
-from ingestion.alerts.errors import ChannelError
 from ingestion.alerts.metrics import HELP, PREFIX, Metrics, metrics_of, registry_of, test_metrics
 from ingestion.config.alerts import ChannelSettings
 from ingestion.config.kinds import PATH
 from ingestion.config.setting import setting
+from ingestion.sending.errors import ChannelError
 
 
 @dataclass(frozen=True)

@@ -22,3 +22,7 @@ class TemporaryError(ChannelError):
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class PartlyRefusedError(ChannelError):
+    """The message was sent to some of its recipients."""

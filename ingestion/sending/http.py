@@ -10,8 +10,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ingestion import __version__, log
-from ingestion.alerts.errors import ChannelError, TemporaryError
 from ingestion.config import AlertSettings
+from ingestion.sending.errors import ChannelError, TemporaryError
 
 _TEMPORARY = {408, 425, 429}
 _SERVER_ERROR = 500

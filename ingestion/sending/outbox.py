@@ -5,17 +5,24 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_exponential_jitter
 
 from ingestion import log
-from ingestion.alerts.channel import Channel
-from ingestion.alerts.errors import ChannelError, TemporaryError
 from ingestion.config import AlertSettings
+from ingestion.sending.errors import ChannelError, TemporaryError
 
 _Queue = queue.SimpleQueue["Delivery | None"]
+
+
+class Named(Protocol):
+    """A channel, of which the outbox needs no more than the name."""
+
+    @property
+    def name(self) -> str:
+        """The channel's name in the log."""
 
 
 @dataclass
@@ -28,14 +35,16 @@ class Delivery:
         send: sends it.
         error: why sending failed; None if it succeeded.
         is_done: whether the outcome is known.
+        is_late: whether nobody waits for it any more; it may still be sent.
 
     """
 
-    channel: Channel[Any]
+    channel: Named
     what: str
     send: Callable[[], None]
     error: str | None = None
     is_done: bool = False
+    is_late: bool = False
 
 
 class Outbox:
@@ -48,11 +57,11 @@ class Outbox:
 
     def __init__(self, settings: AlertSettings) -> None:
         self._settings = settings
-        self._queues: dict[Channel[Any], _Queue] = {}
+        self._queues: dict[Named, _Queue] = {}
         self._threads: list[threading.Thread] = []
         self._deliveries: list[Delivery] = []
 
-    def add(self, channel: Channel[Any], what: str, send: Callable[[], None]) -> Delivery:
+    def add(self, channel: Named, what: str, send: Callable[[], None]) -> Delivery:
         """Send a message in the background. The messages of one channel keep their order.
 
         Arguments:
@@ -66,7 +75,7 @@ class Outbox:
             self._queues[channel] = pending
             # a daemon thread that hangs does not keep the process alive
             thread = threading.Thread(
-                target=self._send_all, args=(pending,), name=f"alerts {channel.name}", daemon=True
+                target=self._send_all, args=(pending,), name=f"sends to {channel.name}", daemon=True
             )
             self._threads.append(thread)
             thread.start()
@@ -92,6 +101,7 @@ class Outbox:
             thread.join(max(0.0, deadline - time.monotonic()))
         for delivery in self._deliveries:
             if not delivery.is_done:
+                delivery.is_late = True
                 delivery.error = f"not sent within {seconds:g} s"
             if delivery.error:
                 name, what = delivery.channel.name, delivery.what
