@@ -11,6 +11,7 @@ from uuid import uuid4
 from ingestion import __version__, db, lineage, log, migrate, report, telemetry
 from ingestion.alerts import alerts_for
 from ingestion.config import Settings
+from ingestion.digest import digest_for
 from ingestion.errors import (
     ConfigurationError,
     DatabaseUnavailableError,
@@ -142,7 +143,13 @@ def observers_for(settings: Settings) -> list[Observer]:
         settings: the settings.
 
     """
-    return [*alerts_for(settings), *telemetry.observers_of(settings.telemetry), *lineage.observers_of(settings)]
+    return [
+        *alerts_for(settings),
+        # after the alerts, which close what the run has mended
+        *digest_for(settings),
+        *telemetry.observers_of(settings.telemetry),
+        *lineage.observers_of(settings),
+    ]
 
 
 def _execute(

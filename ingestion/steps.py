@@ -146,6 +146,8 @@ class Steps:
             )
         with db.transaction(self._engine, role=self._settings.transformer_role) as connection:
             receipt.rows |= retraction.erase_from_models(connection, self._options.user_id)
+            # they hold the participant's days, too, if a comparison was kept or killed
+            transform.drop_compared(connection)
         self._result.receipt = receipt
         self._full_refresh = True
         step.rows_out = sum(receipt.rows.values())

@@ -10,6 +10,9 @@ from typing import NoReturn
 from ingestion import __version__
 from ingestion.config.kinds import SCHEMA, check_schema
 from ingestion.errors import UsageError
+from ingestion.follow_up import REASONS
+
+_OF_COMPARISONS = ("vars", "keep", "limit", "with_user_ids", "json")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -26,11 +29,22 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
     """
     parser = _parser()
-    arguments, others = parser.parse_known_args(argv)
+    arguments, others = parser.parse_known_args(_with_implied(argv))
     if others and arguments.command != "psql":
         parser.error(f"unrecognized arguments: {' '.join(others)}")
+    if arguments.command == "transform" and not arguments.compare:
+        for name in _OF_COMPARISONS:
+            if getattr(arguments, name) not in {None, False}:
+                parser.error(f"--{name.replace('_', '-')} belongs to --compare")
     arguments.psql_arguments = others
     return arguments
+
+
+def _with_implied(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with the word that may be left out: `release DIR` is `release write DIR`."""
+    first = list(argv[:2])
+    is_short = first[:1] == ["release"] and first[1:] not in ([], ["write"], ["diff"], ["-h"], ["--help"])
+    return ["release", "write", *argv[1:]] if is_short else list(argv)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,10 +77,7 @@ def _parser() -> _Parser:
         "--check", action="store_true", help="like --dry-run; exit code 1 if anything would be rejected or refused"
     )
 
-    transform = command("transform", "apply migrations, build the marts, write the report")
-    _add_log_format(transform)
-    _add_schema(transform)
-    transform.add_argument("--force", action="store_true", help="build even if nothing has changed")
+    _add_transform(command("transform", "apply migrations, build the marts, write the report"))
 
     _add_migrate(command("migrate", "apply the migrations in sql/"))
 
@@ -88,13 +99,8 @@ def _parser() -> _Parser:
 
     _add_rejected(command("rejected", "show or replay rejected rows"))
 
-    alert = command("alert", "test the alert channels or list open alerts")
-    what = alert.add_subparsers(dest="what", required=True, metavar="test|list")
-    for name, text in (
-        ("test", "send a test alert to each channel; exit code 1 if one fails"),
-        ("list", "list open alerts: since when, and which channels were notified"),
-    ):
-        what.add_parser(name, help=text, description=text)
+    _add_alert(command("alert", "test the alert channels or list open alerts"))
+    _add_digest(command("digest", "print the weekly digest, send it now, or send a test"))
 
     ls = command("ls", "list the files of the landing zone and what ingest would do with each")
     ls.add_argument("data_dir", nargs="?", metavar="DIR", help="the landing zone; default: PIPELINE_DATA_DIR")
@@ -107,6 +113,8 @@ def _parser() -> _Parser:
 
     _add_sources(command("sources", "list what can be dropped, or tell what a file would be taken for"))
     _add_report(command("report", "write or serve the report, or look up a pseudonym"))
+    _add_follow_up(command("follow-up", "list whom to call, why, and whether it is the person or the device"))
+    _add_release(command("release", "write a frozen data set of the marts, or compare two"))
     _add_status(command("status", "show the state of the pipeline; exit code 1 if it is not healthy"))
     _add_runs(command("runs", "list runs, or show everything recorded about one"))
     _add_files(command("files", "list the files in the manifest, newest first"))
@@ -163,6 +171,29 @@ def _add_sources(command: argparse.ArgumentParser) -> None:
     new.add_argument("--into", type=Path, metavar="DIR", help="where to write; by default, into the repository")
 
 
+def _add_transform(transform: argparse.ArgumentParser) -> None:
+    _add_log_format(transform)
+    _add_schema(transform)
+    what = transform.add_mutually_exclusive_group()
+    what.add_argument("--force", action="store_true", help="build even if nothing has changed")
+    what.add_argument(
+        "--compare",
+        action="store_true",
+        help="build other marts beside the present ones, show who would have another status, and drop them",
+    )
+    transform.add_argument(
+        "--vars", metavar="YAML", help="with --compare: other cut-offs, on top of PIPELINE_DBT_VARS: {min_steps: 500}"
+    )
+    transform.add_argument("--keep", action="store_true", help="with --compare: leave the other marts in the database")
+    transform.add_argument(
+        "--limit", type=_count, metavar="N", help="with --compare: how many participants to list; default: 50"
+    )
+    transform.add_argument(
+        "--with-user-ids", action="store_true", help="with --compare: show user ids instead of pseudonyms"
+    )
+    transform.add_argument("--json", action="store_true", help="with --compare: print JSON")
+
+
 def _add_migrate(command: argparse.ArgumentParser) -> None:
     _add_log_format(command)
     what = command.add_mutually_exclusive_group()
@@ -209,6 +240,78 @@ def _add_report(report: argparse.ArgumentParser) -> None:
         "who", help="print the user id of a pseudonym", description="Print the user id of a pseudonym."
     )
     who.add_argument("pseudonym", metavar="PSEUDONYM", help="a pseudonym from a report, such as K7QM-2XHT")
+
+
+def _add_follow_up(follow_up: argparse.ArgumentParser) -> None:
+    follow_up.add_argument(
+        "--reason",
+        action="append",
+        choices=[reason.replace("_", "-") for reason in REASONS],
+        help="only for this reason",
+    )
+    follow_up.add_argument("--arm", help="only of this arm")
+    follow_up.add_argument("--site", help="only of this site")
+    follow_up.add_argument("--new", action="store_true", help="only who was not on the list of the report before")
+    follow_up.add_argument(
+        "--limit", type=_count, metavar="N", help="the maximum number; the first are to be called first"
+    )
+    follow_up.add_argument("--with-user-ids", action="store_true", help="show user ids instead of pseudonyms")
+    follow_up.add_argument(
+        "--format",
+        choices=("table", "csv", "json", "redcap", "redcap-dictionary"),
+        default="table",
+        help="`redcap` is its import, with user ids; `redcap-dictionary` is the instrument for it",
+    )
+    follow_up.add_argument("--output", type=Path, metavar="FILE", help="write to this file")
+    follow_up.add_argument(
+        "--redcap-record-id",
+        type=_redcap_name,
+        default="record_id",
+        metavar="NAME",
+        help="the name of the project's first field; default: record_id",
+    )
+    follow_up.add_argument(
+        "--redcap-event",
+        type=_redcap_name,
+        metavar="NAME",
+        help="of a longitudinal project: the unique name of the event",
+    )
+
+
+def _add_release(release: argparse.ArgumentParser) -> None:
+    what = release.add_subparsers(dest="what", required=True, metavar="write|diff")
+    text = "write a release; `release DIR` does the same"
+    write = what.add_parser("write", help=text, description=text)
+    write.add_argument("folder", type=Path, metavar="DIR", help="a new folder, or an empty one")
+    write.add_argument("--format", choices=("csv", "parquet"), help="write the tables in this format only")
+    write.add_argument("--staging", action="store_true", help="write the tables that the marts are made from, too")
+    write.add_argument("--with-user-ids", action="store_true", help="write user ids instead of pseudonyms")
+    write.add_argument("--force", action="store_true", help="write marts whose tests failed, too")
+    write.add_argument("--json", action="store_true", help="print JSON")
+    _add_schema(write)
+    text = "say what differs between two releases; exit code 1 if anything does"
+    diff = what.add_parser("diff", help=text, description=text)
+    diff.add_argument("first", type=Path, metavar="A", help="the folder of the earlier release")
+    diff.add_argument("second", type=Path, metavar="B", help="the folder of the later release")
+    diff.add_argument("--json", action="store_true", help="print JSON, with all names")
+
+
+def _add_alert(alert: argparse.ArgumentParser) -> None:
+    what = alert.add_subparsers(dest="what", required=True, metavar="test|list")
+    for name, text in (
+        ("test", "send a test alert to each channel; exit code 1 if one fails"),
+        ("list", "list open alerts: since when, and which channels were notified"),
+    ):
+        what.add_parser(name, help=text, description=text)
+
+
+def _add_digest(digest: argparse.ArgumentParser) -> None:
+    what = digest.add_mutually_exclusive_group(required=True)
+    what.add_argument("--dry-run", action="store_true", help="print the digest as text, and send nothing")
+    what.add_argument("--now", action="store_true", help="send it to each channel; it counts as that of this week")
+    what.add_argument(
+        "--test", action="store_true", help="send a test without data to each channel; exit code 1 if one fails"
+    )
 
 
 def _add_status(status: argparse.ArgumentParser) -> None:
@@ -265,6 +368,12 @@ def _user_id(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("no id")
     return text.strip()
+
+
+def _redcap_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", text):
+        raise argparse.ArgumentTypeError("not a name of REDCap: lower case letters, digits and _, a letter first")
+    return text
 
 
 def _count(text: str) -> int:

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from ingestion import db, embedded, history, landing, log, manifest, migrate, quarantine, report
 from ingestion.alerts import open_incidents, send_test
-from ingestion.cli import sources, summary
+from ingestion.cli import compare, digest, follow_up, release, sources, summary
 from ingestion.cli import status as status_text
 from ingestion.cli.arguments import parse
 from ingestion.cli.cells import without_formulas
@@ -102,6 +102,12 @@ def _handler_without_database(arguments: argparse.Namespace) -> Callable[[argpar
         return _serve
     if arguments.command == "alert" and arguments.what == "test":
         return _test_alerts
+    if arguments.command == "digest" and arguments.test:
+        return digest.test
+    if arguments.command == "follow-up" and arguments.format == "redcap-dictionary":
+        return follow_up.write_dictionary
+    if arguments.command == "release" and arguments.what == "diff":
+        return release.diff
     return {"land": _land, "sources": sources.handle}.get(arguments.command)
 
 
@@ -109,7 +115,7 @@ def _recorded_run(arguments: argparse.Namespace) -> Command | None:
     """Return the run that the command starts, or None if it only shows something."""
     if arguments.command == "rejected":
         return "replay" if arguments.what == "replay" else None
-    only_shows = any(getattr(arguments, name, False) for name in ("dry_run", "check", "status", "plan"))
+    only_shows = any(getattr(arguments, name, False) for name in ("dry_run", "check", "status", "plan", "compare"))
     if only_shows or getattr(arguments, "baseline", None) is not None or arguments.command not in STEPS:
         return None
     command: Command = arguments.command
@@ -147,6 +153,10 @@ def _ingest(arguments: argparse.Namespace, settings: Settings) -> int:
     check_recognised(result)
     would_be_rejected = bool(result.refused or result.counts.rejected)
     return 1 if arguments.check and would_be_rejected else 0
+
+
+def _transform(arguments: argparse.Namespace, settings: Settings) -> int:
+    return compare.handle(arguments, settings) if arguments.compare else _run(arguments, settings)
 
 
 def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -347,11 +357,15 @@ def _psql(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 _COMMANDS = {
-    **dict.fromkeys(("run", "transform", "reload", "retract", "erase"), _run),
+    **dict.fromkeys(("run", "reload", "retract", "erase"), _run),
     "ingest": _ingest,
+    "transform": _transform,
     "migrate": _migrate,
     "rejected": _rejected,
     "report": _report,
+    "follow-up": follow_up.handle,
+    "release": release.write,
+    "digest": digest.handle,
     "status": _status,
     "alert": _alert,
     "runs": _runs,

@@ -7,7 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 from sqlalchemy import Engine
 
-from ingestion import db, quarantine
+from ingestion import db, follow_up, quarantine
 from ingestion.alerts import Incident
 from ingestion.config import Database
 from ingestion.errors import PipelineError
@@ -181,8 +181,12 @@ def _show_database(console: Console, result: RunResult, engine: Engine) -> None:
         if not any(step.name == "dbt_build" and step.status != "failure" for step in result.steps):
             return
         marts = table("mart", "rows")
-        for mart in list(_queries.mart_names(connection)):
-            marts.add_row(f"marts.{mart.name}", _row_count(connection, mart.name))
+        listed_marts = list(_queries.marts(connection))
+        is_large = any(mart.estimated_rows > _COUNT_EXACTLY_BELOW_ROWS for mart in listed_marts)
+        for mart in listed_marts:
+            # to count the rows of a view is to make them all
+            rows = "a view" if mart.is_view and is_large else _row_count(connection, mart.name, mart.estimated_rows)
+            marts.add_row(f"marts.{mart.name}", rows)
         console.print()
         console.print(marts)
         if answer := _answer(connection):
@@ -197,11 +201,14 @@ def _answer(connection: db.Connection) -> Text | None:
     if not counts:
         return None
     text = Text(f"Participants on {counts[0].as_of_date}: ", style="bold")
-    return text.append(", ".join(f"{row.users} {row.status.replace('_', ' ')}" for row in counts), style="not bold")
+    text.append(", ".join(f"{row.users} {row.status.replace('_', ' ')}" for row in counts), style="not bold")
+    if follow_up.exists(connection):
+        text.append("\nTo call: ").append(_row_count(connection, "rpt_follow_up", 0), style="not bold")
+        text.append("  (python -m ingestion follow-up lists them)", style="not bold")
+    return text
 
 
-def _row_count(connection: db.Connection, name: str) -> str:
-    estimate = _queries.estimated_rows(connection, name=name)
+def _row_count(connection: db.Connection, name: str, estimate: int) -> str:
     if estimate > _COUNT_EXACTLY_BELOW_ROWS:
         return f"about {estimate:,}"
     with connection.cursor() as cursor:

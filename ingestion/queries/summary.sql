@@ -1,14 +1,12 @@
--- name: mart_names()
-select c.relname as name
+-- name: marts()
+select
+    c.relname as name,
+    c.relkind = 'v' as is_view,
+    greatest(c.reltuples, 0)::bigint as estimated_rows
 from pg_class as c
 inner join pg_namespace as n on c.relnamespace = n.oid
 where n.nspname = 'marts' and c.relkind in ('r', 'v', 'm')
 order by c.relname;
-
--- name: estimated_rows(name)$
-select greatest(c.reltuples, 0)::bigint
-from pg_class as c
-where c.oid = ('marts.' || quote_ident(:name))::regclass;
 
 -- name: rejected_by_reason(run_id)
 select
@@ -28,12 +26,21 @@ limit 20;
 select to_regclass('marts.fct_user_status') is not null;
 
 -- name: users_by_status()
+-- The as-of date is near the latest day, and an index finds it there. Only if there is none are all statuses read.
 select
     status,
     count(*) as users,
     as_of_date
 from marts.fct_user_status
-where as_of_date = (select max(latest.as_of_date) from marts.fct_user_status as latest)
+where
+    as_of_date = coalesce(
+        (
+            select max(latest.as_of_date)
+            from marts.fct_user_status as latest
+            where latest.as_of_date >= (select max(user_day.activity_date) - 7 from marts.fct_user_day as user_day)
+        ),
+        (select max(latest.as_of_date) from marts.fct_user_status as latest)
+    )
 group by status, as_of_date
 order by array_position(
     array[
