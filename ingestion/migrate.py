@@ -181,6 +181,23 @@ def state(connection: db.Connection, migrations: list[Migration]) -> State:
     return State(applied, pending)
 
 
+def check_applied(connection: db.Connection) -> None:
+    """Check that no migration is pending.
+
+    Arguments:
+        connection: any connection.
+
+    Raises:
+        ConfigurationError: some are.
+
+    """
+    pending = state(connection, read_migrations()).pending
+    if pending:
+        raise ConfigurationError(
+            f"{len(pending)} migrations are not applied", hint="Apply them first: python -m ingestion migrate"
+        )
+
+
 def migrate(
     engine: Engine,
     directory: Path = SQL_DIRECTORY,

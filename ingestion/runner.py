@@ -13,7 +13,6 @@ from ingestion.alerts import alerts_for
 from ingestion.config import Settings
 from ingestion.digest import digest_for
 from ingestion.errors import (
-    ConfigurationError,
     DatabaseUnavailableError,
     FilesRefusedError,
     Interrupted,
@@ -126,11 +125,7 @@ def dry_run(settings: Settings, options: RunOptions | None = None) -> IngestResu
     with Interruptible():
         engine = db.ready_engine(settings)
         with db.session(engine) as connection:
-            pending = migrate.state(connection, migrate.read_migrations()).pending
-        if pending:
-            raise ConfigurationError(
-                f"{len(pending)} migrations are not applied", hint="Apply them first: python -m ingestion migrate"
-            )
+            migrate.check_applied(connection)
         plan = replace(plan_of(settings, options), dry_run=True)
         storage = open_storage(settings.landing_zone, timeout_seconds=settings.storage_timeout_seconds)
         return ingest(engine, storage, uuid4(), plan, role=settings.loader_role)

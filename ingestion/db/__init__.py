@@ -15,7 +15,7 @@ from ingestion.db.copy import Readable, copy_in
 from ingestion.db.errors import CANCELED, translate, translated
 from ingestion.db.locks import held_locks, lock, try_lock
 from ingestion.db.opening import SessionLimits, connections_of_dbt, lock_name
-from ingestion.db.queries import queries
+from ingestion.db.queries import composed, queries
 from ingestion.db.run_lock import RunLock, is_run_in_progress
 from ingestion.db.supervision import cancel_all, disconnect_run, disconnect_waiting
 
@@ -28,6 +28,7 @@ __all__ = [
     "SessionLimits",
     "Sessions",
     "cancel_all",
+    "composed",
     "connections_of_dbt",
     "copy_in",
     "create_engine",

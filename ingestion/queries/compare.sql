@@ -63,39 +63,31 @@ from (
     from {marts}.fct_user_day
 ) as day;
 
+-- name: people_of_side()
+select
+    status.*,
+    coalesce(day.valid_days, 0) as valid_days
+from {marts}.fct_user_status as status
+left join (
+    select
+        user_id,
+        count(*) filter (where is_valid_day) as valid_days
+    from {marts}.fct_user_day
+    group by user_id
+) as day on status.user_id = day.user_id
+where status.as_of_date = (select as_of_date from {intermediate}.int_as_of);
+
 -- name: people()
 -- everybody with a status on the as-of date of either side; the figures of those whose status differs
 with present as (
 
-    select
-        status.*,
-        coalesce(day.valid_days, 0) as valid_days
-    from {marts}.fct_user_status as status
-    left join (
-        select
-            user_id,
-            count(*) filter (where is_valid_day) as valid_days
-        from {marts}.fct_user_day
-        group by user_id
-    ) as day on status.user_id = day.user_id
-    where status.as_of_date = (select as_of_date from {intermediate}.int_as_of)
+    {present}
 
 ),
 
 compared as (
 
-    select
-        status.*,
-        coalesce(day.valid_days, 0) as valid_days
-    from {other_marts}.fct_user_status as status
-    left join (
-        select
-            user_id,
-            count(*) filter (where is_valid_day) as valid_days
-        from {other_marts}.fct_user_day
-        group by user_id
-    ) as day on status.user_id = day.user_id
-    where status.as_of_date = (select as_of_date from {other_intermediate}.int_as_of)
+    {compared}
 
 )
 

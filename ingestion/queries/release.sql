@@ -66,12 +66,6 @@ select
     user_id
 from intermediate.int_identifier;
 
--- name: digests(user_ids, prefix_bytes)
-select
-    user_id,
-    substr(sha256((select key from ops.report_key) || convert_to(user_id, 'UTF8')), 1, :prefix_bytes) as digest
-from unnest(:user_ids::text []) as user_id;
-
 -- name: name_of_key()$
 -- tells two keys apart; no key can be found from it
 select left(encode(sha256(convert_to('key of a release', 'UTF8') || key), 'hex'), 16)

@@ -148,7 +148,7 @@ class Snapshot:
         for table in tables:
             if table.has_participants:
                 with self._reading(table) as cursor:
-                    cursor.execute(SQL(_queries.participants.sql).format(table=_name_of(table)))
+                    cursor.execute(db.composed(_queries.participants, table=_name_of(table)))
                     found[table.name] = {user_id for (user_id,) in cursor.fetchall()}
         return found
 
@@ -163,7 +163,7 @@ class Snapshot:
         for table in tables:
             if any(column.handling == "device" for column in table.columns):
                 with self._reading(table) as cursor:
-                    cursor.execute(SQL(_queries.devices.sql).format(table=_name_of(table)))
+                    cursor.execute(db.composed(_queries.devices, table=_name_of(table)))
                     found |= {device for (device,) in cursor.fetchall()}
         return found
 
@@ -177,8 +177,7 @@ class Snapshot:
             PipelineError: two have the same.
 
         """
-        rows = _queries.digests(self._connection, user_ids=sorted(names), prefix_bytes=pseudonym.PREFIX_BYTES)
-        found = {row.user_id: pseudonym.encode(bytes(row.digest)) for row in rows}
+        found = pseudonym.of(self._connection, sorted(names))
         if len(set(found.values())) < len(found):
             raise PipelineError(
                 "two participants have the same pseudonym, so that their data would be mixed",
@@ -219,7 +218,7 @@ class Snapshot:
         }
         with self._reading(table) as cursor:
             if not table.has_participants:
-                cursor.copy_expert(_statement(_queries.rows, **parts), file)
+                cursor.copy_expert(db.composed(_queries.rows, **parts), file)
                 return cursor.rowcount
             rows = 0
             listed = sorted((names.participants[user_id], user_id) for user_id in users if user_id is not None)
@@ -227,10 +226,10 @@ class Snapshot:
                 batch = listed[begin : begin + _BATCH]
                 parts |= {"user_ids": Literal([user_id for _, user_id in batch])}
                 parts |= {"names": Literal([name for name, _ in batch])}
-                cursor.copy_expert(_statement(_queries.rows_of_participants, **parts), file)
+                cursor.copy_expert(db.composed(_queries.rows_of_participants, **parts), file)
                 rows += cursor.rowcount
             if None in users:
-                cursor.copy_expert(_statement(_queries.rows_of_nobody, **parts), file)
+                cursor.copy_expert(db.composed(_queries.rows_of_nobody, **parts), file)
                 rows += cursor.rowcount
         return rows
 
@@ -270,10 +269,6 @@ def opened(engine: Engine, settings: Settings) -> Iterator[Snapshot]:
         yield Snapshot(connection, settings)
 
 
-def _statement(query: Any, **parts: Composable) -> Composable:
-    return SQL(query.sql.rstrip().rstrip(";")).format(**parts)
-
-
 def _name_of(table: Table) -> Composable:
     return Identifier(table.schema, table.name)
 
@@ -285,7 +280,7 @@ def _value(column: Column, names: Names) -> Composable:
     if column.handling != "device" or not names.devices:
         return value
     devices, given = Literal(list(names.devices)), Literal(list(names.devices.values()))
-    return _statement(_queries.renamed, devices=devices, names=given, value=value)
+    return db.composed(_queries.renamed, devices=devices, names=given, value=value)
 
 
 def _written(column: Column, names: Names) -> Composable:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from psycopg2.sql import SQL, Identifier
+from psycopg2.sql import Identifier
 from sqlalchemy import Engine
 
 from ingestion import db, log, manifest, migrate
@@ -25,6 +25,7 @@ from ingestion.signals import Interruptible
 from ingestion.transform import inputs
 from ingestion.transform.differences import Basis, Differences, basis, read
 from ingestion.transform.invocation import invoke
+from ingestion.transform.nodes import summary_of
 
 PREFIX = "compare_"
 SCHEMAS = tuple(PREFIX + name for name in ("staging", "intermediate", "marts", "dbt_test_failures"))
@@ -121,17 +122,13 @@ def drop_compared(connection: db.Connection) -> None:
     """
     with connection.cursor() as cursor:
         for schema in SCHEMAS:
-            cursor.execute(SQL(_queries.drop_schema.sql).format(schema=Identifier(schema)))
+            cursor.execute(db.composed(_queries.drop_schema, schema=Identifier(schema)))
 
 
 def _check(engine: Engine, settings: Settings) -> None:
     """Check what a comparison needs, before it builds anything."""
     with db.session(engine, role=settings.owner_role) as connection:
-        pending = migrate.state(connection, migrate.read_migrations()).pending
-    if pending:
-        raise ConfigurationError(
-            f"{len(pending)} migrations are not applied", hint="Apply them first: python -m ingestion migrate"
-        )
+        migrate.check_applied(connection)
     with db.session(engine, role=settings.transformer_role) as connection:
         if not _queries.marts_exist(connection):
             raise ConfigurationError(
@@ -198,11 +195,7 @@ def _state_in(connection: db.Connection, settings: Settings) -> _State:
 def _check_models(results: list[NodeResult]) -> None:
     failed = [result for result in results if result.has_failed and result.resource_type != "test"]
     if failed:
-        first, more = failed[0], len(failed) - 1
-        raise PipelineError(
-            f"dbt {first.name}: {first.message or first.status}" + (f" (and {more} more)" if more else ""),
-            hint="A comparison needs all models. The present marts are as before.",
-        )
+        raise PipelineError(summary_of(failed), hint="A comparison needs all models. The present marts are as before.")
 
 
 def _read(engine: Engine, settings: Settings, variables: dict[str, Any], expected: _State) -> tuple[Basis, Differences]:

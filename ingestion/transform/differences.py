@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from psycopg2.sql import SQL, Identifier
+from psycopg2.sql import Composable, Identifier
 
 from ingestion import db, manifest
 from ingestion.transform import inputs
@@ -193,14 +193,8 @@ def read(connection: db.Connection, login: db.Connection, prefix: str) -> Differ
         prefix: the prefix of the schemas of the comparison.
 
     """
-    people = _fetch(
-        connection,
-        "people",
-        marts=_MARTS,
-        intermediate=_INTERMEDIATE,
-        other_marts=prefix + _MARTS,
-        other_intermediate=prefix + _INTERMEDIATE,
-    )
+    sides = {name: _of_side(_queries.people_of_side, of) for name, of in (("present", ""), ("compared", prefix))}
+    people = _fetch(connection, db.composed(_queries.people, **sides))
     transitions = Counter((row.now_status, row.compared_status) for row in people)
     differing = [row for row in people if row.now_status != row.compared_status]
     digests = _queries.digests(login, user_ids=[row.user_id for row in differing])
@@ -270,12 +264,15 @@ def _changed_files(before: Mapping[str, str], after: Mapping[str, str]) -> list[
 
 
 def _side(connection: db.Connection, prefix: str, people: int) -> Side:
-    (row,) = _fetch(connection, "side", marts=prefix + _MARTS, intermediate=prefix + _INTERMEDIATE)
+    (row,) = _fetch(connection, _of_side(_queries.side, prefix))
     return Side(row.as_of_date, people, row.valid_days, row.mean_steps, row.alerts)
 
 
-def _fetch(connection: db.Connection, name: Literal["people", "side"], **schemas: str) -> list[Any]:
-    query = {"people": _queries.people, "side": _queries.side}[name]
+def _of_side(query: Any, prefix: str) -> Composable:
+    return db.composed(query, marts=Identifier(prefix + _MARTS), intermediate=Identifier(prefix + _INTERMEDIATE))
+
+
+def _fetch(connection: db.Connection, statement: Composable) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(SQL(query.sql).format(**{key: Identifier(schema) for key, schema in schemas.items()}))
+        cursor.execute(statement)
         return list(cursor.fetchall())

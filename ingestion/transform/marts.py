@@ -14,6 +14,7 @@ from ingestion.errors import PipelineError, TestsFailedError
 from ingestion.results import NodeResult, Step
 from ingestion.transform import inputs
 from ingestion.transform.invocation import invoke
+from ingestion.transform.nodes import summary_of
 
 _queries = db.queries("transform")
 
@@ -120,11 +121,10 @@ def fingerprints(connection: db.Connection, settings: Settings) -> Fingerprints:
 
 
 def _failure(failed: list[NodeResult]) -> PipelineError:
-    first, more = failed[0], len(failed) - 1
-    text = f"dbt {first.name}: {first.message or first.status}" + (f" (and {more} more)" if more else "")
+    text = summary_of(failed)
     if all(result.resource_type == "test" for result in failed):
         return TestsFailedError(text, hint="The failing rows are in the schema dbt_test_failures.")
-    return PipelineError(text, hint=f"To build only this model: make dbt ARGS='build --select {first.name}'")
+    return PipelineError(text, hint=f"To build only this model: make dbt ARGS='build --select {failed[0].name}'")
 
 
 def _digest(*parts: str | None) -> str:

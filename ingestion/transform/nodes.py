@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from logging.handlers import RotatingFileHandler
@@ -17,6 +17,17 @@ _BUILT = {"table", "incremental", "view", "materialized_view"}
 _LOG_BYTES = 10 << 20
 _LOGS_KEPT = 5
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def summary_of(failed: Sequence[NodeResult]) -> str:
+    """Return one line about models and tests that failed.
+
+    Arguments:
+        failed: at least one.
+
+    """
+    first, more = failed[0], len(failed) - 1
+    return f"dbt {first.name}: {first.message or first.status}" + (f" (and {more} more)" if more else "")
 
 
 def relations_in(target: Path) -> dict[str, str]:
