@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from psycopg2.sql import SQL, Identifier
-from sqlalchemy import Engine
 
 from ingestion import db, history
 from ingestion.claims import Claim, claims
@@ -142,7 +141,7 @@ class StepFailure:
     error_summary: str | None
 
 
-def read_status(engine: Engine, settings: Settings, *, with_dates: bool = True) -> Status:
+def read_status(engine: db.Engine, settings: Settings, *, with_dates: bool = True) -> Status:
     """Read the state of the pipeline.
 
     Arguments:
@@ -346,7 +345,7 @@ def _latest_in_marts(connection: db.Connection) -> dict[str, date | None]:
     return dict(_queries.latest_in_marts(connection)._asdict())
 
 
-def _latest_in_raw(engine: Engine, settings: Settings, datasets: list[str]) -> dict[str, date | None]:
+def _latest_in_raw(engine: db.Engine, settings: Settings, datasets: list[str]) -> dict[str, date | None]:
     """Return the latest day of each dataset that the role may read and the server answers for in time."""
     latest = {}
     try:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from sqlalchemy import Engine
-
+from ingestion import db
 from ingestion.containment import contained
 from ingestion.errors import FileRefusedError, UsageError
 from ingestion.ingest import Plan, ingest
@@ -118,7 +117,7 @@ def inspect(storage: Storage, file: StoredFile) -> Inspection:
     return Inspection(file.name, fillings, recognition.reason, recognition.hint)
 
 
-def try_to_load(engine: Engine, storage: Storage, file: StoredFile, schema: str) -> list[FileResult]:
+def try_to_load(engine: db.Engine, storage: Storage, file: StoredFile, schema: str) -> list[FileResult]:
     """Return what an ingest of a file would do, and change nothing.
 
     Arguments:

@@ -5,15 +5,15 @@ its success; a record that says how a run has ended is never changed.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
+import psycopg2.errors
 from psycopg2.extras import Json
-from sqlalchemy import Engine
 
 from ingestion import __version__, db, log, migrate
 from ingestion.errors import (
@@ -32,7 +32,7 @@ _RECONNECT_SECONDS = 5.0
 _queries = db.queries("runs")
 
 
-def ensure_pipeline_runs_table(engine: Engine) -> None:
+def ensure_pipeline_runs_table(engine: db.Engine) -> None:
     """Create ops.pipeline_runs and ops.pipeline_steps if they do not exist, by applying sql/.
 
     Arguments:
@@ -52,7 +52,7 @@ class StepObserver(Protocol):
         """A step starts."""
 
     def step_ended(self, step: Step, error: BaseException | None) -> None:
-        """A step has ended and was recorded."""
+        """A step has ended. Its end is recorded with what follows."""
 
 
 class RunTracker:
@@ -66,6 +66,7 @@ class RunTracker:
         lock_wait_seconds: how long to wait for another run to end; 0 does not wait.
         shared: whether other shared runs may run at the same time.
         observer: is called for each step; must not raise.
+        on_locked: called once, when the run has its locks: its connections may be opened from then on.
         on_loss: called once, in a thread, when the run loses its locks.
 
     Raises:
@@ -76,7 +77,7 @@ class RunTracker:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: db.Engine,
         run_id: UUID,
         command: str,
         *,
@@ -84,6 +85,7 @@ class RunTracker:
         lock_wait_seconds: float = 600.0,
         shared: bool = False,
         observer: StepObserver | None = None,
+        on_locked: Callable[[], None] | None = None,
         on_loss: Callable[[RunLostError], None] | None = None,
     ) -> None:
         self._engine = engine
@@ -93,9 +95,11 @@ class RunTracker:
         self._lock_wait_seconds = lock_wait_seconds
         self._shared = shared
         self._observer = observer
+        self._on_locked = on_locked
         self._lock = db.RunLock(engine, run_id, role=role, on_loss=on_loss)
-        # whether the run may have a record, and whether the record can have steps
+        # whether the run may have a record, whether it has one, and whether the record can have steps
         self._is_started = False
+        self._is_recorded = False
         self._is_ready = False
         # steps whose latest state is not recorded yet, and their errors
         self._pending: dict[tuple[str, int], tuple[Step, BaseException | None]] = {}
@@ -160,7 +164,8 @@ class RunTracker:
                 raise
             step.duration_ms = round((time.monotonic() - started) * 1000)
             step.status = "skipped" if step.skipped else "success"
-            self._save(step)
+            # recorded with the start of the next step, or with the end of the run
+            self._pending[step.name, step.attempt] = step, None
             log.event(
                 f"{name} skipped: {step.skipped}" if step.skipped else f"{name} done",
                 status="success",
@@ -174,17 +179,20 @@ class RunTracker:
             if self._observer:
                 self._observer.step_ended(step, None)
 
-    def record_from_here(self) -> None:
-        """Record everything from here on, and what came before. Call this once sql/ is applied.
+    @contextmanager
+    def looking(self) -> Iterator[db.Connection]:
+        """Use the autocommit session that holds the locks, for short looks at what there is to do.
 
         Raises:
             RunLostError: the run has lost its locks.
 
         """
-        self._is_ready = True
         with self._tied():
-            self._record_start(self._lock.connection)
-            self._save_pending(self._lock.connection)
+            yield self._lock.connection
+
+    def record_from_here(self) -> None:
+        """Record steps from here on, and with the next of them what came before. Call this once sql/ is applied."""
+        self._is_ready = True
 
     def error_summary(self, exc: BaseException) -> str:
         """Return one line about the failure of the run: `step: type [SQLSTATE]: message`."""
@@ -192,28 +200,38 @@ class RunTracker:
 
     def _start(self) -> None:
         self._lock.take(seconds=self._lock_wait_seconds, shared=self._shared, on_wait=self._log_waiting)
+        if self._on_locked:
+            self._on_locked()
         connection = self._lock.connection
-        has_records = _queries.runs_exists(connection)
-        self._end_dead_runs(connection, [row.run_id for row in _queries.running(connection)] if has_records else [])
+        try:
+            found = list(_queries.unended(connection))
+            has_records = True
+        except psycopg2.errors.UndefinedTable:
+            # sql/ was never applied here
+            found = list(_queries.connected(connection))
+            has_records = False
+        self._end_dead_runs(
+            connection, [row.run_id for row in found], {r.run_id for r in found if has_records and r.is_recorded}
+        )
         self._is_started = True
         if has_records:
-            self._record_start(connection)
+            db.execute_together(connection, self._start_of_run())
+            self._is_recorded = True
 
-    def _record_start(self, connection: db.Connection) -> None:
-        _queries.start_run(
-            connection,
-            run_id=str(self._run_id),
-            started_at=self.started_at,
-            command=self._command,
-            application_version=__version__,
-        )
+    def _start_of_run(self) -> db.Asked:
+        return _queries.start_run, {
+            "run_id": str(self._run_id),
+            "started_at": self.started_at,
+            "command": self._command,
+            "application_version": __version__,
+        }
 
     def _log_waiting(self) -> None:
         log.event(f"another run is in progress; waiting for it, up to {self._lock_wait_seconds:g} s", level=log.WARNING)
 
-    def _end_dead_runs(self, connection: db.Connection, running: list[str]) -> None:
-        for run_id in self._lock.fence(running):
-            if run_id in running:
+    def _end_dead_runs(self, connection: db.Connection, unended: list[str], recorded: set[str]) -> None:
+        for run_id in self._lock.fence(unended):
+            if run_id in recorded:
                 _queries.mark_run_dead(connection, run_id=run_id, error_summary=DIED)
                 log.event(f"run {run_id} died; it is now marked as failed", level=log.WARNING)
                 if self._observer:
@@ -262,28 +280,40 @@ class RunTracker:
 
     def _record_end(self, connection: db.Connection, exc: BaseException | None) -> str | None:
         """Record the end, and return how the run has ended by its record."""
-        if not _queries.runs_exists(connection):
+        if not self._is_ready and not _queries.runs_exists(connection):
             return None
-        status: str = _queries.finish_run(
-            connection,
-            run_id=str(self._run_id),
-            started_at=self.started_at,
-            finished_at=datetime.now(UTC),
-            status="failure" if exc else "success",
-            command=self._command,
-            application_version=__version__,
-            exit_code=exit_code_of(exc) if exc else 0,
-            error_summary=self.error_summary(exc) if exc else None,
-        )
+        run_id = str(self._run_id)
+        end = {
+            "run_id": run_id,
+            "started_at": self.started_at,
+            "finished_at": datetime.now(UTC),
+            "status": "failure" if exc else "success",
+            "command": self._command,
+            "application_version": __version__,
+            "exit_code": exit_code_of(exc) if exc else 0,
+            "error_summary": self.error_summary(exc) if exc else None,
+        }
         for key, (step, error) in self._pending.items():
             if step.status == "running":
                 step.status = "failure"
                 self._pending[key] = step, error or exc
-        self._save_pending(connection)
+        if not self._is_ready:
+            # without all of sql/, the steps may have no table
+            status: str = _queries.finish_run(connection, **end)
+            self._is_recorded = True
+            self._save_pending(connection)
+            return status
         hint: str | None = getattr(exc, "hint", None)
-        if hint and self._is_ready:
-            _queries.record_hint(connection, run_id=str(self._run_id), hint=log.redact(hint))
-        return status
+        hints = [(_queries.record_hint, {"run_id": run_id, "hint": log.redact(hint)})] if hint else []
+        ended: str = db.execute_together(
+            connection,
+            (_queries.finish_run, end),
+            *self._states(self._pending),
+            *hints,
+            (_queries.status_of, {"run_id": run_id}),
+        )
+        self._pending.clear()
+        return ended
 
     def _save(self, step: Step, exc: BaseException | None = None) -> None:
         self._pending[step.name, step.attempt] = step, exc
@@ -292,25 +322,32 @@ class RunTracker:
                 self._save_pending(self._lock.connection)
 
     def _save_pending(self, connection: db.Connection) -> None:
-        for key, (step, exc) in list(self._pending.items()):
-            _queries.save_step(
-                connection,
-                run_id=str(self._run_id),
-                step=step.name,
-                attempt=step.attempt,
-                started_at=step.started_at,
-                finished_at=datetime.now(UTC) if step.status != "running" else None,
-                status=step.status,
-                rows_in=step.rows_in,
-                rows_out=step.rows_out,
-                rows_rejected=step.rows_rejected,
-                sqlstate=getattr(exc, "sqlstate", None),
-                dbt_invocation_id=step.dbt_invocation_id,
-                input_fingerprint=step.input_fingerprint,
-                error_summary=summary_of(exc) if exc else None,
-                detail=Json(step.detail) if step.detail else None,
+        start = () if self._is_recorded else (self._start_of_run(),)
+        db.execute_together(connection, *start, *self._states(self._pending))
+        self._pending.clear()
+        self._is_recorded = True
+
+    def _states(self, steps: Mapping[tuple[str, int], tuple[Step, BaseException | None]]) -> Iterator[db.Asked]:
+        for step, exc in steps.values():
+            yield (
+                _queries.save_step,
+                {
+                    "run_id": str(self._run_id),
+                    "step": step.name,
+                    "attempt": step.attempt,
+                    "started_at": step.started_at,
+                    "finished_at": datetime.now(UTC) if step.status != "running" else None,
+                    "status": step.status,
+                    "rows_in": step.rows_in,
+                    "rows_out": step.rows_out,
+                    "rows_rejected": step.rows_rejected,
+                    "sqlstate": getattr(exc, "sqlstate", None),
+                    "dbt_invocation_id": step.dbt_invocation_id,
+                    "input_fingerprint": step.input_fingerprint,
+                    "error_summary": summary_of(exc) if exc else None,
+                    "detail": Json(step.detail) if step.detail else None,
+                },
             )
-            del self._pending[key]
 
     @contextmanager
     def _tied(self) -> Iterator[None]:

@@ -3,8 +3,8 @@
 import runpy
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
 from dataclasses import replace
 from uuid import uuid4
 
@@ -40,18 +40,27 @@ STEPS: dict[Command, tuple[str, ...]] = {
 }
 
 _REPORT = "report"
+# commands that may end without a connection for their work: there may be nothing to migrate or to build
+_LOOKS_FIRST = {"migrate", "transform"}
 _MAX_ATTEMPTS = 3
 # serialization failure, deadlock, lock timeout: another attempt may succeed
 _TRANSIENT = {"40001", "40P01", "55P03"}
 
 
-def run(settings: Settings, command: Command = "run", options: RunOptions | None = None) -> RunResult:
+def run(
+    settings: Settings,
+    command: Command = "run",
+    options: RunOptions | None = None,
+    *,
+    more_observers: Iterable[Observer] = (),
+) -> RunResult:
     """Run the steps of a command and record them. Call this in the main thread, because it handles signals.
 
     Arguments:
         settings: the settings, with a database.
         command: the command; see `STEPS`.
         options: the options of the command.
+        more_observers: observers besides those that the settings ask for.
 
     Returns:
         What was done. Errors are in the result and not raised, because the run is recorded by then.
@@ -59,7 +68,7 @@ def run(settings: Settings, command: Command = "run", options: RunOptions | None
     """
     started = time.monotonic()
     result = RunResult(command)
-    observers = Observers(observers_for(settings))
+    observers = Observers([*observers_for(settings), *more_observers])
     with log.bound(run_id=str(result.run_id)), Interruptible() as signals:
         try:
             with db.translated():
@@ -152,6 +161,8 @@ def _execute(
 ) -> None:
     command = result.command
     log.event(f"{command} started", step="run", status="started", duration_ms=0, application_version=__version__)
+    # what the steps do ends with the locks of the run
+    engine = db.create_engine(settings, run_id=result.run_id)
     tracker = RunTracker(
         db.ready_engine(settings),
         result.run_id,
@@ -161,13 +172,14 @@ def _execute(
         # several runs may share the files: each claims those that it loads
         shared=command == "ingest" and settings.use_manifest,
         observer=observers,
+        # most likely, the first step after migrate needs a connection of its own
+        on_locked=engine.start_connecting if command not in _LOOKS_FIRST else None,
         on_loss=signals.interrupt,
     )
     result.steps = tracker.steps
-    # what the steps do ends with the locks of the run
-    steps = Steps(settings, db.create_engine(settings, run_id=result.run_id), options, result, observers)
+    steps = Steps(settings, engine, tracker.looking, options=options, result=result, observers=observers)
     try:
-        with tracker, signals.as_interruption():
+        with closing(engine), tracker, signals.as_interruption():
             with tracker.step("migrate") as step:
                 steps.migrate(step)
             tracker.record_from_here()

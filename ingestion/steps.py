@@ -5,8 +5,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Engine
-
 from ingestion import db, log, migrate, report, retraction, transform
 from ingestion.config import Settings
 from ingestion.errors import FilesRefusedError, NothingRecognisedError, UsageError
@@ -47,7 +45,8 @@ class Steps:
 
     Arguments:
         settings: the settings, with a database.
-        engine: the database.
+        engine: the database, for what a step does.
+        looking: lends an autocommit session of the loader's role, for short looks at what there is to do.
         options: the options of the command.
         result: receives what the steps did.
         observers: receive the files and the built models.
@@ -55,10 +54,18 @@ class Steps:
     """
 
     def __init__(
-        self, settings: Settings, engine: Engine, options: RunOptions, result: RunResult, observers: Observers
+        self,
+        settings: Settings,
+        engine: db.Engine,
+        looking: db.Lender,
+        *,
+        options: RunOptions,
+        result: RunResult,
+        observers: Observers,
     ) -> None:
         self._settings = settings
         self._engine = engine
+        self._looking = looking
         self._options = options
         self._result = result
         self._observers = observers
@@ -66,6 +73,12 @@ class Steps:
 
     def migrate(self, step: Step) -> None:
         """Apply the migrations."""
+        with self._looking() as connection:
+            state = migrate.state(connection, migrate.read_migrations())
+        if not state.pending:
+            step.skipped = "all migrations are applied"
+            step.detail = {"applied": []}
+            return
         applied = migrate.migrate(
             self._engine,
             run_id=self._result.run_id,
@@ -156,6 +169,7 @@ class Steps:
         """Build the marts."""
         transform.build(
             self._engine,
+            self._looking,
             self._settings,
             self._result.run_id,
             step,
@@ -175,6 +189,7 @@ class Steps:
         built = [step.input_fingerprint for step in self._result.steps if step.name == "dbt_build"]
         published = report.publish(
             self._engine,
+            self._looking,
             self._settings,
             self._result.run_id,
             step,

@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
-from sqlalchemy import Engine
 
 from ingestion import db, embedded, log, migrate
 from ingestion.cli import main
@@ -97,7 +96,7 @@ def settings(database: Database, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def engine(settings: Settings) -> Engine:
+def engine(settings: Settings) -> db.Engine:
     """An engine for the test's database."""
     return db.create_engine(settings)
 
@@ -121,7 +120,7 @@ def drop_database(server: Database, database: Database) -> None:
 
 
 @pytest.fixture
-def landing(settings: Settings, engine: Engine) -> Landing:
+def landing(settings: Settings, engine: db.Engine) -> Landing:
     """The test's landing zone and the engine of its database."""
     return Landing(Path(settings.landing_zone), engine)
 

@@ -4,8 +4,6 @@ from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Engine
-
 from ingestion import db
 
 AS_OF = date(2026, 4, 27)
@@ -58,7 +56,7 @@ def entry(user_id: str, reason: str, **others: Any) -> dict[str, Any]:
 
 
 def write_marts(
-    engine: Engine,
+    engine: db.Engine,
     *entries: dict[str, Any],
     statuses: dict[str, str] | None = None,
     as_of_date: date = AS_OF,

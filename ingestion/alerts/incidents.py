@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg2.extras import Json
-from sqlalchemy import Engine
 
 from ingestion import db
 from ingestion.config import Settings
@@ -206,7 +205,7 @@ class Incidents:
 
 
 @contextmanager
-def updated(engine: Engine, role: str | None, rules: Rules) -> Iterator[Incidents]:
+def updated(engine: db.Engine, role: str | None, rules: Rules) -> Iterator[Incidents]:
     """Lock ops.alerts, yield the incidents, and write what the block has changed.
 
     Arguments:

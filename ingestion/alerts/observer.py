@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 
-from sqlalchemy import Engine
-
 from ingestion import db, health, log
 from ingestion.alerts import incidents, occasions
 from ingestion.alerts.alert import safe
@@ -198,7 +196,7 @@ class Alerts(Observer):
         return self._settings.database is not None and not isinstance(self._run.error, DatabaseUnavailableError)
 
     @cached_property
-    def _engine(self) -> Engine:
+    def _engine(self) -> db.Engine:
         return db.create_engine(self._settings)
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from typing import Literal
 
 from rich.console import Console
 
@@ -10,6 +11,8 @@ from ingestion import log
 from ingestion.printable import printable, printable_json
 
 PLAIN_WIDTH = 160
+State = Literal["ok", "warning", "critical", "unknown"]
+NAGIOS: dict[State, int] = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 
 
 def console() -> Console:
@@ -33,6 +36,18 @@ def explain(message: str, hint: str | None) -> None:
     errors.print(f"error: {printable(log.redact(message))}", style="bold red", markup=False)
     if hint:
         errors.print(f"  hint: {printable(log.redact(hint))}", markup=False)
+
+
+def probe_text(state: State, text: str) -> str:
+    """Return the first part of the line.
+
+    Arguments:
+        state: the state.
+        text: the problems; it may contain any character.
+
+    """
+    # metrics follow a bar, and a line break ends the text
+    return f"{state.upper()} - {printable(' '.join(text.replace('|', '/').split()))}"
 
 
 def _json_default(value: object) -> str:

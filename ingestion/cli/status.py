@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ingestion.health import State, Status
+from ingestion.cli.output import probe_text
+from ingestion.health import Status
 from ingestion.history import FileRecord, NodeRecord, RejectedCount, Run, RunRecord, StepRecord
 from ingestion.printable import printable
 from ingestion.results import FAILED_NODE_STATUSES
@@ -91,18 +92,6 @@ def probe_line(status: Status) -> str:
     """Return one line in Nagios' format: the state, the problems, and metrics."""
     text = "; ".join(problem.message for problem in status.problems) or _healthy_text(status)
     return f"{probe_text(status.state, text)} | {' '.join(_metrics(status))}"
-
-
-def probe_text(state: State, text: str) -> str:
-    """Return the first part of the line.
-
-    Arguments:
-        state: the state.
-        text: the problems; it may contain any character.
-
-    """
-    # metrics follow a bar, and a line break ends the text
-    return f"{state.upper()} - {printable(' '.join(text.replace('|', '/').split()))}"
 
 
 def _healthy_text(status: Status) -> str:

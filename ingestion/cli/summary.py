@@ -1,13 +1,13 @@
 """What a run, a dry run and the commands on quarantine and alerts print."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from psycopg2.sql import SQL, Identifier
+from psycopg2.sql import SQL, Composed, Identifier
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
-from sqlalchemy import Engine
 
-from ingestion import db, follow_up, quarantine
+from ingestion import db, quarantine
 from ingestion.alerts import Incident
 from ingestion.config import Database
 from ingestion.errors import PipelineError
@@ -17,6 +17,8 @@ from ingestion.tables import facts, table
 
 _COUNT_EXACTLY_BELOW_ROWS = 1_000_000
 _LISTED_FILES = 10
+_STATUSES = "fct_user_status"
+_FOLLOW_UP = "rpt_follow_up"
 _DRY_RUN_STATES = {"loaded": "new", "replaced": "changed"}
 _queries = db.queries("summary")
 
@@ -79,7 +81,7 @@ def show_alerts(incidents: list[Incident]) -> RenderableType:
     return listed
 
 
-def show_run(console: Console, result: RunResult, engine: Engine, database: Database) -> None:
+def show_run(console: Console, result: RunResult, engine: db.Engine, database: Database) -> None:
     """Print what a run did, and where to find more.
 
     Arguments:
@@ -167,9 +169,13 @@ def _files(result: IngestResult) -> str:
     return text + "".join(f", {count[name]} {name}" for name in others if count.get(name))
 
 
-def _show_database(console: Console, result: RunResult, engine: Engine) -> None:
+def _show_database(console: Console, result: RunResult, engine: db.Engine) -> None:
+    has_rejected = result.replayed or (result.ingest and result.ingest.counts.rejected)
+    has_built = any(step.name == "dbt_build" and step.status != "failure" for step in result.steps)
+    if not (has_rejected or has_built):
+        return
     with db.session(engine) as connection:
-        rejected = list(_queries.rejected_by_reason(connection, run_id=str(result.run_id)))
+        rejected = list(_queries.rejected_by_reason(connection, run_id=str(result.run_id))) if has_rejected else []
         if rejected:
             listed = table("in quarantine", "reason", "column", "rows", "first line")
             for row in rejected:
@@ -178,42 +184,47 @@ def _show_database(console: Console, result: RunResult, engine: Engine) -> None:
                 )
             console.print()
             console.print(listed)
-        if not any(step.name == "dbt_build" and step.status != "failure" for step in result.steps):
-            return
-        marts = table("mart", "rows")
-        listed_marts = list(_queries.marts(connection))
-        is_large = any(mart.estimated_rows > _COUNT_EXACTLY_BELOW_ROWS for mart in listed_marts)
-        for mart in listed_marts:
-            # to count the rows of a view is to make them all
-            rows = "a view" if mart.is_view and is_large else _row_count(connection, mart.name, mart.estimated_rows)
-            marts.add_row(f"marts.{mart.name}", rows)
+        if has_built:
+            _show_marts(console, connection)
+
+
+def _show_marts(console: Console, connection: db.Connection) -> None:
+    marts = {mart.name: mart for mart in _queries.marts(connection)}
+    large = {name for name, mart in marts.items() if mart.estimated_rows > _COUNT_EXACTLY_BELOW_ROWS}
+    # to count the rows of a view is to make them all
+    uncounted = large | {name for name, mart in marts.items() if mart.is_view and large}
+    counted = [name for name in marts if name not in uncounted or name == _FOLLOW_UP]
+    reads: dict[str, db.Asked] = {"rows": (_counts(counted), {})}
+    if _STATUSES in marts:
+        reads["statuses"] = _queries.users_by_status, {}
+    found = db.read_together(connection, **reads)
+    rows = found["rows"][0]
+    listed = table("mart", "rows")
+    for name, mart in marts.items():
+        about = f"about {mart.estimated_rows:,}" if name in large else "a view"
+        listed.add_row(f"marts.{name}", about if name in uncounted else f"{rows[name]:,}")
+    console.print()
+    console.print(listed)
+    if statuses := found.get("statuses"):
         console.print()
-        console.print(marts)
-        if answer := _answer(connection):
-            console.print()
-            console.print(answer)
+        console.print(_answer(statuses, rows.get(_FOLLOW_UP)))
 
 
-def _answer(connection: db.Connection) -> Text | None:
-    if not _queries.status_exists(connection):
-        return None
-    counts = list(_queries.users_by_status(connection))
-    if not counts:
-        return None
-    text = Text(f"Participants on {counts[0].as_of_date}: ", style="bold")
-    text.append(", ".join(f"{row.users} {row.status.replace('_', ' ')}" for row in counts), style="not bold")
-    if follow_up.exists(connection):
-        text.append("\nTo call: ").append(_row_count(connection, "rpt_follow_up", 0), style="not bold")
+def _counts(names: list[str]) -> Composed:
+    """Return the statement that counts the rows of marts, in a column for each."""
+    columns = [
+        SQL("(select count(*) from {}) as {}").format(Identifier("marts", name), Identifier(name)) for name in names
+    ]
+    return SQL("select {}").format(SQL(", ").join(columns))
+
+
+def _answer(statuses: list[dict[str, Any]], to_call: int | None) -> Text:
+    text = Text(f"Participants on {statuses[0]['as_of_date']}: ", style="bold")
+    text.append(", ".join(f"{row['users']} {row['status'].replace('_', ' ')}" for row in statuses), style="not bold")
+    if to_call is not None:
+        text.append("\nTo call: ").append(f"{to_call:,}", style="not bold")
         text.append("  (python -m ingestion follow-up lists them)", style="not bold")
     return text
-
-
-def _row_count(connection: db.Connection, name: str, estimate: int) -> str:
-    if estimate > _COUNT_EXACTLY_BELOW_ROWS:
-        return f"about {estimate:,}"
-    with connection.cursor() as cursor:
-        cursor.execute(SQL("select count(*) from {}").format(Identifier("marts", name)))
-        return f"{cursor.fetchone()[0]:,}"  # type: ignore[index]
 
 
 def _next_steps(result: RunResult, database: Database) -> Iterator[tuple[str, RenderableType]]:

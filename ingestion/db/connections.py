@@ -1,32 +1,30 @@
 """Engines, connections and transactions."""
 
 import random
-import select
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias
 from uuid import UUID
 
-import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extras import NamedTupleCursor
-from sqlalchemy import Engine, NullPool
-from sqlalchemy import create_engine as sqlalchemy_engine
 
 from ingestion import log
 from ingestion.config import Settings
+from ingestion.db.engine import Connector, Engine, open_session
 from ingestion.db.errors import translated
-from ingestion.db.opening import SessionLimits, open_connection
-from ingestion.db.supervision import NamedCursor, Supervised
-from ingestion.errors import ConfigurationError, DatabaseUnavailableError
+from ingestion.db.opening import SessionLimits
+from ingestion.db.supervision import has_input
+from ingestion.errors import DatabaseUnavailableError
 
 Connection: TypeAlias = psycopg2.extensions.connection
 Cursor: TypeAlias = psycopg2.extensions.cursor
+# lends a connection for a block
+Lender: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
 
-def create_engine(settings: Settings, *, connect_seconds: int | None = None, run_id: UUID | None = None) -> Engine:
+def create_engine(settings: Settings, *, connect_seconds: int | None = None, run_id: UUID | None = None) -> Connector:
     """Return an engine whose connections have the pipeline's limits and application name.
 
     Arguments:
@@ -39,16 +37,11 @@ def create_engine(settings: Settings, *, connect_seconds: int | None = None, run
         ConfigurationError: no database is configured.
 
     """
-    parameters = settings.known_database.parameters
-    limits = SessionLimits.of(settings)
-
-    def connect() -> Connection:
-        return open_connection(parameters, limits, connect_seconds=connect_seconds, run_id=run_id)
-
-    return sqlalchemy_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool)
+    parameters, limits = settings.known_database.parameters, SessionLimits.of(settings)
+    return Connector(parameters, limits, connect_seconds=connect_seconds, run_id=run_id)
 
 
-def ready_engine(settings: Settings) -> Engine:
+def ready_engine(settings: Settings) -> Connector:
     """Return an engine as `create_engine` does, as soon as the database answers.
 
     Arguments:
@@ -144,6 +137,25 @@ class Sessions:
                 if not connection.closed:
                     self._idle.append(connection)
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection. Each statement is a transaction of its own, without a message to begin or commit it.
+
+        Raises:
+            DatabaseUnavailableError: there is no connection, or it was lost.
+            StatementError: PostgreSQL rejected a statement.
+
+        """
+        with translated():
+            connection = self._take()
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+                    self._idle.append(connection)
+
     def close(self) -> None:
         """Close all connections. No transaction may be open."""
         while self._idle:
@@ -159,43 +171,14 @@ class Sessions:
         return _open(self._engine, self._role, autocommit=False)
 
 
-def has_input(connection: Connection) -> bool:
-    """Whether the server has sent something that was not read."""
-    socket = select.poll()
-    socket.register(connection, select.POLLIN)
-    return bool(socket.poll(0))
-
-
 def _open(engine: Engine, role: str | None, *, autocommit: bool) -> Connection:
-    proxy = engine.raw_connection()
-    connection: Connection = proxy.driver_connection  # type: ignore[assignment]
-    proxy.detach()
-    # set here and not in `create_engine`, because `ensure_manifest_table` accepts any engine
-    connection.cursor_factory = NamedCursor if isinstance(connection, Supervised) else NamedTupleCursor
-    try:
-        connection.autocommit = True
-        if role is not None:
-            _set_role(connection, role)
-        connection.autocommit = autocommit
-    except BaseException:
-        connection.close()
-        raise
+    connection = open_session(engine, role)
+    connection.autocommit = autocommit
     return connection
 
 
-def _set_role(connection: Connection, role: str) -> None:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("select set_config('role', %s, false)", (role,))
-    except (psycopg2.errors.InvalidParameterValue, psycopg2.errors.InsufficientPrivilege) as exc:
-        raise ConfigurationError(
-            f"the login role cannot act as {role}",
-            hint="Create the roles with docker/postgres/roles.sql, or correct PIPELINE_OWNER_ROLE and its like.",
-        ) from exc
-
-
-def wait_until_ready(engine: Engine, seconds: float) -> None:
-    """Wait until the database answers.
+def wait_until_ready(engine: Connector, seconds: float) -> None:
+    """Wait until the database answers. The connection stays, for whoever opens the next one.
 
     Arguments:
         engine: the engine.
@@ -210,8 +193,8 @@ def wait_until_ready(engine: Engine, seconds: float) -> None:
     delay = 0.1
     while True:
         try:
-            with session(engine):
-                return
+            with translated():
+                return engine.connect_ahead()
         except DatabaseUnavailableError as exc:
             if time.monotonic() + delay > deadline:
                 exc.args = (f"{exc} (waited {seconds:g} s)",) if seconds else exc.args

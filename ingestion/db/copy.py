@@ -1,13 +1,18 @@
 """COPY ... FROM STDIN."""
 
+import select
 from contextlib import nullcontext
 from typing import Protocol
 
 import psycopg2
 from psycopg2.sql import Composable
 
-from ingestion.db.connections import Connection, Cursor, has_input
+from ingestion.db.connections import Connection, Cursor
 from ingestion.db.supervision import Supervised
+
+# A socket that takes bytes has room for as many, so that libpq need not wait to send them. While it waits, it reads the
+# server's answer into a buffer where nothing sees it before the end of the rows.
+_PIECE_BYTES = 1 << 17
 
 
 class Readable(Protocol):
@@ -53,12 +58,20 @@ class _StreamToCopy:
     def __init__(self, stream: Readable, connection: Connection) -> None:
         self._stream = stream
         self._connection = connection
+        self._socket = select.poll()
+        self._socket.register(connection, select.POLLIN | select.POLLOUT)
+        self._rest = b""
         self.error: BaseException | None = None
 
     def read(self, size: int = 8192, /) -> bytes:
-        # without this, libpq sends the rest of the file to a server that discards it
-        if has_input(self._connection):
+        # waits until the server takes more. Without this, libpq sends the rest of the file to a server that discards it
+        if any(event & ~select.POLLOUT for _, event in self._socket.poll()):
             raise _EarlyAnswerError
+        chunk = self._rest or self._next(size)
+        self._rest = chunk[_PIECE_BYTES:]
+        return chunk[:_PIECE_BYTES]
+
+    def _next(self, size: int) -> bytes:
         try:
             # reading may take long, and is no wait for the server
             with self._connection.not_waiting() if isinstance(self._connection, Supervised) else nullcontext():

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
-from sqlalchemy.exc import DBAPIError
 
 from ingestion import log
 from ingestion.errors import ConfigurationError, DatabaseUnavailableError, StatementError
@@ -44,11 +43,6 @@ def translated() -> Iterator[None]:
         yield
     except psycopg2.Error as exc:
         raise translate(exc) from exc
-    except DBAPIError as exc:
-        # SQLAlchemy asks the server for its version on the first connection, and wraps the driver's errors
-        if not isinstance(exc.orig, psycopg2.Error):
-            raise
-        raise translate(exc.orig) from exc
 
 
 def translate(exc: psycopg2.Error) -> DatabaseUnavailableError | ConfigurationError | StatementError:

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from ingestion.db.connections import Connection
 from ingestion.db.opening import lock_name
@@ -35,8 +36,24 @@ def lock(
         BusyError: another session held it for the whole time.
 
     """
+    wait_for(partial(try_lock, connection, name, shared=shared), name, seconds=seconds, on_wait=on_wait)
+
+
+def wait_for(take: Callable[[], bool], name: str, *, seconds: float, on_wait: Callable[[], None] | None = None) -> None:
+    """Try to take a lock until it is free.
+
+    Arguments:
+        take: tries once, and returns whether this session holds the lock now.
+        name: the lock, for the error.
+        seconds: how long to try.
+        on_wait: called once, before the first wait.
+
+    Raises:
+        BusyError: another session held it for the whole time.
+
+    """
     deadline = time.monotonic() + seconds
-    while not try_lock(connection, name, shared=shared):
+    while not take():
         if time.monotonic() >= deadline:
             raise BusyError(
                 f"another process holds the lock {name!r} (waited {seconds:g} s)",

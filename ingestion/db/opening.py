@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 from psycopg2.extensions import make_dsn
 
@@ -81,21 +82,20 @@ class SessionLimits:
         }
 
 
-def open_connection(
+def connect(
     parameters: Mapping[str, str], limits: SessionLimits, *, connect_seconds: int | None = None, run_id: UUID | None
 ) -> Supervised:
-    """Open a connection of the pipeline.
+    """Connect to the server. Nothing may be asked before `begin`.
 
     Arguments:
         parameters: libpq's connection parameters.
         limits: the limits of its session.
         connect_seconds: how long the server may take to answer; None for the limit of the parameters, or 10.
-        run_id: the run that it works for. It is not opened once the run has lost its locks.
+        run_id: the run that it works for.
 
     Raises:
         psycopg2.Error: there is no connection.
         ConfigurationError: the server is too old, or the database is not in UTF-8.
-        RunLostError: the run has lost its locks.
 
     """
     given = {**_TCP, "connect_timeout": CONNECT_SECONDS, **parameters}
@@ -105,7 +105,7 @@ def open_connection(
     dsn = make_dsn("", **{**given, "application_name": name, "client_encoding": _ENCODING})
     connection = _connect(dsn, connection_factory=Supervised, cursor_factory=PlainCursor)
     connection.open_another = partial(_open_another, dsn)
-    return _begun(connection, limits, run_id)
+    return _checked(connection, limits, run_id)
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def connections_of_dbt(limits: SessionLimits, run_id: UUID) -> Iterator[list[psy
     """
     losses: list[psycopg2.Error] = []
 
-    def connect(dsn: str | None = None, **options: Any) -> Supervised:
+    def connect_dbt(dsn: str | None = None, **options: Any) -> Supervised:
         named = {**_TCP, **options, "application_name": application_name(run_id, "dbt"), "client_encoding": _ENCODING}
         try:
             connection = _connect(dsn, connection_factory=Supervised, cursor_factory=PlainCursor, **named)
@@ -134,12 +134,13 @@ def connections_of_dbt(limits: SessionLimits, run_id: UUID) -> Iterator[list[psy
         connection.on_loss = losses.append
         connection.open_another = partial(_open_another, dsn, **named)
         try:
-            return _begun(connection, limits, run_id)
+            begin(_checked(connection, limits, run_id), limits, run_id)
         except RunLostError as exc:
             # dbt expects the driver's errors
             raise psycopg2.OperationalError(str(exc)) from exc
+        return connection
 
-    psycopg2.connect = connect  # type: ignore[assignment]
+    psycopg2.connect = connect_dbt  # type: ignore[assignment]
     try:
         yield losses
     finally:
@@ -154,24 +155,73 @@ def _open_another(dsn: str | None, **options: Any) -> psycopg2.extensions.connec
     return connection
 
 
-def _begun(connection: Supervised, limits: SessionLimits, run_id: UUID | None) -> Supervised:
+def _checked(connection: Supervised, limits: SessionLimits, run_id: UUID | None) -> Supervised:
     connection.patience = limits.patience
     connection.run_id = str(run_id) if run_id else None
     try:
         _check_server(connection)
         supervise(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def begin(
+    connection: Supervised,
+    limits: SessionLimits,
+    run_id: UUID | None,
+    role: str | None = None,
+) -> None:
+    """Begin the session of a new connection: its limits, its role, and whether its run is alive.
+
+    Arguments:
+        connection: from `connect`. An error closes it.
+        limits: the limits of its session.
+        run_id: the run that it works for. The session does not begin once the run has lost its locks.
+        role: the role of the session; the login role where this is None.
+
+    Raises:
+        psycopg2.Error: the connection is lost.
+        ConfigurationError: the login role cannot act as the role.
+        RunLostError: the run has lost its locks.
+
+    """
+    try:
         # one round trip, without those of BEGIN and COMMIT
         connection.autocommit = True
         with connection.cursor(cursor_factory=NamedCursor) as cursor:
             run_lock = lock_name(run_name(str(run_id))) if run_id else None
-            cursor.execute(_queries.begin_session.sql, {**limits.parameters, "run_lock": run_lock})
+            with acting_as(role):
+                cursor.execute(_queries.begin_session.sql, {**limits.parameters, "role": role, "run_lock": run_lock})
             if not cursor.fetchone().is_alive:  # type: ignore[union-attr]
                 raise RunLostError
         connection.autocommit = False
     except BaseException:
         connection.close()
         raise
-    return connection
+
+
+@contextmanager
+def acting_as(role: str | None) -> Iterator[None]:
+    """Say in the error of the block, which sets a role, that the login role cannot act as it.
+
+    Arguments:
+        role: the role; None if the block sets none.
+
+    Raises:
+        ConfigurationError: the login role cannot act as the role.
+
+    """
+    try:
+        yield
+    except (psycopg2.errors.InvalidParameterValue, psycopg2.errors.InsufficientPrivilege) as exc:
+        if role is None:
+            raise
+        raise ConfigurationError(
+            f"the login role cannot act as {role}",
+            hint="Create the roles with docker/postgres/roles.sql, or correct PIPELINE_OWNER_ROLE and its like.",
+        ) from exc
 
 
 def _check_server(connection: Supervised) -> None:

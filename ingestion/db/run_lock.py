@@ -15,23 +15,25 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from uuid import UUID
 
 import psycopg2
-from sqlalchemy import Engine
 
 from ingestion import log
 from ingestion.db.connections import Connection, session
+from ingestion.db.engine import Engine
 from ingestion.db.errors import read_only
-from ingestion.db.locks import held_locks, lock, try_lock
-from ingestion.db.opening import application_name, run_name
+from ingestion.db.locks import held_locks, try_lock, wait_for
+from ingestion.db.opening import application_name, lock_name, run_name
 from ingestion.db.queries import queries
-from ingestion.db.supervision import Supervised, disconnect_run
+from ingestion.db.supervision import Supervised, disconnect_run, has_input
 from ingestion.errors import BusyError, DatabaseUnavailableError, RunLostError
 
 _ONE_RUN = "run"
 _PING_EVERY_SECONDS = 10.0
 _PING_PATIENCE_SECONDS = 20.0
+_WHILE_WAITING_MILLISECONDS = 20
 _END_CONNECTION_MILLISECONDS = 5000
 _queries = queries("sessions")
 
@@ -94,9 +96,7 @@ class RunLock:
         """
         self._connection = connection = self._resources.enter_context(session(self._engine, role=self._role))
         _check_writable(connection)
-        lock(connection, self._name, seconds=seconds, shared=shared, on_wait=on_wait)
-        lock(connection, run_name(str(self._run_id)), seconds=0, shared=True)
-        _queries.name_session(connection, application_name=application_name(self._run_id))
+        wait_for(partial(self._try_to_take, connection, shared=shared), self._name, seconds=seconds, on_wait=on_wait)
         stop, stopper = socket.socketpair()
         watch = threading.Thread(target=self._watch, args=(connection, stop), name="run lock", daemon=True)
         watch.start()
@@ -104,6 +104,19 @@ class RunLock:
         self._resources.callback(stop.close)
         self._resources.callback(watch.join)
         self._resources.callback(stopper.close)
+
+    def _try_to_take(self, connection: Connection, *, shared: bool) -> bool:
+        run_lock = run_name(str(self._run_id))
+        taken = _queries.take_run_locks(
+            connection,
+            name=lock_name(self._name),
+            run_lock=lock_name(run_lock),
+            shared=shared,
+            application_name=application_name(self._run_id),
+        )
+        if taken.is_held and not taken.is_alive:
+            raise BusyError(f"another process holds the lock {run_lock!r}", hint="Run again.")
+        return bool(taken.is_held)
 
     def close(self) -> None:
         """Release the locks."""
@@ -113,7 +126,7 @@ class RunLock:
         """End what is left of runs that have lost their locks. The locks of this run must be held.
 
         Arguments:
-            run_ids: runs that have not ended, as far as their records say.
+            run_ids: runs that have not ended, as far as their records or the names of their connections say.
 
         Returns:
             Those of them that have lost their locks. They have no connection now, and can open none.
@@ -123,14 +136,12 @@ class RunLock:
 
         """
         own = str(self._run_id)
+        dead = [
+            run_id for run_id in dict.fromkeys(run_ids) if run_id != own and try_lock(self.connection, run_name(run_id))
+        ]
+        if not dead:
+            return []
         with session(self._engine) as login:
-            # not every run has a record yet
-            found = {str(UUID(row.run_id)) for row in _queries.runs_with_connections(login) if row.run_id}
-            dead = [
-                run_id
-                for run_id in dict.fromkeys([*run_ids, *sorted(found)])
-                if run_id != own and try_lock(self.connection, run_name(run_id))
-            ]
             for run_id in dead:
                 count, are_gone = _end_connections(login, UUID(run_id))
                 if not are_gone:
@@ -167,8 +178,9 @@ class RunLock:
         events.register(connection, select.POLLIN)
         events.register(stop, select.POLLIN)
         try:
-            while stop.fileno() not in dict(events.poll(_PING_EVERY_SECONDS * 1000)):
-                _ping(connection)
+            while stop.fileno() not in dict(found := events.poll(_PING_EVERY_SECONDS * 1000)):
+                if not found or not _is_an_answer(connection, stop):
+                    _ping(connection)
         except psycopg2.Error as exc:
             self._is_lost.set()
             disconnect_run(str(self._run_id))
@@ -178,6 +190,18 @@ class RunLock:
                 f"the connection that holds the run's locks is lost ({type(exc).__name__}); stopping the run",
                 level=log.ERROR,
             )
+
+
+def _is_an_answer(connection: Connection, stop: socket.socket) -> bool:
+    """Wait until the thread that uses the connection has its answer. Return whether that was all that had come."""
+    if not isinstance(connection, Supervised):
+        return False
+    stopping = select.poll()
+    stopping.register(stop, select.POLLIN)
+    while connection.is_waiting:
+        if stopping.poll(_WHILE_WAITING_MILLISECONDS):
+            return True
+    return not has_input(connection)
 
 
 def is_run_in_progress(connection: Connection) -> bool:

@@ -5,6 +5,7 @@ in silence would hold it for ever. Shutting the socket down from another thread 
 """
 
 import os
+import select
 import socket
 import threading
 import time
@@ -100,6 +101,13 @@ class Supervised(psycopg2.extensions.connection):
     def _mark(self, since: float | None) -> None:
         with self._lock:
             self._waiting_since = since
+
+
+def has_input(connection: psycopg2.extensions.connection) -> bool:
+    """Whether the server has sent something that was not read."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class _Waits:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Engine
-
 from ingestion import db, follow_up
 from ingestion.follow_up import FollowUp
 
@@ -40,7 +38,7 @@ class Claims:
 
     """
 
-    engine: Engine
+    engine: db.Engine
     role: str | None
     week_of: date
 

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from sqlalchemy import Engine
-
 from ingestion import db, follow_up, health, log
 from ingestion.config import Settings
 from ingestion.errors import PipelineError
@@ -46,7 +44,7 @@ class Contents:
     last_run: str | None = None
 
 
-def read(engine: Engine, settings: Settings, now: datetime, *, before: date | None = None) -> Contents:
+def read(engine: db.Engine, settings: Settings, now: datetime, *, before: date | None = None) -> Contents:
     """Read what the digest tells now.
 
     Arguments:

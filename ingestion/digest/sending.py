@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine
-
 from ingestion import db, log, report
 from ingestion.config import Settings
 from ingestion.digest.channels import Post, channels_of
@@ -140,7 +138,7 @@ def _document(settings: Settings, contents: Contents) -> Document:
     return document_of(contents, settings.alerts.name, settings.alerts.link)
 
 
-def _post(engine: Engine, settings: Settings, contents: Contents, week: date) -> Post:
+def _post(engine: db.Engine, settings: Settings, contents: Contents, week: date) -> Post:
     document, attached = _document(settings, contents), None
     if settings.digest.attach_report and settings.digest.email_to:
         attached = _report(engine, settings)
@@ -150,7 +148,7 @@ def _post(engine: Engine, settings: Settings, contents: Contents, week: date) ->
     return Post(document, attached, hashlib.sha256(names.encode()).hexdigest()[:32])
 
 
-def _report(engine: Engine, settings: Settings) -> bytes | None:
+def _report(engine: db.Engine, settings: Settings) -> bytes | None:
     """Return the report, written anew: the last one may show user ids that the settings hide."""
     try:
         with temporary_folder(_FOLDER) as folder:

@@ -5,7 +5,7 @@ Only the names of its columns and the types of its first values are used. No val
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,8 +217,8 @@ def _sample(beginning: bytes, *, is_json: bool) -> tuple[list[str], list[list[st
             raise FileRefusedError(
                 "none of the first lines is a header", hint="Write the names of the columns into the first line."
             )
-        line, delimiter, names = max(headers, key=lambda each: (len(each[2]), -each[0]))
-        names = [name.strip() for name in names]
+        line, delimiter, header = max(headers, key=lambda each: (len(each[2]), -each[0]))
+        names = [name.strip() for name in header]
         newline = newline_of(beginning)[-1:]
         lines = [text for text, _ in lines_of(beginning, newline)][line:]
         if not beginning.endswith(newline):
@@ -231,7 +231,7 @@ def _sample(beginning: bytes, *, is_json: bool) -> tuple[list[str], list[list[st
     return names, rows
 
 
-def _is_header(names: list[str]) -> bool:
+def _is_header(names: Iterable[str]) -> bool:
     """Whether these are names and no values: a value must not become a name."""
     stripped = [name.strip() for name in names]
     return all(name[:1].isalpha() for name in stripped) and len(set(map(normalise, stripped))) == len(stripped)

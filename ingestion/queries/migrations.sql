@@ -1,6 +1,3 @@
--- name: migrations_exist()$
-select to_regclass('ops.schema_migrations') is not null;
-
 -- name: applied()
 select
     file,
@@ -17,6 +14,3 @@ insert into ops.schema_migrations (
 values (
     :file, :checksum, :duration_ms, :application_version, :run_id, :is_baseline
 );
-
--- name: transaction_id()$
-select pg_current_xact_id()::text;

@@ -65,11 +65,38 @@ on conflict (run_id, step, attempt) do update
         error_summary = excluded.error_summary,
         detail = excluded.detail;
 
--- name: running()
-select run_id::text
+-- name: unended()
+-- runs that have not ended: as far as their records say, or because they have connections; not every run has a record yet
+select
+    run_id::text,
+    true as is_recorded
 from ops.pipeline_runs
 where status = 'running'
-order by started_at;
+union all
+select
+    run_id,
+    false
+from
+    (
+        select substring(application_name from ' run ([0-9a-f]{32})$')::uuid::text as run_id
+        from pg_stat_activity
+        where datname = current_database()
+    ) as connected
+where run_id is not null
+order by is_recorded desc, run_id;
+
+-- name: connected()
+-- the same without records
+select distinct substring(application_name from ' run ([0-9a-f]{32})$')::uuid::text as run_id
+from pg_stat_activity
+where
+    datname = current_database()
+    and application_name ~ ' run [0-9a-f]{32}$';
+
+-- name: status_of(run_id)$
+select status
+from ops.pipeline_runs
+where run_id = :run_id;
 
 -- name: mark_run_dead(run_id, error_summary)!
 with dead as (

@@ -1,5 +1,7 @@
--- name: begin_session(statement_timeout, lock_timeout, idle_in_transaction, keepalives_idle, keepalives_interval, keepalives_count, tcp_user_timeout, run_lock)^
+-- name: begin_session(role, statement_timeout, lock_timeout, idle_in_transaction, keepalives_idle, keepalives_interval, keepalives_count, tcp_user_timeout, run_lock)^
 select
+    -- null keeps the login role
+    set_config('role', :role, false) as role,
     set_config('statement_timeout', :statement_timeout, false) as statement_timeout,
     set_config('lock_timeout', :lock_timeout, false) as lock_timeout,
     -- a client that has stopped must not hold locks for ever
@@ -28,15 +30,21 @@ select
         )
     ) as is_alive;
 
--- name: name_session(application_name)$
-select set_config('application_name', :application_name, false);
+-- name: take_run_locks(name, run_lock, shared, application_name)^
+-- the lock of the run and the name of the session only where the first lock is free
+with held as materialized (
+    select
+        case
+            when :shared then pg_try_advisory_lock_shared(lock_key) else pg_try_advisory_lock(lock_key)
+        end as is_held
+    from hashtextextended(:name, 0) as lock_key
+)
 
--- name: runs_with_connections()
-select distinct substring(application_name from ' run ([0-9a-f]{32})$') as run_id
-from pg_stat_activity
-where
-    datname = current_database()
-    and application_name ~ ' run [0-9a-f]{32}$';
+select
+    is_held,
+    case when is_held then pg_try_advisory_lock_shared(hashtextextended(:run_lock, 0)) end as is_alive,
+    case when is_held then set_config('application_name', :application_name, false) end as application_name
+from held;
 
 -- name: end_connections(run_id, milliseconds)
 select pg_terminate_backend(pid, :milliseconds) as has_ended

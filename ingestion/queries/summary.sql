@@ -22,9 +22,6 @@ group by m.source_filename, r.reason, r.column_name
 order by rows_rejected desc, m.source_filename
 limit 20;
 
--- name: status_exists()$
-select to_regclass('marts.fct_user_status') is not null;
-
 -- name: users_by_status()
 -- The as-of date is near the latest day, and an index finds it there. Only if there is none are all statuses read.
 select

@@ -1,19 +1,22 @@
 -- name: last_build()^
 -- a skipped build has the fingerprint and the relations of the build before it
 select
-    case when status <> 'failure' then input_fingerprint end as input_fingerprint,
-    coalesce(
-        array(select jsonb_array_elements_text(detail -> 'relations')),
-        '{}'
-    ) as relations
-from ops.pipeline_steps
-where step = 'dbt_build' and status <> 'running'
-order by finished_at desc
-limit 1;
-
--- name: all_exist(relations)$
-select bool_and(to_regclass(relation) is not null)
-from unnest(:relations::text[]) as relation;
+    last.*,
+    coalesce((select bool_and(to_regclass(relation) is not null) from unnest(last.relations) as relation), false)
+        as all_exist
+from
+    (
+        select
+            case when status <> 'failure' then input_fingerprint end as input_fingerprint,
+            coalesce(
+                array(select jsonb_array_elements_text(detail -> 'relations')),
+                '{}'
+            ) as relations
+        from ops.pipeline_steps
+        where step = 'dbt_build' and status <> 'running'
+        order by finished_at desc
+        limit 1
+    ) as last;
 
 -- name: record_nodes()!
 insert into ops.dbt_node_results (

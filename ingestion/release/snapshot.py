@@ -7,7 +7,6 @@ from datetime import date, datetime
 from typing import Any, TextIO
 
 from psycopg2.sql import SQL, Composable, Identifier, Literal
-from sqlalchemy import Engine
 
 from ingestion import db, transform
 from ingestion.config import Settings
@@ -251,7 +250,7 @@ class Snapshot:
 
 
 @contextmanager
-def opened(engine: Engine, settings: Settings) -> Iterator[Snapshot]:
+def opened(engine: db.Engine, settings: Settings) -> Iterator[Snapshot]:
     """Yield the present state of the database, in a transaction that cannot write.
 
     Arguments:

@@ -9,9 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Engine
-
-from ingestion import __version__, transform
+from ingestion import __version__, db, transform
 from ingestion.config import Settings
 from ingestion.errors import UsageError
 from ingestion.leftovers import temporary_folder
@@ -68,7 +66,7 @@ class Released:
     checksum: str
 
 
-def write(engine: Engine, settings: Settings, target: Path, wanted: Wanted) -> Released:
+def write(engine: db.Engine, settings: Settings, target: Path, wanted: Wanted) -> Released:
     """Write a release of the present marts.
 
     Arguments:

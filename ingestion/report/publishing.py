@@ -8,8 +8,6 @@ from datetime import UTC
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import Engine
-
 from ingestion import __version__, db, follow_up
 from ingestion.config import ROOT, Settings
 from ingestion.errors import DatabaseUnavailableError, PipelineError, UsageError
@@ -47,7 +45,8 @@ class Published:
 
 
 def publish(
-    engine: Engine,
+    engine: db.Engine,
+    looking: db.Lender,
     settings: Settings,
     run_id: UUID,
     step: Step,
@@ -60,6 +59,7 @@ def publish(
 
     Arguments:
         engine: the database.
+        looking: lends a session that may read ops.
         settings: the settings of the run.
         run_id: the run.
         step: receives the outcome of this step.
@@ -81,16 +81,21 @@ def publish(
         step.skipped = "no directory can be written to: set PIPELINE_REPORT_DIR"
         return None
     shelf = _shelf(settings)
-    with db.session(engine) as connection:
-        manifest_state = str(_queries.manifest_state(connection))
-        last = _queries.last_report(connection)
+    with looking() as connection:
+        found = db.read_together(connection, manifest=(_queries.manifest_state, {}), last=(_queries.last_report, {}))
+    manifest_state: str = found["manifest"][0]["concat_ws"]
+    last = next(iter(found["last"]), None)
     parts = (built_from, manifest_state, outcome.error, str(settings.report_user_ids), page.fingerprint(), __version__)
     step.input_fingerprint = hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()
-    is_unchanged = last and last.input_fingerprint == step.input_fingerprint and last.place == shelf.place
-    if is_unchanged and not remove_earlier and shelf.holds(last.name):
-        step.skipped = f"{last.name} has the same contents"
-        step.detail = {"name": last.name, "place": shelf.place}
-        return Published(shelf.place, last.name)
+    if (
+        last
+        and not remove_earlier
+        and (last["input_fingerprint"], last["place"]) == (step.input_fingerprint, shelf.place)
+        and shelf.holds(last["name"])
+    ):
+        step.skipped = f"{last['name']} has the same contents"
+        step.detail = {"name": last["name"], "place": shelf.place}
+        return Published(shelf.place, last["name"])
     published, size, told = _publish(engine, settings, shelf, str(run_id), outcome)
     if told:
         # the next report says what is new since this one
@@ -101,7 +106,7 @@ def publish(
     return published
 
 
-def publish_latest(engine: Engine, settings: Settings) -> Published:
+def publish_latest(engine: db.Engine, settings: Settings) -> Published:
     """Write the report of the latest run to the place where reports are kept.
 
     Arguments:
@@ -118,7 +123,7 @@ def publish_latest(engine: Engine, settings: Settings) -> Published:
     return published
 
 
-def write_latest(engine: Engine, settings: Settings, path: Path) -> None:
+def write_latest(engine: db.Engine, settings: Settings, path: Path) -> None:
     """Write the report of the latest run to a file.
 
     Arguments:
@@ -144,7 +149,7 @@ def write_latest(engine: Engine, settings: Settings, path: Path) -> None:
         ) from exc
 
 
-def who(engine: Engine, text: str) -> list[str]:
+def who(engine: db.Engine, text: str) -> list[str]:
     """Return the user ids that a pseudonym stands for. There is almost always exactly one.
 
     Arguments:
@@ -181,7 +186,7 @@ def _shelf(settings: Settings) -> Shelf:
     return open_shelf(settings.reports, timeout_seconds=settings.storage_timeout_seconds)
 
 
-def _latest_run(engine: Engine) -> str:
+def _latest_run(engine: db.Engine) -> str:
     with db.session(engine) as connection:
         run_id = _queries.latest_run(connection) if _run_queries.runs_exists(connection) else None
     if run_id is None:
@@ -190,7 +195,7 @@ def _latest_run(engine: Engine) -> str:
 
 
 def _publish(
-    engine: Engine, settings: Settings, shelf: Shelf, run_id: str, outcome: Outcome | None
+    engine: db.Engine, settings: Settings, shelf: Shelf, run_id: str, outcome: Outcome | None
 ) -> tuple[Published, int, follow_up.FollowUp | None]:
     with temporary_folder(_FOLDER) as folder:
         path = folder / LATEST
@@ -212,7 +217,7 @@ def _publish(
         return Published(shelf.place, name), path.stat().st_size, contents.told
 
 
-def _write(engine: Engine, settings: Settings, run_id: str, outcome: Outcome | None, path: Path) -> Contents:
+def _write(engine: db.Engine, settings: Settings, run_id: str, outcome: Outcome | None, path: Path) -> Contents:
     with db.session(engine, autocommit=False) as connection:
         # all figures are from the same moment
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)

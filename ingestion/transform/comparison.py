@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from psycopg2.sql import Identifier
-from sqlalchemy import Engine
 
 from ingestion import db, log, manifest, migrate
 from ingestion.config import Settings
@@ -125,7 +124,7 @@ def drop_compared(connection: db.Connection) -> None:
             cursor.execute(db.composed(_queries.drop_schema, schema=Identifier(schema)))
 
 
-def _check(engine: Engine, settings: Settings) -> None:
+def _check(engine: db.Engine, settings: Settings) -> None:
     """Check what a comparison needs, before it builds anything."""
     with db.session(engine, role=settings.owner_role) as connection:
         migrate.check_applied(connection)
@@ -158,7 +157,7 @@ def _wait_for_runs(connection: db.Connection, seconds: float) -> None:
 
 
 @contextmanager
-def _giving_way(engine: Engine, comparison_id: UUID, signals: Interruptible) -> Iterator[None]:
+def _giving_way(engine: db.Engine, comparison_id: UUID, signals: Interruptible) -> Iterator[None]:
     """End the block as soon as a run begins."""
     is_over = threading.Event()
 
@@ -182,7 +181,7 @@ def _giving_way(engine: Engine, comparison_id: UUID, signals: Interruptible) -> 
         watcher.join()
 
 
-def _state(engine: Engine, settings: Settings) -> _State:
+def _state(engine: db.Engine, settings: Settings) -> _State:
     with db.session(engine, role=settings.transformer_role) as connection:
         return _state_in(connection, settings)
 
@@ -198,7 +197,9 @@ def _check_models(results: list[NodeResult]) -> None:
         raise PipelineError(summary_of(failed), hint="A comparison needs all models. The present marts are as before.")
 
 
-def _read(engine: Engine, settings: Settings, variables: dict[str, Any], expected: _State) -> tuple[Basis, Differences]:
+def _read(
+    engine: db.Engine, settings: Settings, variables: dict[str, Any], expected: _State
+) -> tuple[Basis, Differences]:
     with (
         db.session(engine, role=settings.transformer_role, autocommit=False) as connection,
         db.session(engine) as login,
@@ -210,12 +211,12 @@ def _read(engine: Engine, settings: Settings, variables: dict[str, Any], expecte
         return basis(connection, settings.schema, variables), read(connection, login, PREFIX)
 
 
-def _drop(engine: Engine, role: str | None) -> None:
+def _drop(engine: db.Engine, role: str | None) -> None:
     with db.session(engine, role=role) as connection:
         drop_compared(connection)
 
 
-def _clean_up(lock: db.RunLock, engine: Engine, role: str | None) -> None:
+def _clean_up(lock: db.RunLock, engine: db.Engine, role: str | None) -> None:
     """Drop what was built. If this fails, the next comparison does it."""
     with suppress(PipelineError):
         # without the lock, the schemas may be those of another comparison

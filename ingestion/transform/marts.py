@@ -2,11 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg2.extras import execute_values
-from sqlalchemy import Engine
 
 from ingestion import __version__, db, manifest, row_counts
 from ingestion.config import Settings
@@ -17,6 +16,7 @@ from ingestion.transform.invocation import invoke
 from ingestion.transform.nodes import summary_of
 
 _queries = db.queries("transform")
+_manifest_queries = db.queries("manifest")
 
 
 class Fingerprints(NamedTuple):
@@ -35,7 +35,8 @@ class Fingerprints(NamedTuple):
 
 
 def build(
-    engine: Engine,
+    engine: db.Engine,
+    looking: db.Lender,
     settings: Settings,
     run_id: UUID,
     step: Step,
@@ -48,6 +49,7 @@ def build(
 
     Arguments:
         engine: the database, for the records.
+        looking: lends an autocommit session of the loader's role.
         settings: the settings, for dbt's profile.
         run_id: the run, for dbt's query comments and ops.dbt_node_results.
         step: receives the figures.
@@ -61,24 +63,24 @@ def build(
 
     """
     variables = inputs.vars_of(settings)
-    with db.transaction(engine, role=settings.loader_role) as connection:
-        models, content, step.input_fingerprint = fingerprints(connection, settings)
-        step.detail = {"models_fingerprint": models}
-        last = _queries.last_build(connection)
-        if (
-            not (force or full_refresh)
-            and last
-            and last.input_fingerprint == step.input_fingerprint
-            and _all_exist(connection, last.relations)
-        ):
-            step.skipped = "neither rows nor models have changed"
-            step.detail |= {"relations": last.relations}
-            return
+    with looking() as connection:
+        (models, content, step.input_fingerprint), last = _look(connection, settings)
+    step.detail = {"models_fingerprint": models}
+    if (
+        not (force or full_refresh)
+        and last
+        and last["all_exist"]
+        and last["input_fingerprint"] == step.input_fingerprint
+    ):
+        step.skipped = "neither rows nor models have changed"
+        step.detail |= {"relations": last["relations"]}
+        return
+    step.detail |= {"content_fingerprint": content, "cut_offs": inputs.cut_offs(variables)}
+    with looking() as connection:
         # other models may have built the incremental tables in another form
         full_refresh = full_refresh or any(
             row.models_fingerprint != models for row in _queries.models_built(connection)
         )
-        step.detail |= {"content_fingerprint": content, "cut_offs": inputs.cut_offs(variables)}
         if not _queries.knows_models(connection, models=models):
             # once for each version of the models, for `transform --compare`
             step.detail["files"] = inputs.checksums()
@@ -115,9 +117,23 @@ def fingerprints(connection: db.Connection, settings: Settings) -> Fingerprints:
         settings: the settings, with the schema of the raw tables and the values for dbt's vars.
 
     """
+    return _fingerprints(manifest.content_fingerprint(connection, settings.schema), settings)
+
+
+def _fingerprints(content: str, settings: Settings) -> Fingerprints:
     models = inputs.fingerprint()
-    content = manifest.content_fingerprint(connection, settings.schema)
     return Fingerprints(models, content, _digest(models, content, settings.schema, settings.dbt_vars))
+
+
+def _look(connection: db.Connection, settings: Settings) -> tuple[Fingerprints, dict[str, Any] | None]:
+    """Return the fingerprints as they are now, and what is recorded of the last build, with one question."""
+    found = db.read_together(
+        connection,
+        content=(_manifest_queries.content_fingerprint, {"target_schema": settings.schema}),
+        last=(_queries.last_build, {}),
+    )
+    content: str = found["content"][0]["md5"]
+    return _fingerprints(content, settings), next(iter(found["last"]), None)
 
 
 def _failure(failed: list[NodeResult]) -> PipelineError:
@@ -129,7 +145,3 @@ def _failure(failed: list[NodeResult]) -> PipelineError:
 
 def _digest(*parts: str | None) -> str:
     return hashlib.sha256("\0".join(part or "" for part in (__version__, *parts)).encode()).hexdigest()
-
-
-def _all_exist(connection: db.Connection, relations: list[str]) -> bool:
-    return bool(relations) and bool(_queries.all_exist(connection, relations=relations))

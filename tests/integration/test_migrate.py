@@ -11,7 +11,6 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from psycopg2.extras import NamedTupleCursor
-from sqlalchemy import Engine
 
 from ingestion import __version__, db, migrate
 from ingestion.config import Database, Settings
@@ -25,7 +24,7 @@ Put = Callable[[str, str], Path]
 
 
 @pytest.fixture
-def engine(empty_database: Database) -> Engine:
+def engine(empty_database: Database) -> db.Engine:
     return db.create_engine(Settings(database=empty_database, lock_timeout_seconds=0.5))
 
 
@@ -67,7 +66,9 @@ def tables(rows: Rows) -> list[str]:
     return [name for (name,) in rows("select tablename from pg_tables where schemaname = 'public' order by 1")]
 
 
-def test_files_are_applied_in_their_order_and_recorded(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+def test_files_are_applied_in_their_order_and_recorded(
+    engine: db.Engine, directory: Path, put: Put, rows: Rows
+) -> None:
     put("003_raw_b.sql", "insert into a values (2);")
     put("002_raw_a.sql", "create table a (n int); insert into a values (1);")
     run_id, heard = uuid4(), []
@@ -94,7 +95,7 @@ def test_files_are_applied_in_their_order_and_recorded(engine: Engine, directory
     ]
 
 
-def test_a_repetition_applies_nothing(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+def test_a_repetition_applies_nothing(engine: db.Engine, directory: Path, put: Put, rows: Rows) -> None:
     put("002_raw_a.sql", "create table a (n int);")
     migrate.migrate(engine, directory)
     before = rows("select * from ops.schema_migrations order by file")
@@ -104,7 +105,7 @@ def test_a_repetition_applies_nothing(engine: Engine, directory: Path, put: Put,
     assert migrate.migrate(engine, directory) == ["003_raw_b.sql"]
 
 
-def test_the_real_files_are_applied_once(engine: Engine) -> None:
+def test_the_real_files_are_applied_once(engine: db.Engine) -> None:
     files = [migration.file for migration in migrate.read_migrations()]
     assert migrate.migrate(engine) == files
     assert migrate.migrate(engine) == []
@@ -126,7 +127,7 @@ def test_twenty_appliers_at_once_on_an_empty_database(empty_database: Database, 
     assert ledger(rows) == files
 
 
-def test_an_edited_file_is_refused_with_both_hashes(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+def test_an_edited_file_is_refused_with_both_hashes(engine: db.Engine, directory: Path, put: Put, rows: Rows) -> None:
     before, after = "create table a (n int);", "create table a (n bigint);"
     put("002_raw_a.sql", before)
     migrate.migrate(engine, directory)
@@ -140,7 +141,7 @@ def test_an_edited_file_is_refused_with_both_hashes(engine: Engine, directory: P
     assert tables(rows) == ["a"]
 
 
-def test_line_ends_are_no_edit(engine: Engine, directory: Path, put: Put) -> None:
+def test_line_ends_are_no_edit(engine: db.Engine, directory: Path, put: Put) -> None:
     text = "create table a (\n    n int\n);\n"
     put("002_raw_a.sql", text)
     migrate.migrate(engine, directory)
@@ -153,7 +154,7 @@ def test_line_ends_are_no_edit(engine: Engine, directory: Path, put: Put) -> Non
         migrate.migrate(engine, directory)
 
 
-def test_a_missing_applied_file_is_refused(engine: Engine, directory: Path, put: Put) -> None:
+def test_a_missing_applied_file_is_refused(engine: db.Engine, directory: Path, put: Put) -> None:
     last = put("002_raw_a.sql", "create table a (n int);")
     migrate.migrate(engine, directory)
     last.unlink()
@@ -162,7 +163,7 @@ def test_a_missing_applied_file_is_refused(engine: Engine, directory: Path, put:
     assert "newer" in (caught.value.hint or "")
 
 
-def test_a_new_file_below_an_applied_one_is_refused(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+def test_a_new_file_below_an_applied_one_is_refused(engine: db.Engine, directory: Path, put: Put, rows: Rows) -> None:
     put("002_raw_a.sql", "create table a (n int);")
     put("003_raw_c.sql", "create table c (n int);")
     migrate.migrate(engine, directory)
@@ -226,7 +227,7 @@ LOOK_LIKE_TRANSACTION_CONTROL = [
 ]
 
 
-def test_words_that_only_look_like_transaction_control_pass(engine: Engine, directory: Path, put: Put) -> None:
+def test_words_that_only_look_like_transaction_control_pass(engine: db.Engine, directory: Path, put: Put) -> None:
     names = [put(f"{number:03d}_raw_f.sql", text).name for number, text in enumerate(LOOK_LIKE_TRANSACTION_CONTROL, 2)]
     assert migrate.migrate(engine, directory)[1:] == names
 
@@ -240,7 +241,7 @@ def test_words_that_only_look_like_transaction_control_pass(engine: Engine, dire
     ],
 )
 def test_a_commit_inside_a_block_is_refused_by_the_server(
-    text: str, engine: Engine, directory: Path, put: Put, rows: Rows
+    text: str, engine: db.Engine, directory: Path, put: Put, rows: Rows
 ) -> None:
     put("002_raw_b.sql", text)
     with pytest.raises(StatementError, match=r"sql/002_raw_b.sql"):
@@ -250,7 +251,7 @@ def test_a_commit_inside_a_block_is_refused_by_the_server(
 
 
 def test_a_commit_that_the_parser_misses_is_caught_by_the_transaction_that_it_ends(
-    engine: Engine, directory: Path, put: Put, rows: Rows
+    engine: db.Engine, directory: Path, put: Put, rows: Rows
 ) -> None:
     """The parser takes a column named begin for the start of a block, and what follows for its inside."""
     put("002_raw_b.sql", "create table b (begin int); commit; create table c (n int);")
@@ -263,7 +264,7 @@ def test_a_commit_that_the_parser_misses_is_caught_by_the_transaction_that_it_en
 
 
 def test_a_failing_file_leaves_nothing_behind_and_those_before_it_stay(
-    engine: Engine, directory: Path, put: Put, rows: Rows
+    engine: db.Engine, directory: Path, put: Put, rows: Rows
 ) -> None:
     put("002_raw_a.sql", "create table a (n int);")
     put("003_raw_b.sql", "create table b (n int); insert into b values (1); select no_such_column from b;")
@@ -278,7 +279,7 @@ def test_a_failing_file_leaves_nothing_behind_and_those_before_it_stay(
 
 
 def test_a_statement_that_takes_no_transaction_runs_without_one(
-    engine: Engine, directory: Path, put: Put, rows: Rows
+    engine: db.Engine, directory: Path, put: Put, rows: Rows
 ) -> None:
     put("002_raw_a.sql", "create table a (n int);")
     put("003_raw_a_n.sql", "-- no-transaction\r\n-- readers go on\r\ncreate index concurrently a_n on a (n);\r\n")
@@ -291,7 +292,7 @@ def test_a_statement_that_takes_no_transaction_runs_without_one(
 
 
 def test_no_more_than_its_patience_is_spent_on_another_applier(
-    engine: Engine, directory: Path, other: db.Connection, rows: Rows
+    engine: db.Engine, directory: Path, other: db.Connection, rows: Rows
 ) -> None:
     assert db.try_lock(other, "migrate")
     started = time.monotonic()
@@ -304,7 +305,7 @@ def test_no_more_than_its_patience_is_spent_on_another_applier(
 
 
 def test_an_applier_that_finds_nothing_to_do_waits_for_nobody(
-    engine: Engine, directory: Path, other: db.Connection
+    engine: db.Engine, directory: Path, other: db.Connection
 ) -> None:
     migrate.migrate(engine, directory)
     db.lock(other, "migrate", seconds=30)
@@ -312,7 +313,7 @@ def test_an_applier_that_finds_nothing_to_do_waits_for_nobody(
 
 
 def test_a_file_waits_for_a_busy_table_no_longer_than_the_lock_timeout(
-    engine: Engine, directory: Path, put: Put, other: db.Connection, rows: Rows
+    engine: db.Engine, directory: Path, put: Put, other: db.Connection, rows: Rows
 ) -> None:
     put("002_raw_a.sql", "create table a (n int);")
     migrate.migrate(engine, directory)
@@ -329,7 +330,7 @@ def test_a_file_waits_for_a_busy_table_no_longer_than_the_lock_timeout(
     assert migrate.migrate(engine, directory) == ["003_raw_a_m.sql"]
 
 
-def test_a_baseline_records_without_running(engine: Engine, directory: Path, put: Put, rows: Rows) -> None:
+def test_a_baseline_records_without_running(engine: db.Engine, directory: Path, put: Put, rows: Rows) -> None:
     put("002_raw_a.sql", "create table a (n int);")
     put("003_raw_b.sql", "create table b (n int);")
     with db.session(engine) as connection, connection.cursor() as cursor:
@@ -345,13 +346,13 @@ def test_a_baseline_records_without_running(engine: Engine, directory: Path, put
 
 
 @pytest.mark.parametrize("through", [0, 3, -1])
-def test_a_baseline_names_a_file_that_there_is(through: int, engine: Engine, directory: Path, put: Put) -> None:
+def test_a_baseline_names_a_file_that_there_is(through: int, engine: db.Engine, directory: Path, put: Put) -> None:
     put("002_raw_a.sql", "create table a (n int);")
     with pytest.raises(UsageError, match="no file"):
         migrate.baseline(engine, through, directory)
 
 
-def test_the_state_names_what_is_applied_and_what_is_to_come(engine: Engine, directory: Path, put: Put) -> None:
+def test_the_state_names_what_is_applied_and_what_is_to_come(engine: db.Engine, directory: Path, put: Put) -> None:
     put("002_raw_a.sql", "create table a (n int);")
     with db.session(engine) as connection:
         assert migrate.state(connection, migrate.read_migrations(directory)).applied == ()
@@ -363,7 +364,7 @@ def test_the_state_names_what_is_applied_and_what_is_to_come(engine: Engine, dir
 
 
 def test_an_upgrade_turns_ids_into_text_and_keeps_rows_and_grants(
-    empty_database: Database, directory: Path, other: db.Connection, rows: Rows, engine: Engine
+    empty_database: Database, directory: Path, other: db.Connection, rows: Rows, engine: db.Engine
 ) -> None:
     files = [migration.file for migration in migrate.read_migrations()]
     for file in files[: next(index for index, file in enumerate(files) if "raw_text_ids" in file)]:
@@ -407,7 +408,7 @@ def test_an_upgrade_turns_ids_into_text_and_keeps_rows_and_grants(
 
 
 def test_an_upgrade_names_the_view_of_somebody_else_that_it_would_drop(
-    directory: Path, other: db.Connection, rows: Rows, engine: Engine
+    directory: Path, other: db.Connection, rows: Rows, engine: db.Engine
 ) -> None:
     files = [migration.file for migration in migrate.read_migrations()]
     for file in files[: next(index for index, file in enumerate(files) if "raw_text_ids" in file)]:

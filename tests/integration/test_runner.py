@@ -15,7 +15,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
 
 from ingestion import db, log, runner
 from ingestion.config import ROOT, Database, Settings
@@ -144,7 +143,7 @@ def test_a_refusal_by_the_database_is_not_waited_for(database: Database) -> None
 
 
 def test_a_statement_that_fails_has_its_sqlstate_in_the_record(
-    settings: Settings, landing: Path, rows: Rows, engine: Engine
+    settings: Settings, landing: Path, rows: Rows, engine: db.Engine
 ) -> None:
     (landing / "sleep.csv").write_text(HEADER + GOOD)
     with db.transaction(engine) as connection, connection.cursor() as cursor:
@@ -212,7 +211,9 @@ def test_a_signal_ends_the_run_while_the_server_is_busy(
     assert rows("select count(*) from ops.raw_ingest_manifest") == [(0,)]
 
 
-def test_a_killed_run_is_found_by_the_next_one(settings: Settings, landing: Path, rows: Rows, engine: Engine) -> None:
+def test_a_killed_run_is_found_by_the_next_one(
+    settings: Settings, landing: Path, rows: Rows, engine: db.Engine
+) -> None:
     (landing / "sleep.csv").write_text(HEADER + GOOD)
     with db.transaction(engine) as connection, connection.cursor() as cursor:
         cursor.execute("lock table raw.sleep in access exclusive mode")
@@ -230,7 +231,7 @@ def test_a_killed_run_is_found_by_the_next_one(settings: Settings, landing: Path
     assert rows("select count(*) from raw.sleep") == [(1,)]
 
 
-def test_a_living_run_is_not_taken_for_a_dead_one(engine: Engine, settings: Settings, rows: Rows) -> None:
+def test_a_living_run_is_not_taken_for_a_dead_one(engine: db.Engine, settings: Settings, rows: Rows) -> None:
     with RunTracker(engine, uuid4(), "ingest") as tracker:
         tracker.record_from_here()
         assert runner.run(replace(settings, on_concurrent_run="decline"), "ingest").exit_code == 75
@@ -238,7 +239,7 @@ def test_a_living_run_is_not_taken_for_a_dead_one(engine: Engine, settings: Sett
 
 
 def test_a_second_run_waits_for_the_first_and_says_so(
-    engine: Engine, settings: Settings, landing: Path, logged: Callable[[], list[dict[str, object]]]
+    engine: db.Engine, settings: Settings, landing: Path, logged: Callable[[], list[dict[str, object]]]
 ) -> None:
     with RunTracker(engine, uuid4(), "ingest") as first:
         first.record_from_here()
@@ -259,13 +260,13 @@ def test_a_second_run_waits_for_the_first_and_says_so(
     assert not second.is_alive()
 
 
-def _enter_and_leave(engine: Engine) -> None:
+def _enter_and_leave(engine: db.Engine) -> None:
     with RunTracker(engine, uuid4(), "ingest") as tracker:
         tracker.record_from_here()
 
 
 def test_a_lost_connection_ends_the_run_as_69_and_is_recorded(
-    settings: Settings, landing: Path, rows: Rows, engine: Engine
+    settings: Settings, landing: Path, rows: Rows, engine: db.Engine
 ) -> None:
     (landing / "sleep.csv").write_text(HEADER + GOOD)
     with db.transaction(engine) as connection, connection.cursor() as cursor:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
 from ingestion import db, runner
 from ingestion.config import ROOT, Settings
@@ -85,7 +84,7 @@ def test_force_builds_what_has_not_changed(settings: Settings) -> None:
     assert not build_of(runner.run(settings, "run", RunOptions(force=True))).skipped
 
 
-def test_rows_deleted_or_added_by_hand_are_noticed(settings: Settings, rows: Rows, engine: Engine) -> None:
+def test_rows_deleted_or_added_by_hand_are_noticed(settings: Settings, rows: Rows, engine: db.Engine) -> None:
     """A build counts the raw rows, and `status` says which files to load again."""
 
     def miscounted() -> list[tuple[str, str | None]]:
@@ -150,7 +149,7 @@ def test_a_cut_off_that_no_model_takes_is_named(settings: Settings) -> None:
     assert "min_steps must be" in (result.error_summary or "")
 
 
-def test_a_signal_ends_a_build_within_seconds(settings: Settings, rows: Rows, engine: Engine) -> None:
+def test_a_signal_ends_a_build_within_seconds(settings: Settings, rows: Rows, engine: db.Engine) -> None:
     drop(settings, "daily_activity.csv", range(1, 3))
     assert runner.run(settings, "ingest").exit_code == 0
     database = settings.database

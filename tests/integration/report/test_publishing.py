@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
 from ingestion import db, report, runner, transform
 from ingestion.config import Settings
@@ -180,7 +179,7 @@ def test_erasing_a_participant_removes_earlier_reports(settings: Settings) -> No
     assert len(figures(Path(str(result.report)))["participants"]["name"]) == 1
 
 
-def test_a_report_needs_a_run(empty_database: object, settings: Settings, engine: Engine, tmp_path: Path) -> None:
+def test_a_report_needs_a_run(empty_database: object, settings: Settings, engine: db.Engine, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="has no run yet"):
         report.write_latest(engine, settings, tmp_path / "report.html")
 

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ingestion import embedded, report
+from ingestion import embedded
 from ingestion.cli import main
 from ingestion.config import Database
+from ingestion.report.serving import Server
 from tests.integration.report.conftest import Study
 from tests.integration.report.reading import figures
 
@@ -31,7 +32,7 @@ def configured(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def serving(study: Study) -> Iterator[tuple[int, str]]:
     """Yield the port, and the path with the token."""
-    server = report.Server(study.settings, 0)
+    server = Server(study.settings, 0)
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
@@ -89,7 +90,7 @@ def test_another_user_of_the_machine_gets_no_report(study: Study) -> None:
 
 def test_the_browser_is_started_without_the_token(study: Study) -> None:
     """Other users can read its command line."""
-    server = report.Server(study.settings, 0)
+    server = Server(study.settings, 0)
     with server.opener() as url:
         assert urlsplit(server.url).path.strip("/") not in url
         page = Path(urlsplit(url).path)
