@@ -11,10 +11,13 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
+# of the texts that are often the same
+_SHORT = 64
 _LONG = 6
 # a line of a private key is a secret by itself
 _LINE = 16
@@ -115,16 +118,33 @@ def redact(text: str) -> str:
         text: a text to show, store or send.
 
     """
+    return _redact_short(text, _secrets) if len(text) <= _SHORT else _redact(text)
+
+
+def _redact(text: str) -> str:
     text = _without_secrets(text)
     lower = text.lower()
     for words, pattern, left in _PATTERNS:
-        if any(word in lower for word in words):
+        if _has_any(words, lower):
             text = pattern.sub(left, text)
-    if any(word in lower for word in _FIELD_WORDS):
+    if _has_any(_FIELD_WORDS, lower):
         text = _ROW.sub(rf"\1\2 {HIDDEN}\n", text)
-    if any(mark in lower for mark in _QUOTES):
+    if _has_any(_QUOTES, lower):
         text = _VALUE.sub(lambda match: f'{match[1] or match[2]} "{HIDDEN}"', text)
     return text
+
+
+# the lines of a log repeat the step, the run and the dataset
+@lru_cache(maxsize=256)
+def _redact_short(text: str, _hidden: frozenset[str]) -> str:
+    return _redact(text)
+
+
+def _has_any(words: tuple[str, ...], text: str) -> bool:
+    for word in words:  # noqa: SIM110  (`any` takes three times as long, and most texts have none)
+        if word in text:
+            return True
+    return False
 
 
 def hide(secrets: Iterable[str | None]) -> None:
@@ -165,7 +185,7 @@ def _without_secrets(text: str) -> str:
             text = text.replace(literal, HIDDEN)
     if _needles:
         folded = _folded(text)
-        if any(needle in folded for needle in _needles):
+        if _has_any(_needles, folded):
             text = _replace_folded(text)
     return _short.sub(HIDDEN, text) if _short else text
 

@@ -21,7 +21,7 @@ FileStatus = Literal[
 FAILED_NODE_STATUSES = frozenset({"error", "fail", "runtime error", "partial success"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How many records a file has, and where they went: read = loaded + rejected + blank + erased.
 
@@ -70,7 +70,7 @@ class Fault(NamedTuple):
     rows: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Remark:
     """What was assumed to load a file that is not written as its declaration says.
 
@@ -93,7 +93,7 @@ class Remark:
         return f"{text}. {self.remedy}" if self.remedy else text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileResult:
     """What happened to one file.
 

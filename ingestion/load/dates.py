@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, get_args
 
@@ -67,21 +68,27 @@ class WrittenDate(NamedTuple):
             order: the order of day, month and year. Dates with dots are never month first.
 
         """
-        if self.is_iso or order == "YMD":
-            year, month, day = self.first, self.second, self.third
-        elif order == "DMY":
-            day, month, year = self.first, self.second, self.third
-        elif order == "MDY" and self.separator != ".":
-            month, day, year = self.first, self.second, self.third
-        else:
-            return None
-        if len(year) not in {2, _YEAR_DIGITS} or len(month) > 2 or len(day) > 2:  # noqa: PLR2004
-            return None
-        century = 0 if len(year) == _YEAR_DIGITS else 2000 if int(year) < _PIVOT else 1900
-        try:
-            return date(century + int(year), int(month), int(day))
-        except ValueError:
-            return None
+        return _day(self, order)
+
+
+# the files of a landing zone have the same days
+@lru_cache(maxsize=4096)
+def _day(written: WrittenDate, order: DateOrder) -> date | None:
+    if written.is_iso or order == "YMD":
+        year, month, day = written.first, written.second, written.third
+    elif order == "DMY":
+        day, month, year = written.first, written.second, written.third
+    elif order == "MDY" and written.separator != ".":
+        month, day, year = written.first, written.second, written.third
+    else:
+        return None
+    if len(year) not in {2, _YEAR_DIGITS} or len(month) > 2 or len(day) > 2:  # noqa: PLR2004
+        return None
+    century = 0 if len(year) == _YEAR_DIGITS else 2000 if int(year) < _PIVOT else 1900
+    try:
+        return date(century + int(year), int(month), int(day))
+    except ValueError:
+        return None
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """How a file is written: its format, delimiter, quote, line end, dates and numbers."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from ingestion.load.numbers import Marks
@@ -38,7 +38,8 @@ class Dialect:
     date_evidence: str = ""
     is_date_order_certain: bool = False
     is_date_order_usual: bool = True
-    marks: Mapping[str, Marks] = field(default_factory=dict)
+    # a dialect with marks equals others with the same, and is a key without them
+    marks: Mapping[str, Marks] = field(default_factory=dict, hash=False)
     clock: Clock = "local"
 
     @property
@@ -53,7 +54,7 @@ class Dialect:
     def to_json(self) -> dict[str, Any]:
         """Return the dialect as the manifest stores it."""
         marks = {name: list(each) for name, each in self.marks.items()}
-        return asdict(self) | {"newline": self.newline.decode(), "marks": marks}
+        return vars(self) | {"newline": self.newline.decode(), "marks": marks}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:

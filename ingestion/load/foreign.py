@@ -1,9 +1,9 @@
 """Tell the file of another program from a damaged file of a dataset. Both may have the dataset's name."""
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 
+from ingestion.load.candidates import names_in
 from ingestion.sources import Column, Dataset, Layout, normalise
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -27,7 +27,7 @@ def is_foreign(dataset: Dataset, layouts: Iterable[Layout], lines: Sequence[str]
         fields
         for line in lines
         for delimiter in _DELIMITERS
-        if _is_header(fields := next(csv.reader([line], delimiter=delimiter, quotechar=dataset.quote), []))
+        if _is_header(fields := list(names_in(line, delimiter, dataset.quote)))
     ]
     if not headers:
         return False

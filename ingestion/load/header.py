@@ -1,22 +1,20 @@
 """Read the header of a file, and match it to the columns that its dataset declares."""
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any
 
 from ingestion.errors import FileRefusedError, ForeignFileError
 from ingestion.load.candidates import (
     BOM,
-    DELIMITERS,
-    MOST_TITLE_LINES,
     Candidate,
     best_of,
     candidate_of,
     candidate_of_keys,
-    decoded,
+    find_header,
     first_objects,
     lines_of,
     names_of_keys,
@@ -27,19 +25,22 @@ from ingestion.load.dialect import Dialect, Format
 from ingestion.load.fields import split
 from ingestion.load.foreign import are_foreign, is_foreign
 from ingestion.results import Remark
-from ingestion.sources import Column, Dataset, Layout, normalise, person_in
+from ingestion.sources import MOMENTS, Column, Dataset, Layout, normalise, person_in
 
 # so many lines may tell that a file without a header in its place is one of the dataset nevertheless
 # an id that is loaded as it is: a word of ASCII with a digit in it
-PLAIN_ID = r"(?=[A-Za-z_-]{0,20}+\d)[\w-]{1,48}+"
+PLAIN_ID = r"(?=[A-Za-z_-]{0,20}+[0-9])[A-Za-z0-9_-]{1,48}+"
 _MOST_LINES_TO_TELL = 100
 # PostgreSQL allows 1,600 columns, and the judge's temporary table needs two for itself
 _MAX_COLUMNS = 1598
+# so many are kept in memory, and so many ways to write the rows below one of them
+_MOST_HEADERS = 64
+_MOST_OTHERS = 16
 
 
 @dataclass(frozen=True)
 class Header:
-    """The columns of a file.
+    """The columns of a file. Files with the same header that are written in the same way share it.
 
     Arguments:
         names: the headers as the file has them, in its order.
@@ -62,12 +63,17 @@ class Header:
     size: int = 0
     line: int = 1
 
-    @property
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """The declared columns, in the file's order."""
         return tuple(field for field in self.fields if isinstance(field, Column))
 
-    @property
+    @cached_property
+    def headers_of_moments(self) -> tuple[str, ...]:
+        """The headers of the declared columns of days and moments."""
+        return tuple(column.header for column in self.columns if column.type in MOMENTS)
+
+    @cached_property
     def extra(self) -> tuple[str, ...]:
         """The names of the columns that the dataset does not declare, and whose values are kept."""
         if self.layout.drop_extra:
@@ -77,13 +83,17 @@ class Header:
             return tuple(name for name in self.names if normalise(name) not in known)
         return tuple(field for field in self.fields if isinstance(field, str))
 
-    @property
+    @cached_property
     def is_copyable(self) -> bool:
+        """Whether COPY can read the rows as they are, and they name their participant."""
+        return self.has_copyable_rows and self.user_id is None
+
+    @cached_property
+    def has_copyable_rows(self) -> bool:
         """Whether COPY can read the rows as they are."""
         return (
             self.dialect.format == "csv"
             and self.dialect.is_plain
-            and self.user_id is None
             and not self.layout.where
             and not any(
                 isinstance(field, str) or (field and (field.factor or field.is_computed or field.is_rewritten))
@@ -91,7 +101,7 @@ class Header:
             )
         )
 
-    @property
+    @cached_property
     def odd_ids(self) -> re.Pattern[bytes] | None:
         """A pattern that finds each participant's id that COPY must not load as it is, and may find more.
 
@@ -112,7 +122,7 @@ class Header:
         # not at the end of a file, which is no line
         return re.compile(rf"{newline}(?!\Z)(?!{before}{found}(?:{after}))".encode())
 
-    @property
+    @cached_property
     def remarks(self) -> tuple[Remark, ...]:
         """What was assumed of the header."""
         found = []
@@ -129,6 +139,24 @@ class Header:
         if missing := [column.header for column in self.layout.columns if column.usual and column not in self.fields]:
             found.append(f"without {shown(missing)}")
         return tuple(Remark(text) for text in found)
+
+    def written_as(self, dialect: Dialect) -> "Header":
+        """Return the header of a file that is written in another way.
+
+        Arguments:
+            dialect: how it is written.
+
+        """
+        found = self._others.get(dialect)
+        if found is None:
+            if len(self._others) >= _MOST_OTHERS:
+                self._others.clear()
+            found = self._others[dialect] = replace(self, dialect=dialect)
+        return found
+
+    @cached_property
+    def _others(self) -> dict[Dialect, "Header"]:
+        return {}
 
 
 def read_header(
@@ -153,7 +181,7 @@ def read_header(
     """
     if not beginning:
         raise FileRefusedError("the file is empty", hint="Export it again. Even a file without rows has a header.")
-    layouts = layouts or layouts_of(dataset, path)
+    layouts = tuple(layouts) or layouts_of(dataset, path)
     if file_format == "ndjson":
         return _read_keys(dataset, layouts, beginning, path)
     newline = newline_of(beginning)
@@ -162,25 +190,31 @@ def read_header(
             "some of its lines end with a carriage return, and some with a line feed",
             hint="Save the file with one kind of line end.",
         )
-    numbered = enumerate(lines_of(beginning, newline[-1:]), 1)
-    lines = dict(islice(((number, each) for number, each in numbered if each[0].strip()), MOST_TITLE_LINES + 1))
-    found = _find(dataset, layouts, {number: line for number, (line, _) in lines.items()})
+    found, size = find_header(dataset, layouts, lines_of(beginning, newline[-1:]))
     if not found.is_complete:
         more = islice(lines_of(beginning, newline[-1:]), _MOST_LINES_TO_TELL)
         if is_foreign(dataset, layouts, [line.decode("utf-8-sig", "replace") for line, _ in more]):
             raise _foreign(dataset)
     _check(found)
-    _, size = lines[found.line]
-    dialect = Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline, clock=found.layout.clock)
-    return Header(
-        names=found.names,
-        fields=found.fields,
-        layout=found.layout,
-        dialect=replace(dialect, has_trailing_delimiter=_ends_with_delimiter(beginning[size:], dialect, found)),
-        user_id=None if found.names_participant else user_of(found.layout, path),
-        size=size,
-        line=found.line,
+    dialect = _dialect_of_lines(dataset, found, newline)
+    return _header_of(
+        found,
+        replace(dialect, has_trailing_delimiter=True)
+        if _ends_with_delimiter(beginning, size, dialect, found)
+        else dialect,
+        None if found.names_participant else user_of(found.layout, path),
+        size,
     )
+
+
+@lru_cache(maxsize=_MOST_HEADERS)
+def _dialect_of_lines(dataset: Dataset, found: Candidate, newline: bytes) -> Dialect:
+    return Dialect(delimiter=found.delimiter, quote=dataset.quote, newline=newline, clock=found.layout.clock)
+
+
+@lru_cache(maxsize=_MOST_HEADERS)
+def _header_of(found: Candidate, dialect: Dialect, user_id: str | None, size: int) -> Header:
+    return Header(found.names, found.fields, found.layout, dialect, user_id, size, found.line)
 
 
 def known_header(dataset: Dataset, names: Iterable[str], stored: Mapping[str, Any], path: str) -> Header:
@@ -225,43 +259,17 @@ def _with_order(dialect: Dialect, stored: Mapping[str, Any], layout: Layout) -> 
     return dialect if "date_order" in stored else replace(dialect, date_order=layout.usual_order)
 
 
-def _find(dataset: Dataset, layouts: Iterable[Layout], lines: Mapping[int, bytes]) -> Candidate:
-    """Return the reading of a line that has all required columns, or else the one that has most of them."""
-    closest: Candidate | None = None
-    unreadable: FileRefusedError | None = None
-    for number, line in lines.items():
-        text = decoded(line, number)
-        if isinstance(text, FileRefusedError):
-            unreadable = unreadable or text
-            continue
-        candidates = [
-            candidate_of(layout, names, delimiter, number)
-            for delimiter in ((dataset.delimiter,) if dataset.delimiter else DELIMITERS)
-            if (names := next(csv.reader([text], delimiter=delimiter, quotechar=dataset.quote), []))
-            for layout in layouts
-        ]
-        complete = [candidate for candidate in candidates if candidate.is_complete]
-        if best := best_of(complete):
-            return best
-        if complete:
-            raise FileRefusedError(
-                "the header can be read in more than one way",
-                hint=f"Declare the delimiter of {dataset.name}, or what tells its layouts apart.",
-                line=number,
-            )
-        closest = max([*([closest] if closest else []), *candidates], key=lambda c: c.matched, default=None)
-    if unreadable and not (closest and closest.matched):
-        raise unreadable
-    return closest or Candidate((), (), next(iter(layouts)), ",", 1)
-
-
-def _ends_with_delimiter(rows: bytes, dialect: Dialect, found: Candidate) -> bool:
+def _ends_with_delimiter(beginning: bytes, size: int, dialect: Dialect, found: Candidate) -> bool:
     """Whether the first row has a field more than the header, and nothing in it."""
-    first = next((line for line, _ in lines_of(rows, dialect.newline[-1:]) if line.strip()), b"")
+    rows = lines_of(beginning, dialect.newline[-1:], size)
+    first = next((line for line, _ in rows if line.strip()), b"")
+    if first.count(dialect.delimiter.encode()) < len(found.names):
+        return False
     values = split(first.decode(errors="replace"), dialect)[0] or []
     return len(values) == len(found.names) + 1 and not values[-1].strip() and any(values)
 
 
+@lru_cache(maxsize=_MOST_HEADERS)
 def _check(found: Candidate) -> None:
     needed = shown([column.header for column in found.layout.required])
     # checked first: without these columns, the names may be values of a file that has no header

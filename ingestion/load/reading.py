@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ingestion.errors import FileRefusedError
 from ingestion.load.date_order import WORDS, Clues, Settled, settle
-from ingestion.load.dates import Dates, Sight, sure_date
+from ingestion.load.dates import Dates, Sight, WrittenDate, sure_date
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
 from ingestion.load.numbers import Marks, described, settle_numbers
@@ -35,6 +35,7 @@ class Reading:
     header: Header
     clues: Clues
     decimal_mark: DecimalMark | None = None
+    _certain: dict[tuple[frozenset[WrittenDate], bool], Settled] = field(default_factory=dict, init=False, repr=False)
 
     def guess(self, rows: bytes) -> tuple[Dialect, str | None]:
         """Return the dialect that the first rows suggest, and the separator of dates where COPY may read them.
@@ -104,11 +105,17 @@ class Reading:
         return self.clues.declared or self.clues.usual
 
     def _try(self, dates: Dates) -> Settled | None:
-        headers = [column.header for column in self.header.columns if column.type in MOMENTS]
+        key = frozenset(dates.lines), dates.has_other_times
+        if key in self._certain:
+            return self._certain[key]
         try:
-            return settle(dict.fromkeys(headers, dates), self.clues)
+            settled = settle(dict.fromkeys(self.header.headers_of_moments, dates), self.clues)
         except FileRefusedError:
             return None
+        if settled.is_certain:
+            # nothing but these dates counts. Where they leave a doubt, other files may be loaded meanwhile
+            self._certain[key] = settled
+        return settled
 
     def _with(self, settled: Settled) -> Dialect:
         return replace(

@@ -1,24 +1,39 @@
 """The beginning of a file: its format, and the names of its columns."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from ingestion.db import Readable
 from ingestion.errors import FileRefusedError
 from ingestion.formats import Text, format_of, table_format_of, zipped_table_format
-from ingestion.load.candidates import Candidate, candidate_of, candidate_of_keys, first_objects, names_of_keys, readings
+from ingestion.load.candidates import (
+    BOM,
+    MOST_KEPT,
+    MOST_TITLE_LINES,
+    Candidate,
+    candidate_of,
+    candidate_of_keys,
+    first_lines,
+    first_objects,
+    names_of_keys,
+    readings,
+    readings_of,
+)
 from ingestion.load.content import Content
 from ingestion.load.stream import HashedStream
-from ingestion.sources import Dataset, Layout, normalise
+from ingestion.sources import Dataset, Layout, declared, normalise
 
 Opener = Callable[[], BinaryIO]
 
 _FIRST_BYTES = 1 << 16
-# a line, a delimiter, the names on the line, and these normalised
-_Reading = tuple[int, str, list[str], frozenset[str]]
+# the number and the text of each
+Lines = tuple[tuple[int, str], ...]
+_LINE_END = re.compile(r"[\r\n]")
+_NOTHING = bytes(code for code in range(128) if not chr(code).isalnum() and chr(code) != "\n")
 
 
 class Glimpse:
@@ -77,22 +92,17 @@ class Glimpse:
             found = candidate_of_keys(layout, keys, is_strict=is_strict)
             if keys and found.is_complete:
                 yield found
-        elif layout.format == "any":
-            found_readings = _with_names(readings(self._beginning_of(layout))) if layout.section else self._readings
-            for line, delimiter, names, normalised in found_readings:
-                if any(needed.isdisjoint(normalised) for needed in layout.needed):
-                    continue
-                if dataset.delimiter in {None, delimiter} and (
-                    (found := candidate_of(layout, names, delimiter, line)).is_complete
-                ):
-                    yield found
+        elif layout.section:
+            yield from candidates_in(first_lines(self._beginning_of(layout)), dataset, layout)
+        else:
+            yield from candidates_in(self.header_lines, dataset, layout)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """All names that may be those of columns."""
         if self.is_json:
             return names_of_keys(self._objects, frozenset())
-        return tuple(dict.fromkeys(name for _, _, names, _ in self._readings for name in names))
+        return tuple(dict.fromkeys(name for _, _, names in readings(self._beginning) for name in names))
 
     @property
     def beginning(self) -> bytes:
@@ -100,8 +110,18 @@ class Glimpse:
         return self._beginning
 
     @cached_property
-    def _readings(self) -> list[_Reading]:
-        return _with_names(readings(self._beginning))
+    def header_lines(self) -> Lines:
+        """The first lines that may be the header of a declared layout: no other line can be."""
+        lines = _simple_header_lines(self._beginning)
+        if lines is not None:
+            return lines
+        return tuple((number, text) for number, text in first_lines(self._beginning) if _may_be_header(text))
+
+    def is_told_by_lines(self, layouts: Iterable[Layout]) -> bool:
+        """Whether `header_lines` is all that tells which of some layouts it has, and short enough to be kept."""
+        if self.is_json or self.table_format or any(each.section and self._may_have(each) for each in layouts):
+            return False
+        return sum(len(text) for _, text in self.header_lines) <= MOST_KEPT
 
     @cached_property
     def _objects(self) -> list[dict[str, Any]]:
@@ -150,8 +170,67 @@ class Glimpse:
             self._raw += chunk[: _FIRST_BYTES - len(self._raw)]
 
 
-def _with_names(found: Iterable[tuple[int, str, list[str]]]) -> list[_Reading]:
-    return [(line, delimiter, names, frozenset(map(normalise, names))) for line, delimiter, names in found]
+def candidates_in(lines: Iterable[tuple[int, str]], dataset: Dataset, layout: Layout) -> Iterator[Candidate]:
+    """Yield the readings of some lines in which a layout has all that it needs.
+
+    Arguments:
+        lines: the number and the text of each line.
+        dataset: the layout's dataset.
+        layout: the layout.
+
+    """
+    if layout.format != "any":
+        return
+    for line, delimiter, names in readings_of(lines):
+        normalised = frozenset(map(normalise, names))
+        if any(needed.isdisjoint(normalised) for needed in layout.needed):
+            continue
+        if dataset.delimiter in {None, delimiter} and (
+            (found := candidate_of(layout, names, delimiter, line)).is_complete
+        ):
+            yield found
+
+
+def _may_be_header(text: str) -> bool:
+    """Whether a line may have a header in it without which it is not one of a declared layout.
+
+    It is much faster than to read the line, and most lines are rows.
+    """
+    pattern = _telling()
+    is_simple = pattern is not None and len(text) <= MOST_KEPT and text.isascii() and not _LINE_END.search(text)
+    return not is_simple or bool(pattern and pattern.search(_squeezed(text.encode())))
+
+
+def _simple_header_lines(beginning: bytes) -> Lines | None:
+    """Return the lines that may be a header, found all at once; None where the text is not simple enough for that."""
+    pattern = _telling()
+    parts = beginning.split(b"\n", MOST_TITLE_LINES + 1)
+    lines = parts[: MOST_TITLE_LINES + 1]
+    text = b"\n".join(lines).removeprefix(BOM)
+    if pattern is None or len(text) > MOST_KEPT or not text.isascii() or b"\0" in text:
+        return None
+    if text.count(b"\r") and (text + b"\n").count(b"\r\n") != text.count(b"\r"):
+        return None
+    squeezed = _squeezed(text)
+    ends_with_blank = squeezed.endswith(b"\n") and (lines[-1] or len(parts) > len(lines))
+    if b"\n\n" in squeezed or squeezed.startswith(b"\n") or ends_with_blank:
+        # a blank line does not count
+        return None
+    numbers = sorted({squeezed.count(b"\n", 0, found.start()) for found in pattern.finditer(squeezed)})
+    return tuple((number + 1, lines[number].removeprefix(BOM).rstrip(b"\r").decode()) for number in numbers)
+
+
+def _squeezed(text: bytes) -> bytes:
+    """Return a text in lower case, with nothing but letters, digits and line ends."""
+    return text.lower().translate(None, _NOTHING)
+
+
+@cache
+def _telling() -> re.Pattern[bytes] | None:
+    """A pattern of normalised headers, one of which each header has; None where a layout may have any."""
+    of_layouts = [layout.telling for dataset in declared() for layout in dataset.layouts if layout.format == "any"]
+    texts = sorted(frozenset[str]().union(*of_layouts))
+    return re.compile("|".join(map(re.escape, texts)).encode()) if all(of_layouts) else None
 
 
 class _Recorded:

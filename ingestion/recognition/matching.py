@@ -7,15 +7,15 @@ of them have names of several words, and no other device's layout fits as well.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal
+from functools import cache, lru_cache
+from typing import Literal, NamedTuple
 
 from ingestion.containment import contained
 from ingestion.errors import FileRefusedError
 from ingestion.load.candidates import Candidate
 from ingestion.load.foreign import are_foreign, is_foreign
-from ingestion.recognition.glimpse import Glimpse, Opener
-from ingestion.sources import Column, Dataset, Layout, declared, normalise
+from ingestion.recognition.glimpse import Glimpse, Lines, Opener, candidates_in
+from ingestion.sources import Column, Dataset, Layout, declared, layouts_by_labelled_name, layouts_by_name, normalise
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _READABLE = re.compile(
@@ -102,6 +102,13 @@ class _Fit:
         return (column for column in self.layout.columns if column.name != "user_id")
 
 
+class _ByColumns(NamedTuple):
+    """What the columns of a file say; whether they tell it, or leave it to its name."""
+
+    recognition: Recognition
+    is_told: bool = True
+
+
 def named(name: str) -> tuple[Match, ...]:
     """Return what the name of a file says alone.
 
@@ -109,16 +116,20 @@ def named(name: str) -> tuple[Match, ...]:
         name: the file's name in the landing zone.
 
     """
-    basename = PurePosixPath(name).name
-    found = ((dataset, tuple(dataset.layouts_for(basename))) for dataset in declared())
-    return tuple(Match(dataset, layouts, "name") for dataset, layouts in found if layouts)
+    return _matches(layouts_by_name(_basename(name)))
 
 
 def _labelled(name: str) -> tuple[Match, ...]:
     """Return what a name may say after a label of the participant."""
-    basename = PurePosixPath(name).name
-    found = ((dataset, tuple(dataset.labelled_layouts_for(basename))) for dataset in declared())
-    return tuple(Match(dataset, layouts, "name") for dataset, layouts in found if layouts)
+    return _matches(layouts_by_labelled_name(_basename(name)))
+
+
+def _matches(by_name: dict[Dataset, tuple[Layout, ...]]) -> tuple[Match, ...]:
+    return tuple(Match(dataset, layouts, "name") for dataset, layouts in by_name.items())
+
+
+def _basename(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def recognise(name: str, opened: Opener) -> Recognition:
@@ -133,13 +144,13 @@ def recognise(name: str, opened: Opener) -> Recognition:
 
     """
     by_name = named(name)
-    if not by_name and not _READABLE.fullmatch(PurePosixPath(name).name):
+    if not by_name and not _READABLE.fullmatch(_basename(name)):
         return Recognition((), "no declared dataset has this name", _DECLARE)
     glimpse = Glimpse(name, opened)
     try:
         with contained(name):
             glimpse.look()
-            return _by_content(by_name, _labelled(name), glimpse)
+            return _by_content(by_name, by_name or _labelled(name), glimpse)
     except FileRefusedError as exc:
         # the load refuses it, and says the same; as all tables, or as the dataset that has the name itself
         tables = [match for match in by_name if any(layout.table for layout in match.layouts)]
@@ -149,33 +160,69 @@ def recognise(name: str, opened: Opener) -> Recognition:
         return Recognition((), str(exc), exc.hint, is_final=glimpse.was_read)
 
 
-def _by_content(by_name: tuple[Match, ...], labelled: tuple[Match, ...], glimpse: Glimpse) -> Recognition:
-    found = [
-        match
-        for each in by_name or labelled
-        if (match := _match(_fits(glimpse, [(each.dataset, each.layouts)]), "name"))
-    ]
-    if found:
-        return Recognition(tuple(found))
-    everything = [(dataset, dataset.layouts) for dataset in declared()]
-    fits = _fits(glimpse, everything, is_strict=True)
+def _by_content(by_name: tuple[Match, ...], may_be: tuple[Match, ...], glimpse: Glimpse) -> Recognition:
+    if found := tuple(match for each in may_be if (match := _by_name(each, glimpse))):
+        return _known(found)
+    by_columns = _by_columns(glimpse)
+    if by_name and not by_columns.is_told:
+        return _left_to_the_load(by_name, glimpse)
+    return by_columns.recognition
+
+
+def _by_name(named: Match, glimpse: Glimpse) -> Match | None:
+    """Return the match of a dataset that the name of a file says, without layouts that have other columns."""
+    if glimpse.is_told_by_lines(named.layouts):
+        return _in_lines(named, glimpse.header_lines)
+    return _match(_fits(glimpse, [(named.dataset, named.layouts)]), "name")
+
+
+# the files of a landing zone have few different headers
+@lru_cache(maxsize=256)
+def _in_lines(named: Match, lines: Lines) -> Match | None:
+    return _match(_fits_in_lines(lines, [(named.dataset, named.layouts)]), "name")
+
+
+def _by_columns(glimpse: Glimpse) -> _ByColumns:
+    """Return what the columns of a file say alone."""
+    everything = _everything()
+    if glimpse.is_told_by_lines(layout for _, layouts in everything for layout in layouts):
+        return _any_in_lines(glimpse.header_lines)
+    return _told_by(_fits(glimpse, everything, is_strict=True))
+
+
+@lru_cache(maxsize=256)
+def _any_in_lines(lines: Lines) -> _ByColumns:
+    return _told_by(_fits_in_lines(lines, _everything()))
+
+
+def _told_by(fits: list[_Fit]) -> _ByColumns:
     devices = _most_telling([fit for fit in fits if fit.is_telling])
     if len(devices) > 1:
-        return Recognition((), f"it may be {_shown(devices)}", _DECLARE)
+        return _ByColumns(Recognition((), f"it may be {_shown(devices)}", _DECLARE))
     if devices:
         ((_, chosen),) = devices.items()
         names = dict.fromkeys(fit.dataset.name for fit in chosen)
         matches = (_match([fit for fit in chosen if fit.dataset.name == each], "columns") for each in names)
-        return Recognition(tuple(match for match in matches if match))
-    if by_name:
-        return _left_to_the_load(by_name, glimpse)
+        return _ByColumns(Recognition(tuple(match for match in matches if match)))
     if not fits:
-        return Recognition((), "no declared dataset has this name or these columns", _DECLARE)
+        unknown = Recognition((), "no declared dataset has this name or these columns", _DECLARE)
+        return _ByColumns(unknown, is_told=False)
     of_device: dict[str, list[_Fit]] = {}
     for fit in fits:
         of_device.setdefault(fit.layout.device, []).append(fit)
     reason = f"its columns are too common to tell, and its name says nothing: it may be {_shown(of_device)}"
-    return Recognition((), reason, _DECLARE)
+    return _ByColumns(Recognition((), reason, _DECLARE), is_told=False)
+
+
+@cache
+def _everything() -> tuple[tuple[Dataset, tuple[Layout, ...]], ...]:
+    return tuple((dataset, dataset.layouts) for dataset in declared())
+
+
+# so that the files of a landing zone share it
+@lru_cache(maxsize=256)
+def _known(matches: tuple[Match, ...]) -> Recognition:
+    return Recognition(matches)
 
 
 def _fits(
@@ -191,6 +238,16 @@ def _fits(
                 for candidate in glimpse.candidates(dataset, layout, is_strict=is_strict)
             ]
     return fits
+
+
+def _fits_in_lines(lines: Lines, layouts: Iterable[tuple[Dataset, tuple[Layout, ...]]]) -> list[_Fit]:
+    return [
+        _Fit(dataset, layout, candidate)
+        for dataset, each in layouts
+        for layout in each
+        if not layout.table and not layout.section
+        for candidate in candidates_in(lines, dataset, layout)
+    ]
 
 
 def _match(fits: list[_Fit], by: Literal["name", "columns"]) -> Match | None:

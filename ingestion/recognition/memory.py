@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 from psycopg2.extras import Json
 
@@ -16,6 +16,8 @@ _queries = db.queries("recognition")
 _RULES = "1"
 # an entry of the primary key
 _MOST_NAME_BYTES = 2_400
+# of one statement
+_MOST_ROWS = 5_000
 
 
 class Memory:
@@ -57,8 +59,8 @@ class Memory:
             file: the file, as listed.
 
         """
-        version, found = self._known.get(file.name, ("", None))
-        return found if version == _version(file) else None
+        known = self._new.get(file.name) or self._known.get(file.name)
+        return known[1] if known and known[0] == _version(file) else None
 
     def add(self, file: StoredFile, found: Recognition) -> None:
         """Remember what a file is.
@@ -68,7 +70,12 @@ class Memory:
             found: what it is.
 
         """
-        self._known[file.name] = self._new[file.name] = _version(file), found
+        self._new[file.name] = _version(file), found
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was added since the last `write`."""
+        return bool(self._new)
 
     def write(self, connection: db.Connection) -> None:
         """Write what was added to the database.
@@ -77,13 +84,18 @@ class Memory:
             connection: in a transaction, which the caller commits.
 
         """
-        rows = sorted(item for item in self._new.items() if len(item[0].encode()) <= _MOST_NAME_BYTES)
-        if rows:
+        rows = sorted(
+            (name, version, found)
+            for name, (version, found) in self._new.items()
+            if len(name.encode()) <= _MOST_NAME_BYTES
+        )
+        for begin in range(0, len(rows), _MOST_ROWS):
+            names, versions, found = zip(*rows[begin : begin + _MOST_ROWS], strict=True)
             _queries.remember(
                 connection,
-                names=[name for name, _ in rows],
-                versions=[version for _, (version, _) in rows],
-                found=Json([_stored(found) for _, (_, found) in rows]),
+                names=list(names),
+                versions=list(versions),
+                found=Json(list(map(_stored, found))),
                 declarations=fingerprint(),
             )
         self._new.clear()
@@ -99,6 +111,8 @@ def _version(file: StoredFile) -> str:
     return f"{file.size} {file.version}"
 
 
+# most files of a landing zone are the same
+@lru_cache(maxsize=256)
 def _stored(found: Recognition) -> dict[str, object]:
     matches = [
         {

@@ -4,8 +4,6 @@ A new dataset is a file in `datasets/`, a `sql/NNN_raw_<name>.sql`, a staging mo
 export of a dataset is a file in `devices/`.
 """
 
-from pathlib import PurePosixPath
-
 from ingestion.errors import ConfigurationError
 from ingestion.sources.declarations import declared
 from ingestion.sources.hiding import path_without_person, without_user_id
@@ -19,11 +17,10 @@ from ingestion.sources.model import (
     DateOrder,
     DecimalMark,
     Layout,
-    date_order_in,
-    decimal_mark_in,
-    folder_of_participant,
     normalise,
 )
+from ingestion.sources.names import layouts_by_labelled_name, layouts_by_name
+from ingestion.sources.paths import date_order_in, decimal_mark_in, folder_of_participant
 from ingestion.sources.persons import person_in
 from ingestion.unpacking import sheet_of
 
@@ -43,6 +40,8 @@ __all__ = [
     "decimal_mark_in",
     "declared",
     "folder_of_participant",
+    "layouts_by_labelled_name",
+    "layouts_by_name",
     "normalise",
     "part_in",
     "path_without_person",
@@ -58,7 +57,7 @@ def datasets_for(basename: str) -> tuple[Dataset, ...]:
         basename: the file's name without folders.
 
     """
-    return tuple(dataset for dataset in declared() if dataset.matches(basename))
+    return tuple(layouts_by_name(basename))
 
 
 def part_in(dataset: str, path: str) -> str | None:
@@ -71,9 +70,8 @@ def part_in(dataset: str, path: str) -> str | None:
     """
     if sheet := sheet_of(path):
         return sheet
-    layouts = (
-        each for known in declared() if known.name == dataset for each in known.layouts_for(PurePosixPath(path).name)
-    )
+    by_name = layouts_by_name(path.rpartition("/")[2])
+    layouts = (each for known, found in by_name.items() if known.name == dataset for each in found)
     return next((layout.stems[0] for layout in layouts if layout.needs_name), None)
 
 

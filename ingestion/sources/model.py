@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Literal, get_args
+from typing import Literal
 
 ColumnType = Literal["bigint", "integer", "double precision", "timestamp", "date", "boolean", "text"]
 DateOrder = Literal["MDY", "DMY", "YMD"]
@@ -38,13 +38,14 @@ _SUFFIXES: dict[ExportFormat, str] = {
 _FILE_NAME = (
     r"(?:{person}[ ._-])?(?:\d++[ ._-])*+(?:{stem})(?:{part})*(?:[ ._-]?{person}(?=[ ._-]|$))?(?:{part})*(?:{suffix})"
 )
+_NUMBERED = re.compile(r"column\d+")
+_PUNCTUATION = re.compile(r"[\W_]+")
 _LABEL = r"[^/]{1,64}[ ._-]"
 _NUMBERED_LABEL = r"(?=[^/]{0,63}?\d)[^/]{1,64}[ ._-]"
-_DECIMAL_MARKS: dict[str, DecimalMark] = {"point": ".", "comma": ","}
-_STATEMENT = r"(?i)(?:^|[/ ._-]){}=([a-z]+)(?=[/ ._-]|$)"
 
 
-@dataclass(frozen=True)
+# a declaration is read once, and equals itself only: comparing all fields of two would take long
+@dataclass(frozen=True, eq=False)
 class Column:
     """A column of a raw table, and how a file fills it.
 
@@ -121,7 +122,7 @@ class Column:
         return parts <= found if all_of_them else not parts.isdisjoint(found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """One way in which files of a dataset are written.
 
@@ -224,6 +225,14 @@ class Layout:
             if not column.is_computed and column.name != "user_id"
         )
 
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """Normalised headers, one of which each header of this layout has; none where it may have any names."""
+        of_names = (frozenset(map(normalise, group)) for group in self.has)
+        # a header without a name is called by its number
+        groups = self.needed or [group for group in of_names if not any(map(_NUMBERED.fullmatch, group))]
+        return max(groups, key=lambda group: min(map(len, group), default=0), default=frozenset())
+
     @property
     def has_own_format(self) -> bool:
         """Whether the name of a file does not tell how it is read."""
@@ -275,7 +284,7 @@ class Layout:
         return [name for name in names if normalise(name) in lacks]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """One dataset, as devices export it.
 
@@ -319,17 +328,9 @@ class Dataset:
         own = Layout(self.device, self.columns, order or "MDY", self.stems, order, is_own=True)
         object.__setattr__(self, "layouts", (*((own,) if self.stems else ()), *self.exports))
 
-    def matches(self, basename: str) -> bool:
-        """Whether a file of this name, without folders, holds this dataset."""
-        return next(self.layouts_for(basename), None) is not None
-
     def layouts_for(self, basename: str) -> Iterator[Layout]:
         """Yield the layouts that a file of this name, without folders, may have."""
         return (layout for layout in self.layouts if layout.pattern.fullmatch(basename))
-
-    def labelled_layouts_for(self, basename: str) -> Iterator[Layout]:
-        """Yield those that it may have if its name begins with a label of the participant, and its columns agree."""
-        return (layout for layout in self.layouts if layout.labelled_pattern.fullmatch(basename))
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -346,27 +347,4 @@ class Dataset:
 @lru_cache(maxsize=4096)
 def normalise(header: str) -> str:
     """Return a header in lower case, without spaces and punctuation: `Total Steps` equals `TotalSteps`."""
-    return re.sub(r"[\W_]+", "", header).lower()
-
-
-def folder_of_participant(path: str) -> str:
-    """Return the folder of a path that names a participant, or else the folder of the file; it ends with a slash."""
-    found = re.search(rf"(?i)^(?:.*?[/ ._-])?{KEY}=[^/]*/", path)
-    return found[0] if found else path[: path.rfind("/") + 1]
-
-
-def date_order_in(path: str) -> DateOrder | None:
-    """Return the order that a path states as `date_order=DMY` in a folder or in the file name, or None."""
-    stated = _stated(path, "date_order").upper()
-    return next((order for order in get_args(DateOrder) if order == stated), None)
-
-
-def decimal_mark_in(path: str) -> DecimalMark | None:
-    """Return the mark that a path states as `decimal_mark=comma` in a folder or in the file name, or None."""
-    return _DECIMAL_MARKS.get(_stated(path, "decimal_mark"))
-
-
-def _stated(path: str, name: str) -> str:
-    """Return what a path states about a name: the last of several, in lower case; or ""."""
-    found: list[str] = re.findall(_STATEMENT.format(name), path)
-    return found[-1].lower() if found else ""
+    return _PUNCTUATION.sub("", header).lower()

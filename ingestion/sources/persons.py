@@ -84,6 +84,8 @@ def layouts() -> tuple[Layout, ...]:
 
 
 def _stated(path: str) -> Iterator[str]:
+    if "=" not in path:
+        return
     *folders, name = path.split("/")
     for folder in folders:
         # an archive is a folder that has a name like a file

@@ -17,7 +17,8 @@ _NOT_LOADABLE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+# a landing zone has many
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """A file, as it was listed.
 

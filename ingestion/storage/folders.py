@@ -51,7 +51,7 @@ def archive_of(name: str) -> str | None:
         name: a file's name in the landing zone.
 
     """
-    found = _ARCHIVE.match(name)
+    found = _ARCHIVE.match(name) if INSIDE in name else None
     return found[0] if found else None
 
 

@@ -1,6 +1,7 @@
 """A landing zone that is a directory."""
 
 import hashlib
+import io
 import os
 import shutil
 import stat
@@ -9,7 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ingestion import leftovers
 from ingestion.errors import ConfigurationError, FileRefusedError
@@ -47,6 +48,8 @@ class LocalStorage:
                 hint=f"Allow user {os.geteuid()} to list it.",
             )
         self._root = root.resolve()
+        # strings, because a Path for each of many small files takes as long as to read it
+        self._prefix = os.path.join(self._root, "")  # noqa: PTH118
         self._archive = Archive(self._root)
         self._leftovers: list[Path] = []
 
@@ -58,9 +61,10 @@ class LocalStorage:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             # a link to a folder is not followed; it is yielded so that `open` refuses it visibly
             links = [name for name in folders if Path(folder, name).is_symlink()]
+            within = folder[len(self._prefix) :]
             for name in sorted([*files, *links]):
                 if is_loadable(name):
-                    yield self._describe(Path(folder, name))
+                    yield self._describe(f"{within}/{name}" if within else name)
                 elif leftovers.is_leftover(Path(folder, name), _PART):
                     self._leftovers.append(Path(folder, name))
         # os.walk ends early where it is unmounted meanwhile
@@ -71,17 +75,12 @@ class LocalStorage:
             leftovers.remove(self._leftovers.pop())
 
     def open(self, file: StoredFile) -> BinaryIO:
-        path = self._path(file)
+        place = self._place(file)
         try:
-            if not Path(os.path.realpath(path)).is_relative_to(self._root):
-                raise FileRefusedError(
-                    "the link points outside the data directory", hint="Copy the file into the directory instead."
-                )
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise FileRefusedError("not a regular file", hint="Replace it with a regular file.")
-            stream = path.open("rb", buffering=0)
+            plain = _open_plain(place) if place.startswith(self._prefix) else None
+            stream = plain or self._open_linked(Path(place))
             # a link may lead to another file by now, and back again before the end
-            if _content_state(_described(file.name, os.fstat(stream.fileno()))) != _content_state(file):
+            if _state(os.fstat(stream.fileno())) != _content_state(file):
                 stream.close()
                 raise changed()
         except OSError as exc:
@@ -92,23 +91,37 @@ class LocalStorage:
             ) from exc
         return stream
 
+    def _open_linked(self, path: Path) -> BinaryIO:
+        if not Path(os.path.realpath(path)).is_relative_to(self._root):
+            raise FileRefusedError(
+                "the link points outside the data directory", hint="Copy the file into the directory instead."
+            )
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FileRefusedError("not a regular file", hint="Replace it with a regular file.")
+        return path.open("rb", buffering=0)
+
     def confirms(self, file: StoredFile, checksum: str) -> bool:
         try:
             # a file server reports the present state of a file when it is opened, and may report an older one otherwise
-            with self._path(file).open("rb", buffering=0) as stream:
-                now = _described(file.name, os.fstat(stream.fileno()))
-                if _content_state(now) != _content_state(file):
+            with io.FileIO(self._place(file)) as stream:
+                now = os.fstat(stream.fileno())
+                if _state(now) != _content_state(file):
                     return False
-                if file.is_strong and now.version == file.version:
+                if file.is_strong and _version(now) == file.version:
                     return True
                 _wait_for_next_tick(os.fstat(stream.fileno()))
                 has_these_bytes = hashlib.file_digest(stream, "sha256").hexdigest() == checksum
-                return has_these_bytes and _described(file.name, os.fstat(stream.fileno())) == now
+                after = os.fstat(stream.fileno())
+                return has_these_bytes and (after.st_size, _version(after)) == (now.st_size, _version(now))
         except OSError:
             return False
 
     def is_unchanged(self, file: StoredFile) -> bool:
-        return _content_state(self._describe(self._path(file))) == _content_state(file)
+        try:
+            now = _state(os.stat(self._place(file)))  # noqa: PTH116  (see `_prefix`)
+        except OSError:
+            now = _content_state(_unreadable(file.name))
+        return now == _content_state(file)
 
     def add(self, name: str, path: Path, checksum: str) -> bool:
         target = self._root / name
@@ -141,26 +154,55 @@ class LocalStorage:
         return self._archive.holds(name, checksum)
 
     def _path(self, file: StoredFile) -> Path:
-        return self._root / path_of(file.name)
+        return Path(self._place(file))
 
-    def _describe(self, path: Path) -> StoredFile:
-        name = name_of(path.relative_to(self._root))
+    def _place(self, file: StoredFile) -> str:
+        return os.path.join(self._prefix, path_of(file.name))  # noqa: PTH118  (see `_prefix`)
+
+    def _describe(self, path: str) -> StoredFile:
+        name = name_of(path)
         try:
-            return _described(name, path.stat())
+            return _described(name, os.stat(self._prefix + path))  # noqa: PTH116  (see `_prefix`)
         except OSError:
-            return StoredFile(name, 0, "unreadable")
+            return _unreadable(name)
 
 
 def _described(name: str, status: os.stat_result) -> StoredFile:
-    # unlike the modification time, programs cannot set the change time
     return StoredFile(
         name,
         status.st_size,
-        f"{status.st_mtime_ns}-{status.st_ino}-{status.st_ctime_ns}",
+        _version(status),
         is_strong=_has_reliable_change_time(status),
         modified_at=_moment(status.st_mtime),
         device=status.st_dev,
     )
+
+
+def _unreadable(name: str) -> StoredFile:
+    return StoredFile(name, 0, "unreadable")
+
+
+def _version(status: os.stat_result) -> str:
+    # unlike the modification time, programs cannot set the change time
+    return f"{status.st_mtime_ns}-{status.st_ino}-{status.st_ctime_ns}"
+
+
+def _open_plain(place: str) -> BinaryIO | None:
+    """Open a regular file. None where some part of its path may be a link, or where it cannot be opened."""
+    try:
+        if not stat.S_ISREG(os.lstat(place).st_mode):
+            return None
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # what was opened, without links: much faster than to look at each part of the path
+        if os.readlink(f"/proc/self/fd/{descriptor}") == place:  # noqa: PTH115  (see `_prefix`)
+            return cast("BinaryIO", io.FileIO(descriptor))
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
 
 
 def _moment(seconds: float) -> datetime | None:
@@ -191,6 +233,11 @@ def _has_reliable_change_time(status: os.stat_result) -> bool:
 def _content_state(file: StoredFile) -> tuple[int, str, int | None]:
     """Return what a change of the name, owner or mode leaves alone. A program can change the content and restore it."""
     return file.size, file.version.rpartition("-")[0], file.device
+
+
+def _state(status: os.stat_result) -> tuple[int, str, int | None]:
+    """Return the same of a file that is not listed."""
+    return status.st_size, f"{status.st_mtime_ns}-{status.st_ino}", status.st_dev
 
 
 def _wait_for_next_tick(status: os.stat_result) -> None:
