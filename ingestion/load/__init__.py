@@ -1,6 +1,8 @@
-"""Load one file into one raw table, and check its rejected rows again."""
+"""Load files into raw tables, and check rejected rows again."""
 
-from ingestion.load.file import FileToLoad, Loaded, load
+from ingestion.load.bundle import Bundled, Ready, copy_together, examine
+from ingestion.load.file import load
 from ingestion.load.replay import Replayed, replay
+from ingestion.load.work import FileToLoad, Loaded
 
-__all__ = ["FileToLoad", "Loaded", "Replayed", "load", "replay"]
+__all__ = ["Bundled", "FileToLoad", "Loaded", "Ready", "Replayed", "copy_together", "examine", "load", "replay"]

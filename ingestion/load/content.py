@@ -1,6 +1,7 @@
 """The text of a file on its way to COPY: lines are counted, and words that COPY accepts by mistake are found."""
 
 import re
+from functools import lru_cache
 
 from ingestion.db import Readable
 from ingestion.load.dates import Sight
@@ -163,6 +164,7 @@ class Content:
         return self._newlines + (self._last not in {b"", self._newline})
 
 
+@lru_cache(maxsize=64)
 def _stray_quote(delimiter: bytes, quote: bytes) -> re.Pattern[bytes]:
     """Return a pattern of a quote inside a field, where COPY takes it for the beginning or end of a quoted part."""
     inside = rb"[^\r\n" + re.escape(delimiter) + re.escape(quote) + b"]"

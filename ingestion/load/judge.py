@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from uuid import UUID
 
@@ -45,6 +45,7 @@ class Judge:
     header: Header
     table: Composable
     has_certain_rows: bool = False
+    is_open: bool = field(default=False, init=False)
 
     def settle(self, dialect: Dialect) -> None:
         """Set how the values are written, before they are judged.
@@ -58,6 +59,7 @@ class Judge:
 
     def open(self) -> None:
         """Create the temporary table for the rows."""
+        self.is_open = True
         count = len(self.header.fields) + (self.dataset.moment is not None)
         columns = [SQL("{} text").format(_name(position)) for position in range(count)]
         self.cursor.execute(
@@ -74,6 +76,8 @@ class Judge:
             The number of rows, as PostgreSQL counted them.
 
         """
+        if not self.is_open:
+            self.open()
         return db.copy_in(self.cursor, _copy(SQL("incoming"), self.header), rows, CHUNK_BYTES)
 
     def find_bad(self) -> int:
@@ -85,10 +89,11 @@ class Judge:
         """
         branches = [branch for value in self._values for branch in self._branches(value)]
         self.cursor.execute(
+            # materialized: otherwise PostgreSQL works out the verdict once for each place that reads it
             SQL(
                 "create temp table bad_row on commit drop as"
-                " select line, verdict[1] as reason, verdict[2] as column_name"
-                " from (select line, case {} end as verdict from incoming) as judged where verdict is not null"
+                " with judged as materialized (select line, case {} end as verdict from incoming)"
+                " select line, verdict[1] as reason, verdict[2] as column_name from judged where verdict is not null"
             ).format(SQL(" ").join(branches))
         )
         return self.cursor.rowcount

@@ -21,6 +21,8 @@ _MANY = 30
 _OTHER: dict[str, DecimalMark] = {".": ",", ",": "."}
 _NAMES = {".": "point", ",": "comma"}
 _GROUPED = r"[1-9]\d{0,2}"
+# as many digits behind a mark leave open which kind it is
+_OPEN_DIGITS = 3
 # a number with marks. `open` has one mark and three digits behind it, and may be either kind.
 _MARKED = re.compile(
     rf"[+-]?(?:(?P<open>{_GROUPED}(?P<open_mark>[.,])(?P<thousandths>\d{{3}}))"
@@ -81,9 +83,13 @@ class Numbers:
 
         """
         if text.isdecimal():
-            is_small = len(text) <= 3  # noqa: PLR2004
-            self.small += is_small
-            self.large += not is_small
+            self.add_whole(text)
+            return
+        whole, _, fraction = text.partition(".")
+        if len(fraction) != _OPEN_DIGITS and whole.isdecimal() and fraction.isdecimal():
+            # the most usual form of those that the pattern knows
+            self.decimals["."] += 1
+            self._add_fraction(".", fraction)
             return
         found = _MARKED.fullmatch(text)
         if not found:
@@ -99,6 +105,18 @@ class Numbers:
         else:
             self.decimals[found["mark"]] += 1
             self._add_fraction(found["mark"], found["fraction"])
+
+    def add_whole(self, text: str) -> None:
+        """Add one value without any mark.
+
+        Arguments:
+            text: the value: digits and nothing else.
+
+        """
+        if len(text) <= 3:  # noqa: PLR2004
+            self.small += 1
+        else:
+            self.large += 1
 
     @property
     def has_marks(self) -> bool:

@@ -16,7 +16,7 @@ from ingestion.quarantine import Reason
 from ingestion.results import Remark
 from ingestion.sources import Column, Layout, normalise
 
-_TOTALS = frozenset({"total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "mittelwert"})
+TOTALS = frozenset({"total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "mittelwert"})
 
 
 # texts by normalised header
@@ -96,13 +96,9 @@ class RowReader:
         if not all(wanted.takes(found.get(name)) for name, wanted in self._where):
             self._left_out += 1
             return None, None
-        if self._dialect.format == "csv":
-            values += [_computed(column, found) for column in self._computed]
+        self._complete(values, found)
         for place, column in self._places:
-            value = values[place]
-            if value and column.is_rewritten:
-                values[place] = value = rewrite(column, value, self._offset_of(column, found))
-            if value:
+            if value := values[place]:
                 values[place] = self._written[column.name].clean(value, record.line)
         if self._is_of_totals(values):
             self._totals += 1
@@ -112,6 +108,26 @@ class RowReader:
         line = join_fields(values, self._dialect)
         reason = _fault_of_object(line) if self._dialect.format == "ndjson" else None
         return (None, reason) if reason else (line, None)
+
+    def values(self, record: Record) -> list[Any] | None:
+        """Return the values of a record in the order of the header's fields, not cleaned and without effect.
+
+        None where it has none, or where they may be a header or totals.
+
+        Arguments:
+            record: a record.
+
+        """
+        values, found, _ = self._values(record)
+        if values is None or self._may_be_header(values):
+            return None
+        self._complete(values, found)
+        return None if self._is_of_totals(values) else values
+
+    @property
+    def first_key_place(self) -> int:
+        """The place of the value that tells a header among the rows."""
+        return min((place for place in self._key_places if place < len(self._normalised)), default=0)
 
     def declared(self, record: Record) -> Record:
         """Return a record with no more than what is declared of it, nothing where its form is bad.
@@ -130,6 +146,14 @@ class RowReader:
             fields = zip(self._header.fields, values, strict=False)
             text = join_fields(["" if isinstance(field, str) else value for field, value in fields], self._dialect)
         return replace(record, raw=text.encode())
+
+    def _complete(self, values: list[Any], found: _Found) -> None:
+        """Compute and rewrite the values that the file does not have as they are needed."""
+        if self._dialect.format == "csv":
+            values += [_computed(column, found) for column in self._computed]
+        for place, column in self._places:
+            if (value := values[place]) and column.is_rewritten:
+                values[place] = rewrite(column, value, self._offset_of(column, found))
 
     def _take_offset(self, values: list[Any]) -> str:
         """Take the offset out of the row's moment, and return it."""
@@ -183,8 +207,7 @@ class RowReader:
 
     def _is_header(self, values: Sequence[Any], line: int) -> bool:
         """Whether this is the header once more. Another header begins another table."""
-        found = str(values[min((place for place in self._key_places if place < len(values)), default=0)] or "")
-        if found[:1].isdecimal() or normalise(found) not in self._names:
+        if not self._may_be_header(values):
             return False
         names = [normalise(str(value or "")) for value in values]
         if len(self._names.intersection(names)) * 2 < len(self._names):
@@ -194,9 +217,13 @@ class RowReader:
         self._headers += 1
         return True
 
+    def _may_be_header(self, values: Sequence[Any]) -> bool:
+        found = str(values[min((place for place in self._key_places if place < len(values)), default=0)] or "")
+        return not found[:1].isdecimal() and normalise(found) in self._names
+
     def _is_of_totals(self, values: Sequence[Any]) -> bool:
         place, first = next(((place, value) for place, value in enumerate(values) if value), (0, ""))
-        if str(first).rstrip(":").lower() not in _TOTALS:
+        if str(first).rstrip(":").lower() not in TOTALS:
             return False
         return place in self._key_places or not all(values[each] for each in self._key_places)
 

@@ -6,6 +6,7 @@ never waits for it.
 
 import contextlib
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Self
@@ -19,6 +20,9 @@ _CHUNKS_AHEAD = 4
 # a stream of a single chunk needs no thread
 _READS_WITHOUT_THREAD = 2
 _STOP_SECONDS = 5.0
+# By default, a thread that works may keep the interpreter for 5 ms while another waits for it. In less time than that,
+# PostgreSQL has worked off what the connection holds.
+_TURN_SECONDS = 0.0005
 
 
 class ReadAhead:
@@ -65,6 +69,7 @@ class ReadAhead:
             chunk: bytes | BaseException = self._stream.read(self._chunk_bytes)
         else:
             if self._thread.ident is None:
+                sys.setswitchinterval(min(_TURN_SECONDS, sys.getswitchinterval()))
                 self._thread.start()
             chunk = self._chunks.get()
         self._is_done = not chunk or isinstance(chunk, BaseException)

@@ -52,15 +52,35 @@ class Records:
         while not self._back:
             match = pattern.match(self._buffer, self._position)
             end = match.end() if match else self._position
+            if end - self._position > MAX_LINE_BYTES:
+                # `next` refuses a line that is too long
+                break
             if end > self._position:
                 lines = self._buffer[self._position : end]
                 self._position = end
                 count = lines.count(self._newline)
                 self._line += count
                 return lines, count
-            if self._buffer.find(self._newline, self._position) >= 0 or not self._fill():
+            is_whole = self._buffer.find(self._newline, self._position) >= 0
+            if is_whole or len(self._buffer) - self._position > MAX_LINE_BYTES or not self._fill():
                 break
         return b"", 0
+
+    def put_back(self, lines: bytes) -> None:
+        """Put back lines that `run` has returned: `next` returns each of them.
+
+        Arguments:
+            lines: what the last call of `run` returned.
+
+        """
+        each = [line.rstrip(b"\r") for line in lines.split(self._newline)[:-1]]
+        self._back.extend(reversed(each))
+        self._line -= len(each)
+
+    @property
+    def line(self) -> int:
+        """The number of the line that was read last."""
+        return self._line
 
     def skip_blank(self) -> int:
         """Skip blank lines from here on, as far as they are in memory, and return their number."""

@@ -9,6 +9,7 @@ from ingestion.load.header import Header
 from ingestion.load.judge import numbered_line
 from ingestion.load.parse import Record, RowReader
 from ingestion.load.records import Records
+from ingestion.load.sure_rows import SureRows
 from ingestion.quarantine import RejectedRow
 from ingestion.sources import Dataset
 
@@ -24,21 +25,31 @@ class Sorter:
         records: the records.
         header: the file's header.
         dataset: the file's dataset.
-        pattern: matches lines that are certainly good, None where no line is.
+        pattern: matches lines that are certainly good as they are, None where no line is.
         sight: gathers the dates of these lines.
+        is_rewritten: whether rows that are certainly good have to be rewritten for COPY.
 
     """
 
     def __init__(
-        self, records: Records, header: Header, dataset: Dataset, pattern: re.Pattern[bytes] | None, sight: Sight
+        self,
+        records: Records,
+        header: Header,
+        dataset: Dataset,
+        pattern: re.Pattern[bytes] | None,
+        sight: Sight,
+        *,
+        is_rewritten: bool = False,
     ) -> None:
         self._records = records
         self._header = header
         self._dataset = dataset
-        self._pattern = pattern
         self.reader = RowReader(header, dataset.key, dataset.moment)
+        self.rewriter = SureRows(dataset, header, self.reader) if is_rewritten else None
+        self._patterns = self.rewriter.patterns if self.rewriter else (pattern,) if pattern else ()
+        self.has_certain = bool(self._patterns or self.rewriter)
         self._sight = sight
-        self._held_records: deque[Record] = deque()
+        self._held_lines: deque[bytes] = deque()
         self._rejected: list[RejectedRow] = []
         self._held_bytes = 0
         self.faults: Counter[str] = Counter()
@@ -51,7 +62,12 @@ class Sorter:
     @property
     def is_done(self) -> bool:
         """Whether the file has been read to its end, and no record is held."""
-        return self._is_read and not self._held_records
+        return self._is_read and not self._held_lines
+
+    @property
+    def has_others(self) -> bool:
+        """Whether records are held, or may still be read, that are not certainly good."""
+        return bool(self._held_lines) or not self.has_certain
 
     @property
     def read_rows(self) -> int:
@@ -61,50 +77,33 @@ class Sorter:
     def certain(self, size: int) -> bytes:
         """Return lines that are certainly good, and hold the other records; b"" at the end or when enough are held.
 
+        The others are made ready for the judge here: a thread may call this while PostgreSQL works.
+
         Arguments:
             size: how many bytes to return, roughly.
 
         """
         lines: list[bytes] = []
         length = 0
-        while length < size and self._pattern and not self._is_read and self._held_bytes < _HELD_BYTES:
-            run, count = self._records.run(self._pattern)
-            if count:
-                self.certain_rows += count
-                length += len(run)
-                lines.append(run)
-                self._sight.feed(run)
-                continue
-            record = self._next()
-            if record:
-                self._held_records.append(record)
-                self._held_bytes += len(record.raw) + _RECORD_BYTES
+        while length < size and self.has_certain and not self._is_read and self._held_bytes < _HELD_BYTES:
+            run = self._run() or self._single()
+            length += len(run)
+            lines.append(run)
         return b"".join(lines)
 
     def to_judge(self, size: int) -> bytes:
         """Return other records of good form, as lines for the judge; b"" when none are left or enough are rejected.
 
         Arguments:
-            size: how many characters to return, roughly.
+            size: how many bytes to return, roughly.
 
         """
-        lines: list[str] = []
+        lines: list[bytes] = []
         length = 0
-        while length < size and (record := self._next_other()):
-            text, reason = self.reader.read(record)
-            if self._header.layout.drop_extra:
-                record = self.reader.declared(record)
-            if reason:
-                self._reject(RejectedRow(record.line, reason, record.raw))
-                continue
-            if text is None:
-                self.blank_rows += 1
-                continue
-            self.judged_rows += 1
-            line = numbered_line(record, text, self._header.dialect)
+        while length < size and (line := self._next_to_judge()) is not None:
             length += len(line)
             lines.append(line)
-        return "".join(lines).encode()
+        return b"".join(lines)
 
     def take_rejected(self) -> list[RejectedRow]:
         """Return the records whose form is bad, and stop holding them."""
@@ -112,10 +111,56 @@ class Sorter:
         self._held_bytes = 0
         return rejected
 
-    def _next_other(self) -> Record | None:
-        if self._pattern:
-            return self._held_records.popleft() if self._held_records else None
-        return self._next() if self._held_bytes < _HELD_BYTES and not self._is_read else None
+    def _next_to_judge(self) -> bytes | None:
+        """Return the next line for the judge, b"" where the next record gives none, None where no more are to come."""
+        if self.has_certain:
+            return self._held_lines.popleft() if self._held_lines else None
+        record = self._next() if self._held_bytes < _HELD_BYTES and not self._is_read else None
+        return self._line_to_judge(record) if record else None
+
+    def _line_to_judge(self, record: Record) -> bytes:
+        """Return a record as a line for the judge, b"" where it is blank or its form is bad."""
+        text, reason = self.reader.read(record)
+        if self._header.layout.drop_extra:
+            record = self.reader.declared(record)
+        if reason:
+            self._reject(RejectedRow(record.line, reason, record.raw))
+            return b""
+        if text is None:
+            self.blank_rows += 1
+            return b""
+        self.judged_rows += 1
+        return numbered_line(record, text, self._header.dialect).encode()
+
+    def _run(self) -> bytes:
+        """Return the next lines for COPY, b"" where a record has to be looked at alone."""
+        runs = (self._records.run(pattern) for pattern in self._patterns)
+        run, count = next((found for found in runs if found[1]), (b"", 0))
+        if count and self.rewriter:
+            lines = self.rewriter.rewrite(run, self._records.line - count + 1)
+            if lines is None:
+                self._records.put_back(run)
+                return b""
+            run = lines
+        elif count:
+            self._sight.feed(run)
+        self.certain_rows += count
+        return run
+
+    def _single(self) -> bytes:
+        """Return the next record as a line for COPY; or b"", and hold it as a line for the judge."""
+        record = self._next()
+        if record is None:
+            return b""
+        line = self.rewriter.rewrite_record(record) if self.rewriter else None
+        if line is not None:
+            self.certain_rows += 1
+            self._other_rows -= 1
+            return line
+        if to_judge := self._line_to_judge(record):
+            self._held_lines.append(to_judge)
+            self._held_bytes += len(to_judge) + _RECORD_BYTES
+        return b""
 
     def _next(self) -> Record | None:
         # a file may have millions of them

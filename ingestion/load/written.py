@@ -48,6 +48,9 @@ class Written:
         """Whether its values are numbers that may have marks."""
         return self.column.type in NUMBERS and not self.is_key
 
+    def __post_init__(self) -> None:
+        self._may_have_marks = self.has_numbers
+
     def clean(self, text: str, line: int) -> str:
         """Return a value without what programs put around it, "" for a word that means no value.
 
@@ -56,6 +59,10 @@ class Written:
             line: the line that it is on.
 
         """
+        if self._may_have_marks and text.isdecimal() and text.isascii():
+            # most values, and nothing else can be known of them
+            self.numbers.add_whole(text)
+            return text
         text = text.strip()
         if text[:1] in _GUARDS and (found := _GUARDED.fullmatch(text)):
             text = next(inner for inner in found.groups() if inner is not None).strip()
@@ -65,7 +72,7 @@ class Written:
             text = text.translate(_PLAIN)
         if self.column.type in MOMENTS:
             self.dates.add(text, line)
-        elif self.has_numbers:
+        elif self._may_have_marks:
             self.numbers.add(text)
         if text and not self.column.required and is_no_value(text):
             self.words += 1

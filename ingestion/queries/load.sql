@@ -35,3 +35,11 @@ select
     count(*) as row_count
 from bad_row
 group by column_name, reason;
+
+-- name: copy_bundle()
+-- one message: a round trip to a distant server costs more than a small file
+savepoint bundle;
+select
+    set_config('ingest.offset', {offset}, true) as offset_minutes,
+    set_config('datestyle', {datestyle}, true) as datestyle;
+copy {table} ({columns}) from stdin ({options});

@@ -5,14 +5,13 @@ from functools import cache
 from random import Random
 
 import pytest
-from sqlalchemy import Engine
 
 from ingestion import db
 from ingestion.load.header import read_header
 from ingestion.load.sure_lines import certainly_good
 from ingestion.sources import Column, Dataset, dataset_named
 from tests.datasets import DAILY_ACTIVITY, DATASETS
-from tests.drops import Landing
+from tests.drops import Landing, sleep
 
 PIECES = (
     *"0123456789-+./: ,;eE_'\"\\",
@@ -112,7 +111,7 @@ def pattern_of(dataset: Dataset, delimiter: str) -> re.Pattern[bytes] | None:
 
 
 @pytest.mark.parametrize(("dataset", "column"), KINDS.values(), ids=lambda each: each.name)
-def test_values_that_the_pattern_matches_are_valid(dataset: Dataset, column: Column, engine: Engine) -> None:
+def test_values_that_the_pattern_matches_are_valid(dataset: Dataset, column: Column, engine: db.Engine) -> None:
     tried = values(Random(column.name))  # noqa: S311  (no secret)
     sure = sorted({value for value in tried if is_matched(dataset, column, value)})
     assert sure, "the pattern matches nothing, so that every row would be judged"
@@ -186,3 +185,11 @@ def test_the_pattern_matches_usual_lines_and_no_broken_ones(dataset: Dataset) ->
     assert is_matched(dataset, column, "1503960366")
     for broken in ("1,1", '"1"', "1\n", "", " 1", "1\r"):
         assert not is_matched(dataset, column, broken), broken
+
+
+def test_a_carriage_return_in_one_of_the_first_lines_rejects_its_row(landing: Landing) -> None:
+    damaged = b"2,4/12/2016 12:00:00 AM,1,3\r27,346\n"
+    landing.put("sleep.csv", sleep(1) + damaged + sleep(3, 4, 5, 6, 7, 8, 9).partition(b"\n")[2])
+    assert landing.statuses() == {"sleep.csv": "loaded"}
+    assert landing.users() == [1, 3, 4, 5, 6, 7, 8, 9]
+    assert landing.rows("select line_number, reason from ops.rejected_rows") == [(3, "stray_carriage_return")]
