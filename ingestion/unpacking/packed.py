@@ -12,12 +12,18 @@ from contextlib import ExitStack
 from pathlib import PurePosixPath
 from typing import IO, Protocol, cast
 
+from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor
+
 from ingestion.errors import FileRefusedError
 from ingestion.unpacking.limits import Limits
 
 PACKINGS = (".gz", ".zst", ".zip")
 
 _CHUNK_BYTES = 1 << 15
+# the magic number and the only method; a byte of flags follows
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_GZIP_RESERVED = 0xE0
+_GZIP_FRONT_BYTES = 4
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _END_OF_DIRECTORY_64 = b"PK\x06\x06"
 # with the longest comment, and with what Zip64 writes before it
@@ -173,10 +179,11 @@ class _Decompressor(Protocol):
 
 
 class _GzipMember:
-    """Gives zlib's older decompressor that interface."""
+    """A decompressor for gzip that takes a third of zlib's time, and is as strict about the header."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=31)
+        self._inner = IgzipDecompressor(flag=DECOMP_GZIP)
+        self._front = b""
 
     @property
     def eof(self) -> bool:
@@ -184,14 +191,19 @@ class _GzipMember:
 
     @property
     def needs_input(self) -> bool:
-        return not self._inner.unconsumed_tail and not self.eof
+        return self._inner.needs_input
 
     @property
     def unused_data(self) -> bytes:
         return self._inner.unused_data
 
     def decompress(self, data: bytes, /, max_length: int) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        if len(self._front) < _GZIP_FRONT_BYTES:
+            self._front = (self._front + data)[:_GZIP_FRONT_BYTES]
+            magic, flags = self._front[:3], self._front[3:]
+            if not _GZIP_MAGIC.startswith(magic) or any(each & _GZIP_RESERVED for each in flags):
+                raise ValueError
+        return self._inner.decompress(data, max_length)
 
 
 def _zstd_member() -> Callable[[], _Decompressor]:
@@ -220,6 +232,15 @@ class _Unpacking:
         self._size = 0
 
     def read(self, size: int, /) -> bytes:
+        # as much as is asked for: packed chunks give pieces of any length
+        chunks: list[bytes] = []
+        length = 0
+        while length < size and (chunk := self._next(size - length)):
+            chunks.append(chunk)
+            length += len(chunk)
+        return b"".join(chunks)
+
+    def _next(self, size: int) -> bytes:
         while True:
             if self._member.eof:
                 # tapes and some tools pad with zeros
