@@ -1,28 +1,35 @@
 """What archives have in them, in ops.archives, so that a run need not open those that it knows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from psycopg2.extras import Json
 
 from ingestion import db
-from ingestion.storage import ArchiveStorage, Members, Storage
+from ingestion.storage import ArchiveStorage, Members, Storage, archive_of
 
 _queries = db.queries("archives")
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".xlsx")
 # an entry of the primary key
 _MOST_NAME_BYTES = 2_400
 
 
-def as_folders(connection: db.Connection, target_schema: str, storage: Storage) -> ArchiveStorage:
+def query() -> db.Asked:
+    """Return the query of what is known of archives, for `db.read_together`."""
+    return _queries.known, {}
+
+
+def as_folders(rows: Iterable[Mapping[str, Any]], loaded: Iterable[str], storage: Storage) -> ArchiveStorage:
     """Return a landing zone in which archives of many files are folders, with what is known of them.
 
     Arguments:
-        connection: any connection.
-        target_schema: the schema of the raw tables.
+        rows: the rows of `query`.
+        loaded: the names of the loaded files; an archive that was loaded as one file stays that.
         storage: the landing zone.
 
     """
-    known = {row.source_filename: Members(row.source_version, row.members) for row in _queries.known(connection)}
-    packed = frozenset(row.source_filename for row in _queries.packed(connection, target_schema=target_schema))
+    known = {row["source_filename"]: Members(row["source_version"], row["members"]) for row in rows}
+    packed = frozenset(name for name in loaded if _is_packed(name))
     return ArchiveStorage(storage, known, packed)
 
 
@@ -44,17 +51,5 @@ def remember(connection: db.Connection, found: Mapping[str, Members]) -> None:
         )
 
 
-def duplicate_versions(connection: db.Connection, target_schema: str) -> dict[tuple[str, str], str]:
-    """Return the checksums of duplicates, by their names and strong version tokens.
-
-    A later archive has the members of the earlier one: without this, each run would read them again.
-
-    Arguments:
-        connection: any connection.
-        target_schema: the schema of the raw tables.
-
-    """
-    return {
-        (row.source_filename, row.source_version): row.checksum
-        for row in _queries.duplicate_versions(connection, target_schema=target_schema)
-    }
+def _is_packed(name: str) -> bool:
+    return name.lower().endswith(_ARCHIVES) and archive_of(name) is None

@@ -4,14 +4,14 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Literal
 
 from ingestion.load.stream import checksum_of
-from ingestion.manifest import LoadedFile, Original
+from ingestion.manifest import Contents, LoadedFile, Original
 from ingestion.recognition import Memory, named, recognise
 from ingestion.results import FileResult
 from ingestion.sources import Dataset, Layout, declared, part_in, person_in
@@ -75,15 +75,11 @@ class Backlog:
 
     Arguments:
         storage: the landing zone.
-        loaded: the files in the manifest whose rows are in raw.
-        retracted: the sizes in bytes of retracted contents, by dataset, participant of the path, and checksum.
-        duplicates: the checksums of files that were duplicates, by their names and strong version tokens.
+        contents: the contents that the manifest knows.
         only: the names to list; empty means all.
         since: files last written before this time are left out.
         min_age_seconds: files written more recently than this are unsettled.
         force: load what is loaded or retracted, too.
-        find_original: finds the original of a file by its checksum and name, where the manifest may have changed since
-            `loaded` was read.
         memory: what files were recognised as before.
 
     """
@@ -92,36 +88,33 @@ class Backlog:
         self,
         storage: Storage,
         *,
-        loaded: Iterable[LoadedFile] = (),
-        retracted: Mapping[tuple[str, str | None, str], int] | None = None,
-        duplicates: Mapping[tuple[str, str], str] | None = None,
+        contents: Contents | None = None,
         only: frozenset[str] = frozenset(),
         since: datetime | None = None,
         min_age_seconds: float = 0.0,
         force: bool = False,
-        find_original: Callable[[Dataset, str, str], Original | None] | None = None,
         memory: Memory | None = None,
     ) -> None:
         self.memory = memory or Memory()
         self.storage = storage
-        self._loaded = {(file.dataset, file.filename): file for file in loaded}
-        self._retracted = retracted or {}
-        self._duplicates = dict(duplicates or {})
+        contents = contents or Contents()
+        # by name; a file with several tables is loaded once for each dataset
+        self._loaded: dict[str, tuple[LoadedFile, ...]] = {}
+        for file in contents.loaded:
+            self._loaded[file.filename] = (*self._loaded.get(file.filename, ()), file)
+        self._retracted = contents.retracted
+        self._duplicates = contents.duplicates
         self._only = only
         self._since = since
         self._min_age_seconds = min_age_seconds
         self._force = force
-        self._find_original = find_original or self._original_in_snapshot
         # a file of another size cannot have known bytes, and is not read
-        self._sizes = {file.size for file in self._loaded.values()} | set(self._retracted.values())
+        self._sizes = {file.size for file in contents.loaded} | set(self._retracted.values())
         self._unseen = set(self._loaded)
-        self._datasets_of: dict[str, set[str]] = {}
-        for dataset, filename in self._loaded:
-            self._datasets_of.setdefault(filename, set()).add(dataset)
         self._outdated: set[tuple[str, str]] = set()
         self._of_no_dataset: Counter[str] = Counter()
         self._unsettled_archives: set[str] = set()
-        self._archives = _LoadedArchives(self._datasets_of)
+        self._archives = _LoadedArchives(self._loaded)
         self.listed_files = 0
         self.recognised_files = 0
         self.confirmed_versions: dict[int, str] = {}
@@ -133,7 +126,7 @@ class Backlog:
             if self._only and not is_inside(file.name, self._only):
                 continue
             self._archives.note(file.name)
-            self._unseen -= {(dataset, file.name) for dataset in self._datasets_of.get(file.name, ())}
+            self._unseen.discard(file.name)
             if self._since and file.modified_at and file.modified_at < self._since:
                 self.recognised_files += bool(named(file.name))
             elif self._is_unsettled(file):
@@ -163,8 +156,8 @@ class Backlog:
         self.recognised_files += bool(found.matches)
         layouts = {match.dataset.name: match.layouts for match in found.matches}
         of_file = [match.dataset for match in found.matches]
-        others = self._datasets_of.get(file.name, set()) - layouts.keys()
-        of_file += [dataset for dataset in declared() if dataset.name in others]
+        others = {each.dataset for each in self._loaded.get(file.name, ())} - layouts.keys()
+        of_file += [dataset for dataset in declared() if dataset.name in others] if others else []
         for dataset in of_file:
             yield Item(file, dataset, layouts=layouts.get(dataset.name, ()), datasets=len(of_file))
         by_name = named(file.name) if file.name in self._only and not of_file else ()
@@ -207,11 +200,26 @@ class Backlog:
             return Decision("unknown", item.reason, item.hint)
         known = self.loaded_as(item)
         if not self._force:
-            if known and file.is_strong and file.version == known.version:
+            if self.is_surely_known(item):
                 return Decision("known")
-            if file.size in self._sizes and (decision := self._decide_by_bytes(item, dataset, known)):
+            if (
+                file.size in self._sizes
+                and _key(item) not in self._outdated
+                and (decision := self._decide_by_bytes(item, dataset, known))
+            ):
                 return decision
         return Decision("changed" if known else "new")
+
+    def is_surely_known(self, item: Item) -> bool:
+        """Whether the state of an item tells that its bytes are loaded under its name. Nothing is read.
+
+        Arguments:
+            item: from `items`.
+
+        """
+        known = self.loaded_as(item)
+        is_known = known is not None and item.file.is_strong and item.file.version == known.version
+        return is_known and not self._force and not item.is_unsettled
 
     def decide_known(self, item: Item, original: Original | None, checksum: str) -> Decision:
         """Decide about an item whose bytes are loaded, or were retracted.
@@ -235,8 +243,10 @@ class Backlog:
 
     def loaded_as(self, item: Item) -> LoadedFile | None:
         """Return what the manifest had under the item's name, or None."""
-        key = _key(item)
-        return None if key in self._outdated else self._loaded.get(key)
+        loaded = self._loaded.get(item.file.name, ())
+        if not loaded or item.dataset is None or _key(item) in self._outdated:
+            return None
+        return next((file for file in loaded if file.dataset == item.dataset.name), None)
 
     def forget(self, item: Item) -> None:
         """Stop trusting what the manifest had under the item's name: this run, or another one, has changed it."""
@@ -248,13 +258,12 @@ class Backlog:
         Of an archive that was not listed, its name stands for its members. The members of one that is damaged are not
         gone.
         """
-        unseen = (self._loaded[key] for key in self._unseen)
-        names = {file.filename for file in unseen if self._is_expected(file)}
+        names = (name for name in self._unseen if any(map(self._is_expected, self._loaded[name])))
         return sorted({gone for name in names if (gone := self._archives.gone_with(name))})
 
     def expected_files(self) -> int:
         """Return how many of the loaded files should be in the landing zone."""
-        return sum(self._is_expected(file) for file in self._loaded.values())
+        return sum(self._is_expected(file) for files in self._loaded.values() for file in files)
 
     def has_archived(self) -> bool:
         """Whether files are loaded, and all of them are archived."""
@@ -270,7 +279,7 @@ class Backlog:
                 self.confirmed_versions[known.file_id] = file.version
             return Decision("known", checksum=checksum)
         person = person_in(file.name)
-        if original := self._find_original(dataset, checksum, file.name):
+        if original := self._original(dataset, checksum, file.name):
             if file.is_strong:
                 # decided again at the end of the run
                 self._duplicates[file.name, file.version] = checksum
@@ -290,7 +299,7 @@ class Backlog:
             return False
         return (datetime.now(UTC) - file.modified_at).total_seconds() < self._min_age_seconds
 
-    def _original_in_snapshot(self, dataset: Dataset, checksum: str, name: str) -> Original | None:
+    def _original(self, dataset: Dataset, checksum: str, name: str) -> Original | None:
         wanted = person_in(name), part_in(dataset.name, name)
         twins = self._twins(dataset, checksum)
         return next(
@@ -304,8 +313,9 @@ class Backlog:
     def _by_content(self) -> dict[tuple[str, str], list[LoadedFile]]:
         """The loaded files with the same bytes, one for each participant."""
         found: dict[tuple[str, str], list[LoadedFile]] = {}
-        for file in self._loaded.values():
-            found.setdefault((file.dataset, file.checksum), []).append(file)
+        for files in self._loaded.values():
+            for file in files:
+                found.setdefault((file.dataset, file.checksum), []).append(file)
         return found
 
 

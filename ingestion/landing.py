@@ -7,15 +7,12 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import Engine
-
 from ingestion import archives, db, manifest
 from ingestion.backlog import Backlog, Decision
 from ingestion.containment import contained
 from ingestion.errors import FileRefusedError, ForeignFileError, StatementError, UsageError
 from ingestion.load.glance import check_header
 from ingestion.recognition import Memory, recognise
-from ingestion.retraction import retracted_contents
 from ingestion.sources import person_in
 from ingestion.storage import ArchiveStorage, Storage, StoredFile, is_loadable
 
@@ -63,7 +60,7 @@ class Landed:
 
 
 def preview(
-    engine: Engine, storage: Storage, schema: str = "raw", *, min_age_seconds: float = 0.0
+    engine: db.Engine, storage: Storage, schema: str = "raw", *, min_age_seconds: float = 0.0
 ) -> Iterator[Preview]:
     """Yield each file as it is listed, with what an ingest would do with it. Nothing is changed.
 
@@ -96,14 +93,14 @@ def preview(
         yield Preview(StoredFile(result.filename, 0, ""), None, None, "unknown", result.reason)
 
 
-def _backlog(engine: Engine, storage: Storage, schema: str, min_age_seconds: float) -> Backlog:
+def _backlog(engine: db.Engine, storage: Storage, schema: str, min_age_seconds: float) -> Backlog:
     try:
         with db.transaction(engine) as connection:
+            contents = manifest.contents(connection, schema)
+            known = db.read_together(connection, archives=archives.query())["archives"]
             return Backlog(
-                archives.as_folders(connection, schema, storage),
-                loaded=manifest.loaded_files(connection, schema),
-                retracted=retracted_contents(connection, schema),
-                duplicates=archives.duplicate_versions(connection, schema),
+                archives.as_folders(known, (file.filename for file in contents.loaded), storage),
+                contents=contents,
                 memory=Memory.read(connection),
                 min_age_seconds=min_age_seconds,
             )

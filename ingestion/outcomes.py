@@ -1,7 +1,7 @@
 """What happened to the files of an ingest: collected, logged, and passed on."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,6 +10,10 @@ from ingestion.load.candidates import shown
 from ingestion.recognition import named
 from ingestion.results import FileResult, IngestResult
 from ingestion.storage import StoredFile
+
+# what opening a file costs, as bytes
+_LEAST_BYTES = 1 << 14
+_NOT_OPENED = {"unknown", "unsettled"}
 
 
 class Results:
@@ -46,22 +50,34 @@ class Results:
 
 
 class Timer:
-    """Measures how long one file takes, from its construction.
+    """Measures how long files take, from its construction.
 
     Arguments:
-        file: the file, as listed.
+        files: the files, as listed, that are worked on together.
 
     """
 
-    def __init__(self, file: StoredFile) -> None:
-        self._size = file.size
+    def __init__(self, files: Sequence[StoredFile]) -> None:
+        self._sizes = [file.size for file in files]
         self._started_at = datetime.now(UTC)
         self._started = time.monotonic()
 
-    def stop(self, result: FileResult) -> FileResult:
-        """Return a result with the size of the file and the time that it took."""
-        duration_ms = round((time.monotonic() - self._started) * 1000)
-        return replace(result, size=self._size, started_at=self._started_at, duration_ms=duration_ms)
+    def stop(self, results: Sequence[FileResult]) -> list[FileResult]:
+        """Return results with the sizes of the files, and the share of each in the time that all of them took.
+
+        Arguments:
+            results: the results of the files, in their order.
+
+        """
+        milliseconds = (time.monotonic() - self._started) * 1000
+        weights = [_LEAST_BYTES + size for size in self._sizes]
+        scale = milliseconds / sum(weights) if weights else 0.0
+        return [
+            replace(result, size=size, started_at=self._started_at, duration_ms=round(scale * weight))
+            if result.status not in _NOT_OPENED
+            else result
+            for result, size, weight in zip(results, self._sizes, weights, strict=True)
+        ]
 
 
 def _message(result: FileResult) -> str:

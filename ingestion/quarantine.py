@@ -72,17 +72,18 @@ def record(connection: db.Connection, file_id: int, rows: Iterable[RejectedRow],
     return written
 
 
-def faults(connection: db.Connection, file_id: int) -> list[Fault]:
-    """Return how many rows of a file were rejected for each reason and column, the most frequent first.
+def faults(connection: db.Connection, file_ids: Iterable[int]) -> dict[int, list[Fault]]:
+    """Return how many rows of files were rejected for each reason and column, the most frequent first.
 
     Arguments:
         connection: any connection.
-        file_id: the file.
+        file_ids: the files.
 
     """
-    return [
-        Fault(row.reason, row.column_name, row.rows_rejected) for row in _queries.faults(connection, file_id=file_id)
-    ]
+    found: dict[int, list[Fault]] = {}
+    for row in _queries.faults(connection, file_ids=list(file_ids)):
+        found.setdefault(row.file_id, []).append(Fault(row.reason, row.column_name, row.rows_rejected))
+    return found
 
 
 @dataclass(frozen=True)

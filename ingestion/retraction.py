@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -55,17 +56,6 @@ def retract(connection: db.Connection, schema: str, filename: str, reason: str, 
     return [RetractedFile(file.source_filename, file.source, file.row_count, file.rows_rejected) for file in files]
 
 
-def retracted_contents(connection: db.Connection, schema: str) -> dict[tuple[str, str | None, str], int]:
-    """Return the sizes in bytes of retracted contents, by dataset, participant of the path, and checksum.
-
-    An ingest does not load them.
-    """
-    return {
-        (row.source, row.person, row.checksum): row.size_bytes
-        for row in _queries.retracted_contents(connection, target_schema=schema)
-    }
-
-
 @dataclass(frozen=True)
 class DeletedRows:
     """How many rows of erased participants were deleted after a load.
@@ -93,18 +83,22 @@ class Tombstones:
         self._hashes: frozenset[str] = frozenset()
         self.digest: str | None = None
 
-    def read(self, connection: db.Connection) -> None:
-        """Read all tombstones.
+    @staticmethod
+    def query() -> db.Asked:
+        """Return the query of what `take` takes, for `db.read_together`."""
+        return _queries.erased, {}
+
+    def take(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take all tombstones.
 
         Arguments:
-            connection: any connection.
+            rows: the rows of `query`.
 
         Raises:
             ConfigurationError: there are erased participants, and the key is not set.
 
         """
-        row = _queries.erased(connection)
-        self.update(row.hashes, row.digest)
+        self.update(rows[0]["hashes"], rows[0]["digest"])
 
     def update(self, hashes: list[str] | None, digest: str | None) -> None:
         """Take what a transaction has read, if it differs from what is known.
@@ -128,38 +122,47 @@ class Tombstones:
         self.digest = digest
 
     def delete_erased(
-        self, connection: db.Connection, schema: str, dataset: str, file_id: int, filename: str
-    ) -> DeletedRows:
+        self, connection: db.Connection, schema: str, dataset: str, files: Mapping[int, str]
+    ) -> dict[int, DeletedRows]:
         """Delete the rows of erased participants that a load has written.
 
         Arguments:
             connection: in the load's transaction.
             schema: the schema of the raw tables.
             dataset: the dataset.
-            file_id: the loaded file.
-            filename: its name, which may name a participant whom its rows do not.
+            files: the names of the loaded files, by their ids. A name may name a participant whom the rows do not.
+
+        Returns:
+            What was deleted of each file that had such rows.
 
         """
         if not self._hashes or self._key is None:
-            return DeletedRows(0, 0)
+            return {}
+        file_ids = list(files)
         with connection.cursor() as cursor:
             cursor.execute(
-                SQL("select distinct user_id from {} where _file_id = %s").format(Identifier(schema, dataset)),
-                (file_id,),
+                SQL("select distinct user_id from {} where _file_id = any(%s)").format(Identifier(schema, dataset)),
+                (file_ids,),
             )
             loaded: list[Any] = cursor.fetchall()
         erased = [row.user_id for row in loaded if self._is_erased(row.user_id)]
-        is_of_erased = self._is_erased(person_in(filename))
         rejected = [
-            row.rejected_row_id
-            for row in _queries.rejected_lines(connection, file_id=file_id)
-            if is_of_erased or self._mentions_erased(bytes(row.raw_line))
+            row
+            for row in _queries.rejected_lines(connection, file_ids=file_ids)
+            if self._is_erased(person_in(files[row.file_id])) or self._mentions_erased(bytes(row.raw_line))
         ]
-        _queries.delete_rejected_rows(connection, rejected_row_ids=rejected)
-        return DeletedRows(
-            from_raw=_delete(connection, schema, dataset, "_file_id = %s and user_id = any(%s)", file_id, erased),
-            from_quarantine=len(rejected),
-        )
+        if rejected:
+            _queries.delete_rejected_rows(connection, rejected_row_ids=[row.rejected_row_id for row in rejected])
+        from_quarantine = Counter(row.file_id for row in rejected)
+        from_raw: Mapping[int, int] = {}
+        if erased:
+            from_raw = _delete_by_file(
+                connection, schema, dataset, "_file_id = any(%s) and user_id = any(%s)", file_ids, erased
+            )
+        return {
+            file_id: DeletedRows(from_raw.get(file_id, 0), from_quarantine[file_id])
+            for file_id in from_raw.keys() | from_quarantine.keys()
+        }
 
     def _is_erased(self, user_id: str | None) -> bool:
         return user_id is not None and hash_user(self._key or "", user_id) in self._hashes
@@ -195,16 +198,7 @@ def erase(connection: db.Connection, schema: str, user_id: str, key: str | None,
     manifest.lock(connection, schema, *(dataset.name for dataset in declared()))
     ids = _ids_of(connection, schema, user_id)
     for dataset in declared():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                SQL(
-                    "with deleted as (delete from {} where user_id = any(%s) returning _file_id as file_id)"
-                    " select file_id, count(*) as row_count from deleted group by file_id"
-                ).format(Identifier(schema, dataset.name)),
-                (ids,),
-            )
-            deleted: list[Any] = cursor.fetchall()
-        by_file = {row.file_id: row.row_count for row in deleted}
+        by_file = _delete_by_file(connection, schema, dataset.name, "user_id = any(%s)", ids)
         receipt.rows[f"{schema}.{dataset.name}"] = sum(by_file.values())
         for file_id, rows in by_file.items():
             _queries.count_erased(connection, file_id=file_id, from_raw=rows, from_quarantine=0)
@@ -303,3 +297,17 @@ def _delete(connection: db.Connection, schema: str, table: str, condition: str, 
             values,
         )
         return int(cursor.rowcount)
+
+
+def _delete_by_file(connection: db.Connection, schema: str, table: str, condition: str, *values: Any) -> dict[int, int]:
+    """Delete rows of a raw table, and return how many were deleted of each file."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SQL(
+                "with deleted as (delete from {} where {} returning _file_id as file_id)"
+                " select file_id, count(*) as row_count from deleted group by file_id"
+            ).format(Identifier(schema, table), SQL(condition)),
+            values,
+        )
+        deleted: list[Any] = cursor.fetchall()
+    return {row.file_id: row.row_count for row in deleted}

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import psycopg2.extensions
 import pytest
-from sqlalchemy import Engine
 
 from ingestion import db, redaction
 from ingestion.ingest import Plan, ingest
@@ -51,7 +50,7 @@ class Landing:
     """A landing zone and the database that it is loaded into."""
 
     root: Path
-    engine: Engine
+    engine: db.Engine
 
     def put(self, name: str, content: bytes) -> Path:
         """Write a file under another name and rename it, as a careful sender does."""
@@ -79,9 +78,7 @@ class Landing:
 
     @cached_property
     def _connection(self) -> db.Connection:
-        proxy = self.engine.raw_connection()
-        connection: db.Connection = proxy.driver_connection  # type: ignore[assignment]
-        proxy.detach()
+        connection: db.Connection = self.engine.raw_connection()
         connection.autocommit = True
         return connection
 

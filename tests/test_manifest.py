@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import create_engine
 
 from ingestion import db, manifest
 from ingestion.config import Database
 from ingestion.load.stream import HashedStream
-from ingestion.manifest import Entry, LoadedFile
+from ingestion.manifest import Asked, Entry, Known, LoadedFile, NotLoaded, Record
 from ingestion.results import Counts
 from tests.drops import Landing, sleep
 
@@ -20,14 +20,33 @@ ENTRY = Entry("raw", "sleep", "sleep.csv", "c0ffee", 12)
 COUNTS = Counts(read=3, loaded=2, rejected=0, blank=1)
 
 
+def record(connection: db.Connection, file_id: int, entry: Entry = ENTRY, counts: Counts = COUNTS) -> None:
+    manifest.record_loaded(connection, [Record(file_id, entry, counts)], uuid4())
+
+
+def refuse(connection: db.Connection, reason: str = "bad") -> None:
+    manifest.record_not_loaded(connection, [NotLoaded(ENTRY, "refused", reason=reason)], uuid4())
+
+
+def known(connection: db.Connection, checksum: str = "c0ffee", schema: str = "raw", dataset: str = "sleep") -> Known:
+    (found,) = manifest.look_up(connection, schema, [Asked.of(dataset, "sleep.csv", checksum)])
+    return found
+
+
+def reserve(connection: db.Connection) -> int:
+    (reserved,) = manifest.reserve(connection, "raw", [("sleep", "sleep.csv")])
+    assert reserved.file_id is not None
+    return reserved.file_id
+
+
 def test_ensure_manifest_table_creates_the_table_and_can_be_repeated(empty_database: Database) -> None:
     engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(empty_database.dsn))
     manifest.ensure_manifest_table(engine)
     with db.transaction(engine) as connection:
-        manifest.record_loaded(connection, 1, ENTRY, COUNTS, uuid4())
+        record(connection, 1)
     manifest.ensure_manifest_table(engine)
     with db.session(engine) as connection:
-        assert [file.filename for file in manifest.loaded_files(connection, "raw")] == ["sleep.csv"]
+        assert [file.filename for file in manifest.contents(connection, "raw").loaded] == ["sleep.csv"]
 
 
 def test_the_manifest_has_the_required_columns(landing: Landing) -> None:
@@ -41,13 +60,14 @@ def test_the_manifest_has_the_required_columns(landing: Landing) -> None:
     ) == [("a/sleep.csv", hashlib.sha256(content).hexdigest(), True, 2, "loaded", str(run_id))]
 
 
-def test_a_loaded_file_is_found_by_name_and_by_checksum(engine: Engine) -> None:
+def test_a_loaded_file_is_found_by_name_and_by_checksum(engine: db.Engine) -> None:
     with db.transaction(engine) as connection:
-        file_id = manifest.next_file_id(connection)
-        manifest.record_loaded(connection, file_id, ENTRY, COUNTS, uuid4())
-        assert manifest.find_name(connection, "raw", "sleep", "sleep.csv") == file_id
-        assert manifest.find_checksum(connection, "raw", "sleep", "c0ffee", None) == (file_id, "sleep.csv")
-        (found,) = manifest.loaded_files(connection, "raw")
+        file_id = reserve(connection)
+        record(connection, file_id)
+        assert known(connection).older_id == file_id
+        assert known(connection).original == (file_id, "sleep.csv")
+        assert known(connection, "decaf").original is None
+        (found,) = manifest.contents(connection, "raw").loaded
         assert (found.dataset, found.filename, found.file_id, found.checksum, found.size) == (
             "sleep",
             "sleep.csv",
@@ -57,21 +77,20 @@ def test_a_loaded_file_is_found_by_name_and_by_checksum(engine: Engine) -> None:
         )
         assert isinstance(found, LoadedFile)
         for place in (("other", "sleep"), ("raw", "daily_activity")):
-            assert manifest.find_name(connection, *place, "sleep.csv") is None
-            assert manifest.find_checksum(connection, *place, "c0ffee", None) is None
-        assert manifest.loaded_files(connection, "other") == []
+            found_there = known(connection, schema=place[0], dataset=place[1])
+            assert (found_there.older_id, found_there.original) == (None, None)
+        assert manifest.contents(connection, "other").loaded == []
 
 
 def test_a_replaced_file_is_not_found_and_its_row_is_kept(landing: Landing) -> None:
     with db.transaction(landing.engine) as connection:
         for file_id, checksum in ((1, "c0ffee"), (2, "decaf")):
             entry = Entry("raw", "sleep", "sleep.csv", checksum, 12)
-            manifest.record_loaded(connection, file_id, entry, COUNTS, uuid4())
+            record(connection, file_id, entry)
             if file_id == 1:
-                manifest.mark_replaced(connection, 1)
-                assert manifest.find_name(connection, "raw", "sleep", "sleep.csv") is None
-        assert manifest.find_checksum(connection, "raw", "sleep", "c0ffee", None) is None
-        assert manifest.find_name(connection, "raw", "sleep", "sleep.csv") == 2
+                manifest.mark_replaced(connection, [1])
+                assert known(connection).older_id is None
+        assert (known(connection).original, known(connection).older_id) == (None, 2)
     assert landing.rows("select file_id, status from ops.raw_ingest_manifest order by 1") == [
         (1, "replaced"),
         (2, "loaded"),
@@ -83,28 +102,28 @@ def test_a_replaced_file_is_not_found_and_its_row_is_kept(landing: Landing) -> N
     [Entry("raw", "sleep", "other.csv", "c0ffee", 12), Entry("raw", "sleep", "sleep.csv", "decaf", 9)],
     ids=["same bytes", "same name"],
 )
-def test_the_database_refuses_to_load_a_content_or_name_twice(engine: Engine, second: Entry) -> None:
+def test_the_database_refuses_to_load_a_content_or_name_twice(engine: db.Engine, second: Entry) -> None:
     with db.transaction(engine) as connection:
-        manifest.record_loaded(connection, 1, ENTRY, COUNTS, uuid4())
+        record(connection, 1)
     with db.session(engine) as connection:
         with pytest.raises(psycopg2.errors.UniqueViolation):
-            manifest.record_loaded(connection, 2, second, COUNTS, uuid4())
+            record(connection, 2, second)
         elsewhere = Entry("backfill", second.dataset, second.filename, second.checksum, second.size)
-        manifest.record_loaded(connection, 3, elsewhere, COUNTS, uuid4())
+        record(connection, 3, elsewhere)
 
 
-def test_the_database_refuses_counts_that_do_not_add_up(engine: Engine) -> None:
+def test_the_database_refuses_counts_that_do_not_add_up(engine: db.Engine) -> None:
     with db.session(engine) as connection, pytest.raises(psycopg2.errors.CheckViolation):
-        manifest.record_loaded(connection, 1, ENTRY, Counts(read=3, loaded=2), uuid4())
+        record(connection, 1, counts=Counts(read=3, loaded=2))
 
 
 def test_the_caller_commits(landing: Landing) -> None:
     def fail() -> None:
         with db.transaction(landing.engine) as connection:
-            file_id = manifest.next_file_id(connection)
-            manifest.record_loaded(connection, file_id, ENTRY, COUNTS, uuid4())
-            manifest.mark_replaced(connection, file_id)
-            manifest.record_not_loaded(connection, ENTRY, "refused", uuid4(), reason="bad")
+            file_id = reserve(connection)
+            record(connection, file_id)
+            manifest.mark_replaced(connection, [file_id])
+            refuse(connection)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -115,27 +134,27 @@ def test_the_caller_commits(landing: Landing) -> None:
 def test_a_repeated_refusal_updates_its_record(landing: Landing) -> None:
     with db.transaction(landing.engine) as connection:
         for reason in ("first", "second"):
-            manifest.record_not_loaded(connection, ENTRY, "refused", uuid4(), reason=reason)
+            refuse(connection, reason)
     assert landing.rows("select status, reason from ops.raw_ingest_manifest") == [("refused", "second")]
 
 
-def test_the_content_fingerprint_changes_with_the_loaded_files(engine: Engine) -> None:
+def test_the_content_fingerprint_changes_with_the_loaded_files(engine: db.Engine) -> None:
     seen = []
     with db.transaction(engine) as connection:
 
         def note() -> None:
             seen.append(manifest.content_fingerprint(connection, "raw"))
 
-        first, second = manifest.next_file_id(connection), manifest.next_file_id(connection)
+        first, second = reserve(connection), reserve(connection)
         note()
-        manifest.record_loaded(connection, first, ENTRY, COUNTS, uuid4())
+        record(connection, first)
         note()
-        manifest.record_loaded(connection, second, Entry("raw", "sleep", "b.csv", "decaf", 9), COUNTS, uuid4())
+        record(connection, second, Entry("raw", "sleep", "b.csv", "decaf", 9))
         note()
-        manifest.mark_replaced(connection, first)
+        manifest.mark_replaced(connection, [first])
         note()
         assert len(set(seen)) == 4
-        manifest.record_not_loaded(connection, ENTRY, "refused", uuid4(), reason="bad")
+        refuse(connection)
         assert manifest.content_fingerprint(connection, "raw") == seen[-1], "a refused file changes no rows"
 
 

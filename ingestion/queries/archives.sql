@@ -5,14 +5,6 @@ select
     members
 from ops.archives;
 
--- name: packed(target_schema)
--- archives that were loaded as one file
-select distinct source_filename
-from ops.raw_ingest_manifest
-where
-    target_schema = :target_schema and status = 'loaded' and source_filename ~* '\.(zip|tar|tar\.gz|tgz|xlsx)$'
-    and strpos(source_filename, '!/') = 0;
-
 -- name: remember(names, versions, members)!
 insert into ops.archives (source_filename, source_version, members)
 select
@@ -26,11 +18,3 @@ on conflict (source_filename) do update
         source_version = excluded.source_version,
         members = excluded.members,
         listed_at = clock_timestamp();
-
--- name: duplicate_versions(target_schema)
-select
-    source_filename,
-    source_version,
-    checksum
-from ops.raw_ingest_manifest
-where target_schema = :target_schema and status = 'duplicate' and source_version is not null;

@@ -1,6 +1,13 @@
--- name: record_claim(target_schema, dataset, source_filename, run_id)!
+-- name: record_claims(target_schemas, datasets, filenames, run_id)!
 insert into ops.file_claims (target_schema, source, source_filename, run_id)
-values (:target_schema, :dataset, :source_filename, :run_id)
+select
+    claim.target_schema,
+    claim.source,
+    claim.source_filename,
+    :run_id
+from
+    unnest(:target_schemas::text [], :datasets::text [], :filenames::text [])
+        as claim (target_schema, source, source_filename)
 on conflict (target_schema, source, source_filename) do update
     set run_id = excluded.run_id, claimed_at = clock_timestamp();
 

@@ -45,12 +45,13 @@ where
     and m.source_filename = :source_filename
 order by m.source, r.line_number;
 
--- name: faults(file_id)
+-- name: faults(file_ids)
 select
+    file_id,
     reason,
     column_name,
     count(*) as rows_rejected
 from ops.rejected_rows
-where file_id = :file_id
-group by reason, column_name
-order by rows_rejected desc, reason, column_name;
+where file_id = any(:file_ids)
+group by file_id, reason, column_name
+order by file_id, rows_rejected desc, reason, column_name;

@@ -30,25 +30,17 @@ where
     and refused.source_filename = loaded.source_filename
     and refused.checksum = loaded.checksum;
 
--- name: retracted_contents(target_schema)
-select
-    source,
-    person,
-    checksum,
-    size_bytes
-from ops.raw_ingest_manifest
-where target_schema = :target_schema and status = 'retracted';
-
 -- name: delete_rejected(file_id)!
 delete from ops.rejected_rows
 where file_id = :file_id;
 
--- name: rejected_lines(file_id)
+-- name: rejected_lines(file_ids)
 select
+    file_id,
     rejected_row_id,
     raw_line
 from ops.rejected_rows
-where file_id = :file_id;
+where file_id = any(:file_ids);
 
 -- name: delete_rejected_rows(rejected_row_ids)!
 delete from ops.rejected_rows

@@ -10,6 +10,7 @@ from ingestion.errors import ConfigurationError
 from ingestion.storage.base import Storage, StoredFile, is_loadable
 from ingestion.storage.folders import ArchiveStorage, Members, archive_of, is_inside
 from ingestion.storage.local import LocalStorage
+from ingestion.storage.read_once import ReadOnceStorage
 from ingestion.storage.shelf import LocalShelf, Shelf
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "LocalShelf",
     "LocalStorage",
     "Members",
+    "ReadOnceStorage",
     "Shelf",
     "Storage",
     "StoredFile",

@@ -12,7 +12,7 @@ _ESCAPE = re.compile(rb"\\x([89a-f][0-9a-f]|5c)")
 _LIKE_AN_ESCAPE = re.compile(rb"\\(?=x(?:[89a-f][0-9a-f]|5c))")
 
 
-def name_of(path: Path) -> str:
+def name_of(path: str | Path) -> str:
     """Return the name of a file, as text.
 
     Arguments:
@@ -25,7 +25,7 @@ def name_of(path: Path) -> str:
     return encoded.decode(errors="backslashreplace")
 
 
-def path_of(name: str) -> Path:
+def path_of(name: str) -> str:
     """Return the path of a file, relative to the landing zone.
 
     Arguments:
@@ -35,4 +35,4 @@ def path_of(name: str) -> Path:
     encoded = name.encode()
     if b"\\" in encoded:
         encoded = _ESCAPE.sub(lambda escape: bytes.fromhex(escape[1].decode()), encoded)
-    return Path(os.fsdecode(encoded))
+    return os.fsdecode(encoded)

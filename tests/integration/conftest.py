@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from ingestion import db
 from ingestion.config import Database
@@ -16,7 +15,7 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-def rows(engine: Engine) -> Rows:
+def rows(engine: db.Engine) -> Rows:
     """Query the database of the test."""
 
     def rows(query: str) -> list[tuple[Any, ...]]:

@@ -8,7 +8,6 @@ import psycopg2
 import pytest
 import yaml
 from psycopg2.sql import SQL, Identifier, Literal
-from sqlalchemy import Engine
 
 from ingestion import db
 from ingestion.config import ROOT
@@ -23,7 +22,7 @@ each_source = pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: d
 
 
 @pytest.fixture
-def connection(engine: Engine) -> Iterator[db.Connection]:
+def connection(engine: db.Engine) -> Iterator[db.Connection]:
     with db.transaction(engine) as connection:
         yield connection
 

@@ -7,7 +7,6 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
 from ingestion import db, run_tracker, runner
 from ingestion.config import Database, Settings
@@ -97,7 +96,7 @@ def test_a_read_only_database_is_reported_before_the_first_file(
     assert result.ingest is None
 
 
-def test_a_database_that_becomes_read_only_is_reported_as_such(engine: Engine) -> None:
+def test_a_database_that_becomes_read_only_is_reported_as_such(engine: db.Engine) -> None:
     with db.session(engine) as connection, connection.cursor() as cursor:
         cursor.execute("set default_transaction_read_only = on")
         with pytest.raises(ConfigurationError, match="the database is read-only"), db.translated():

@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from ingestion import db, file_transaction, manifest, quarantine
+from ingestion import db, manifest, quarantine
 from ingestion.config import ROOT, Database
+from ingestion.file_transaction import group
 from ingestion.run_tracker import DIED
 from tests.drops import SLEEP_HEADER, Landing, sleep
 
@@ -39,8 +40,10 @@ CONTENTS: dict[bytes, tuple[int, ...] | None] = {
 
 # points of the file transaction; a process may end before or after each
 POINTS: tuple[tuple[Any, str], ...] = (
-    (manifest, "next_file_id"),
-    (file_transaction, "load"),
+    (manifest, "reserve"),
+    (group, "examine"),
+    (group, "copy_together"),
+    (group, "load"),
     (quarantine, "record"),
     (manifest, "lock"),
     (manifest, "mark_replaced"),

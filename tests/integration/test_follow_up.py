@@ -4,8 +4,6 @@ import os
 from datetime import timedelta
 from uuid import uuid4
 
-from sqlalchemy import Engine
-
 from ingestion import db, follow_up, retraction
 from ingestion.config import Database
 from ingestion.follow_up import FollowUp, Resolved, ToldBy
@@ -16,19 +14,19 @@ from tests.integration.conftest import Rows
 LISTS = "select told_by, as_of_date from ops.follow_up_lists order by 1, 2"
 
 
-def read(engine: Engine, told_by: ToldBy = "report") -> FollowUp:
+def read(engine: db.Engine, told_by: ToldBy = "report") -> FollowUp:
     with db.session(engine) as connection:
         return follow_up.read(connection, told_by)
 
 
-def show(engine: Engine, told_by: ToldBy = "report") -> None:
+def show(engine: db.Engine, told_by: ToldBy = "report") -> None:
     """Read the list and record it, as a report or a digest does."""
     told = read(engine, told_by)
     with db.transaction(engine) as connection:
         follow_up.record(connection, told_by, uuid4(), told)
 
 
-def test_the_mart_may_be_missing(engine: Engine) -> None:
+def test_the_mart_may_be_missing(engine: db.Engine) -> None:
     with db.session(engine) as connection:
         assert not follow_up.exists(connection)
     write_marts(engine)
@@ -36,7 +34,7 @@ def test_the_mart_may_be_missing(engine: Engine) -> None:
         assert follow_up.exists(connection)
 
 
-def test_entries_have_the_columns_of_the_mart_in_its_order(engine: Engine) -> None:
+def test_entries_have_the_columns_of_the_mart_in_its_order(engine: db.Engine) -> None:
     write_marts(
         engine,
         entry("b", "never_started", cause="unknown", arm="A", site="Graz"),
@@ -52,7 +50,7 @@ def test_entries_have_the_columns_of_the_mart_in_its_order(engine: Engine) -> No
     assert found.entries[1].since_date == days_ago(10)
 
 
-def test_without_an_earlier_list_nothing_is_new(engine: Engine) -> None:
+def test_without_an_earlier_list_nothing_is_new(engine: db.Engine) -> None:
     write_marts(engine, entry("a", "stopped"))
     show(engine)
     found = read(engine)
@@ -60,7 +58,7 @@ def test_without_an_earlier_list_nothing_is_new(engine: Engine) -> None:
     assert [each.is_new for each in found.entries] == [False]
 
 
-def test_new_is_who_was_not_on_the_earlier_list_for_this_reason(engine: Engine) -> None:
+def test_new_is_who_was_not_on_the_earlier_list_for_this_reason(engine: db.Engine) -> None:
     write_marts(
         engine,
         *(entry("same", "stopped"), entry("other", "wearing_less"), entry("over", "moving_less")),
@@ -83,7 +81,7 @@ def test_new_is_who_was_not_on_the_earlier_list_for_this_reason(engine: Engine) 
     ]
 
 
-def test_an_empty_list_is_compared_with_too(engine: Engine) -> None:
+def test_an_empty_list_is_compared_with_too(engine: db.Engine) -> None:
     write_marts(engine, statuses={"a": "stable"}, as_of_date=days_ago(1))
     show(engine)
     write_marts(engine, entry("a", "stopped"))
@@ -95,14 +93,14 @@ def test_an_empty_list_is_compared_with_too(engine: Engine) -> None:
     assert found.resolved == [Resolved("a", "stopped", "stable")]
 
 
-def test_marts_without_anybody_are_no_list(engine: Engine, rows: Rows) -> None:
+def test_marts_without_anybody_are_no_list(engine: db.Engine, rows: Rows) -> None:
     write_marts(engine)
     assert read(engine) == FollowUp(None, None, [], [])
     show(engine)
     assert rows(LISTS) == []
 
 
-def test_a_list_replaces_that_of_the_same_day_and_kind(engine: Engine, rows: Rows) -> None:
+def test_a_list_replaces_that_of_the_same_day_and_kind(engine: db.Engine, rows: Rows) -> None:
     write_marts(engine, entry("a", "stopped"), entry("b", "stopped"))
     show(engine)
     show(engine, "digest")
@@ -115,7 +113,7 @@ def test_a_list_replaces_that_of_the_same_day_and_kind(engine: Engine, rows: Row
     ) == [("digest", "a", "stopped"), ("digest", "b", "stopped"), ("report", "a", "wearing_less")]
 
 
-def test_a_digest_is_compared_with_digests(engine: Engine) -> None:
+def test_a_digest_is_compared_with_digests(engine: db.Engine) -> None:
     write_marts(engine, entry("a", "stopped"), as_of_date=days_ago(7))
     show(engine, "digest")
     write_marts(engine, entry("a", "stopped"), entry("b", "stopped"), as_of_date=days_ago(1))
@@ -126,7 +124,7 @@ def test_a_digest_is_compared_with_digests(engine: Engine) -> None:
         assert (found.compared_with, [each.is_new for each in found.entries]) == (day, is_new)
 
 
-def test_lists_are_kept_for_60_days_of_data(engine: Engine, rows: Rows) -> None:
+def test_lists_are_kept_for_60_days_of_data(engine: db.Engine, rows: Rows) -> None:
     for days in (61, 60, 7):
         write_marts(engine, entry("a", "stopped"), as_of_date=days_ago(days))
         show(engine)
@@ -139,7 +137,7 @@ def test_lists_are_kept_for_60_days_of_data(engine: Engine, rows: Rows) -> None:
     assert rows("select count(*) from ops.follow_up_entries") == [(4,)]
 
 
-def test_erase_takes_a_participant_off_all_lists(engine: Engine, rows: Rows) -> None:
+def test_erase_takes_a_participant_off_all_lists(engine: db.Engine, rows: Rows) -> None:
     for days in (7, 0):
         write_marts(engine, entry("P01", "stopped"), entry("P02", "stopped"), as_of_date=days_ago(days))
         show(engine)
@@ -152,7 +150,7 @@ def test_erase_takes_a_participant_off_all_lists(engine: Engine, rows: Rows) -> 
     assert rows("select count(*) from ops.follow_up_lists") == [(4,)]
 
 
-def test_the_loader_records_what_it_may_not_read(engine: Engine, database: Database, rows: Rows) -> None:
+def test_the_loader_records_what_it_may_not_read(engine: db.Engine, database: Database, rows: Rows) -> None:
     """docker/postgres/roles.sql lets the loader write ops, and not read the marts."""
     role = f"loads_{os.getpid()}"
     write_marts(engine, entry("a", "stopped"))

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from sqlalchemy import Engine
 
 from ingestion import db, follow_up, report
 from ingestion.cli import follow_up as command
@@ -50,7 +49,7 @@ PEOPLE = (
 
 
 @pytest.fixture
-def listed(engine: Engine) -> Engine:
+def listed(engine: db.Engine) -> db.Engine:
     """A database with a list, compared with one of a week before: P01 and P04 are new, P09 is well again."""
     earlier = entry("P04", "wearing_less", wearing_less_by="fewer_days")
     write_marts(engine, PEOPLE[1], PEOPLE[2], earlier, entry("P09", "stopped"), as_of_date=days_ago(7))
@@ -67,7 +66,7 @@ def said(invoke: Invoke, capsys: Capture, *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def names(engine: Engine, *user_ids: str) -> list[str]:
+def names(engine: db.Engine, *user_ids: str) -> list[str]:
     with db.session(engine) as connection:
         known = report.pseudonyms_of(connection, user_ids)
     return [known[user_id] for user_id in user_ids]
@@ -91,7 +90,7 @@ def test_the_table_says_who_why_and_what_is_new(invoke: Invoke, capsys: Capture)
     assert f"No longer on the list since {days_ago(7)}: P09 (stopped; now increasing)." in text
 
 
-def test_participants_have_the_pseudonyms_of_the_report(listed: Engine, invoke: Invoke, capsys: Capture) -> None:
+def test_participants_have_the_pseudonyms_of_the_report(listed: db.Engine, invoke: Invoke, capsys: Capture) -> None:
     shown = [said(invoke, capsys), said(invoke, capsys, "--format", "csv"), said(invoke, capsys, "--format", "json")]
     for text in shown:
         assert not re.search(r"P0\d", text)
@@ -100,7 +99,7 @@ def test_participants_have_the_pseudonyms_of_the_report(listed: Engine, invoke: 
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-def test_the_table_fits_the_terminal_and_loses_nothing(listed: Engine, width: int) -> None:
+def test_the_table_fits_the_terminal_and_loses_nothing(listed: db.Engine, width: int) -> None:
     with db.session(listed) as connection:
         told = follow_up.read(connection)
     user_ids = ["P01", "P02", "P03", "P04", "P09"]
@@ -116,7 +115,7 @@ def test_the_table_fits_the_terminal_and_loses_nothing(listed: Engine, width: in
     }, "no word is broken"
 
 
-def test_not_known_is_said_with_its_reason(engine: Engine, invoke: Invoke, capsys: Capture) -> None:
+def test_not_known_is_said_with_its_reason(engine: db.Engine, invoke: Invoke, capsys: Capture) -> None:
     write_marts(engine, entry("P01", "stopped", cause="unknown", last_sync_date=days_ago(3)))
     text = said(invoke, capsys)
     assert "Not known for 1 participant: their last synchronisations do not tell person and device apart." in text
@@ -167,14 +166,14 @@ def test_json_and_csv_have_every_column(invoke: Invoke, capsys: Capture) -> None
     )
 
 
-def test_no_cell_of_the_csv_is_a_formula(engine: Engine, invoke: Invoke, capsys: Capture) -> None:
+def test_no_cell_of_the_csv_is_a_formula(engine: db.Engine, invoke: Invoke, capsys: Capture) -> None:
     write_marts(engine, entry("-P1", "stopped", arm="=cmd()", site='@x,"+y"', evidence=-1.5))
     (row,) = csv.DictReader(io.StringIO(said(invoke, capsys, "--format", "csv", "--with-user-ids")))
     assert (row["participant"], row["arm"], row["evidence"]) == ("'-P1", "'=cmd()", "-1.5")
     assert row["site"].startswith("'@x")
 
 
-def test_names_do_not_act_upon_the_terminal(engine: Engine, invoke: Invoke, capsys: Capture) -> None:
+def test_names_do_not_act_upon_the_terminal(engine: db.Engine, invoke: Invoke, capsys: Capture) -> None:
     write_marts(engine, entry("P1\x1b[2K", "stopped", arm="[red]x[/no]", site="a\nb"))
     for options in ([], ["--format", "json"]):
         text = said(invoke, capsys, "--with-user-ids", *options)
@@ -182,7 +181,7 @@ def test_names_do_not_act_upon_the_terminal(engine: Engine, invoke: Invoke, caps
         assert "[red]x[/no]" in text
 
 
-def test_an_empty_list_is_said_in_a_sentence(engine: Engine, invoke: Invoke, capsys: Capture) -> None:
+def test_an_empty_list_is_said_in_a_sentence(engine: db.Engine, invoke: Invoke, capsys: Capture) -> None:
     write_marts(engine, entry("P01", "stopped"), as_of_date=days_ago(7))
     show(engine)
     write_marts(engine, statuses={"P01": "stable"})
@@ -312,7 +311,7 @@ def test_redcap_reads_the_list_back(event: str | None, invoke: Invoke, capsys: C
     assert project.reads("P09")["fu_since"] == ""
 
 
-def test_every_code_has_a_choice(engine: Engine, invoke: Invoke, capsys: Capture) -> None:
+def test_every_code_has_a_choice(engine: db.Engine, invoke: Invoke, capsys: Capture) -> None:
     """Codes stay the same for ever: projects have them."""
     every = [entry(reason, reason) for reason in follow_up.REASONS]
     every += [entry(f"c-{cause}", "stopped", cause=cause) for cause in follow_up.CAUSES]
@@ -341,7 +340,7 @@ def test_every_code_has_a_choice(engine: Engine, invoke: Invoke, capsys: Capture
     }
 
 
-def test_who_is_not_on_the_roster_gets_no_record(engine: Engine, invoke: Invoke, capsys: Capture) -> None:
+def test_who_is_not_on_the_roster_gets_no_record(engine: db.Engine, invoke: Invoke, capsys: Capture) -> None:
     write_marts(engine, *PEOPLE, roster=["P02", "P07"])
     assert invoke("follow-up", "--format", "redcap") == 0
     captured = capsys.readouterr()
@@ -366,7 +365,7 @@ def test_a_name_that_redcap_does_not_have_is_refused(option: str, invoke: Invoke
     assert invoke("follow-up", "--format", "redcap", option, "Baseline (Arm 1)") == UsageError.exit_code
 
 
-def test_the_roster_takes_the_ids_back(engine: Engine, landing: Landing, invoke: Invoke, capsys: Capture) -> None:
+def test_the_roster_takes_the_ids_back(engine: db.Engine, landing: Landing, invoke: Invoke, capsys: Capture) -> None:
     """REDCap's export of the project, with its own fields beside ours, is a roster with the same ids."""
     ids = ["007", "P-01", "Ä 3", "1503960366"]
     write_marts(engine, *(entry(user_id, "stopped") for user_id in ids), roster=ids)

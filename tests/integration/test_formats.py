@@ -7,8 +7,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
 
+from ingestion import db
 from ingestion.config import Settings
 from ingestion.ingest import Plan, ingest
 from ingestion.results import FileResult
@@ -26,7 +26,7 @@ Load = Callable[[str, bytes], FileResult]
 
 
 @pytest.fixture
-def load(engine: Engine, settings: Settings) -> Load:
+def load(engine: db.Engine, settings: Settings) -> Load:
     def load(name: str, content: bytes) -> FileResult:
         path = Path(settings.landing_zone) / name
         path.parent.mkdir(exist_ok=True, parents=True)

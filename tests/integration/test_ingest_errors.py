@@ -7,9 +7,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
 
-from ingestion import backlog
+from ingestion import backlog, db
 from ingestion.config import Settings
 from ingestion.errors import BadDataError, ConfigurationError
 from ingestion.ingest import Plan, ingest
@@ -34,7 +33,7 @@ def landing(settings: Settings) -> Path:
 
 
 @pytest.fixture
-def run_ingest(engine: Engine, settings: Settings) -> Callable[[], IngestResult]:
+def run_ingest(engine: db.Engine, settings: Settings) -> Callable[[], IngestResult]:
     return lambda: ingest(engine, open_storage(settings.landing_zone), uuid4(), Plan())
 
 

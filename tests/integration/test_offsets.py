@@ -1,5 +1,6 @@
 """An offset from UTC that a file has is kept beside the time on the clock."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from ingestion.replay import replay
 from ingestion.results import FileResult
 from ingestion.sources import dataset_named
 from tests.drops import Landing
+from tests.seen_before import forget_files
 
 HEART = "select measured_at::text, _offset, beats_per_minute from raw.heart_rate order by beats_per_minute"
 HOURS = "select activity_hour::text, _offset, step_total from raw.hourly_steps order by step_total"
@@ -121,6 +123,15 @@ def test_a_day_has_no_offset(landing: Landing) -> None:
     assert landing.rows("select sleep_day::text from raw.sleep") == [("2026-03-05 00:00:00",)]
 
 
+@pytest.fixture
+def _forgotten() -> Iterator[None]:
+    """Nothing is kept of files under other declarations."""
+    forget_files()
+    yield
+    forget_files()
+
+
+@pytest.mark.usefixtures("_forgotten")
 def test_times_of_a_file_in_utc_have_no_offset_of_a_place(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clean file goes to COPY whole; one with a bad row is judged in part, and an offset that is written counts."""
     dataset = dataset_named("heart_rate")

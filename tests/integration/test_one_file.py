@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, BinaryIO
+from uuid import UUID
 
 import psycopg2
 import pytest
@@ -110,9 +111,10 @@ def fail_in_the_database(monkeypatch: pytest.MonkeyPatch, sqlstate: str) -> None
     """Make PostgreSQL fail after the first file is loaded and before that is committed."""
     record = manifest.record_loaded
 
-    def fail(connection: Any, file_id: int, entry: manifest.Entry, *rest: Any, **others: Any) -> None:
-        record(connection, file_id, entry, *rest, **others)
-        if entry.filename.startswith("a/"):
+    def fail(connection: Any, records: Iterable[manifest.Record], run_id: UUID) -> None:
+        loaded = list(records)
+        record(connection, loaded, run_id)
+        if any(each.entry.filename.startswith("a/") for each in loaded):
             connection.cursor().execute(f"do $$ begin raise 'as it happens' using errcode = '{sqlstate}'; end $$")
 
     monkeypatch.setattr(manifest, "record_loaded", fail)

@@ -93,7 +93,6 @@ def outcomes(
     engine = db.create_engine(Settings(database=database))
     landing = Landing(tmp_path_factory.mktemp("landing"), engine)
     yield {kind.name: [_load(landing, polluted) for polluted in kind.files] for kind in pollutions()}
-    engine.dispose()
     drop_database(server, database)
 
 

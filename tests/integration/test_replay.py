@@ -6,7 +6,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
 
 from ingestion import db
 from ingestion.config import Settings
@@ -23,7 +22,7 @@ Replay = Callable[[Dataset], Replayed]
 
 
 @pytest.fixture
-def replay_all(engine: Engine, settings: Settings) -> Replay:
+def replay_all(engine: db.Engine, settings: Settings) -> Replay:
     """Load a file of four good and three bad rows, delete it, and return a function that replays the bad ones."""
     path = Path(settings.landing_zone) / "sleep.csv"
     path.write_bytes(HEADER + GOOD + b"3;4/12/2016;1;1500;1500;good\n4;4/12/2016;1;x;9;\n5;4/12/2016;1\n")
@@ -62,7 +61,7 @@ def test_rows_that_are_still_bad_stay_in_quarantine(replay_all: Replay) -> None:
     )
 
 
-def test_rows_that_a_corrected_declaration_accepts_are_loaded(replay_all: Replay, engine: Engine) -> None:
+def test_rows_that_a_corrected_declaration_accepts_are_loaded(replay_all: Replay, engine: db.Engine) -> None:
     columns = tuple(replace(column, maximum=None) for column in SLEEP.columns)
     with db.transaction(engine) as connection, connection.cursor() as cursor:
         for column in ("total_minutes_asleep", "total_time_in_bed"):

@@ -314,7 +314,7 @@ def test_since_ignores_older_files(landing: Landing, invoke: Invoke, capsys: pyt
 def test_an_ingest_waits_for_the_claim_of_a_dead_worker(landing: Landing, settings: Settings) -> None:
     landing.put("sleep.csv", sleep(1))
     connection = landing.engine.raw_connection()
-    assert manifest.claim(connection.driver_connection, "raw", "sleep", "sleep.csv")  # type: ignore[arg-type]
+    assert manifest.reserve(connection, "raw", [("sleep", "sleep.csv")])[0].is_claimed
     death = threading.Timer(1.0, connection.close)
     death.start()
     assert landing.statuses() == {"sleep.csv": "loaded"}

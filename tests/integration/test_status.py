@@ -187,7 +187,7 @@ def test_what_is_being_loaded_is_told_with_the_run_that_does_it(
 def test_a_note_without_a_lock_is_no_claim(landing: Landing) -> None:
     noted = "select source_filename from ops.file_claims"
     with db.session(landing.engine) as connection, claims.recorded(landing.engine, uuid4(), None) as notes:
-        with notes.loading("raw", "sleep", "sleep.csv"):
+        with notes.loading("raw", [("sleep", "sleep.csv")]):
             wait_for(lambda: landing.rows(noted) == [("sleep.csv",)])
         assert claims.claims(connection) == []
     assert landing.rows(noted) == []
@@ -260,7 +260,7 @@ def test_a_probe_that_is_called_wrongly_is_unknown(invoke: Invoke, capsys: Captu
 
 
 def test_a_probe_with_a_bug_is_unknown(invoke: Invoke, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingestion.cli.commands.read_status", lambda *_arguments, **_options: 1 / 0)
+    monkeypatch.setattr("ingestion.cli.records.read_status", lambda *_arguments, **_options: 1 / 0)
     assert answer(invoke, capsys, "status", "--probe", code=3) == "UNKNOWN - a bug in the probe: ZeroDivisionError\n"
 
 
@@ -431,7 +431,7 @@ def test_notes_that_cannot_be_written_do_not_hold_up_a_load(
 
 def test_files_that_are_loaded_side_by_side_are_all_noted(landing: Landing) -> None:
     def load(name: str) -> None:
-        with notes.loading("raw", "sleep", name):
+        with notes.loading("raw", [("sleep", name)]):
             is_seen.wait(20)
 
     is_seen = threading.Event()

@@ -251,7 +251,7 @@ def test_a_file_system_of_whole_seconds_is_not_believed(
     status = path.stat()
     assert listed(storage, "sleep.csv").is_strong == (status.st_ctime_ns % 10**9 != 0)
     whole = os.stat_result(tuple(status), {"st_ctime_ns": 10**18, "st_ctime": 1e9, "st_mtime_ns": 10**18})
-    monkeypatch.setattr(Path, "stat", lambda *_arguments, **_named: whole)
+    monkeypatch.setattr(os, "stat", lambda *_arguments, **_named: whole)
     assert not next(storage.list()).is_strong
 
 
@@ -435,6 +435,7 @@ def test_a_file_without_the_right_to_read_it_is_refused(
 
     put(root, "sleep.csv")
     (file,) = storage.list()
+    monkeypatch.setattr(os, "open", refuse)
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(FileRefusedError, match=r"cannot be read \(Permission denied\)") as caught:
         storage.open(file)

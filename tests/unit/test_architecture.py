@@ -13,7 +13,8 @@ MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text("utf-8
 MAY_USE_THE_ENVIRONMENT = {
     "config/settings.py": "reads it, once",
     "config/environment.py": "sets variables for libraries that read nothing else",
-    "cli/commands.py": "passes it to psql",
+    "cli/psql.py": "passes it to psql",
+    "cli/reports.py": "looks for a screen",
     "storage/stores.py": "the libraries of the stores have their own variables",
 }
 # raw tables of another schema are copies of those in raw: the only tables that are created outside of sql/

@@ -2,14 +2,15 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import BinaryIO, cast
 
 import pytest
 
 from ingestion.backlog import Backlog, Decision, Item
-from ingestion.manifest import LoadedFile, Original
+from ingestion.manifest import Contents, LoadedFile, Original
 from ingestion.recognition import Memory
 from ingestion.storage import Storage, StoredFile
 
@@ -44,8 +45,15 @@ def loaded(folder: str, content: bytes, version: str | None = None) -> LoadedFil
     return LoadedFile("sleep", f"{folder}/sleep.csv", 7, checksum(content), len(content), version)
 
 
-def backlog_of(files: Files, *known: LoadedFile, **options: object) -> Backlog:
-    return Backlog(cast("Storage", files), loaded=known, **options)  # type: ignore[arg-type]
+def backlog_of(
+    files: Files,
+    *known: LoadedFile,
+    retracted: Mapping[tuple[str, str | None, str], int] = MappingProxyType({}),
+    duplicates: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    **options: object,
+) -> Backlog:
+    contents = Contents(list(known), dict(retracted), dict(duplicates))
+    return Backlog(cast("Storage", files), contents=contents, **options)  # type: ignore[arg-type]
 
 
 def decide(backlog: Backlog) -> Decision:
@@ -105,14 +113,16 @@ def test_known_bytes_under_another_name_are_a_duplicate() -> None:
     assert not decision.is_due
 
 
-def test_an_original_is_searched_where_it_may_have_changed() -> None:
-    files = Files(a=b"123")
-    decision = decide(backlog_of(files, loaded("b", b"123"), find_original=lambda *_: None))
-    assert decision.state == "new", "the original was replaced after the manifest was read"
+def test_what_the_manifest_had_is_not_trusted_once_it_has_changed() -> None:
+    backlog = backlog_of(Files(a=b"123"), loaded("b", b"123"))
+    (item,) = backlog.items()
+    assert backlog.decide(item).state == "duplicate"
+    backlog.forget(item)
+    assert backlog.decide(item).state == "new", "the transaction that loads it finds out whether it is a duplicate"
 
 
 def test_retracted_bytes_are_not_due() -> None:
-    retracted = {("sleep", None, checksum(b"123")): 3}
+    retracted: dict[tuple[str, str | None, str], int] = {("sleep", None, checksum(b"123")): 3}
     assert decide(backlog_of(Files(a=b"123"), retracted=retracted)).state == "retracted"
     assert decide(backlog_of(Files(a=b"456"), retracted=retracted)).state == "new"
 

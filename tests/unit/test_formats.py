@@ -73,6 +73,8 @@ def test_bytes_that_are_not_utf8_are_unchanged() -> None:
         ("sleep.csv.gz", CSV, "damaged"),
         ("sleep.csv.gz", gzip.compress(CSV) + b"more", "damaged|incomplete"),
         ("sleep.csv.gz", gzip.compress(CSV)[:-8] + b"\1" * 8, "damaged"),
+        ("sleep.csv.gz", gzip.compress(CSV)[:3] + b"\x80" + gzip.compress(CSV)[4:], "damaged"),
+        ("sleep.csv.gz", gzip.compress(CSV)[:3], "incomplete"),
         ("sleep.csv.zst", zstd.compress(CSV)[:-5], "incomplete"),
         ("sleep.csv.zst", CSV, "damaged"),
         ("sleep.zip", zipped(a=CSV)[:-30], "damaged"),

@@ -145,7 +145,7 @@ def test_a_dataset_and_a_device_are_declared_without_python(folder: Path) -> Non
     assert (dataset.max_rejected_percent, dataset.delimiter, dataset.max_rejected_rows) == (5, ";", 100_000)
     assert [column.name for column in dataset.columns] == ["user_id", "felt_at", "score"]
     assert dataset.by_header["when"].name == "felt_at"
-    assert dataset.matches("mood_2026-01-20.csv")
+    assert list(dataset.layouts_for("mood_2026-01-20.csv"))
     (layout,) = dataset.layouts_for("band_mood.csv")
     assert (layout.device, layout.usual_order, layout.needs_user_id) == ("Band", "YMD", True)
     assert [(column.name, column.factor, column.required) for column in layout.columns] == [

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
 
 from ingestion import db, embedded
 from ingestion.cli import main
@@ -55,7 +54,7 @@ def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[str, str | Non
 
 
 def test_from_landing_to_raw_and_what_ls_says_meanwhile(
-    at: Settings, zone: Zone, engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    at: Settings, zone: Zone, engine: db.Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = source_file(tmp_path, "sleep_2026-01-20.csv", sleep(1, 2))
     notes = source_file(tmp_path, "notes.txt", b"hello")
@@ -91,7 +90,7 @@ def test_ls_on_an_empty_database(empty_database: Any, zone: Zone) -> None:
     assert [(each.file.name, each.state) for each in found] == [("sleep.csv", "new")]
 
 
-def test_a_known_object_is_not_read_again(store: Zone, settings: Settings, engine: Engine) -> None:
+def test_a_known_object_is_not_read_again(store: Zone, settings: Settings, engine: db.Engine) -> None:
     store.put("sleep.csv", sleep(1))
     (first,) = ingest(engine, store.open(), uuid4(), Plan()).files
     script = store.proxy.breaks()
@@ -101,7 +100,9 @@ def test_a_known_object_is_not_read_again(store: Zone, settings: Settings, engin
     assert len(script.seen) == 1, "the list is all that is asked for"
 
 
-def test_a_line_that_breaks_during_a_load_leaves_each_row_once(store: Zone, settings: Settings, engine: Engine) -> None:
+def test_a_line_that_breaks_during_a_load_leaves_each_row_once(
+    store: Zone, settings: Settings, engine: db.Engine
+) -> None:
     content = sleep(*range(20_000))
     store.put("sleep.csv", content)
     faults = [Fault("cut", 200_000), Fault("503"), Fault("reset"), Fault("cut", 100_001)]
@@ -114,7 +115,7 @@ def test_a_line_that_breaks_during_a_load_leaves_each_row_once(store: Zone, sett
         assert cursor.fetchone() == (20_000, 20_000)
 
 
-def test_four_workers_on_one_store(store: Zone, settings: Settings, engine: Engine) -> None:
+def test_four_workers_on_one_store(store: Zone, settings: Settings, engine: db.Engine) -> None:
     for number in range(8):
         store.put(f"{number}/sleep.csv", sleep(number))
     store.proxy.breaks(*[Fault("reset"), Fault("cut", 20)] * 3, matches=of_the_object)
@@ -126,7 +127,7 @@ def test_four_workers_on_one_store(store: Zone, settings: Settings, engine: Engi
 
 
 def test_an_object_that_changes_between_list_and_read_is_taken_up_by_the_next_run(
-    s3: Zone, settings: Settings, engine: Engine
+    s3: Zone, settings: Settings, engine: db.Engine
 ) -> None:
     class Late:
         """Lists, and only then lets the sender replace the object."""
@@ -193,7 +194,7 @@ def test_a_missing_bucket_ends_the_run_with_78(
     assert "does not exist" in (result.error_summary or "")
 
 
-def test_an_unchanged_archive_is_not_asked_for_again(s3: Zone, engine: Engine) -> None:
+def test_an_unchanged_archive_is_not_asked_for_again(s3: Zone, engine: db.Engine) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for number in range(30):
