@@ -61,8 +61,16 @@ select
     {% for amount in ['steps', 'wear_minutes', 'wear_hours'] %}
     case
         when {{ amount }}_days >= {{ var('min_baseline_days') }}
-            then {{ intermediate() }}.twice_median({{ intermediate() }}.array_sorted({{ amount }}_series), {{ amount }}_days) / 2.0::real
+            then {{ intermediate() }}.twice_median(sorted.{{ amount }}, {{ amount }}_days) / 2.0::real
     end::real as median_{{ amount }}{{ ',' if not loop.last }}
     {% endfor %}
 from growing
+cross join lateral (
+    select
+        {% for amount in ['steps', 'wear_minutes', 'wear_hours'] %}
+        {{ intermediate() }}.array_sorted({{ amount }}_series) as {{ amount }}{{ ',' if not loop.last }}
+        {% endfor %}
+    -- keeps the planner from copying the sorting into each place that reads it
+    limit all
+) as sorted
 where start_valid_days >= {{ var('min_start_days') }}
