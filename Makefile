@@ -69,10 +69,8 @@ format: .venv/.dev ## format Python, SQL and shell scripts
 	$(bin)/sqlfluff fix --processes 0 sql dbt
 	$(bin)/shfmt -w $(shell_scripts)
 
-bench: .venv/.dev ## measure loading, object storage and the marts; ARGS='--rows 200000' applies to loading
+bench: .venv/.dev ## measure what docs/performance.md shows, and write it there; ARGS='--only many,tiny' measures a part
 	@$(python) -m scripts.bench $(ARGS)
-	@$(python) -m scripts.bench_storage
-	@$(python) -m scripts.bench_marts
 
 run-prod: .venv/.local ## run with the roles of production: in containers, or on the embedded PostgreSQL without Docker
 	@scripts/run-prod.sh $(ARGS)
