@@ -170,10 +170,13 @@ class _FileLoad:
             judge.has_certain_rows = certain > 0
             remarks += sorter.reader.remarks()
             inserted = bad = 0
+            faults = sorter.faults
             if judge.is_open:
                 judge.settle(dialect)
                 bad = judge.find_bad()
-                refuse_too_many(dataset, sorter.read_rows, sorter.faults + judge.faults())
+                faults = faults + judge.faults()
+            refuse_too_many(dataset, sorter.read_rows, faults)
+            if judge.is_open:
                 inserted = judge.insert_good()
                 remarks += judge.remarks()
                 check_counts(judge.quarantine_bad(self._file_id, self._run_id) == bad)

@@ -288,7 +288,7 @@ def statement_that_takes_too_long(house: House) -> None:
 
 def killed_run(house: House) -> None:
     house.add_file("sleep.csv", SLEEP_HEADER, SLEEP)
-    waiting = "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query ilike 'copy%'"
+    waiting = "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%copy %'"
     with db.transaction(house.landing.engine) as connection, connection.cursor() as cursor:
         cursor.execute("lock table raw.sleep in access exclusive mode")
         with process(house.settings, "ingest", "--data-dir", house.settings.landing_zone, "--use-manifest") as child:

@@ -199,7 +199,9 @@ def test_a_signal_ends_the_run_while_the_server_is_busy(
         # the load waits for us inside one statement
         cursor.execute("lock table raw.sleep in access exclusive mode")
         with process(settings, "ingest", "--data-dir", str(landing), "--use-manifest") as child:
-            waiting = "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'copy%'"
+            waiting = (
+                "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%copy %'"
+            )
             wait_for(lambda: rows(waiting) == [(True,)])
             child.send_signal(signum)
             stdout, stderr = child.communicate(timeout=10)
@@ -272,7 +274,9 @@ def test_a_lost_connection_ends_the_run_as_69_and_is_recorded(
     with db.transaction(engine) as connection, connection.cursor() as cursor:
         cursor.execute("lock table raw.sleep in access exclusive mode")
         with process(settings, "ingest", "--data-dir", str(landing), "--use-manifest") as child:
-            waiting = "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'copy%'"
+            waiting = (
+                "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%copy %'"
+            )
             wait_for(lambda: rows(waiting) == [(True,)])
             rows(
                 "select pg_terminate_backend(pid) from pg_stat_activity"

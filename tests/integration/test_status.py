@@ -50,7 +50,7 @@ def at_work(settings: Settings, landing: Landing) -> Iterator[subprocess.Popen[s
     """Yield a process that is in the middle of loading sleep.csv."""
     assert settings.database is not None
     landing.put("sleep.csv", sleep(1))
-    waiting = "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query ilike 'copy%'"
+    waiting = "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%copy %'"
     with db.transaction(landing.engine) as connection, connection.cursor() as cursor:
         cursor.execute("lock table raw.sleep in access exclusive mode")
         with process(settings, "ingest", "--data-dir", settings.landing_zone, "--use-manifest") as child:
