@@ -163,10 +163,13 @@ def test_a_killed_run_is_told_for_dead(landing: Landing, settings: Settings, inv
     assert [step["status"] for step in shown["steps"]] == ["skipped", "dead"]
     assert "Hint" in answer(invoke, capsys, "runs", "show", "last")
     assert len(answer(invoke, capsys, "runs", "--failed", "--json")["runs"]) == 1
-    # its note is swept up by the next one
-    assert landing.rows("select count(*) from ops.file_claims") == [(1,)]
     assert runner.run(settings, "ingest").exit_code == 0
-    assert landing.rows("select count(*) from ops.file_claims") == [(0,)]
+    # its note means nothing without the lock, and goes with those of the next run that writes some
+    noted = "select count(*) from ops.file_claims"
+    assert landing.rows(noted) == [(1,)]
+    with claims.recorded(landing.engine, uuid4(), None) as notes, notes.loading("raw", [("sleep", "other.csv")]):
+        wait_for(lambda: landing.rows(noted) == [(2,)])
+    assert landing.rows(noted) == [(0,)]
     assert invoke("status") == 0
 
 
