@@ -15,7 +15,7 @@ from ingestion.config import Settings
 from ingestion.db.engine import Connector, Engine, open_session
 from ingestion.db.errors import translated
 from ingestion.db.opening import SessionLimits
-from ingestion.db.supervision import has_input
+from ingestion.db.supervision import take_usable
 from ingestion.errors import DatabaseUnavailableError
 
 Connection: TypeAlias = psycopg2.extensions.connection
@@ -162,13 +162,7 @@ class Sessions:
             self._idle.pop().close()
 
     def _take(self) -> Connection:
-        while self._idle:
-            connection = self._idle.pop()
-            # nothing was asked, so any input means that the server has closed the connection
-            if not has_input(connection):
-                return connection
-            connection.close()
-        return _open(self._engine, self._role, autocommit=False)
+        return take_usable(self._idle) or _open(self._engine, self._role, autocommit=False)
 
 
 def _open(engine: Engine, role: str | None, *, autocommit: bool) -> Connection:

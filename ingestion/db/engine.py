@@ -11,7 +11,7 @@ import psycopg2.extensions
 from psycopg2.extras import NamedTupleCursor
 
 from ingestion.db.opening import SessionLimits, acting_as, begin, connect
-from ingestion.db.supervision import NamedCursor, Supervised, has_input
+from ingestion.db.supervision import NamedCursor, Supervised, take_usable
 from ingestion.errors import PipelineError
 
 
@@ -71,7 +71,7 @@ class Connector:
         """
         if self._connecting:
             self._connecting.join()
-        connection = self._made_ahead() or self._connect()
+        connection = take_usable(self._ahead) or self._connect()
         begin(connection, self._limits, self._run_id, role)
         return connection
 
@@ -102,15 +102,6 @@ class Connector:
         # whoever needs the connection tries again, and learns why it fails
         with suppress(psycopg2.Error, PipelineError):
             self.connect_ahead()
-
-    def _made_ahead(self) -> Supervised | None:
-        while self._ahead:
-            connection = self._ahead.pop()
-            # nothing was asked, so any input means that the server has closed the connection
-            if not connection.closed and not has_input(connection):
-                return connection
-            connection.close()
-        return None
 
     def _connect(self) -> Supervised:
         return connect(self._parameters, self._limits, connect_seconds=self._connect_seconds, run_id=self._run_id)

@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 import psycopg2.extensions
@@ -21,6 +21,7 @@ from psycopg2.extras import NamedTupleCursor
 from ingestion import log
 
 _LOOK_EVERY_SECONDS = 0.5
+IdleConnection = TypeVar("IdleConnection", bound=psycopg2.extensions.connection)
 
 
 class Supervised(psycopg2.extensions.connection):
@@ -101,6 +102,22 @@ class Supervised(psycopg2.extensions.connection):
     def _mark(self, since: float | None) -> None:
         with self._lock:
             self._waiting_since = since
+
+
+def take_usable(idle: list[IdleConnection]) -> IdleConnection | None:
+    """Take a connection that the server has not closed, or None, and close those that it has.
+
+    Arguments:
+        idle: connections of which nothing is asked. Several threads may share the list.
+
+    """
+    while idle:
+        connection = idle.pop()
+        # nothing was asked, so any input means that the server has closed the connection
+        if not connection.closed and not has_input(connection):
+            return connection
+        connection.close()
+    return None
 
 
 def has_input(connection: psycopg2.extensions.connection) -> bool:

@@ -93,7 +93,8 @@ class Group:
             self._check_stop()
             ready = self._ready(place, member)
             if ready is None:
-                alone |= {place: False} if place in self._members else {}
+                if place in self._members:
+                    alone[place] = False
                 continue
             bundle[place] = Bundled(member.file_id, ready)
             text_bytes += len(ready.rows)

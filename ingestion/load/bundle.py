@@ -16,8 +16,10 @@ import psycopg2
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion import db
+from ingestion.load.checks import refuses_data
 from ingestion.load.content import Content
 from ingestion.load.header import Header
+from ingestion.load.judge import copy_options
 from ingestion.load.offsets import offset_of
 from ingestion.load.reading import date_remarks
 from ingestion.load.stream import CHUNK_BYTES
@@ -28,7 +30,6 @@ from ingestion.sources import EXTRA, DateOrder
 
 # a packed file may unpack to much more than it has
 _MOST_TEXT_BYTES = 4 << 20
-_DATA_EXCEPTION_CLASSES = ("22", "23")
 # text that no form of COPY reads as anything else
 _PLAIN_TEXT = re.compile(r"[\w.@+-]+", re.ASCII)
 # behind the table's name, in whatever language the server speaks
@@ -51,21 +52,13 @@ class _Form(NamedTuple):
 
     @property
     def command(self) -> Composable:
-        if self.is_unquoted:
-            options = SQL("format text, encoding 'utf8', delimiter {}, null ''").format(Literal(self.delimiter))
-        else:
-            options = SQL("format csv, encoding 'utf8', delimiter {0}, quote {1}, escape {1}").format(
-                Literal(self.delimiter), Literal(self.quote)
-            )
-        if self.nullable:
-            options += SQL(", force_null ({})").format(_names(self.nullable))
         return db.composed(
             _queries.copy_bundle,
             offset=Literal(self.offset),
             datestyle=Literal(f"ISO, {self.date_order}"),
             table=Identifier(*self.table),
-            columns=_names(("_file_id", *self.columns)),
-            options=options,
+            columns=SQL(", ").join(map(Identifier, ("_file_id", *self.columns))),
+            options=copy_options(self.delimiter, self.quote, is_unquoted=self.is_unquoted, nullable=self.nullable),
         )
 
 
@@ -130,12 +123,10 @@ def examine(work: FileToLoad) -> Ready | None:
         content, header, reading = work.read_header(text)
         dialect, separator = reading.guess(content.peek())
         header = header.written_as(dialect)
-        may_copy = header.layout.table or (separator and not work.begins_with_offsets(content))
-        if not (header.has_copyable_rows and may_copy and _is_plain(header.user_id)):
+        may_copy = header.has_copyable_rows and work.has_copyable_dates(content, header, separator)
+        if not (may_copy and _is_plain(header.user_id)):
             return None
-        sight = reading.sight(dialect.date_order)
-        if separator:
-            content.watch_dates(sight, separator.encode(), have_offsets=work.dataset.moment is not None)
+        sight = work.watch_dates(content, header, reading, separator)
         rows = _all_of(content)
         if rows is None or not are_plain(content, header, reading, sight, content.lines):
             return None
@@ -181,7 +172,7 @@ def _copy(connection: db.Connection, bundle: Sequence[Bundled]) -> slice:
         try:
             copied = db.copy_in(cursor, bundle[0].ready.form.command, io.BytesIO(rows), CHUNK_BYTES)
         except psycopg2.Error as exc:
-            if not (exc.pgcode or "").startswith(_DATA_EXCEPTION_CLASSES):
+            if not refuses_data(exc):
                 raise
             at_fault = _at_fault(exc, bundle)
         else:
@@ -242,10 +233,6 @@ def _are_lines_rows(rows: bytes, form: _Form) -> bool:
         return False
     quote = form.quote.encode()
     return form.is_unquoted or all(line.count(quote) % 2 == 0 for line in rows.split(form.newline[-1:]))
-
-
-def _names(columns: Iterable[str]) -> Composable:
-    return SQL(", ").join(map(Identifier, columns))
 
 
 def _is_plain(user_id: str | None) -> bool:

@@ -2,10 +2,24 @@
 
 from collections import Counter
 
+import psycopg2
+
 from ingestion.errors import FileRefusedError
 from ingestion.sources import Dataset
 
 _SHOWN_FAULTS = 3
+# data exceptions, and violations of a constraint
+_CLASSES_OF_DATA = ("22", "23")
+
+
+def refuses_data(exc: psycopg2.Error) -> bool:
+    """Whether PostgreSQL has refused a row, and not failed for another reason.
+
+    Arguments:
+        exc: the driver's error.
+
+    """
+    return (exc.pgcode or "").startswith(_CLASSES_OF_DATA)
 
 
 def refuse_too_many(dataset: Dataset, read: int, faults: Counter[str]) -> None:

@@ -17,7 +17,7 @@ import psycopg2
 
 from ingestion import db, quarantine
 from ingestion.errors import FileRefusedError
-from ingestion.load.checks import check_counts, refuse_too_many
+from ingestion.load.checks import check_counts, refuse_too_many, refuses_data
 from ingestion.load.content import Content
 from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
@@ -32,7 +32,6 @@ from ingestion.load.verdict import are_plain
 from ingestion.load.work import FileToLoad, Loaded
 from ingestion.results import Counts
 
-_DATA_EXCEPTION_CLASSES = ("22", "23")
 # after two guesses, every row is judged, and all evidence is at hand
 _MOST_GUESSES = 2
 _Result = TypeVar("_Result")
@@ -74,8 +73,8 @@ class _FileLoad:
             dialect, separator = reading.guess(content.peek())
             header = header.written_as(dialect)
             prepare(self._connection, self._file_id, header)
-            may_copy = header.layout.table or (separator and not self._work.begins_with_offsets(content))
-            if header.is_copyable and may_copy and not is_refused_by_copy:
+            may_copy = header.is_copyable and self._work.has_copyable_dates(content, header, separator)
+            if may_copy and not is_refused_by_copy:
                 counts = self._attempt(lambda cursor: self._copy_whole(cursor, content, header, reading, separator))
                 if isinstance(counts, Counts):
                     return Loaded.of(stream, header, counts, date_remarks(header.dialect))
@@ -107,7 +106,7 @@ class _FileLoad:
             try:
                 result = load_rows(cursor)
             except psycopg2.Error as exc:
-                if not (exc.pgcode or "").startswith(_DATA_EXCEPTION_CLASSES):
+                if not refuses_data(exc):
                     raise
                 result = None
             is_loaded = isinstance(result, Counts | Loaded)
@@ -120,9 +119,7 @@ class _FileLoad:
         gap = header.dialect.quote.encode() * 2
         is_unquoted = content.is_unquoted and None not in header.fields
         command = copy_into(self._work.table, header, is_unquoted=is_unquoted, has_quoted_gaps=gap in content.peek())
-        sight = reading.sight(header.dialect.date_order)
-        if separator:
-            content.watch_dates(sight, separator.encode(), have_offsets=self._work.dataset.moment is not None)
+        sight = self._work.watch_dates(content, header, reading, separator)
         rows = copy_ahead(cursor, command, content)
         if is_unquoted and not content.is_unquoted:
             # COPY's text format would have read a backslash as an escape

@@ -1,7 +1,7 @@
 """Judge rows in PostgreSQL: they wait as text in a temporary table, and bad ones are found by casting them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from uuid import UUID
@@ -23,7 +23,6 @@ from ingestion.sources import EXTRA, OFFSET, Column, Dataset
 
 # a number with marks that group thousands
 _MARKED = r"^[+-]?\d{1,3}([., '']\d{2,3})+$"
-_NOTHING = SQL("")
 _queries = db.queries("load")
 
 
@@ -78,7 +77,8 @@ class Judge:
         """
         if not self.is_open:
             self.open()
-        return db.copy_in(self.cursor, _copy(SQL("incoming"), self.header), rows, CHUNK_BYTES)
+        options = copy_options(self.header.dialect.delimiter, self.header.dialect.quote)
+        return db.copy_in(self.cursor, SQL("copy incoming from stdin ({})").format(options), rows, CHUNK_BYTES)
 
     def find_bad(self) -> int:
         """Find the bad rows.
@@ -286,24 +286,39 @@ def copy_into(
         has_quoted_gaps: read `""` as no value, which costs a few per cent. Otherwise COPY refuses such a row.
 
     """
-    names = SQL(", ").join(Identifier(column.name) for column in header.columns)
-    if is_unquoted:
-        return SQL("copy {} ({}) from stdin (format text, encoding 'utf8', delimiter {}, null '')").format(
-            table, names, Literal(header.dialect.delimiter)
-        )
-    options = SQL(", force_null ({})").format(names) if has_quoted_gaps else _NOTHING
-    extra = SQL(", {}").format(Identifier(EXTRA)) if None in header.fields else _NOTHING
-    return _copy(SQL("{} ({}{})").format(table, names, extra), header, options)
-
-
-def _copy(target: Composable, header: Header, options: Composable = _NOTHING) -> Composable:
-    return SQL("copy {} from stdin (format csv, encoding 'utf8', delimiter {}, quote {}, escape {}{})").format(
-        target,
-        Literal(header.dialect.delimiter),
-        Literal(header.dialect.quote),
-        Literal(header.dialect.quote),
-        options,
+    names = [column.name for column in header.columns]
+    filled = [*names, EXTRA] if None in header.fields and not is_unquoted else names
+    options = copy_options(
+        header.dialect.delimiter,
+        header.dialect.quote,
+        is_unquoted=is_unquoted,
+        nullable=names if has_quoted_gaps and not is_unquoted else (),
     )
+    return SQL("copy {} ({}) from stdin ({})").format(table, _names(filled), options)
+
+
+def copy_options(
+    delimiter: str, quote: str, *, is_unquoted: bool = False, nullable: Collection[str] = ()
+) -> Composable:
+    """Return the options with which COPY reads rows.
+
+    Arguments:
+        delimiter: the character between fields.
+        quote: the character around a field.
+        is_unquoted: no row has a quote or a backslash, so that COPY's text format reads them.
+        nullable: the columns where `""` means no value. Text without quotes has none.
+
+    """
+    if is_unquoted:
+        return SQL("format text, encoding 'utf8', delimiter {}, null ''").format(Literal(delimiter))
+    options = SQL("format csv, encoding 'utf8', delimiter {0}, quote {1}, escape {1}").format(
+        Literal(delimiter), Literal(quote)
+    )
+    return options + SQL(", force_null ({})").format(_names(nullable)) if nullable else options
+
+
+def _names(columns: Iterable[str]) -> Composable:
+    return SQL(", ").join(map(Identifier, columns))
 
 
 def _is_id(field: Column | str | None) -> bool:

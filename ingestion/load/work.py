@@ -9,6 +9,7 @@ from psycopg2.sql import Composable, Identifier
 from ingestion.formats import Text, format_of
 from ingestion.load.content import Content
 from ingestion.load.date_order import Clues
+from ingestion.load.dates import Sight
 from ingestion.load.header import Header, layouts_of, read_header, user_of
 from ingestion.load.offsets import may_have_offsets
 from ingestion.load.progress import OnChunk, ignore_progress
@@ -91,14 +92,35 @@ class FileToLoad:
         )
         return content, header, Reading(header, clues, decimal_mark_in(path))
 
-    def begins_with_offsets(self, content: Content) -> bool:
-        """Whether the first rows may have moments with an offset from UTC, which PostgreSQL must not read.
+    def has_copyable_dates(self, content: Content, header: Header, separator: str | None) -> bool:
+        """Whether COPY may read the dates of the rows, as far as the first ones tell.
+
+        PostgreSQL must not read an offset from UTC.
 
         Arguments:
             content: from `read_header`.
+            header: the header.
+            separator: what the dates have between their parts, None where COPY must not read them.
 
         """
-        return self.dataset.moment is not None and may_have_offsets(content.peek())
+        if header.layout.table:
+            return True
+        return bool(separator) and not (self.dataset.moment is not None and may_have_offsets(content.peek()))
+
+    def watch_dates(self, content: Content, header: Header, reading: Reading, separator: str | None) -> Sight:
+        """Return what gathers the dates of the rows from here on.
+
+        Arguments:
+            content: from `read_header`.
+            header: the header, with the dialect in which COPY reads the rows.
+            reading: from `read_header`.
+            separator: what the dates have between their parts, None where they are not looked at.
+
+        """
+        sight = reading.sight(header.dialect.date_order)
+        if separator:
+            content.watch_dates(sight, separator.encode(), have_offsets=self.dataset.moment is not None)
+        return sight
 
     @property
     def _layouts(self) -> tuple[Layout, ...]:

@@ -6,6 +6,8 @@ from ingestion.backlog import Item
 
 _MOST_FILES = 100
 _MOST_BYTES = 4 << 20
+# known files cost nothing, and are reported group by group
+_MOST_KNOWN = 1_000
 
 
 def groups(items: Iterable[Item], is_known: Callable[[Item], bool]) -> Iterator[list[Item]]:
@@ -35,7 +37,3 @@ def groups(items: Iterable[Item], is_known: Callable[[Item], bool]) -> Iterator[
         size += item.file.size
     if group:
         yield group
-
-
-# they cost nothing, and are reported group by group
-_MOST_KNOWN = 1_000

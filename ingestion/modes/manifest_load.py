@@ -57,34 +57,27 @@ class ManifestLoad(Mode):
 
     def _load(self, items: Sequence[Item], checksums: Mapping[str, str | None] = _NONE_KNOWN) -> list[FileResult]:
         timer = Timer([item.file for item in items])
-        outcomes: list[Outcome | None] = []
-        due: dict[int, Due] = {}
-        for place, item in enumerate(items):
-            outcome, checksum = self._decide(item)
-            outcomes.append(outcome)
-            if item.dataset and outcome is None:
-                checksum = checksum or checksums.get(item.file.name)
-                due[place] = Due(item.file, item.dataset, item.layouts, self.backlog.loaded_as(item), checksum)
-        for place, loaded in zip(due, self.loader.load(list(due.values())), strict=True):
-            outcomes[place] = loaded
+        decided = [self._decide(item, checksums.get(item.file.name)) for item in items]
+        loaded = iter(self.loader.load([each for each in decided if isinstance(each, Due)]))
+        outcomes = (next(loaded) if isinstance(each, Due) else each for each in decided)
         results = [self._result(*each) for each in zip(items, outcomes, strict=True)]
         self.record_refused(items, results)
         return timer.stop(results)
 
-    def _decide(self, item: Item) -> tuple[Outcome | None, str | None]:
-        """Return what happens to a file, None where it is to be loaded, and the checksum of its bytes if known."""
+    def _decide(self, item: Item, checksum: str | None) -> Due | Outcome:
+        """Return a file that is to be loaded, or what happens to it otherwise."""
         try:
             with contained(item.file.name):
                 decision = self.backlog.decide(item)
         except FileRefusedError as exc:
-            return exc, None
+            return exc
         # the transaction that records a duplicate looks whether it still is one
-        is_due = item.dataset and (decision.is_due or decision.original)
-        return None if is_due else not_loaded(item, decision), decision.checksum
+        if item.dataset and (decision.is_due or decision.original):
+            known = self.backlog.loaded_as(item)
+            return Due(item.file, item.dataset, item.layouts, known, decision.checksum or checksum)
+        return not_loaded(item, decision)
 
-    def _result(self, item: Item, outcome: Outcome | None) -> FileResult:
-        if outcome is None:
-            raise AssertionError(item.file.name)
+    def _result(self, item: Item, outcome: Outcome) -> FileResult:
         return self.result_of(item, outcome, is_expected=bool(self.plan.only or self.backlog.loaded_as(item)))
 
     def _load_unless_claimed(self, items: Sequence[Item], checksums: Mapping[str, str | None]) -> None:
