@@ -12,6 +12,7 @@ from ingestion.config import ROOT
 from scripts.bench.distant import DELAYS, distant, distant_folder
 from scripts.bench.folders import tiny, tiny_folder, very_large, very_large_folder
 from scripts.bench.inputs import BUILD, Sizes
+from scripts.bench.loads import large, large_folder
 from scripts.bench.marts import TITLES, marts
 from scripts.bench.pipeline import Pipeline
 from scripts.bench.scenario import Bench, Scenario, Spec, Step
@@ -79,6 +80,13 @@ def _distant_pair(name: str, delay_seconds: float) -> _Pair:
 
 
 _PAIRS = (
+    _Pair(
+        "large",
+        {"one": "{large_files} files, one worker", "two": "{large_files} files, two workers"},
+        lambda sizes: [large_folder(sizes)],
+        large,
+        files="large_files",
+    ),
     _Pair(
         "tiny",
         {"first": "{tiny_files:,} files of {tiny_rows} rows", "again": "again, nothing new"},

@@ -19,8 +19,10 @@ def _copied(bench: Bench, rows: int, *paths: Path) -> Measurement:
         return measured
 
 
-def _loaded(bench: Bench, folder: Path, files: int, rows: int | None, *options: str) -> Measurement:
-    pipeline = Pipeline()
+def _loaded(
+    bench: Bench, folder: Path, files: int, rows: int | None, *options: str, pipeline: Pipeline | None = None
+) -> Measurement:
+    pipeline = pipeline or Pipeline()
     with bench.migrated(pipeline) as database:
         measured = pipeline.ingest(bench.server, database, folder, *options)
         check_loaded(database, files, rows)
@@ -110,12 +112,36 @@ def _people(bench: Bench) -> Sequence[Step]:
     ]
 
 
-def _large_folder(sizes: Sizes) -> Path:
+def large_folder(sizes: Sizes) -> Path:
+    """Return the landing zone of a few large files."""
     return split(sizes.large_files, sizes.rows // sizes.large_files)
 
 
 def _many_folder(sizes: Sizes) -> Path:
     return split(sizes.many_files, sizes.many_rows)
+
+
+def large(bench: Bench, pipeline: Pipeline, prefix: str) -> Sequence[Step]:
+    """Return the steps that load a few large files, with one worker and with two.
+
+    Arguments:
+        bench: where.
+        pipeline: the version that loads them.
+        prefix: of the names of the rows.
+
+    """
+    folder = large_folder(bench.sizes)
+    return _with_one_and_two_workers(bench, pipeline, prefix, folder, len(list(folder.iterdir())))
+
+
+def _with_one_and_two_workers(
+    bench: Bench, pipeline: Pipeline, prefix: str, folder: Path, files: int
+) -> Sequence[Step]:
+    rows = bench.sizes.rows // files * files
+    return [
+        one(f"{prefix}-one", lambda: _loaded(bench, folder, files, rows, pipeline=pipeline)),
+        one(f"{prefix}-two", lambda: _loaded(bench, folder, files, rows, "--workers", "2", pipeline=pipeline)),
+    ]
 
 
 def _several(name: str, folder_of: Callable[[Sizes], Path]) -> Callable[[Bench], Sequence[Step]]:
@@ -135,8 +161,7 @@ def _several(name: str, folder_of: Callable[[Sizes], Path]) -> Callable[[Bench],
         return [
             one(f"{name}-psql", lambda: _copied(bench, rows, *paths)),
             one(f"{name}-two-psql", beside),
-            one(f"{name}-one", lambda: _loaded(bench, folder, files, rows)),
-            one(f"{name}-two", lambda: _loaded(bench, folder, files, rows, "--workers", "2")),
+            *_with_one_and_two_workers(bench, Pipeline(), name, folder, files),
         ]
 
     return steps
@@ -232,8 +257,8 @@ SCENARIOS = (
             ("large-one", "**ingest** of {large_files} files, one worker"),
             ("large-two", "**ingest** of {large_files} files, two workers"),
         ),
-        lambda sizes: [_large_folder(sizes)],
-        _several("large", _large_folder),
+        lambda sizes: [large_folder(sizes)],
+        _several("large", large_folder),
     ),
     Scenario(
         "people",
