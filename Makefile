@@ -5,6 +5,8 @@
 
 python := .venv/bin/python
 bin := .venv/bin
+# In their own order, the quick tests of tests/unit are the last, and no processor waits for another's long file.
+on_all_processors = --numprocesses auto --dist loadfile --no-loadscope-reorder
 shell_scripts = $$($(bin)/shfmt -f .ci docker scripts)
 
 help: ## list the targets
@@ -33,7 +35,7 @@ docs: .venv/.local ## write dbt's documentation of the models to dbt/target/inde
 	@cd "$${DBT_TARGET_PATH:-dbt/target}" && mv static_index.html index.html
 
 test: .venv/.dev .venv/.azurite ## run the tests that need no container engine; select some with ARGS='-k name'
-	@$(python) -m pytest tests --ignore=tests/container $(or $(ARGS),--numprocesses auto --dist loadfile)
+	@$(python) -m pytest tests --ignore=tests/container $(or $(ARGS),$(on_all_processors))
 
 torture: .venv/.dev ## break the pipeline at random and check what it loads; ARGS='--seconds 600 --seed 7'
 	@$(python) -m tests.torture $(ARGS)

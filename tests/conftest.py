@@ -4,12 +4,14 @@ The server is the embedded one, or the one that TEST_DATABASE_URL names; its use
 """
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
 import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
@@ -21,6 +23,9 @@ from tests import optional
 from tests.drops import Invoke, Landing
 
 _names = count(1)
+_MEMORY = Path("/dev/shm")  # noqa: S108
+_ENOUGH_BYTES = 3 << 30
+_PARSED = "partial_parse.msgpack"
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -53,10 +58,23 @@ def server() -> Iterator[Database]:
         yield Database(parse_dsn(url), "TEST_DATABASE_URL")
         return
     # Not in tmp_path: as root the server runs as another user, and the next pytest session closes that folder to it.
-    with TemporaryDirectory() as folder, embedded.server(Path(folder, "data")) as database:
-        for statement in ("alter system set fsync = off", "select pg_reload_conf()"):
-            execute(database, statement)
+    with (
+        TemporaryDirectory(prefix="wearables-tests-", dir=folder_of_servers()) as folder,
+        embedded.server(Path(folder, "data")) as database,
+    ):
+        # no test takes away the power; the write-ahead log stays small where it is in memory
+        for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '256MB'"):
+            execute(database, f"alter system set {setting}")
+        execute(database, "select pg_reload_conf()")
         yield database
+
+
+def folder_of_servers() -> Path | None:
+    """Return a folder in memory, None if it has no room: a database is some 500 files, which disks create slowly."""
+    if not _MEMORY.is_dir() or not os.access(_MEMORY, os.W_OK):
+        return None
+    free = min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available)
+    return _MEMORY if free > _ENOUGH_BYTES else None
 
 
 @pytest.fixture(scope="session")
@@ -71,9 +89,8 @@ def template(server: Database) -> Iterator[Database]:
 @pytest.fixture
 def database(server: Database, template: Database) -> Iterator[Database]:
     """A migrated database of the test's own."""
-    database = create_database(
-        server, f"test_{os.getpid()}_{next(_names)}", f"template {template.parameters['dbname']}"
-    )
+    # one name for all, so that dbt need not parse all models again
+    database = clone_database(server, f"test_{os.getpid()}", template)
     yield database
     drop_database(server, database)
 
@@ -86,13 +103,39 @@ def empty_database(server: Database) -> Iterator[Database]:
     drop_database(server, database)
 
 
+@pytest.fixture(scope="session")
+def parsed_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what dbt has parsed in the last test that ran it."""
+    return tmp_path_factory.mktemp("parsed")
+
+
 @pytest.fixture
-def settings(database: Database, tmp_path: Path) -> Settings:
+def dbt_target(parsed_models: Path, tmp_path: Path) -> Iterator[Path]:
+    """A folder for dbt's artifacts, with what dbt has parsed in an earlier test, as the folder of a pipeline has it."""
+    target = tmp_path / "target"
+    target.mkdir()
+    kept, parsed = parsed_models / _PARSED, target / _PARSED
+    if kept.exists():
+        shutil.copy2(kept, parsed)
+    yield target
+    if parsed.exists() and (not kept.exists() or kept.stat().st_mtime_ns != parsed.stat().st_mtime_ns):
+        shutil.copy2(parsed, kept)
+
+
+@pytest.fixture
+def settings(database: Database, dbt_target: Path, tmp_path: Path) -> Settings:
     """Settings for a run with the manifest on a landing zone of the test's own."""
     landing_zone = tmp_path / "landing"
     landing_zone.mkdir()
     reports = str(tmp_path / "reports")
-    return Settings(database=database, data_dir=str(landing_zone), use_manifest=True, report_dir=reports)
+    return Settings(
+        database=database,
+        data_dir=str(landing_zone),
+        use_manifest=True,
+        report_dir=reports,
+        dbt_target_dir=dbt_target,
+        dbt_log_dir=tmp_path / "logs",
+    )
 
 
 @pytest.fixture
@@ -115,6 +158,15 @@ def create_database(server: Database, name: str, options: str = "") -> Database:
     return replace(server, parameters={**server.parameters, "dbname": name})
 
 
+def clone_database(server: Database, name: str, template: Database) -> Database:
+    """Copy a database that nobody is connected to."""
+    options = f"template {template.parameters['dbname']}"
+    if str(server.parameters.get("host", "")).startswith(f"{_MEMORY}/"):
+        # on a disk, the checkpoints that it needs cost more than it saves
+        options += " strategy file_copy"
+    return create_database(server, name, options)
+
+
 def drop_database(server: Database, database: Database) -> None:
     execute(server, f"drop database {database.parameters['dbname']} with (force)")
 
@@ -126,7 +178,7 @@ def landing(settings: Settings, engine: db.Engine) -> Landing:
 
 
 @pytest.fixture
-def invoke(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Invoke]:
+def invoke(settings: Settings, dbt_target: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Invoke]:
     """Call the command line on the test's database and landing zone."""
     database = settings.database
     assert database is not None
@@ -136,7 +188,7 @@ def invoke(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PIPELINE_DATA_DIR", settings.landing_zone)
     monkeypatch.setenv("PIPELINE_USE_MANIFEST", "1")
-    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+    monkeypatch.setenv("DBT_TARGET_PATH", str(dbt_target))
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
     yield lambda *arguments: main(arguments)
     # The handlers write to a stream that pytest closes after the test.

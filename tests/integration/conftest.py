@@ -8,7 +8,7 @@ import pytest
 
 from ingestion import db
 from ingestion.config import Database
-from tests.conftest import create_database, drop_database
+from tests.conftest import clone_database, drop_database
 from tests.observed import ObservedRun, whole_run
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
@@ -31,7 +31,7 @@ def observed_run(
     server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ObservedRun]:
     """A whole run with its telemetry and lineage."""
-    database = create_database(server, f"observed_{os.getpid()}", f"template {template.parameters['dbname']}")
+    database = clone_database(server, f"observed_{os.getpid()}", template)
     with whole_run(database, tmp_path_factory.mktemp("observed")) as observed_run:
         yield observed_run
     drop_database(server, database)

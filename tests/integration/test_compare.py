@@ -22,7 +22,7 @@ from ingestion.errors import BusyError, ConfigurationError, PipelineError
 from ingestion.steps import RunOptions
 from ingestion.transform.comparison import SCHEMAS
 from tests.commands import started
-from tests.conftest import create_database, drop_database, execute
+from tests.conftest import clone_database, drop_database, execute
 
 HEADER = (
     "Id,ActivityDate,TotalSteps,VeryActiveMinutes,FairlyActiveMinutes,LightlyActiveMinutes,SedentaryMinutes,Calories\n"
@@ -72,7 +72,7 @@ def write_days(folder: Path, name: str = "daily_activity.csv", days: range = ran
 @pytest.fixture(scope="module")
 def built(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A database with marts. The tests compare, and leave it as it is."""
-    database = create_database(server, f"compare_{os.getpid()}", f"template {template.parameters['dbname']}")
+    database = clone_database(server, f"compare_{os.getpid()}", template)
     folder = tmp_path_factory.mktemp("compare")
     landing = folder / "landing"
     landing.mkdir()

@@ -62,7 +62,7 @@ pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason=optional.PARTICIPAN
 
 @pytest.fixture(scope="module")
 def study(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with opened(server, template, "marts_participants", tmp_path_factory.mktemp("dbt")) as warehouse:
+    with opened(server, template, tmp_path_factory.mktemp("dbt")) as warehouse:
         for person in PEOPLE:
             for measure, (source, _) in MEASURES.items():
                 for path in EXPORTS.glob(f"{person}_{measure}_*.csv"):

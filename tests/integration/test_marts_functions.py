@@ -17,7 +17,7 @@ ABSENT = -(2**60)
 @pytest.fixture(scope="module")
 def functions(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A database that has the functions and no models."""
-    with opened(server, template, "marts_functions", tmp_path_factory.mktemp("dbt")) as warehouse:
+    with opened(server, template, tmp_path_factory.mktemp("dbt")) as warehouse:
         # dbt makes the functions before it runs anything
         warehouse.run("--select", "stg_file")
         yield warehouse

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason=optional.EXPORTS.wh
 
 @pytest.fixture(scope="module")
 def april(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with opened(server, template, "marts_april", tmp_path_factory.mktemp("dbt")) as warehouse:
+    with opened(server, template, tmp_path_factory.mktemp("dbt")) as warehouse:
         for source, name in EXPORTED.items():
             warehouse.put(source, name, export(source, name))
         warehouse.build()

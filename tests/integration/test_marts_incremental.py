@@ -5,7 +5,7 @@ Files arrive late, overlap, are corrected and retracted, the roster too. Partici
 and come back.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from ingestion.config import Database
-from tests.integration.study import DAYS, Study
+from tests.integration.changes import Changes
+from tests.integration.study import Study
 from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same, opened
 
 # one over a leap day, one over a year's end
@@ -23,7 +24,7 @@ INCREMENTAL = [mart for mart in KEYS if mart != "fct_data_quality"]
 
 @pytest.fixture
 def warehouse(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with opened(server, template, "marts_incremental", tmp_path_factory.mktemp("dbt")) as warehouse:
+    with opened(server, template, tmp_path_factory.mktemp("dbt")) as warehouse:
         yield warehouse
 
 
@@ -32,123 +33,6 @@ def assert_full_refresh_changes_nothing(warehouse: Warehouse) -> None:
     warehouse.build("--full-refresh")
     for mart, before in incremental.items():
         assert_same(warehouse.mart(mart), before, mart)
-
-
-class Changes:
-    """Random changes to what is loaded, each kind as often as the others.
-
-    Arguments:
-        study: makes the exports.
-        warehouse: where they are loaded.
-        until: how many days the exports have reached.
-
-    """
-
-    def __init__(self, study: Study, warehouse: Warehouse, until: int) -> None:
-        self.study, self.warehouse, self.random, self.until = study, warehouse, study.random, until
-        kinds = [
-            self.next,
-            self.next,
-            self.late,
-            self.measures,
-            self.minutes,
-            self.device,
-            self.wear,
-            self.periods,
-            self.heart,
-            self.syncs,
-        ]
-        self._kinds = [*kinds, self.roster, self.correction, self.retraction]
-        self._left: list[Callable[[], None]] = []
-
-    def one(self) -> None:
-        if not self._left:
-            self._left = [self._kinds[number] for number in self.random.permutation(len(self._kinds))]
-        self._left.pop()()
-
-    def next(self) -> None:
-        begin = self.until - int(self.random.integers(0, 3))
-        self.until = min(self.until + int(self.random.integers(1, 15)), DAYS)
-        for source, chance in (("daily_activity", 1), ("hourly_steps", 0.5), ("sleep", 0.7)):
-            if self.random.random() < chance:
-                self.warehouse.put(
-                    source, f"{source}_{self.until:03}.csv", self.study.export(source, begin, self.until)
-                )
-
-    def late(self) -> None:
-        begin, end, people = self._some(3, 20)
-        name = f"daily_activity_late_{begin:03}.csv"
-        self.warehouse.put("daily_activity", name, self.study.activity(begin, end, people))
-
-    def measures(self) -> None:
-        begin, end, _ = self._some(1, 12)
-        for number, frame in enumerate(self.study.single_measures(begin, end)):
-            self.warehouse.put("daily_activity", f"measure_{number}_{begin:03}.csv", frame)
-
-    def minutes(self) -> None:
-        begin, end, people = self._some(2, 4)
-        for measure in ("steps", "calories"):
-            frame = self.study.minutes(begin, end, people, measure)
-            self.warehouse.put("minute_activity", f"{measure}_{begin:03}.csv", frame)
-
-    def device(self) -> None:
-        begin, end, people = self._some(4, 20)
-        device = str(self.random.choice(["Garmin", "Oura"]))
-        name = f"{device}_{begin:03}.csv"
-        self.warehouse.put("daily_activity", name, self.study.activity(begin, end, people), device)
-        if self.random.random() < 0.5:
-            self.warehouse.put("hourly_steps", name, self.study.hourly(begin, end), device)
-        if self.random.random() < 0.5:
-            self.warehouse.put("wear_time", name, self.study.worn(begin, end, people), device)
-
-    def wear(self) -> None:
-        begin, end, people = self._some(6, 15)
-        self.warehouse.put("wear_time", f"wear_{begin:03}.csv", self.study.worn(begin, end, people))
-
-    def heart(self) -> None:
-        begin, end, people = self._some(4, 8)
-        self.warehouse.put("heart_rate", f"heart_{begin:03}.csv", self.study.heart(begin, end, people))
-
-    def syncs(self) -> None:
-        begin = int(self.random.integers(0, self.until))
-        people = [str(person) for person in self.random.choice(self.study.people, 9, replace=False)]
-        self.warehouse.put("sync_events", f"syncs_{begin:03}.csv", self.study.syncs(begin, self.until, people))
-        self.warehouse.put("battery", f"battery_{begin:03}.csv", self.study.charges(begin, self.until, people))
-
-    def periods(self) -> None:
-        begin, end, people = self._some(6, 10)
-        device = str(self.random.choice(["Fitbit", "Whoop"]))
-        frame = self.study.periods(begin, end, people)
-        self.warehouse.put("sleep_records", f"periods_{device}_{begin:03}.csv", frame, device)
-
-    def roster(self) -> None:
-        for source in ("identifiers", "participants"):
-            if self.random.random() < 0.8:
-                name = f"{source}_{self.random.integers(3)}.csv"
-                self.warehouse.put(source, name, self.study.export(source, 0, self.until))
-
-    def correction(self) -> None:
-        source, name, device = self._loaded()
-        begin = int(self.random.integers(0, self.until))
-        self.warehouse.put(source, name, self.study.export(source, begin, begin + 10), device)
-
-    def retraction(self) -> None:
-        source, name, _ = self._loaded()
-        self.warehouse.retract(source, name)
-
-    def _some(self, people: int, days: int) -> tuple[int, int, list[str]]:
-        """Return a range of at most so many days, and some people."""
-        begin = int(self.random.integers(0, self.until))
-        chosen = self.random.choice(self.study.people, people, replace=False)
-        return begin, begin + int(self.random.integers(1, days)), [str(person) for person in chosen]
-
-    def _loaded(self) -> tuple[str, str, str]:
-        """Return the dataset, name and device of a file that is loaded."""
-        files = self.warehouse.execute(
-            "select source, source_filename, device from ops.raw_ingest_manifest where status = 'loaded' order by 1, 2"
-        )
-        source, name, device = files[self.random.integers(len(files))]
-        return source, name, device
 
 
 @pytest.mark.parametrize(("number", "start"), list(enumerate(PERIODS)))

@@ -65,7 +65,7 @@ class Feeds:
 
 @pytest.fixture(scope="module")
 def warehouse(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with opened(server, template, "marts_volume", tmp_path_factory.mktemp("dbt")) as warehouse:
+    with opened(server, template, tmp_path_factory.mktemp("dbt")) as warehouse:
         yield warehouse
 
 

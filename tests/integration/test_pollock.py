@@ -13,7 +13,7 @@ import pytest
 from ingestion import db
 from ingestion.config import ROOT, Database, Settings
 from ingestion.results import FileResult
-from tests.conftest import create_database, drop_database
+from tests.conftest import clone_database, drop_database
 from tests.drops import Landing
 from tests.pollution import Polluted, Pollution, pollutions
 
@@ -89,7 +89,7 @@ def outcomes(
     server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, list[Outcome]]]:
     """What became of each file, by the kind of pollution."""
-    database = create_database(server, f"pollock_{os.getpid()}", f"template {template.parameters['dbname']}")
+    database = clone_database(server, f"pollock_{os.getpid()}", template)
     engine = db.create_engine(Settings(database=database))
     landing = Landing(tmp_path_factory.mktemp("landing"), engine)
     yield {kind.name: [_load(landing, polluted) for polluted in kind.files] for kind in pollutions()}

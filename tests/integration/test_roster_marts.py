@@ -13,7 +13,7 @@ from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right,
 
 @pytest.fixture(scope="module")
 def built(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with opened(server, template, "marts_roster", tmp_path_factory.mktemp("dbt")) as warehouse:
+    with opened(server, template, tmp_path_factory.mktemp("dbt")) as warehouse:
         yield warehouse
 
 

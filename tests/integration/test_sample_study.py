@@ -12,7 +12,7 @@ from ingestion import db, follow_up, runner
 from ingestion.config import ROOT, Database, Settings
 from ingestion.follow_up import Entry, FollowUp
 from scripts.generate_sample_data import SEED, people
-from tests.conftest import create_database, drop_database
+from tests.conftest import clone_database, drop_database
 
 KINDS = {str(person.user_id): person.kind for person, _ in people(SEED)}
 
@@ -21,7 +21,7 @@ KINDS = {str(person.user_id): person.kind for person, _ in people(SEED)}
 def settings(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     folder = tmp_path_factory.mktemp("sample")
     shutil.copytree(ROOT / "sample_data", folder / "landing")
-    database = create_database(server, f"sample_{os.getpid()}", f"template {template.parameters['dbname']}")
+    database = clone_database(server, f"sample_{os.getpid()}", template)
     settings = Settings(
         database=database,
         data_dir=str(folder / "landing"),

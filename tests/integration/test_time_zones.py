@@ -17,7 +17,7 @@ IN_UTC = 1440
 
 @pytest.fixture(scope="module")
 def built(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with opened(server, template, "time_zones", tmp_path_factory.mktemp("dbt")) as warehouse:
+    with opened(server, template, tmp_path_factory.mktemp("dbt")) as warehouse:
         yield warehouse
 
 

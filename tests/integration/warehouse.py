@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 
 from ingestion.config import Database
-from tests.conftest import create_database, drop_database
+from tests.conftest import clone_database, drop_database
 from tests.integration import oracle
 
 PROJECT = Path(__file__).parents[2] / "dbt"
@@ -40,6 +41,10 @@ LATEST_QUALITY = """(
     where checked_at = (select max(checked_at) from marts.fct_data_quality)
 ) as latest"""
 
+# parsing all models takes as long as building them
+_manifests: dict[tuple[str, ...], Any] = {}
+_in_use: set[str] = set()
+
 
 class Warehouse:
     """A migrated database and its marts.
@@ -53,7 +58,6 @@ class Warehouse:
     def __init__(self, database: Database, workspace: Path) -> None:
         self.database = database
         self._workspace = workspace
-        self._manifests: dict[str, Any] = {}
         self.connection = psycopg2.connect(database.dsn)
         self.connection.autocommit = True
 
@@ -94,19 +98,23 @@ class Warehouse:
 
     def dbt(self, *arguments: str) -> Any:
         """Run dbt in this process; fail with the messages of dbt."""
-        key = str([argument for argument in arguments if argument.startswith("{")])
-        runner = dbtRunner(manifest=self._manifests.get(key))
+        variables = [argument for argument in arguments if argument.startswith("{")]
         with self._environment():
-            if key not in self._manifests:
-                variables = ["--vars", *[a for a in arguments if a.startswith("{")]] if key != "[]" else []
-                self._manifests[key] = runner.invoke(["parse", *variables, *self._options()]).result
-                runner = dbtRunner(manifest=self._manifests[key])
+            runner = dbtRunner(manifest=self._parsed(variables))
             outcome = runner.invoke([*arguments, *self._options()])
         if not outcome.success:
             results = getattr(outcome.result, "results", [])
             failures = [f"{r.node.name}: {r.message}" for r in results if r.status in ("error", "fail")]
             raise AssertionError("\n".join(failures) or repr(outcome.exception or outcome.result))
         return outcome.result
+
+    def _parsed(self, variables: list[str]) -> Any:
+        """Return the parsed models; they name the database."""
+        key = (str(self.database.parameters.get("host")), self.database.parameters["dbname"], *variables)
+        if key not in _manifests:
+            options = ["--vars", *variables] if variables else []
+            _manifests[key] = dbtRunner().invoke(["parse", *options, *self._options()]).result
+        return _manifests[key]
 
     def build(self, *arguments: str) -> Any:
         """Build the marts and run their tests, as the pipeline does."""
@@ -158,21 +166,24 @@ class Warehouse:
 
 
 @contextmanager
-def opened(server: Database, template: Database, name: str, workspace: Path) -> Iterator[Warehouse]:
+def opened(server: Database, template: Database, workspace: Path) -> Iterator[Warehouse]:
     """Yield a new migrated database without files, and drop it at the end.
 
     Arguments:
-        name: the database's name.
         workspace: a folder for dbt's output.
 
     """
-    database = create_database(server, name, f"template {template.parameters['dbname']}")
+    # a name that was used before: the models are parsed already
+    name = next(name for number in count(1) if (name := f"marts_{os.getpid()}_{number}") not in _in_use)
+    database = clone_database(server, name, template)
+    _in_use.add(name)
     warehouse = Warehouse(database, workspace)
     try:
         yield warehouse
     finally:
         warehouse.close()
         drop_database(server, database)
+        _in_use.remove(name)
 
 
 def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, mart: str) -> None:

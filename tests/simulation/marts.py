@@ -1,6 +1,5 @@
 """The statuses that the real marts give to simulated or real rows: load them into a database, and run dbt."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,7 +84,7 @@ def statuses(
     last = day(people[0].course.days - 1)
     with (
         TemporaryDirectory() as folder,
-        opened(server, template, f"simulation_{os.getpid()}", Path(folder)) as warehouse,
+        opened(server, template, Path(folder)) as warehouse,
     ):
         warehouse.put("daily_activity", "daily.csv", daily_rows(people))
         hours, roster = hourly_rows(people), roster_rows(people)

@@ -14,7 +14,7 @@ from ingestion import db, runner
 from ingestion.config import ROOT, Database, Settings
 from ingestion.release import Released, Wanted
 from ingestion.release import write as write_release
-from tests.conftest import create_database, drop_database, execute
+from tests.conftest import clone_database, drop_database, execute
 
 HEADER = (
     "Id,ActivityDate,TotalSteps,TotalDistance,VeryActiveMinutes,FairlyActiveMinutes,"
@@ -88,7 +88,7 @@ def land(landing: Path) -> None:
 def study(server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     folder = tmp_path_factory.mktemp("released")
     land(folder / "landing")
-    database = create_database(server, f"released_{os.getpid()}", f"template {template.parameters['dbname']}")
+    database = clone_database(server, f"released_{os.getpid()}", template)
     settings = Settings(
         database=database,
         data_dir=str(folder / "landing"),
@@ -112,7 +112,7 @@ def changed(study: Study, server: Database, tmp_path: Path) -> Iterator[Callable
 
     def change(*statements: str) -> Study:
         name = f"released_{os.getpid()}_{len(made)}"
-        database = create_database(server, name, f"template {study.database.parameters['dbname']}")
+        database = clone_database(server, name, study.database)
         made.append(database)
         for statement in statements:
             execute(database, statement)

@@ -15,7 +15,7 @@ from ingestion.cli import main
 from ingestion.config import Database
 from ingestion.errors import BadDataError, UsageError
 from ingestion.steps import RunOptions
-from tests.conftest import create_database, drop_database
+from tests.conftest import clone_database, drop_database
 from tests.integration.release.conftest import EXPORTED, HEADER, TEXT_IDS, Study, days
 from tests.integration.release.test_contents import listed
 
@@ -35,7 +35,7 @@ def later(study: Study, server: Database, tmp_path_factory: pytest.TempPathFacto
     (folder / "landing" / "battery.csv").unlink()
     name = f"released_later_{os.getpid()}"
     assert study.database.parameters["dbname"]
-    database = create_database(server, name, f"template {study.database.parameters['dbname']}")
+    database = clone_database(server, name, study.database)
     settings = replace(
         study.settings,
         database=database,

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ingestion import db, report, runner
 from ingestion.config import ROOT, Database, Settings
 from tests import optional
-from tests.conftest import create_database, drop_database, execute
+from tests.conftest import clone_database, drop_database, execute
 from tests.integration.report import files
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -52,7 +52,7 @@ def study(server: Database, template: Database, tmp_path_factory: pytest.TempPat
     files.write_roster(landing, user_ids)
     files.write_synchronisations(landing, user_ids)
     refused = files.write_nasty(landing)
-    database = create_database(server, f"study_{os.getpid()}", f"template {template.parameters['dbname']}")
+    database = clone_database(server, f"study_{os.getpid()}", template)
     settings = Settings(
         database=database,
         data_dir=str(landing),
@@ -78,7 +78,7 @@ def changed(study: Study, server: Database, tmp_path: Path) -> Iterator[Callable
 
     def change(statement: str) -> tuple[Database, Path]:
         name = f"changed_{os.getpid()}_{len(made)}"
-        database = create_database(server, name, f"template {study.database.parameters['dbname']}")
+        database = clone_database(server, name, study.database)
         made.append(database)
         execute(database, statement)
         path = tmp_path / f"{name}.html"
