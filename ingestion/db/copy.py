@@ -1,7 +1,9 @@
 """COPY ... FROM STDIN."""
 
+import os
 import select
-from contextlib import nullcontext
+import socket
+from contextlib import nullcontext, suppress
 from typing import Protocol
 
 import psycopg2
@@ -13,6 +15,10 @@ from ingestion.db.supervision import Supervised
 # A socket that takes bytes has room for as many, so that libpq need not wait to send them. While it waits, it reads the
 # server's answer into a buffer where nothing sees it before the end of the rows.
 _PIECE_BYTES = 1 << 17
+# a last piece is not worth a turn of its own if it is that short
+_MOST_PIECE_BYTES = _PIECE_BYTES + (1 << 14)
+# The server then has work for some milliseconds while this process is busy elsewhere. A system may allow less.
+_SEND_BUFFER_BYTES = 1 << 20
 
 
 class Readable(Protocol):
@@ -40,6 +46,7 @@ def copy_in(cursor: Cursor, command: Composable, stream: Readable, chunk_bytes: 
         BaseException: the stream's own error, which psycopg2 would otherwise replace.
 
     """
+    _enlarge_buffer(cursor.connection)
     copied = _StreamToCopy(stream, cursor.connection)
     try:
         cursor.copy_expert(command, copied, chunk_bytes)
@@ -48,6 +55,13 @@ def copy_in(cursor: Cursor, command: Composable, stream: Readable, chunk_bytes: 
             raise copied.error from None
         raise
     return cursor.rowcount
+
+
+def _enlarge_buffer(connection: Connection) -> None:
+    """Enlarge what a local socket holds for the server. For others, the system itself finds the best size."""
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as its:
+        if its.family == socket.AF_UNIX:
+            its.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
 
 class _EarlyAnswerError(Exception):
@@ -68,6 +82,9 @@ class _StreamToCopy:
         if any(event & ~select.POLLOUT for _, event in self._socket.poll()):
             raise _EarlyAnswerError
         chunk = self._rest or self._next(size)
+        if len(chunk) <= _MOST_PIECE_BYTES:
+            self._rest = b""
+            return chunk
         self._rest = chunk[_PIECE_BYTES:]
         return chunk[:_PIECE_BYTES]
 

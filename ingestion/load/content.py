@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 
 from ingestion.db import Readable
-from ingestion.load.dates import Sight
+from ingestion.load.dates import SHORT_YEARS, Sight
 from ingestion.load.dialect import Dialect
 from ingestion.load.offsets import may_have_offsets
 from ingestion.load.progress import OnChunk, ignore_progress
@@ -28,12 +28,13 @@ class Content:
     what the pattern of `skip` matches.
     `is_unquoted` says whether no quote and no backslash has passed, and `has_stray_quotes` whether there was a quote
     inside a field. `has_offsets` says whether a moment may have an offset from UTC, and `separators` counts the
-    separators of dates. All are found only where rows are not judged.
+    separators of dates. `has_short_years` says whether a date may have a year of one digit or of three. All are found
+    only where rows are not judged.
 
     Arguments:
         source: the text in UTF-8.
         on_chunk: called with 0 bytes and the number of lines of each chunk.
-        is_judged: each row is judged later, so that the text need not be searched.
+        is_judged: each row is judged later, so that the text need not be searched, nor its lines counted.
 
     """
 
@@ -57,6 +58,7 @@ class Content:
         self.has_stray_quotes = False
         self.is_unquoted = True
         self.has_offsets = False
+        self.has_short_years = False
         self.separators = 0
 
     def peek(self) -> bytes:
@@ -107,16 +109,18 @@ class Content:
             chunk, self._pending = self._pending[:size], self._pending[size:]
         else:
             chunk = self._source.read(size)
+        if self._is_judged:
+            return chunk
         if chunk:
             lines = chunk.count(self._newline)
             self._newlines += lines
             self._last = chunk[-1:]
-            if not self._is_judged:
-                self._search(chunk)
+            self._search(chunk)
             self._on_chunk(0, lines)
         else:
             if self._sight:
                 self._sight.feed(self._line)
+                self._look_for_short_years(self._tail + self._newline)
             self._look_for_doubtful(self._tail, len(self._tail))
         return chunk
 
@@ -129,8 +133,12 @@ class Content:
             sight.feed(text[:end])
             self._line = text[end:]
 
+    def _look_for_short_years(self, text: bytes) -> None:
+        if not self.has_short_years and self._separator in SHORT_YEARS:
+            self.has_short_years = SHORT_YEARS[self._separator].search(text) is not None
+
     def _look_for_doubtful(self, text: bytes, end: int) -> None:
-        if self._doubtful and not self.has_special_words and not self._is_judged:
+        if self._doubtful and not self.has_special_words:
             self.has_special_words = self._doubtful.search(text, 0, end) is not None
 
     def _has_no_mark(self, chunk: bytes) -> bool:
@@ -141,6 +149,8 @@ class Content:
         if self._sight:
             self._look_at_dates(self._sight, chunk)
         text = self._tail + chunk
+        if self._sight:
+            self._look_for_short_years(text)
         if self._watches_offsets and not self.has_offsets:
             # with these dates, the separators tell where an offset is west of UTC
             self.has_offsets = may_have_offsets(text, self._separator)

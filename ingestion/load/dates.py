@@ -28,6 +28,8 @@ _SURE: dict[DateOrder, re.Pattern[bytes]] = {
     "DMY": re.compile(rb"/(?<=(?:1[3-9]|2\d|3[01])/)\d\d?/\d{4}(?!\d)"),
     "YMD": re.compile(rb"-(?<=\d{4}-)\d\d?-(?:1[3-9]|2\d|3[01])(?!\d)"),
 }
+# a year of one digit or of three, which PostgreSQL reads as it is, with what follows it; of ISO dates, one of two, too
+SHORT_YEARS = {b"/": re.compile(rb"/(?:\d|\d{3})[^\d/]"), b"-": re.compile(rb"-(?<!\d{4}-)\d\d?-\d")}
 _MOST_IN_FRONT = 4
 # of dates that leave the order open, a sample is enough: PostgreSQL refuses those that the order does not explain
 _ALL_OF_BYTES = 1 << 16

@@ -66,3 +66,13 @@ class Dialect:
         """
         marks = {name: Marks(*each) for name, each in stored.get("marks", {}).items()}
         return cls(**dict(stored) | {"newline": stored.get("newline", "\n").encode(), "marks": marks})
+
+
+def datestyle(order: DateOrder) -> str:
+    """Return PostgreSQL's setting for dates in an order.
+
+    Arguments:
+        order: the order of day, month and year.
+
+    """
+    return f"ISO, {order}"

@@ -25,9 +25,10 @@ def split(text: str, dialect: Dialect) -> tuple[list[str], None] | tuple[None, R
         The fields, or the reason to reject the record.
 
     """
-    reader = csv.reader(
-        [text], delimiter=dialect.delimiter, quotechar=dialect.quote, skipinitialspace=True, strict=True
-    )
+    delimiter = dialect.delimiter
+    if text and text[0] != " " and f"{delimiter} " not in text and not _has_mark(text, dialect):
+        return text.split(delimiter), None
+    reader = csv.reader([text], delimiter=delimiter, quotechar=dialect.quote, skipinitialspace=True, strict=True)
     try:
         return next(reader, []), None
     except csv.Error as exc:
@@ -45,7 +46,16 @@ def join_fields(values: Sequence[Any], dialect: Dialect) -> str:
         dialect: how to write them.
 
     """
+    plain = dialect.delimiter.join(["" if value is None else str(value) for value in values])
+    # a delimiter inside a value makes one more
+    if len(values) > 1 and plain.count(dialect.delimiter) == len(values) - 1 and not _has_mark(plain, dialect):
+        return plain
     line = io.StringIO()
     # before Python 3.13, the writer quotes line ends only where the line terminator has them
     csv.writer(line, delimiter=dialect.delimiter, quotechar=dialect.quote, lineterminator="\r\n").writerow(values)
     return line.getvalue().removesuffix("\r\n")
+
+
+def _has_mark(text: str, dialect: Dialect) -> bool:
+    """Whether a text has a quote or a line end, so that the csv module has to read or write it."""
+    return dialect.quote in text or "\r" in text or "\n" in text

@@ -147,7 +147,9 @@ class _FileLoad:
             sight = reading.sight(header.dialect.date_order)
             dataset, table = self._work.dataset, self._work.table
             records = Records(content, header)
-            sorter = Sorter(records, header, dataset, pattern, sight, is_rewritten=is_rewritten)
+            sorter = Sorter(
+                records, header, dataset, pattern, sight, is_rewritten=is_rewritten, on_chunk=self._work.on_chunk
+            )
             judge = Judge(cursor, dataset, header, table)
             rewriter = sorter.rewriter
             copy_certain = rewriter.command(table) if rewriter else copy_into(table, header, is_unquoted=True)

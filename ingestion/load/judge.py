@@ -9,8 +9,7 @@ from uuid import UUID
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion import db
-from ingestion.load.dialect import Dialect
-from ingestion.load.fields import join_fields
+from ingestion.load.dialect import Dialect, datestyle
 from ingestion.load.header import Header
 from ingestion.load.numbers import NUMBERS, Marks
 from ingestion.load.offsets import NO_OFFSET, offset_of
@@ -45,6 +44,7 @@ class Judge:
     table: Composable
     has_certain_rows: bool = False
     is_open: bool = field(default=False, init=False)
+    _good: int = field(default=0, init=False)
 
     def settle(self, dialect: Dialect) -> None:
         """Set how the values are written, before they are judged.
@@ -54,7 +54,7 @@ class Judge:
 
         """
         self.header = replace(self.header, dialect=dialect)
-        _queries.set_datestyle(self.cursor.connection, datestyle=f"ISO, {dialect.date_order}")
+        _queries.set_datestyle(self.cursor.connection, datestyle=datestyle(dialect.date_order))
 
     def open(self) -> None:
         """Create the temporary table for the rows."""
@@ -78,7 +78,9 @@ class Judge:
         if not self.is_open:
             self.open()
         options = copy_options(self.header.dialect.delimiter, self.header.dialect.quote)
-        return db.copy_in(self.cursor, SQL("copy incoming from stdin ({})").format(options), rows, CHUNK_BYTES)
+        copied = db.copy_in(self.cursor, SQL("copy incoming from stdin ({})").format(options), rows, CHUNK_BYTES)
+        self._good += copied
+        return copied
 
     def find_bad(self) -> int:
         """Find the bad rows.
@@ -96,6 +98,7 @@ class Judge:
                 " select line, verdict[1] as reason, verdict[2] as column_name from judged where verdict is not null"
             ).format(SQL(" ").join(branches))
         )
+        self._good -= self.cursor.rowcount
         return self.cursor.rowcount
 
     def faults(self) -> Counter[str]:
@@ -128,6 +131,9 @@ class Judge:
             The number of good rows.
 
         """
+        if not self._good:
+            # without a column for the participant no row is good, and a distributed table takes no statement
+            return 0
         values = [value.cast for value in self._values]
         names = [Identifier(value.column.name) for value in self._values]
         if self.dataset.moment and OFFSET not in [value.column.name for value in self._values]:
@@ -256,7 +262,7 @@ def prepare(connection: db.Connection, file_id: int, header: Header) -> None:
     _queries.prepare(
         connection,
         file_id=str(file_id),
-        datestyle=f"ISO, {header.dialect.date_order}",
+        datestyle=datestyle(header.dialect.date_order),
         offset=str(offset_of(header.layout.clock) or ""),
     )
 
@@ -270,8 +276,9 @@ def numbered_line(record: Record, text: str, dialect: Dialect) -> str:
         dialect: how the file is written.
 
     """
-    front = join_fields((record.line, record.raw.decode()), dialect)
-    return f"{front}{dialect.delimiter}{text}\n"
+    delimiter, quote = dialect.delimiter, dialect.quote
+    raw = record.raw.decode().replace(quote, quote + quote)
+    return f"{record.line}{delimiter}{quote}{raw}{quote}{delimiter}{text}\n"
 
 
 def copy_into(

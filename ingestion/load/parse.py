@@ -51,8 +51,11 @@ class RowReader:
         self._header = header
         self._dialect = header.dialect
         self._places = [(place, each) for place, each in enumerate(header.fields) if isinstance(each, Column)]
+        self._rewritten = [(place, column) for place, column in self._places if column.is_rewritten]
         self._key_places = {place for place, column in self._places if column.name in key}
+        self._first_key = min(self._key_places, default=0)
         self._written = {column.name: Written(column, is_key=column.name in key) for _, column in self._places}
+        self._written_at = [(place, self._written[column.name]) for place, column in self._places]
         self._normalised = [normalise(name) for name in header.names]
         self._names = set(self._normalised)
         self._computed = [column for column in header.fields[len(header.names) :] if isinstance(column, Column)]
@@ -60,6 +63,7 @@ class RowReader:
         self._companions = {
             column.name: tuple(map(normalise, column.companions)) for _, column in self._places if column.companions
         }
+        self._rewritten = [(place, column) for place, column in self._places if column.is_rewritten]
         self._where = [(normalise(name), _Wanted.of(texts)) for name, texts in header.layout.where]
         self._left_out = 0
         self._totals = 0
@@ -93,13 +97,13 @@ class RowReader:
         values, found, reason = self._values(record)
         if values is None or self._is_header(values, record.line):
             return None, reason
-        if not all(wanted.takes(found.get(name)) for name, wanted in self._where):
+        if not self._is_wanted(found):
             self._left_out += 1
             return None, None
         self._complete(values, found)
-        for place, column in self._places:
+        for place, written in self._written_at:
             if value := values[place]:
-                values[place] = self._written[column.name].clean(value, record.line)
+                values[place] = written.clean(value, record.line)
         if self._is_of_totals(values):
             self._totals += 1
             return None, None
@@ -112,14 +116,14 @@ class RowReader:
     def values(self, record: Record) -> list[Any] | None:
         """Return the values of a record in the order of the header's fields, not cleaned and without effect.
 
-        None where it has none, or where they may be a header or totals.
+        None where it has none, or where they may be a header or totals, or are not wanted.
 
         Arguments:
             record: a record.
 
         """
         values, found, _ = self._values(record)
-        if values is None or self._may_be_header(values):
+        if values is None or self._may_be_header(values) or not self._is_wanted(found):
             return None
         self._complete(values, found)
         return None if self._is_of_totals(values) else values
@@ -147,12 +151,15 @@ class RowReader:
             text = join_fields(["" if isinstance(field, str) else value for field, value in fields], self._dialect)
         return replace(record, raw=text.encode())
 
+    def _is_wanted(self, found: _Found) -> bool:
+        return not self._where or all(wanted.takes(found.get(name)) for name, wanted in self._where)
+
     def _complete(self, values: list[Any], found: _Found) -> None:
         """Compute and rewrite the values that the file does not have as they are needed."""
-        if self._dialect.format == "csv":
+        if self._computed and self._dialect.format == "csv":
             values += [_computed(column, found) for column in self._computed]
-        for place, column in self._places:
-            if (value := values[place]) and column.is_rewritten:
+        for place, column in self._rewritten:
+            if value := values[place]:
                 values[place] = rewrite(column, value, self._offset_of(column, found))
 
     def _take_offset(self, values: list[Any]) -> str:
@@ -218,7 +225,8 @@ class RowReader:
         return True
 
     def _may_be_header(self, values: Sequence[Any]) -> bool:
-        found = str(values[min((place for place in self._key_places if place < len(values)), default=0)] or "")
+        place = self._first_key if self._first_key < len(values) else 0
+        found = str(values[place] or "")
         return not found[:1].isdecimal() and normalise(found) in self._names
 
     def _is_of_totals(self, values: Sequence[Any]) -> bool:
@@ -230,7 +238,7 @@ class RowReader:
 
 def _values_of_object(text: str, header: Header) -> tuple[list[Any] | None, _Found, Reason | None]:
     try:
-        pairs = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_Pairs)
+        pairs = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return None, {}, "not_json"
     if not isinstance(pairs, _Pairs):
@@ -340,6 +348,10 @@ def _computed(column: Column, found: Mapping[str, str | None]) -> str | None:
 
 class _Pairs(list[tuple[str, Any]]):
     """The pairs of a JSON object in their order, repeated keys included."""
+
+
+# `json.loads` would make one for each row
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_Pairs)
 
 
 def _as_text(value: Any) -> str | None:

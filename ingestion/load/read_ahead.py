@@ -21,8 +21,33 @@ _CHUNKS_AHEAD = 4
 _READS_WITHOUT_THREAD = 2
 _STOP_SECONDS = 5.0
 # By default, a thread that works may keep the interpreter for 5 ms while another waits for it. In less time than that,
-# PostgreSQL has worked off what the connection holds.
+# PostgreSQL may have worked off what the connection holds.
 _TURN_SECONDS = 0.0005
+
+
+class _ShortTurns:
+    """Makes the turns of threads short for the whole process, as long as anybody needs it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._usual_seconds = 0.0
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._usual_seconds = sys.getswitchinterval()
+                sys.setswitchinterval(min(_TURN_SECONDS, self._usual_seconds))
+            self._users += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                sys.setswitchinterval(self._usual_seconds)
+
+
+_short_turns = _ShortTurns()
 
 
 class ReadAhead:
@@ -54,6 +79,7 @@ class ReadAhead:
                 self._chunks.get_nowait()
         if self._thread.ident is not None:
             self._thread.join(_STOP_SECONDS)
+            _short_turns.end()
 
     def read(self, _size: int) -> bytes:
         """Return the next chunk, b"" at the end.
@@ -69,8 +95,8 @@ class ReadAhead:
             chunk: bytes | BaseException = self._stream.read(self._chunk_bytes)
         else:
             if self._thread.ident is None:
-                sys.setswitchinterval(min(_TURN_SECONDS, sys.getswitchinterval()))
                 self._thread.start()
+                _short_turns.begin()
             chunk = self._chunks.get()
         self._is_done = not chunk or isinstance(chunk, BaseException)
         if isinstance(chunk, BaseException):

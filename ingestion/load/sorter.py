@@ -8,6 +8,7 @@ from ingestion.load.dates import Sight
 from ingestion.load.header import Header
 from ingestion.load.judge import numbered_line
 from ingestion.load.parse import Record, RowReader
+from ingestion.load.progress import OnChunk, ignore_progress
 from ingestion.load.records import Records
 from ingestion.load.sure_rows import SureRows
 from ingestion.quarantine import RejectedRow
@@ -28,6 +29,7 @@ class Sorter:
         pattern: matches lines that are certainly good as they are, None where no line is.
         sight: gathers the dates of these lines.
         is_rewritten: whether rows that are certainly good have to be rewritten for COPY.
+        on_chunk: called with 0 bytes and the number of records of each chunk.
 
     """
 
@@ -40,6 +42,7 @@ class Sorter:
         sight: Sight,
         *,
         is_rewritten: bool = False,
+        on_chunk: OnChunk = ignore_progress,
     ) -> None:
         self._records = records
         self._header = header
@@ -58,6 +61,8 @@ class Sorter:
         self.judged_rows = 0
         self.blank_rows = 0
         self._other_rows = 0
+        self._on_chunk = on_chunk
+        self._reported_rows = 0
 
     @property
     def is_done(self) -> bool:
@@ -89,6 +94,7 @@ class Sorter:
             run = self._run() or self._single()
             length += len(run)
             lines.append(run)
+        self._report()
         return b"".join(lines)
 
     def to_judge(self, size: int) -> bytes:
@@ -103,6 +109,7 @@ class Sorter:
         while length < size and (line := self._next_to_judge()) is not None:
             length += len(line)
             lines.append(line)
+        self._report()
         return b"".join(lines)
 
     def take_rejected(self) -> list[RejectedRow]:
@@ -110,6 +117,10 @@ class Sorter:
         rejected, self._rejected = self._rejected, []
         self._held_bytes = 0
         return rejected
+
+    def _report(self) -> None:
+        self._on_chunk(0, self.read_rows - self._reported_rows)
+        self._reported_rows = self.read_rows
 
     def _next_to_judge(self) -> bytes | None:
         """Return the next line for the judge, b"" where the next record gives none, None where no more are to come."""
@@ -134,8 +145,11 @@ class Sorter:
 
     def _run(self) -> bytes:
         """Return the next lines for COPY, b"" where a record has to be looked at alone."""
-        runs = (self._records.run(pattern) for pattern in self._patterns)
-        run, count = next((found for found in runs if found[1]), (b"", 0))
+        run, count = b"", 0
+        for pattern in self._patterns:
+            run, count = self._records.run(pattern)
+            if count:
+                break
         if count and self.rewriter:
             lines = self.rewriter.rewrite(run, self._records.line - count + 1)
             if lines is None:

@@ -71,7 +71,7 @@ class FileToLoad:
 
         Arguments:
             text: from `text`.
-            is_judged: each row is judged later, so that the content need not be searched.
+            is_judged: each row is judged later, so that the content need not be searched, nor its lines counted.
 
         Raises:
             FileRefusedError: the header is not accepted.

@@ -50,6 +50,8 @@ class Written:
 
     def __post_init__(self) -> None:
         self._may_have_marks = self.has_numbers
+        self._is_moment = self.column.type in MOMENTS
+        self._is_text = self.column.type == "text"
 
     def clean(self, text: str, line: int) -> str:
         """Return a value without what programs put around it, "" for a word that means no value.
@@ -68,9 +70,9 @@ class Written:
             text = next(inner for inner in found.groups() if inner is not None).strip()
             self.guards += 1
         # a text is taken as it is written: two ids may differ in such a character alone
-        if self.column.type != "text" and not text.isascii():
+        if not self._is_text and not text.isascii():
             text = text.translate(_PLAIN)
-        if self.column.type in MOMENTS:
+        if self._is_moment:
             self.dates.add(text, line)
         elif self._may_have_marks:
             self.numbers.add(text)

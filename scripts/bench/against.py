@@ -12,7 +12,7 @@ from ingestion.config import ROOT
 from scripts.bench.distant import DELAYS, distant, distant_folder
 from scripts.bench.folders import tiny, tiny_folder, very_large, very_large_folder
 from scripts.bench.inputs import BUILD, Sizes
-from scripts.bench.loads import large, large_folder
+from scripts.bench.loads import bad_files, large, large_folder, one_file
 from scripts.bench.marts import TITLES, marts
 from scripts.bench.pipeline import Pipeline
 from scripts.bench.scenario import Bench, Scenario, Spec, Step
@@ -80,6 +80,12 @@ def _distant_pair(name: str, delay_seconds: float) -> _Pair:
 
 
 _PAIRS = (
+    _Pair(
+        "bad",
+        {"clean": "one file, {rows:,} rows", "bad": "the same with 1 % bad rows"},
+        bad_files,
+        one_file,
+    ),
     _Pair(
         "large",
         {"one": "{large_files} files, one worker", "two": "{large_files} files, two workers"},

@@ -33,6 +33,22 @@ def _large_file(sizes: Sizes) -> Path:
     return generate(sizes.rows)
 
 
+def one_file(bench: Bench, pipeline: Pipeline, prefix: str) -> Sequence[Step]:
+    """Return the steps that load one large file, as it is and with bad rows.
+
+    Arguments:
+        bench: where.
+        pipeline: the version that loads it.
+        prefix: of the names of the rows.
+
+    """
+    clean, bad, rows = _large_file(bench.sizes), _bad_file(bench.sizes), bench.sizes.rows
+    return [
+        one(f"{prefix}-clean", lambda: _loaded(bench, clean.parent, 1, rows, pipeline=pipeline)),
+        one(f"{prefix}-bad", lambda: _loaded(bench, bad.parent, 1, _good_rows(rows), pipeline=pipeline)),
+    ]
+
+
 def _clean(bench: Bench) -> Sequence[Step]:
     path, rows = _large_file(bench.sizes), bench.sizes.rows
     steps = [
@@ -61,16 +77,24 @@ def _clean(bench: Bench) -> Sequence[Step]:
     ]
 
 
+def bad_files(sizes: Sizes) -> Iterable[Path]:
+    """Return the landing zones of one large file, as it is and with bad rows."""
+    return [_large_file(sizes).parent, _bad_file(sizes).parent]
+
+
 def _bad_file(sizes: Sizes) -> Path:
     return variant(_large_file(sizes), "bad", with_bad_row)
 
 
+def _good_rows(rows: int) -> int:
+    return rows - (rows + 99) // 100
+
+
 def _bad(bench: Bench) -> Sequence[Step]:
     path, rows = _large_file(bench.sizes), bench.sizes.rows
-    good = rows - (rows + 99) // 100
     return [
         one("bad-psql", lambda: _copied(bench, rows, path)),
-        one("bad", lambda: _loaded(bench, _bad_file(bench.sizes).parent, 1, good)),
+        one("bad", lambda: _loaded(bench, _bad_file(bench.sizes).parent, 1, _good_rows(rows))),
     ]
 
 

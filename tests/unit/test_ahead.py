@@ -1,6 +1,7 @@
 """A stream that is read ahead returns the same bytes and errors in order, and leaves no thread behind."""
 
 import io
+import sys
 import threading
 import time
 
@@ -65,3 +66,17 @@ def test_a_single_chunk_needs_no_thread() -> None:
         assert ahead.read(64) == b"all of it"
         assert ahead.read(64) == b""
         assert threads() == 0
+
+
+def test_threads_take_short_turns_only_while_something_is_read_ahead() -> None:
+    usual = sys.getswitchinterval()
+    with ReadAhead(Stream(1), 8) as short:
+        while short.read(8):
+            pass
+        assert sys.getswitchinterval() == usual, "nothing was read ahead"
+    with ReadAhead(Stream(50), 8) as first, ReadAhead(Stream(50), 8) as second:
+        for ahead in (first, second):
+            for _ in range(5):
+                ahead.read(8)
+        assert sys.getswitchinterval() < usual
+    assert sys.getswitchinterval() == usual
