@@ -17,7 +17,7 @@ from ingestion.file_transaction.context import Context
 from ingestion.file_transaction.date_orders import DraftOrders
 from ingestion.file_transaction.files import Due, KnownContent, Outcome
 from ingestion.file_transaction.settlement import LoadedRows, Settlement
-from ingestion.load import Bundled, FileToLoad, Loaded, Ready, copy_together, examine, load
+from ingestion.load import Bundled, FileToLoad, Left, Loaded, Ready, copy_together, examine, load
 from ingestion.load.progress import OnChunk, ignore_progress, watch
 from ingestion.load.stream import checksum_of
 from ingestion.manifest import Asked, Known
@@ -87,17 +87,17 @@ class Group:
         started = time.monotonic()
         bundle: dict[int, Bundled] = {}
         text_bytes = 0
-        # by place, whether COPY has refused the rows
+        # by place, whether COPY has refused the rows as they are, or would
         alone: dict[int, bool] = {}
         for place, member in list(self._members.items()):
             self._check_stop()
-            ready = self._ready(place, member)
-            if ready is None:
-                if place in self._members:
-                    alone[place] = False
+            examined = self._examine(place, member)
+            if isinstance(examined, Left):
+                alone[place] = not examined.may_copy
+            if not isinstance(examined, Ready):
                 continue
-            bundle[place] = Bundled(member.file_id, ready)
-            text_bytes += len(ready.rows)
+            bundle[place] = Bundled(member.file_id, examined)
+            text_bytes += len(examined.rows)
             if text_bytes > _MOST_TEXT_BYTES:
                 alone |= dict.fromkeys(self._copy(bundle), True)
                 bundle, text_bytes = {}, 0
@@ -168,15 +168,15 @@ class Group:
             (known,) = self._context.look_up(self._connection, [question])
         return self._context.known_content(due, known, question.checksum)
 
-    def _ready(self, place: int, member: Member) -> Ready | None:
-        """Return the rows of a small file that COPY can take with those of others."""
+    def _examine(self, place: int, member: Member) -> Ready | Left | None:
+        """Return the rows of a small file that COPY can take with those of others; None where it is refused."""
         if member.due.file.size > MOST_BYTES:
-            return None
+            return Left()
         with self._contained(place):
-            ready = examine(self._work(member.due, ignore_progress))
-            if ready:
-                self._note_order(member.due, ready.loaded)
-            return ready
+            examined = examine(self._work(member.due, ignore_progress))
+            if isinstance(examined, Ready):
+                self._note_order(member.due, examined.loaded)
+            return examined
         return None
 
     def _copy(self, bundle: Mapping[int, Bundled]) -> list[int]:

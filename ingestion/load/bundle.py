@@ -1,6 +1,7 @@
 """Load many small files with one COPY.
 
 A small file is read before anything is sent, so that its text can tell whether COPY reads its rows as they are meant.
+Rows that COPY cannot read as they are, such as those of JSON, are rewritten for it, if all of them are certainly good.
 The rows of all such files go through one COPY, each behind the id of its file. Where COPY refuses a row, its file is
 left to `load`, and the others go again without it.
 """
@@ -9,27 +10,36 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import psycopg2
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from ingestion import db
+from ingestion.errors import FileRefusedError
 from ingestion.load.checks import refuses_data
 from ingestion.load.content import Content
+from ingestion.load.dialect import Dialect, datestyle
 from ingestion.load.header import Header
 from ingestion.load.judge import copy_options
 from ingestion.load.offsets import offset_of
-from ingestion.load.reading import date_remarks
+from ingestion.load.reading import Reading, date_remarks
+from ingestion.load.records import Records
+from ingestion.load.sorter import Sorter
 from ingestion.load.stream import CHUNK_BYTES
+from ingestion.load.sure_rows import can_rewrite
 from ingestion.load.verdict import are_plain
 from ingestion.load.work import FileToLoad, Loaded
-from ingestion.results import Counts
+from ingestion.results import Counts, Remark
 from ingestion.sources import EXTRA, DateOrder
 
 # a packed file may unpack to much more than it has
 _MOST_TEXT_BYTES = 4 << 20
+# so much of a file is rewritten before it is looked whether all of it was certainly good
+_GLANCE_BYTES = 1 << 14
+# of the order of its dates: the rows themselves tell the second
+_MOST_GUESSES = 2
 # text that no form of COPY reads as anything else
 _PLAIN_TEXT = re.compile(r"[\w.@+-]+", re.ASCII)
 # behind the table's name, in whatever language the server speaks
@@ -55,7 +65,7 @@ class _Form(NamedTuple):
         return db.composed(
             _queries.copy_bundle,
             offset=Literal(self.offset),
-            datestyle=Literal(f"ISO, {self.date_order}"),
+            datestyle=Literal(datestyle(self.date_order)),
             table=Identifier(*self.table),
             columns=SQL(", ").join(map(Identifier, ("_file_id", *self.columns))),
             options=copy_options(self.delimiter, self.quote, is_unquoted=self.is_unquoted, nullable=self.nullable),
@@ -109,8 +119,20 @@ class Bundled(NamedTuple):
     ready: Ready
 
 
-def examine(work: FileToLoad) -> Ready | None:
-    """Read a small file, and return its rows if one COPY can take them with those of others. None leaves it to `load`.
+@dataclass(frozen=True)
+class Left:
+    """A file that `load` has to load.
+
+    Arguments:
+        may_copy: whether COPY may read its rows as they are.
+
+    """
+
+    may_copy: bool = True
+
+
+def examine(work: FileToLoad) -> Ready | Left:
+    """Read a small file, and return its rows if one COPY can take them with those of others.
 
     Arguments:
         work: the file.
@@ -120,21 +142,28 @@ def examine(work: FileToLoad) -> Ready | None:
 
     """
     with closing(work.open()) as stream, closing(work.text(stream)) as text:
-        content, header, reading = work.read_header(text)
+        content, header, reading = work.read_header(text, is_judged=text.format == "ndjson")
         dialect, separator = reading.guess(content.peek())
         header = header.written_as(dialect)
         may_copy = header.has_copyable_rows and work.has_copyable_dates(content, header, separator)
-        if not (may_copy and _is_plain(header.user_id)):
-            return None
+        may_rewrite = can_rewrite(header) and reading.has_decimal_points
+        if not (may_copy or may_rewrite):
+            return Left()
         sight = work.watch_dates(content, header, reading, separator)
         rows = _all_of(content)
-        if rows is None or not are_plain(content, header, reading, sight, content.lines):
-            return None
-        form = _form_of(work, header, rows, is_unquoted=content.is_unquoted)
-        if not _are_lines_rows(rows, form):
-            return None
-        counts = Counts(read=content.lines, loaded=content.lines)
-        return Ready(Loaded.of(stream, header, counts, date_remarks(dialect)), form, rows, header.user_id)
+        if rows is None:
+            return Left()
+        are_copyable = may_copy and are_plain(content, header, reading, sight, content.lines)
+        found = None
+        if are_copyable and _is_plain(header.user_id):
+            found = _as_they_are(work, content, header, rows)
+        if not found and may_rewrite:
+            found = _rewritten(work, header, reading, rows)
+        if not found:
+            return Left(may_copy=are_copyable)
+        counts = Counts(found.copied + found.blank, found.copied, blank=found.blank)
+        loaded = Loaded.of(stream, replace(header, dialect=found.dialect), counts, found.remarks)
+        return Ready(loaded, found.form, found.rows, found.user_id)
 
 
 def copy_together(connection: db.Connection, files: Iterable[Bundled]) -> list[Bundled]:
@@ -159,14 +188,21 @@ def copy_together(connection: db.Connection, files: Iterable[Bundled]) -> list[B
     while waiting:
         bundle = waiting.pop()
         at_fault = _copy(connection, bundle)
+        if at_fault is None:
+            half = len(bundle) // 2
+            waiting += [bundle[half:], bundle[:half]]
+            continue
         refused += bundle[at_fault]
         if at_fault != slice(0):
             waiting += [rest for rest in (bundle[at_fault.stop :], bundle[: at_fault.start]) if rest]
     return refused
 
 
-def _copy(connection: db.Connection, bundle: Sequence[Bundled]) -> slice:
-    """Copy a bundle. Return the part of it that is at fault where nothing was copied, an empty one otherwise."""
+def _copy(connection: db.Connection, bundle: Sequence[Bundled]) -> slice | None:
+    """Copy a bundle. Return the part of it that is at fault where nothing was copied, an empty one otherwise.
+
+    None means that a file of several is at fault, and nothing tells which.
+    """
     rows = b"".join(file.ready.rows_of(file.file_id) for file in bundle)
     with connection.cursor() as cursor:
         try:
@@ -176,32 +212,45 @@ def _copy(connection: db.Connection, bundle: Sequence[Bundled]) -> slice:
                 raise
             at_fault = _at_fault(exc, bundle)
         else:
-            if copied == sum(file.ready.loaded.counts.read for file in bundle):
+            if copied == sum(file.ready.loaded.counts.loaded for file in bundle):
                 return slice(0)
             at_fault = slice(0, len(bundle))
         cursor.execute("rollback to savepoint bundle")
         return at_fault
 
 
-def _at_fault(exc: psycopg2.Error, bundle: Sequence[Bundled]) -> slice:
-    """Return the file with the line that an error names; all files, where it names none."""
+def _at_fault(exc: psycopg2.Error, bundle: Sequence[Bundled]) -> slice | None:
+    """Return the file with the line that an error names, as the error of a distributed table's node does not."""
     found = _LINE_AT_FAULT.search(exc.diag.context or "")
     line = int(found[1]) if found else 0
     end = 0
     for place, file in enumerate(bundle):
-        end += file.ready.loaded.counts.read
+        end += file.ready.loaded.counts.loaded
         if 0 < line <= end:
             return slice(place, place + 1)
-    return slice(0, len(bundle))
+    return slice(0, 1) if len(bundle) == 1 else None
 
 
-def _form_of(work: FileToLoad, header: Header, rows: bytes, *, is_unquoted: bool) -> _Form:
+class _Found(NamedTuple):
+    """Rows for COPY, and what is to be recorded of them."""
+
+    form: _Form
+    rows: bytes
+    copied: int
+    dialect: Dialect
+    remarks: Sequence[Remark]
+    blank: int = 0
+    user_id: str | None = None
+
+
+def _as_they_are(work: FileToLoad, content: Content, header: Header, rows: bytes) -> _Found | None:
+    """Return the rows as the file has them; None where a line is not a row."""
     names = tuple(column.name for column in header.columns)
     has_extra = None in header.fields
-    is_unquoted = is_unquoted and not has_extra
+    is_unquoted = content.is_unquoted and not has_extra
     quote = header.dialect.quote
     has_quoted_gaps = not is_unquoted and quote.encode() * 2 in rows
-    return _Form(
+    form = _Form(
         (work.target_schema, work.dataset.name),
         (*(() if header.user_id is None else ("user_id",)), *names, *((EXTRA,) if has_extra else ())),
         names if has_quoted_gaps else (),
@@ -212,6 +261,55 @@ def _form_of(work: FileToLoad, header: Header, rows: bytes, *, is_unquoted: bool
         header.dialect.date_order,
         str(offset_of(header.layout.clock) or ""),
     )
+    if not _are_lines_rows(rows, form):
+        return None
+    remarks = list(date_remarks(header.dialect))
+    return _Found(form, rows, content.lines, header.dialect, remarks, user_id=header.user_id)
+
+
+def _rewritten(work: FileToLoad, header: Header, reading: Reading, rows: bytes) -> _Found | None:
+    """Return the rows rewritten for COPY; None where one of them is not certainly good."""
+    for _ in range(_MOST_GUESSES):
+        sight = reading.sight(header.dialect.date_order)
+        records = Records(io.BytesIO(rows), header)
+        sorter = Sorter(records, header, work.dataset, None, sight, is_rewritten=True)
+        try:
+            lines = _all_certain(sorter)
+            if lines is None:
+                return None
+            dialect, remarks = reading.decide(sight, sorter.reader.written)
+        except FileRefusedError:
+            # `load` finds the reason with all evidence at hand
+            return None
+        if dialect.reads_like(header.dialect):
+            form = _Form(
+                (work.target_schema, work.dataset.name),
+                sorter.rewriter.columns if sorter.rewriter else (),
+                (),
+                "\t",
+                dialect.quote,
+                b"\n",
+                True,
+                dialect.date_order,
+                str(offset_of(header.layout.clock) or ""),
+            )
+            remarks += sorter.reader.remarks()
+            return _Found(form, lines, sorter.certain_rows, dialect, remarks, sorter.blank_rows)
+        header = replace(header, dialect=dialect)
+    return None
+
+
+def _all_certain(sorter: Sorter) -> bytes | None:
+    """Return all rows of a file for COPY; None where one of them is not certainly good, or where they are large."""
+    lines: list[bytes] = []
+    size = 0
+    while chunk := sorter.certain(_GLANCE_BYTES):
+        lines.append(chunk)
+        size += len(chunk)
+        if size > _MOST_TEXT_BYTES or sorter.has_others or sorter.faults:
+            return None
+    has_marks = any(each.numbers.has_marks for each in sorter.reader.written)
+    return None if sorter.has_others or sorter.faults or has_marks else b"".join(lines)
 
 
 def _all_of(content: Content) -> bytes | None:
@@ -231,8 +329,12 @@ def _are_lines_rows(rows: bytes, form: _Form) -> bool:
     if form.newline == b"\r\n" and rows.endswith(b"\r"):
         # half a line end
         return False
+    end = form.newline[-1:]
+    if rows.startswith(form.newline) or end + form.newline in rows:
+        # COPY refuses a blank line
+        return False
     quote = form.quote.encode()
-    return form.is_unquoted or all(line.count(quote) % 2 == 0 for line in rows.split(form.newline[-1:]))
+    return form.is_unquoted or all(line.count(quote) % 2 == 0 for line in rows.split(end))
 
 
 def _is_plain(user_id: str | None) -> bool:

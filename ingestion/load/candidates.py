@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from ingestion.errors import FileRefusedError
@@ -166,6 +166,8 @@ def names_of_keys(found: Iterable[Mapping[str, Any]], objects: frozenset[str]) -
         objects: the normalised paths of the nested objects that columns are in.
 
     """
+    if not objects:
+        return tuple(dict.fromkeys(chain.from_iterable(found)))
     return tuple(dict.fromkeys(name for each in found for name in _names_in(each, objects)))
 
 

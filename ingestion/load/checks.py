@@ -10,6 +10,8 @@ from ingestion.sources import Dataset
 _SHOWN_FAULTS = 3
 # data exceptions, and violations of a constraint
 _CLASSES_OF_DATA = ("22", "23")
+# what a node of a distributed table answers to COPY arrives without its SQLSTATE; most likely, it is a constraint
+_ANSWER_OF_A_NODE = ("XX000", "ReportCopyError")
 
 
 def refuses_data(exc: psycopg2.Error) -> bool:
@@ -19,7 +21,8 @@ def refuses_data(exc: psycopg2.Error) -> bool:
         exc: the driver's error.
 
     """
-    return (exc.pgcode or "").startswith(_CLASSES_OF_DATA)
+    code = exc.pgcode or ""
+    return code.startswith(_CLASSES_OF_DATA) or (code, exc.diag.source_function) == _ANSWER_OF_A_NODE
 
 
 def refuse_too_many(dataset: Dataset, read: int, faults: Counter[str]) -> None:

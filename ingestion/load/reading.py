@@ -101,6 +101,11 @@ class Reading:
         return Sight(order, stops=order in {self._usual_order, "YMD"})
 
     @property
+    def has_decimal_points(self) -> bool:
+        """Whether nothing declares that numbers have another mark."""
+        return self.decimal_mark != ","
+
+    @property
     def _usual_order(self) -> DateOrder:
         return self.clues.declared or self.clues.usual
 
@@ -128,7 +133,7 @@ class Reading:
 
     def _are_points_decimal(self, rows: bytes) -> bool:
         """Whether a point in a number is a decimal mark. In a file without commas between fields, it may not be."""
-        if self.decimal_mark == ",":
+        if not self.has_decimal_points:
             return False
         has_fractions = any(column.type == "double precision" for column in self.header.columns)
         return self.header.dialect.delimiter == "," or not has_fractions or _DECIMAL_POINT.search(rows) is not None

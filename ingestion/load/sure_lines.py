@@ -17,13 +17,22 @@ _SAFE_DIGITS = {"bigint": 18, "integer": 9, "double precision": 15}
 # [0-9] and not \d, and without a branch where none is needed: the engine then takes half the time
 _FRACTION = r"(?:\.[0-9]{1,20}+|)"
 _MONTH, _DAY = "(?:0?[1-9]|1[0-2])", "(?:0?[1-9]|1[0-9]|2[0-8])"
-# days that the month certainly has; 29 February is left to PostgreSQL
 _OF_30, _OF_31 = "(?:0?[13-9]|1[0-2])", "(?:0?[13578]|1[02])"
 _YEAR = "[12][0-9]{3}"
+_ANY_YEAR = "(?:[12][0-9]{3}|[0-9]{2})"
+# of most years that have a 29 February; those of full centuries are left to PostgreSQL
+_LEAP = "(?:0[48]|[2468][048]|[13579][26])"
 _CLOCK = ":[0-5][0-9](?::[0-5][0-9])?"
 _HOUR_24, _HOUR_12 = "(?:[01]?[0-9]|2[0-3])", "(?:0?[1-9]|1[0-2])"
 _TIME = f"(?: {_HOUR_12}{_CLOCK} [AP]M| {_HOUR_24}{_CLOCK})?"
-_ISO = rf"{_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])(?:[ T]{_HOUR_24}{_CLOCK})?"
+_ISO_DATE = (
+    rf"(?:{_YEAR}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    rf"|[12][0-9]{_LEAP}-02-29)"
+)
+_ISO = rf"{_ISO_DATE}(?:[ T]{_HOUR_24}{_CLOCK})?"
+# PostgreSQL drops the offset of a moment
+_OFFSET = "(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])?"
+_ISO_ALONE = rf"{_ISO_DATE}(?:[ T]{_HOUR_24}:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{{1,6}})?{_OFFSET})?)?"
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 # texts that are no values, or none of a row
 _WORDS = NO_VALUE | TOTALS
@@ -46,7 +55,7 @@ def certainly_good(dataset: Dataset, header: Header) -> re.Pattern[bytes] | None
     return re.compile(f"(?>{line})*+".encode())
 
 
-def field_pattern(column: Column, dialect: Dialect, end: str, *, is_key: bool) -> str:
+def field_pattern(column: Column, dialect: Dialect, end: str, *, is_key: bool, is_alone: bool = False) -> str:
     """Return a pattern of the certainly good values of a column in a row that is rewritten, none among them.
 
     Arguments:
@@ -54,6 +63,7 @@ def field_pattern(column: Column, dialect: Dialect, end: str, *, is_key: bool) -
         dialect: how the file is written.
         end: a pattern of what follows a value.
         is_key: whether a row must have a value.
+        is_alone: whether the value is looked at alone, after its offset from UTC was taken out of it.
 
     """
     if _is_text(column):
@@ -62,17 +72,18 @@ def field_pattern(column: Column, dialect: Dialect, end: str, *, is_key: bool) -
         letters = "[" + "".join(re.escape(each) for each in _VISIBLE if each not in special) + "]"
         value = rf"(?!(?i:{words}):?{end})(?=[A-Za-z0-9]){letters}++(?: ++{letters}++)*+(?={end})"
         return f"(?:{value})" if is_key else f"(?:{value}|)"
-    value = _field(column, dialect.date_order, is_key)
+    value = _field(column, dialect.date_order, is_key, is_alone=is_alone)
     if column.type == "double precision" and dialect.delimiter != ",":
         # with another delimiter, such a point may be between thousands
         value = rf"(?![1-9]\d{{0,2}}\.\d{{3}}{end}){value}"
     return value
 
 
-def _field(column: Column, order: DateOrder, is_key: bool) -> str:
+def _field(column: Column, order: DateOrder, is_key: bool, *, is_alone: bool = False) -> str:
     if column.type in MOMENTS:
         # dates of another kind are evidence that there are two
-        value = _ISO if order == "YMD" else f"{_date(order)}{_TIME}"
+        iso = _ISO_ALONE if is_alone else _ISO
+        value = iso if order == "YMD" else f"{_date(order, _ANY_YEAR if is_alone else _YEAR)}{_TIME}"
     elif column.type == "boolean":
         value = _BOOLEAN
     elif column.name == "user_id":
@@ -133,8 +144,11 @@ def _up_to(number: int, fewest: int = 1) -> list[str]:
     return [*shorter, *lower, text]
 
 
-def _date(order: DateOrder) -> str:
+def _date(order: DateOrder, year: str) -> str:
     pairs = [(_MONTH, _DAY), (_OF_30, "(?:29|30)"), (_OF_31, "31")]
+    leap = f"(?:[12][0-9])?{_LEAP}" if year == _ANY_YEAR else f"[12][0-9]{_LEAP}"
     if order == "MDY":
-        return "(?:" + "|".join(f"{month}/{day}" for month, day in pairs) + f")/{_YEAR}"
-    return "(?:" + "|".join(f"{day}/{month}" for month, day in pairs) + f")/{_YEAR}"
+        days = "|".join(f"{month}/{day}" for month, day in pairs)
+        return f"(?:(?:{days})/{year}|0?2/29/{leap})"
+    days = "|".join(f"{day}/{month}" for month, day in pairs)
+    return f"(?:(?:{days})/{year}|29/0?2/{leap})"

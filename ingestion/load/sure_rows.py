@@ -1,8 +1,8 @@
 r"""Rewrite rows that are certainly good as lines for COPY into the raw table.
 
 COPY cannot read a row as it is that has undeclared columns, or columns that are computed, or no column for the
-participant. It can read such a row once it is rewritten. Lines whose form is plain are rewritten many at a time.
-Others are read one by one, and are left to the judge unless PostgreSQL certainly accepts them.
+participant; or an object of JSON. It can read such a row once it is rewritten. Lines whose form is plain are rewritten
+many at a time. Others are read one by one, and are left to the judge unless PostgreSQL certainly accepts them.
 
 The lines have COPY's text format: a tab between fields, and nothing for no value.
 """
@@ -10,19 +10,27 @@ The lines have COPY's text format: a tab between fields, and nothing for no valu
 import csv
 import json
 import re
-from functools import partial
+from collections.abc import Sequence
+from functools import lru_cache, partial
 from operator import methodcaller
+from typing import Any
 
 from psycopg2.sql import SQL, Composable, Identifier
 
+from ingestion.load.dialect import Dialect
 from ingestion.load.header import Header
 from ingestion.load.offsets import NO_OFFSET, offset_of, split_offset
 from ingestion.load.parse import Record, RowReader
 from ingestion.load.sure_lines import field_pattern
+from ingestion.load.sure_values import sure_value
 from ingestion.sources import EXTRA, MOMENTS, OFFSET, Column, Dataset, normalise
 
 # moments whose dates have been looked at
 _MOST_SEEN = 10_000
+# the files of a landing zone have few different headers
+_MOST_PATTERNS = 64
+# the escape of a character that PostgreSQL does not store, in JSON in a field of COPY's text format
+_NUL = rb"\\u0000"
 
 
 def can_rewrite(header: Header) -> bool:
@@ -32,14 +40,10 @@ def can_rewrite(header: Header) -> bool:
         header: the file's header.
 
     """
-    return (
-        header.dialect.format == "csv"
-        and not header.dialect.marks
-        and not header.layout.where
-        and None not in header.fields
-        and (header.dialect.delimiter + header.dialect.quote).isascii()
-        and not any(column.factor for column in header.columns)
-    )
+    dialect = header.dialect
+    has_plain_form = None not in header.fields and (dialect.delimiter + dialect.quote).isascii()
+    has_offsets = any(column.name == OFFSET for column in header.columns)
+    return not dialect.marks and not has_offsets and (dialect.format == "ndjson" or has_plain_form)
 
 
 class SureRows:
@@ -71,10 +75,10 @@ class SureRows:
             for place, column in self._places
             if column.type in MOMENTS
         ]
+        # where the rows are objects, the last field has what is not declared of them
+        self._has_rest = None in header.fields and not header.layout.drop_extra
         self._checks = {
-            column.name: re.compile(
-                field_pattern(column, header.dialect, r"\Z", is_key=column.name in dataset.key), re.ASCII
-            )
+            column.name: sure_value(column, header.dialect, is_key=column.name in dataset.key)
             for _, column in self._places
         }
         self._moment = dataset.moment
@@ -82,9 +86,20 @@ class SureRows:
         self._user_id = "" if header.user_id is None else "\t" + _escaped(header.user_id)
         self._newline = header.dialect.newline.decode()
         self.patterns: tuple[re.Pattern[bytes], ...] = ()
-        if not any(column.is_computed or column.is_rewritten for column in header.columns):
-            self.patterns = tuple(self._pattern(dataset, has_quotes=each) for each in (False, True))
-        self._prepare()
+        if header.dialect.format == "csv" and not (header.layout.where or any(map(_is_made, header.columns))):
+            self.patterns = tuple(
+                _pattern(header.fields, dataset.key, header.dialect, has_quotes=each) for each in (False, True)
+            )
+            self._prepare()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the raw table that the lines have, in their order."""
+        names = [column.name for _, column in self._places]
+        names += [EXTRA] if self._extra or self._has_rest else []
+        names += [] if self._header.user_id is None else ["user_id"]
+        names += [OFFSET] if self._moment else []
+        return tuple(names)
 
     def command(self, table: Composable) -> Composable:
         """Return the command that copies the rewritten rows.
@@ -93,11 +108,7 @@ class SureRows:
             table: the raw table.
 
         """
-        names = [column.name for _, column in self._places]
-        names += [EXTRA] if self._extra else []
-        names += [] if self._header.user_id is None else ["user_id"]
-        names += [OFFSET] if self._moment else []
-        columns = SQL(", ").join(map(Identifier, names))
+        columns = SQL(", ").join(map(Identifier, self.columns))
         return SQL("copy {} ({}) from stdin (format text, encoding 'utf8', null '')").format(table, columns)
 
     def rewrite(self, lines: bytes, line: int) -> bytes | None:
@@ -156,34 +167,29 @@ class SureRows:
             text = values[place] or ""
             if column.name == self._moment and text.isascii():
                 text, offset = split_offset(text)
-            if offset == NO_OFFSET or not self._checks[column.name].fullmatch(text):
+            found = None if offset == NO_OFFSET else self._checks[column.name].written(text)
+            if found is None:
                 return None
-            texts.append(text)
+            texts.append(found)
+        if self._extra or self._has_rest:
+            texts.append(self._extra_of(values))
+        line = "\t".join(texts)
+        try:
+            written = f"{line}{self._user_id}{self._offset(offset)}\n".encode()
+        except UnicodeEncodeError:
+            return None
+        if self._has_rest and _NUL in written:
+            return None
         for place, dates, _ in self._moments:
             dates.add(values[place] or "", record.line)
+        return written
+
+    def _extra_of(self, values: Sequence[Any]) -> str:
+        """Return what is not declared of a row, as a field of COPY's text format."""
+        if self._has_rest:
+            return _escaped(values[-1] or "")
         kept = {name: text for place, name in self._extra if (text := values[place])}
-        extra = _escaped(json.dumps(kept, ensure_ascii=False)) if kept else ""
-        line = "\t".join([*texts, extra] if self._extra else texts)
-        return f"{line}{self._user_id}{self._offset(offset)}\n".encode()
-
-    def _pattern(self, dataset: Dataset, *, has_quotes: bool) -> re.Pattern[bytes]:
-        quote, delimiter = re.escape(self._dialect.quote), re.escape(self._dialect.delimiter)
-        newline = re.escape(self._newline)
-        end = f"(?:{delimiter}|{newline}|{quote})" if has_quotes else f"(?:{delimiter}|{newline})"
-        text = rf"[^{delimiter}{quote}\x00-\x1f]*+" if has_quotes else rf'[^{delimiter}{quote}"\\\x00-\x1f]*+'
-        quoted = rf"{quote}[^{quote}\x00-\x1f]*+(?:{quote}{quote}[^{quote}\x00-\x1f]*+)*+{quote}"
-
-        def pattern(field: Column | str | None) -> str:
-            if isinstance(field, Column):
-                value = field_pattern(field, self._dialect, end, is_key=field.name in dataset.key)
-                return f"(?:{value}|{quote}{value}{quote})" if has_quotes else value
-            return f"(?:{quoted}|{text})" if has_quotes else text
-
-        fields = [pattern(field) for field in self._header.fields]
-        if self._dialect.has_trailing_delimiter:
-            fields.append("")
-        # atomic: the engine does not backtrack into a line that has matched
-        return re.compile(f"(?>{delimiter.join(fields)}{newline})*+".encode())
+        return _escaped(json.dumps(kept, ensure_ascii=False)) if kept else ""
 
     def _prepare(self) -> None:
         """Prepare what `rewrite` puts between the fields of a row."""
@@ -221,6 +227,35 @@ class SureRows:
         # in a file in UTC, +00:00 is UTC's clock too
         is_unsaid = not found or (default is not None and found == "0")
         return f"\t{default or ''}" if is_unsaid else f"\t{found}"
+
+
+@lru_cache(maxsize=_MOST_PATTERNS)
+def _pattern(
+    columns: tuple[Column | str | None, ...], key: tuple[str, ...], dialect: Dialect, *, has_quotes: bool
+) -> re.Pattern[bytes]:
+    """Return a pattern of any number of certainly good lines."""
+    quote, delimiter = re.escape(dialect.quote), re.escape(dialect.delimiter)
+    newline = re.escape(dialect.newline.decode())
+    end = f"(?:{delimiter}|{newline}|{quote})" if has_quotes else f"(?:{delimiter}|{newline})"
+    text = rf"[^{delimiter}{quote}\x00-\x1f]*+" if has_quotes else rf'[^{delimiter}{quote}"\\\x00-\x1f]*+'
+    quoted = rf"{quote}[^{quote}\x00-\x1f]*+(?:{quote}{quote}[^{quote}\x00-\x1f]*+)*+{quote}"
+
+    def pattern(field: Column | str | None) -> str:
+        if isinstance(field, Column):
+            value = field_pattern(field, dialect, end, is_key=field.name in key)
+            return f"(?:{value}|{quote}{value}{quote})" if has_quotes else value
+        return f"(?:{quoted}|{text})" if has_quotes else text
+
+    fields = [pattern(field) for field in columns]
+    if dialect.has_trailing_delimiter:
+        fields.append("")
+    # atomic: the engine does not backtrack into a line that has matched
+    return re.compile(f"(?>{delimiter.join(fields)}{newline})*+".encode())
+
+
+def _is_made(column: Column) -> bool:
+    """Whether its values are not those that the file has."""
+    return column.is_computed or column.is_rewritten or column.factor is not None
 
 
 def _escaped(text: str) -> str:

@@ -13,7 +13,7 @@ _SEPARATORS = 2
 def are_plain(content: Content, header: Header, reading: Reading, sight: Sight, rows: int) -> bool:
     """Whether COPY reads these rows as the file means them.
 
-    COPY accepts words such as `today`, and dates in another order, by mistake.
+    COPY accepts words such as `today`, years of three digits, and dates in another order, by mistake.
 
     Arguments:
         content: the text, read to its end.
@@ -32,6 +32,7 @@ def are_plain(content: Content, header: Header, reading: Reading, sight: Sight, 
     return (
         not content.has_special_words
         and not content.has_offsets
+        and not content.has_short_years
         and content.separators == _SEPARATORS * dates
         and reading.confirms(sight, header.dialect.date_order)
     )

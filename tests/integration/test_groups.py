@@ -1,5 +1,8 @@
 """Small files that share a transaction: each still loads completely or not at all, as if it were alone."""
 
+import gzip
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from ingestion import load, manifest
 from ingestion.db import supervision
 from ingestion.errors import FileRefusedError
 from ingestion.file_transaction import group
+from ingestion.load import bundle
 from ingestion.modes import grouping
 from ingestion.storage import LocalStorage
 from tests.drops import SLEEP_HEADER, Landing, activity, sleep
@@ -95,6 +99,34 @@ def drawn(seed: int) -> dict[str, bytes]:
     return files
 
 
+def of_kind(kind: str, number: int) -> tuple[str, bytes]:
+    """Return a file of two nights that COPY cannot read as it is."""
+    header, *rows = sleep(number, number).decode().splitlines()
+    rows[1] = rows[1].replace("4/12", "4/13")
+    lines = [header, *rows]
+    name = f"{number:02}/sleep.csv"
+    if kind == "undeclared":
+        lines = [f"{header},Note,Site", *(f'{row},"so ""so"", é",' for row in rows)]
+    elif kind == "path":
+        name = f"user_id=P {number}\\x/sleep.csv"
+        lines = [line.partition(",")[2] for line in lines]
+    elif kind == "trailing":
+        lines = [header, *(f"{row}," for row in rows)]
+    elif kind == "blank":
+        lines += ["", "", "Total,,2,654,692", ""]
+    elif kind == "ids":
+        lines = [header, *(f"S_{row}" for row in rows)]
+    elif kind == "json":
+        name = f"{number:02}/sleep.ndjson"
+        objects = (dict(zip(header.split(","), row.split(","), strict=True)) for row in rows)
+        lines = [json.dumps(each | {"device": {"id": number}}) for each in objects]
+    elif kind == "factor":
+        name = f"user_id=P{number}/oura_2026-03-01_2026-03-14_trends.csv"
+        lines = ["date,Total Sleep Duration,Total Bedtime", "2026-03-30,19630,20770.5", "2026-03-31,19631,20771"]
+    content = ("\n".join(lines) + "\n").encode()
+    return (f"{name}.gz", gzip.compress(content)) if kind == "gz" else (name, content)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_files_load_together_as_they_load_alone(landing: Landing, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     for name, content in drawn(seed).items():
@@ -105,7 +137,7 @@ def test_files_load_together_as_they_load_alone(landing: Landing, monkeypatch: p
     forget(landing)
     with monkeypatch.context() as patch:
         patch.setattr(grouping, "_MOST_FILES", 1)
-        patch.setattr(group, "examine", lambda _: None)
+        patch.setattr(group, "examine", lambda _: load.Left())
         assert Counter(landing.statuses().values()) == together
     assert everything(landing) == found
     assert together["loaded"] > 20
@@ -124,6 +156,24 @@ def test_a_refused_row_leaves_the_files_around_it_in_one_copy(landing: Landing) 
     landing.check()
 
 
+def test_a_refused_row_is_found_where_the_error_names_no_line(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Citus, whose nodes refuse rows without saying which."""
+    monkeypatch.setattr(bundle, "_LINE_AT_FAULT", re.compile(r"(?!)"))
+    for number in range(20):
+        landing.put(f"{number:02}/sleep.csv", sleep(number, number + 100))
+    for bad in (7, 8):
+        landing.put(f"{bad:02}/sleep.csv", sleep(bad, bad + 100) + f"{bad},4/13/2016 12:00:00 AM,1,-5,346\n".encode())
+    with counted() as messages:
+        assert set(landing.statuses().values()) == {"loaded"}
+    assert landing.users() == sorted([*range(20), *range(100, 120)])
+    assert landing.rows("select line_number, reason from ops.rejected_rows") == [(4, "out_of_range")] * 2
+    # halves of halves, and the rows of the two files that are good and to be judged
+    assert messages["copy_expert"] <= 18
+    landing.check()
+
+
 def test_many_small_files_take_few_round_trips(landing: Landing) -> None:
     for number in range(40):
         landing.put(f"user_id={number}/sleep.csv", sleep(number))
@@ -134,6 +184,53 @@ def test_many_small_files_take_few_round_trips(landing: Landing) -> None:
     with counted() as messages:
         landing.ingest()
     assert messages.total() < 12, messages
+
+
+@pytest.mark.parametrize("kind", ["undeclared", "path", "trailing", "blank", "ids", "json", "factor", "gz"])
+def test_files_that_copy_cannot_read_as_they_are_take_few_round_trips(landing: Landing, kind: str) -> None:
+    for number in range(20):
+        landing.put(*of_kind(kind, number))
+    with counted() as messages:
+        assert set(landing.statuses().values()) == {"loaded"}
+    assert landing.rows("select count(*) from raw.sleep") == [(40,)]
+    assert messages.total() < 30, messages
+    landing.check()
+
+
+def test_a_bad_object_leaves_the_other_files_in_one_copy(landing: Landing) -> None:
+    for number in range(20):
+        landing.put(*of_kind("json", number))
+    name, content = of_kind("json", 7)
+    landing.put(name, content + b'{"Id": 7, "SleepDay": "4/14/2016", "TotalMinutesAsleep": "many"}\n')
+    with counted() as messages:
+        assert set(landing.statuses().values()) == {"loaded"}
+    assert landing.rows("select count(*) from raw.sleep") == [(40,)]
+    assert landing.rows("select line_number, reason from ops.rejected_rows") == [(3, "not_castable")]
+    # the others, and the good rows of this one
+    assert messages["copy_expert"] <= 4
+    landing.check()
+
+
+def test_a_file_whose_rewritten_rows_grow_too_large_is_loaded_alone(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "_MOST_TEXT_BYTES", 2_000)
+    header, *rows = sleep(*range(20)).decode().splitlines()
+    wide = ",".join(f"A long name of a column {number}" for number in range(20))
+    lines = [f"{header},{wide}", *(row + ",1" * 20 for row in rows)]
+    landing.put("sleep.csv", ("\n".join(lines) + "\n").encode())
+    assert len("\n".join(lines[1:])) < 2_000
+    examined = load.examine
+    found: list[object] = []
+
+    def note(work: Any) -> Any:
+        found.append(examined(work))
+        return found[-1]
+
+    monkeypatch.setattr(group, "examine", note)
+    assert landing.statuses() == {"sleep.csv": "loaded"}
+    assert found == [load.Left(may_copy=False)]
+    assert landing.users() == list(range(20))
 
 
 def test_a_file_that_changes_is_refused_and_the_others_load(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +325,7 @@ def test_what_takes_long_is_committed_in_parts(landing: Landing, monkeypatch: py
 
     monkeypatch.setattr(manifest, "record_loaded", note)
     monkeypatch.setattr(group, "_MOST_SECONDS", 0.0)
-    monkeypatch.setattr(group, "examine", lambda _: None)
+    monkeypatch.setattr(group, "examine", lambda _: load.Left())
     assert set(landing.statuses().values()) == {"loaded"}
     assert recorded == [1] * 6
     landing.check()

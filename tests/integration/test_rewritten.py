@@ -276,3 +276,15 @@ def test_dates_of_undeclared_columns_are_no_evidence(loader: Loader) -> None:
     fast, slow = loader.both(dataset_named("sleep"), "sleep.csv", (header + row).encode())
     assert fast == slow
     assert [json.loads(row[0])["sleep_day"][:10] for row in fast.rows] == ["2016-04-05"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "good"), [("4/12/201", "4/13/2016"), ("4/12/2", "4/13/2016"), ("201-04-12", "2016-04-13")]
+)
+def test_a_year_of_three_digits_is_rejected(loader: Loader, bad: str, good: str) -> None:
+    """Also where the other dates leave no doubt, and COPY would take it."""
+    header = "Id,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed,SleepDay\n"
+    rows = [f"5,1,327,346,{good}"] * 3 + [f"5,1,327,346,{bad}"]
+    fast, slow = loader.both(dataset_named("sleep"), "sleep.csv", (header + "\n".join(rows)).encode())
+    assert fast == slow
+    assert [(line, reason) for line, _, reason, _ in fast.rejected] == [(5, "not_castable")]
