@@ -4,9 +4,11 @@
 somebody has been shown.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from ingestion import db
@@ -38,6 +40,8 @@ WEARING_LESS_BY: dict[WearingLessBy, str] = {
     "fewer_hours": "fewer hours",
 }
 
+# one text for each reason, whatever the number of people
+_REASONS = {str(reason): reason for reason in REASONS}
 _KEPT = timedelta(days=60)
 _queries = db.queries("follow_up")
 
@@ -116,6 +120,25 @@ class Resolved:
     status: str | None
 
 
+class Kind(NamedTuple):
+    """What the people of a list are counted by.
+
+    Arguments:
+        arm: the arm of the study; None if the roster has none.
+        site: the site; None if the roster has none.
+        reason: why to call.
+        cause: whether it is the person or the device; None where the question does not arise.
+        is_new: the earlier list did not have the participant for this reason.
+
+    """
+
+    arm: str | None
+    site: str | None
+    reason: Reason
+    cause: Cause | None
+    is_new: bool
+
+
 @dataclass(frozen=True)
 class FollowUp:
     """The follow-up list, and what has changed since the list before.
@@ -123,8 +146,10 @@ class FollowUp:
     Arguments:
         as_of_date: the day that it describes; None if the marts have nobody.
         compared_with: the day of the earlier list; None if there is none.
-        entries: whom to call, in that order.
+        entries: whom to call, in that order: all of them, or as many as were asked for.
         resolved: who was on the earlier list and is not on this one, for whatever reason.
+        reasons: why to call, for everybody on the list.
+        counts: how many of everybody on the list are of each kind.
 
     """
 
@@ -132,6 +157,8 @@ class FollowUp:
     compared_with: date | None
     entries: list[Entry]
     resolved: list[Resolved]
+    reasons: dict[str, Reason] = field(default_factory=dict)
+    counts: Counter[Kind] = field(default_factory=Counter)
 
 
 def exists(connection: db.Connection) -> bool:
@@ -144,28 +171,47 @@ def exists(connection: db.Connection) -> bool:
     return bool(_queries.mart_exists(connection))
 
 
-def read(connection: db.Connection, told_by: ToldBy = "report", *, before: date | None = None) -> FollowUp:
+def read(
+    connection: db.Connection,
+    told_by: ToldBy = "report",
+    *,
+    before: date | None = None,
+    most: int | None = None,
+    also: Sequence[str] = (),
+) -> FollowUp:
     """Return the follow-up list, compared with the last one of an earlier day.
 
     Arguments:
         connection: of a role that may read ops and the marts. The list must exist.
         told_by: compare with the lists that this has shown.
         before: compare with a list of a day before this one; by default, before the day that the list describes.
+        most: the number of entries, from the first on; None for all. Everybody is counted, whoever has an entry.
+        also: the user ids of others who have an entry if they are on the list.
 
     """
-    rows = list(_queries.entries(connection))
+    rows = list(_queries.entries(connection, most=most, also=list(also)))
     as_of_date: date | None = rows[0].as_of_date if rows else _queries.latest_as_of_date(connection)
     earlier = _queries.earlier_list(connection, told_by=told_by, as_of_date=before or as_of_date)
-    if earlier is None:
-        return FollowUp(as_of_date, None, [Entry(**row._asdict(), is_new=False) for row in rows], [])
-    told: dict[str, Reason] = {
-        row.user_id: row.reason for row in _queries.entries_of(connection, list_id=earlier.list_id)
-    }
-    entries = [Entry(**row._asdict(), is_new=told.get(row.user_id) != row.reason) for row in rows]
-    over = sorted(told.keys() - {entry.user_id for entry in entries})
+    told: dict[str, Reason] = {}
+    if earlier:
+        told.update(
+            (row.user_id, _REASONS[row.reason]) for row in _queries.entries_of(connection, list_id=earlier.list_id)
+        )
+    reasons: dict[str, Reason] = {}
+    counts = Counter[Kind]()
+    for row in _queries.everybody(connection):
+        reasons[row.user_id] = _REASONS[row.reason]
+        is_new = _is_new(row.user_id, row.reason, told, earlier)
+        counts[Kind(row.arm, row.site, reasons[row.user_id], row.cause, is_new)] += 1
+    entries = [Entry(**row._asdict(), is_new=_is_new(row.user_id, row.reason, told, earlier)) for row in rows]
+    over = sorted(told.keys() - reasons.keys())
     status_of = {row.user_id: row.status for row in _queries.statuses(connection, as_of_date=as_of_date, user_ids=over)}
     resolved = [Resolved(user_id, told[user_id], status_of.get(user_id)) for user_id in over]
-    return FollowUp(as_of_date, earlier.as_of_date, entries, resolved)
+    return FollowUp(as_of_date, earlier.as_of_date if earlier else None, entries, resolved, reasons, counts)
+
+
+def _is_new(user_id: str, reason: Reason, told: Mapping[str, Reason], earlier: object) -> bool:
+    return earlier is not None and told.get(user_id) != reason
 
 
 def roster(connection: db.Connection) -> list[str]:
@@ -182,7 +228,7 @@ def record(connection: db.Connection, told_by: ToldBy, run_id: UUID, told: Follo
     """Store that a list has been shown, in place of one of the same day. Drop lists that are 60 days older.
 
     The caller passes the list that it has shown: the mart may have changed since, and the role that writes ops cannot
-    read the marts.
+    read the marts. A list is stored whole, also if only its first entries were read.
 
     Arguments:
         connection: in a transaction of the loader, which the caller commits.
@@ -198,7 +244,7 @@ def record(connection: db.Connection, told_by: ToldBy, run_id: UUID, told: Follo
     _queries.insert_entries(
         connection,
         list_id=list_id,
-        user_ids=[entry.user_id for entry in told.entries],
-        reasons=[entry.reason for entry in told.entries],
+        user_ids=list(told.reasons),
+        reasons=list(told.reasons.values()),
     )
     _queries.delete_lists_before(connection, told_by=told_by, as_of_date=told.as_of_date - _KEPT)

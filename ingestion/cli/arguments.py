@@ -202,6 +202,13 @@ def _add_migrate(command: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--baseline", type=int, metavar="N", help="record migrations up to number N as applied without running them"
     )
+    for direction, text in (
+        ("distribute", "also spread the raw tables over the workers of a Citus cluster"),
+        ("undistribute", "also bring the raw tables back to one node"),
+    ):
+        what.add_argument(f"--{direction}", dest="distribution", action="store_const", const=direction, help=text)
+    text = "with --distribute or --undistribute: how many rows may be moved (default: 0)"
+    command.add_argument("--move-rows", type=int, default=0, metavar="N", help=text)
 
 
 def _add_rejected(command: argparse.ArgumentParser) -> None:
@@ -228,6 +235,8 @@ def _add_rejected(command: argparse.ArgumentParser) -> None:
 def _add_report(report: argparse.ArgumentParser) -> None:
     report.add_argument("--output", type=Path, metavar="FILE", help="write the report to this file only")
     report.add_argument("--with-user-ids", action="store_true", help="show user ids instead of pseudonyms")
+    show = "show this participant (user id or pseudonym) in any case; can be repeated; needs --output"
+    report.add_argument("--participant", action="append", default=[], metavar="ID", help=show)
     report.add_argument("--open", action="store_true", help="open the report in a browser")
     report.add_argument(
         "--serve", action="store_true", help="serve the existing reports to this machine until interrupted"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ingestion import db, report
 from ingestion.config import Settings
+from ingestion.errors import UsageError
 from ingestion.report.serving import Server
 
 
@@ -19,13 +20,18 @@ def write(arguments: argparse.Namespace, settings: Settings) -> int:
         arguments: its arguments.
         settings: the settings, with a database.
 
+    Raises:
+        UsageError: the arguments do not fit together.
+
     """
     engine = db.ready_engine(settings)
     if arguments.what == "who":
         for user_id in report.who(engine, arguments.pseudonym):
             print(user_id)
+    elif arguments.participant and not arguments.output:
+        raise UsageError("--participant needs --output", hint="Name a file for this report.")
     elif arguments.output:
-        report.write_latest(engine, settings, arguments.output)
+        report.write_latest(engine, settings, arguments.output, arguments.participant)
         print(arguments.output)
         if arguments.open:
             _open(arguments.output.resolve().as_uri())

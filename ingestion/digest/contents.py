@@ -1,5 +1,6 @@
 """Read what a digest tells: the follow-up list, the statuses of everybody, and what is wrong with the data."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -70,7 +71,7 @@ def read(engine: db.Engine, settings: Settings, now: datetime, *, before: date |
         names = {user_id: user_id for user_id in user_ids}
         if not settings.report_user_ids:
             names = pseudonyms_of(connection, user_ids)
-        places = [(row.arm, row.site) for row in _queries.places(connection)]
+        places = Counter((row.arm, row.site) for row in _queries.places(connection))
         groups = Groups(places, with_user_ids=settings.report_user_ids).shown
         counts = _queries.status_counts(connection, as_of_date=told.as_of_date, before=told.compared_with)
         report = _report_queries.last_report(connection)

@@ -1,7 +1,7 @@
 -- name: mart_exists()$
 select to_regclass('marts.rpt_follow_up') is not null;
 
--- name: entries()
+-- name: entries(most, also)
 select
     position,
     user_id,
@@ -27,7 +27,17 @@ select
     usual_steps,
     recent_steps
 from marts.rpt_follow_up
+where :most::int is null or position <= :most::int or user_id = any(:also::text [])
 order by position;
+
+-- name: everybody()
+select
+    user_id,
+    arm,
+    site,
+    reason,
+    cause
+from marts.rpt_follow_up;
 
 -- name: latest_as_of_date()$
 select max(as_of_date)

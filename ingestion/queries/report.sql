@@ -142,13 +142,59 @@ select
     (select min(activity_date) from marts.fct_user_day) as first_date,
     (select max(activity_date) from marts.fct_user_day) as last_date;
 
--- name: counts(as_of_date)
+-- name: people(as_of_date)
+-- everybody: who is on the roster, and who has a day
 select
-    status,
+    participant.arm,
+    participant.site,
+    now.status,
+    before.status as status_before,
     count(*) as users
-from marts.fct_user_status
-where as_of_date = :as_of_date
-group by status;
+from marts.dim_participant as participant
+left join marts.fct_user_status as now
+    on participant.user_id = now.user_id and now.as_of_date = :as_of_date::date
+left join marts.fct_user_status as before
+    on participant.user_id = before.user_id and before.as_of_date = :as_of_date::date - 7
+where
+    participant.is_on_roster
+    or participant.last_valid_date is not null
+    or exists (select 1 from marts.fct_user_day as day where day.user_id = participant.user_id)
+group by participant.arm, participant.site, now.status, before.status;
+
+-- name: sample(size)
+-- of those who need not be called, the ones with the smallest hashes: the same ones tomorrow, whoever joins or leaves
+select participant.user_id
+from marts.dim_participant as participant
+left join marts.rpt_follow_up as called on participant.user_id = called.user_id
+where
+    called.user_id is null
+    and (
+        participant.is_on_roster
+        or participant.last_valid_date is not null
+        or exists (select 1 from marts.fct_user_day as day where day.user_id = participant.user_id)
+    )
+order by sha256((select key from ops.report_key) || convert_to(participant.user_id, 'UTF8'))
+limit :size;
+
+-- name: known(user_ids)
+select user_id
+from marts.dim_participant
+where user_id = any(:user_ids::text []);
+
+-- name: extent_of(shown)^
+select
+    count(*) as user_days,
+    count(distinct user_id) as participants
+from marts.fct_user_day
+where user_id = any(:shown::text []);
+
+-- name: longest_user_id()$
+select max(length(user_id))
+from marts.dim_participant;
+
+-- name: user_ids()
+select convert_to(user_id, 'UTF8') as user_id
+from marts.dim_participant;
 
 -- name: cohort()
 -- shares are null in a week of which the cohort has too few people for them
@@ -227,21 +273,48 @@ from marts.fct_data_quality
 where checked_at = (select max(latest.checked_at) from marts.fct_data_quality as latest)
 order by rule;
 
--- name: days(max_days)
--- One row per participant: the counts of all days, and the latest days in date order, eight bytes a day for numbers and
+-- name: days(max_days, shown)
+-- One row per participant, of all or of those shown: the counts of all days, and the latest days in date order, eight bytes a day for numbers and
 -- two for flags. Whoever is on the roster and has no days has none here. The spread is of logarithms: in thousandths.
 -- The rows are sorted by pseudonym, because the order of the user ids would reveal them. They are sorted before their
 -- days are looked up in the index of the days, so that the days need no sorting and packing can begin at once.
-with total as (
+with secret as (
+
+    select key
+    from ops.report_key
+    limit 1
+
+),
+
+-- both have a row for everybody: an outer join of rows from a union would gather them all on one node of Citus
+total as (
 
     select
         user_id,
         min(activity_date) as first_date,
         max(activity_date) as last_date,
-        count(*) as days,
+        count(activity_date) as days,
         count(*) filter (where is_valid_day) as valid_days,
         count(minutes_asleep) as nights
-    from marts.fct_user_day
+    from (
+        select
+            user_id,
+            activity_date,
+            is_valid_day,
+            minutes_asleep
+        from marts.fct_user_day
+        where :shown::text [] is null or user_id = any(:shown::text [])
+
+        union all
+
+        select
+            user_id,
+            null as activity_date,
+            false as is_valid_day,
+            null as minutes_asleep
+        from marts.dim_participant
+        where is_on_roster and (:shown::text [] is null or user_id = any(:shown::text []))
+    ) as user_day
     group by user_id
 
 ),
@@ -250,40 +323,40 @@ alert as (
 
     select
         user_id,
-        array_agg(activity_date) as dates
-    from marts.fct_user_day_deviation
-    where metric = 'steps' and is_alert
+        array_agg(activity_date) filter (where activity_date is not null) as dates
+    from (
+        select
+            user_id,
+            activity_date
+        from marts.fct_user_day_deviation
+        where metric = 'steps' and is_alert and (:shown::text [] is null or user_id = any(:shown::text []))
+
+        union all
+
+        select
+            user_id,
+            null as activity_date
+        from marts.dim_participant
+        where :shown::text [] is null or user_id = any(:shown::text [])
+    ) as alert_day
     group by user_id
 
 ),
 
-listed as (
-
-    select user_id
-    from total
-
-    union
-
-    select user_id
-    from marts.dim_participant
-    where is_on_roster
-
-),
-
-participant as materialized (
+participant as (
 
     select
-        listed.user_id,
-        sha256((select key from ops.report_key) || convert_to(listed.user_id, 'UTF8')) as pseudonym,
+        total.user_id,
+        sha256(secret.key || convert_to(total.user_id, 'UTF8')) as pseudonym,
         total.first_date,
         coalesce(total.last_date - :max_days::int, '-infinity') as packed_after,
-        coalesce(total.days, 0) as days,
-        coalesce(total.valid_days, 0) as valid_days,
-        coalesce(total.nights, 0) as nights,
+        total.days,
+        total.valid_days,
+        total.nights,
         alert.dates as alert_dates
-    from listed
-    left join total on listed.user_id = total.user_id
-    left join alert on listed.user_id = alert.user_id
+    from total
+    cross join secret
+    inner join alert on total.user_id = alert.user_id
     order by pseudonym
 
 )
@@ -327,7 +400,8 @@ cross join lateral (
             '' order by day.activity_date
         ) as flags
     from marts.fct_user_day as day
-    left join marts.fct_user_day_baseline as usual
+    -- each day has its row there
+    inner join marts.fct_user_day_baseline as usual
         on
             day.user_id = usual.user_id
             and day.activity_date = usual.activity_date
@@ -337,8 +411,8 @@ cross join lateral (
 ) as latest
 order by participant.pseudonym;
 
--- name: participants(as_of_date)
--- statuses: four bytes for each day with a status, 256 times the days since 1970 plus the letter of the status. They are
+-- name: participants(as_of_date, shown)
+-- Of all participants or of those shown. statuses: four bytes for each day with a status, 256 times the days since 1970 plus the letter of the status. They are
 -- in no order: sorting the days of everybody here takes longer than all the rest.
 with history as (
 
@@ -361,12 +435,13 @@ with history as (
             ''
         ) as statuses
     from marts.fct_user_status
+    where :shown::text [] is null or user_id = any(:shown::text [])
     group by user_id
 
 )
 
 select
-    coalesce(now.user_id, participant.user_id) as user_id,
+    known.user_id,
     now.status,
     before.status as status_before,
     now.since_date,
@@ -387,12 +462,23 @@ select
     participant.arm,
     participant.site,
     history.statuses
-from (select * from marts.fct_user_status where as_of_date = :as_of_date) as now
--- whoever is not enrolled yet has no status
-full join marts.dim_participant as participant on now.user_id = participant.user_id
+from (
+    select user_id
+    from marts.fct_user_status
+    where as_of_date = :as_of_date
+
+    union
+
+    -- whoever is not enrolled yet has no status
+    select user_id
+    from marts.dim_participant
+) as known
+left join marts.dim_participant as participant on known.user_id = participant.user_id
+left join marts.fct_user_status as now on known.user_id = now.user_id and now.as_of_date = :as_of_date
 left join marts.fct_user_status as before
-    on now.user_id = before.user_id and before.as_of_date = :as_of_date::date - 7
-left join history on now.user_id = history.user_id;
+    on known.user_id = before.user_id and before.as_of_date = :as_of_date::date - 7
+left join history on known.user_id = history.user_id
+where :shown::text [] is null or known.user_id = any(:shown::text []);
 
 -- name: user_ids_of(prefix_bytes, prefix)
 -- the participants whose hash begins with a prefix; a pseudonym is the prefix of a hash

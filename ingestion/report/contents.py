@@ -1,13 +1,14 @@
 """Read the figures of a report from the marts and from schema ops, in one snapshot."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
 from ingestion import __version__, db, follow_up, log
-from ingestion.report import pseudonym
+from ingestion.report import people, pseudonym
 from ingestion.report.days import Packer, Participant, days_per_participant, status_changes
 from ingestion.report.groups import MIN_USERS, Groups
 from ingestion.results import FAILED_NODE_STATUSES
@@ -24,8 +25,8 @@ STATUSES = (
     "completed",
     "withdrawn",
 )
-# the number that the page uses for a participant without a status: no complete day yet, or enrolled later
-_NO_STATUS = len(STATUSES)
+# as the page numbers them; the last is that of a participant without a status: no complete day yet, or enrolled later
+_STATUS_NUMBERS = {status: number for number, status in enumerate((*STATUSES, None))}
 _MAX_MODELS = 12
 _MAX_PROBLEMS = 40
 
@@ -61,6 +62,7 @@ class Contents:
         statuses: the row of the query `participants` for each user id.
         by_group: the columns of the marts that have rows for everyone, for each arm and for each site.
         told: whom to call; None if the marts do not exist.
+        cells: how many of all participants are in which group and have which status.
 
     """
 
@@ -71,6 +73,7 @@ class Contents:
     statuses: dict[str, Any] = field(default_factory=dict)
     by_group: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     told: follow_up.FollowUp | None = None
+    cells: Counter[people.Cell] = field(default_factory=Counter)
     _with_user_ids: bool = False
 
     def figures(self) -> dict[str, Any]:
@@ -80,30 +83,28 @@ class Contents:
             participant.user_id: participant.user_id if self._with_user_ids else pseudonym.encode(participant.digest)
             for participant in participants
         }
-        rows = [self.statuses.get(participant.user_id) for participant in participants]
-        groups = Groups(
-            [(row.arm, row.site) if row else (None, None) for row in rows], with_user_ids=self._with_user_ids
-        )
-        facts = self.facts if self._with_user_ids else _masked(self.facts, pseudonym.Mask(names))
+        groups = Groups(people.places(self.cells), with_user_ids=self._with_user_ids)
         return {
-            **facts,
+            **self.facts,
             "groups": [asdict(group) for group in groups.shown],
             "hasHiddenGroups": groups.has_hidden,
             "minGroupUsers": MIN_USERS,
             **{name: groups.rows(columns) for name, columns in self.by_group.items()},
+            "people": people.columns(self.cells, groups, _STATUS_NUMBERS),
             "participants": self._columns_of(participants, names, groups),
-            "followUp": self._follow_up({participant.user_id: n for n, participant in enumerate(participants)}),
+            "followUp": self._follow_up({participant.user_id: n for n, participant in enumerate(participants)}, groups),
             "blocks": self.packer.block_sizes if self.packer else [],
         }
 
-    def _follow_up(self, numbers: Mapping[str, int]) -> dict[str, Any] | None:
-        """Return whom to call, by the number of the participant on the page."""
+    def _follow_up(self, numbers: Mapping[str, int], groups: Groups) -> dict[str, Any] | None:
+        """Return whom to call, by the number of the participant on the page, and how many of all are to be called."""
         told = self.told
         if told is None:
             return None
         entries = [entry for entry in told.entries if entry.user_id in numbers]
-        resolved = [(numbers.get(gone.user_id), gone.reason) for gone in told.resolved]
+        resolved = [(numbers[gone.user_id], gone.reason) for gone in told.resolved if gone.user_id in numbers]
         return {
+            "people": people.call_columns(told.counts, groups),
             "comparedWith": _day(told.compared_with),
             "resolved": [{"participant": number, "reason": reason} for number, reason in resolved],
             "participant": [numbers[entry.user_id] for entry in entries],
@@ -124,8 +125,8 @@ class Contents:
             "validDays": [participant.valid_days for participant in participants],
             "alerts": [participant.alerts for participant in participants],
             "nights": [participant.nights for participant in participants],
-            "status": [_status_number(row and row.status) for row in rows],
-            "before": [_status_number(row and row.status_before) for row in rows],
+            "status": [_STATUS_NUMBERS[row.status if row else None] for row in rows],
+            "before": [_STATUS_NUMBERS[row.status_before if row else None] for row in rows],
             "changes": [status_changes(row.statuses) if row and row.status else "" for row in rows],
             "arm": [groups.number("arm", row.arm) if row else None for row in rows],
             "site": [groups.number("site", row.site) if row else None for row in rows],
@@ -177,7 +178,14 @@ _OF_ENTRIES = (
 )
 
 
-def read(connection: db.Connection, run_id: str, outcome: Outcome | None, *, with_user_ids: bool = False) -> Contents:
+def read(
+    connection: db.Connection,
+    run_id: str,
+    outcome: Outcome | None,
+    *,
+    with_user_ids: bool = False,
+    asked: Collection[str] = (),
+) -> Contents:
     """Read the figures of a report. The days are read later, while the page is written.
 
     Arguments:
@@ -185,6 +193,10 @@ def read(connection: db.Connection, run_id: str, outcome: Outcome | None, *, wit
         run_id: the run.
         outcome: the outcome of the run, if the database does not have it yet.
         with_user_ids: show user ids instead of pseudonyms.
+        asked: user ids or pseudonyms of participants who are shown, whether a very large study shows all or not.
+
+    Raises:
+        UsageError: nobody has one of the names in `asked`.
 
     """
     run = _queries.run(connection, run_id=run_id)
@@ -204,16 +216,27 @@ def read(connection: db.Connection, run_id: str, outcome: Outcome | None, *, wit
     }
     contents = Contents(run_id, run.started_at, facts, _with_user_ids=with_user_ids)
     if _queries.marts_exist(connection):
-        _read_marts(connection, contents)
+        _read_marts(connection, contents, people.find(connection, asked) if asked else [])
+        if not with_user_ids:
+            texts: list[str] = []
+            _masked(facts, texts.append)
+            contents.facts = _masked(contents.facts, people.mask(connection, texts))
     return contents
 
 
-def _read_marts(connection: db.Connection, contents: Contents) -> None:
-    extent = _queries.extent(connection)
+def _read_marts(connection: db.Connection, contents: Contents, asked: list[str]) -> None:
+    extent = shown_extent = _queries.extent(connection)
     as_of = extent.as_of_date
-    rows = _queries.participants(connection, as_of_date=as_of) if as_of else ()
+    contents.cells = people.count(connection, as_of)
+    is_sampled = contents.cells.total() > people.MOST_PEOPLE
+    contents.told = follow_up.read(connection, most=people.CALLS_SHOWN if is_sampled else None, also=asked)
+    chosen = people.choose(connection, contents.told, asked) if is_sampled else None
+    shown = chosen.user_ids if chosen else None
+    if chosen:
+        shown_extent = _queries.extent_of(connection, shown=shown)
+    rows = _queries.participants(connection, as_of_date=as_of, shown=shown) if as_of else ()
     contents.statuses = {row.user_id: row for row in rows}
-    max_days = days_per_participant(extent.user_days, extent.participants)
+    max_days = days_per_participant(shown_extent.user_days, shown_extent.participants)
     contents.facts |= {
         "hasMarts": True,
         "asOf": _day(as_of),
@@ -221,7 +244,8 @@ def _read_marts(connection: db.Connection, contents: Contents) -> None:
         "lastDate": _day(extent.last_date),
         "userDays": extent.user_days,
         "maxDays": max_days,
-        "counts": _counts(connection, as_of) if as_of else [0] * _NO_STATUS,
+        "counts": _counts(contents.cells),
+        "sample": chosen and {"asked": chosen.asked, "mostCalls": people.CALLS_SHOWN},
         "rules": _records(_queries.quality(connection)),
     }
     contents.by_group = {
@@ -231,19 +255,20 @@ def _read_marts(connection: db.Connection, contents: Contents) -> None:
         "definitions": _columns(connection, _queries.definitions.sql),
         "unjudged": _columns(connection, _queries.unjudged.sql),
     }
-    contents.told = follow_up.read(connection)
-    contents.packer = Packer(partial(_copy_days, connection, max_days))
+    contents.packer = Packer(partial(_copy_days, connection, {"max_days": max_days, "shown": shown}))
 
 
-def _copy_days(connection: db.Connection, max_days: int | None, packer: Packer) -> None:
+def _copy_days(connection: db.Connection, parameters: Mapping[str, Any], packer: Packer) -> None:
     with connection.cursor() as cursor:
-        query = cursor.mogrify(_queries.days.sql.rstrip().rstrip(";"), {"max_days": max_days}).decode()
+        query = cursor.mogrify(_queries.days.sql.rstrip().rstrip(";"), parameters).decode()
         cursor.copy_expert(f"copy ({query}) to stdout", packer)
 
 
-def _counts(connection: db.Connection, as_of: date) -> list[int]:
-    users = {row.status: row.users for row in _queries.counts(connection, as_of_date=as_of)}
-    return [users.get(status, 0) for status in STATUSES]
+def _counts(cells: Mapping[people.Cell, int]) -> list[int]:
+    users = Counter[str | None]()
+    for cell, many in cells.items():
+        users[cell.status] += many
+    return [users[status] for status in STATUSES]
 
 
 def _run(connection: db.Connection, row: Any, outcome: Outcome | None) -> dict[str, Any]:
@@ -306,11 +331,7 @@ def _day(value: date | None) -> int | None:
     return None if value is None else (value - _EPOCH).days
 
 
-def _status_number(status: str | None) -> int:
-    return STATUSES.index(status) if status else _NO_STATUS
-
-
-def _masked(value: Any, mask: pseudonym.Mask, name: str = "") -> Any:
+def _masked(value: Any, mask: Callable[[str], object], name: str = "") -> Any:
     """Return a value with the user ids in it masked. The name of a file can contain one."""
     if isinstance(value, str):
         return mask(value) if name in _FIELDS_WITH_FILENAMES else value

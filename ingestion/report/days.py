@@ -1,4 +1,4 @@
-"""Pack the days of all participants into blocks, so that neither the writer nor the page holds all days at once.
+"""Pack the days of participants into blocks, so that neither the writer nor the page holds all days at once.
 
 A block is zlib over five planes of 2-byte numbers, the days of one participant after those of another: steps, usual
 steps (median), spread (MAD of ln steps, in thousandths), minutes asleep, flags. A plane stores its low bytes before its
@@ -63,8 +63,8 @@ def days_per_participant(user_days: int, participants: int) -> int | None:
     """Return how many of the latest days of each participant a report has room for; None if for all.
 
     Arguments:
-        user_days: the number of days of all participants together.
-        participants: the number of participants.
+        user_days: the number of days of all participants that it shows.
+        participants: the number of these participants.
 
     """
     return None if user_days <= _MAX_DAYS else max(_MAX_DAYS // max(participants, 1), 1)
@@ -114,13 +114,13 @@ class Packer:
 
     def _add(self, columns: list[bytes]) -> None:
         user_id, digest, first_date, days, valid_days, alerts, nights, numbers, flags = columns
-        self._numbers.append(_decode_hex(numbers))
-        self._flags.append(_decode_hex(flags))
+        self._numbers.append(decode_hex(numbers))
+        self._flags.append(decode_hex(flags))
         packed_days = len(self._flags[-1]) // _BYTES_PER_NUMBER
         self.participants.append(
             Participant(
-                user_id=_decode_hex(user_id).decode(),
-                digest=_decode_hex(digest),
+                user_id=decode_hex(user_id).decode(),
+                digest=decode_hex(digest),
                 first_date=None if first_date == _NULL else date.fromisoformat(first_date.decode()),
                 days=int(days),
                 packed_days=packed_days,
@@ -172,6 +172,11 @@ def _discard(block: str) -> None:
     """Stand in for `emit` until `pack` is called."""
 
 
-def _decode_hex(column: bytes) -> bytes:
-    """Return the bytes of a bytea column, which COPY writes as two backslashes, an x and hexadecimal digits."""
+def decode_hex(column: bytes) -> bytes:
+    """Return the bytes of a bytea column, which COPY writes as two backslashes, an x and hexadecimal digits.
+
+    Arguments:
+        column: as COPY writes it.
+
+    """
     return bytes.fromhex(column[3:].decode("ascii"))

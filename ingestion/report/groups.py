@@ -5,7 +5,7 @@ of it. Nor can these be computed as what is missing to everyone: whoever is in n
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ MIN_USERS = 5
 _ALL = "all"
 
 Kind = Literal["all", "arm", "site"]
+# the arm and the site of a participant; None where the roster has none
+Place = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Group:
     Arguments:
         kind: whether it is everyone, an arm or a site.
         title: the name in the roster; empty for everyone.
-        users: how many participants of the report are in it.
+        users: how many participants are in it, whether the report shows them or not.
 
     """
 
@@ -37,20 +39,22 @@ class Groups:
     """The groups that a report shows. Everyone is the first.
 
     Arguments:
-        places: the arm and the site of each participant of the report; None where the roster has none.
+        places: how many participants have which arm and site.
         with_user_ids: the report shows user ids, and so all groups.
 
     """
 
-    def __init__(self, places: Iterable[tuple[str | None, str | None]], *, with_user_ids: bool) -> None:
-        places = list(places)
-        self.shown = [Group("all", "", len(places))]
+    def __init__(self, places: Mapping[Place, int], *, with_user_ids: bool) -> None:
+        everyone = sum(places.values())
+        self.shown = [Group("all", "", everyone)]
         self.has_hidden = False
         kinds: tuple[tuple[Kind, int], ...] = (("arm", 0), ("site", 1))
         for kind, part in kinds:
-            sizes = Counter(place[part] for place in places)
-            named = {title: users for title, users in sizes.items() if title is not None}
-            hidden = set() if with_user_ids else _hidden(named, len(places))
+            named = Counter[str]()
+            for place, users in places.items():
+                if (title := place[part]) is not None:
+                    named[title] += users
+            hidden = set() if with_user_ids else _hidden(named, everyone)
             self.has_hidden |= bool(hidden)
             self.shown += [Group(kind, title, named[title]) for title in sorted(named.keys() - hidden)]
         self._numbers = {(group.kind, group.title): number for number, group in enumerate(self.shown)}
@@ -64,6 +68,16 @@ class Groups:
 
         """
         return self._numbers.get((kind, title)) if title is not None else None
+
+    def numbers(self, arm: str | None, site: str | None) -> list[int]:
+        """Return the groups that a participant is in, as places in `shown`.
+
+        Arguments:
+            arm: the arm of the participant; None if the roster has none.
+            site: the site.
+
+        """
+        return [0, *(number for number in (self.number("arm", arm), self.number("site", site)) if number is not None)]
 
     def rows(self, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """Return the rows of the shown groups, with the number of the group in place of its arm and site.

@@ -7,7 +7,7 @@ out which pseudonym is whose.
 
 import base64
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from ingestion import db
 from ingestion.errors import UsageError
@@ -97,14 +97,46 @@ class Mask:
 
     def _end_of_id(self, pieces: list[str], begin: int) -> int | None:
         """Return where the longest user id that begins at a piece ends; None if none does."""
-        found, candidate = None, ""
-        for end in range(begin, len(pieces)):
-            candidate = _comparable(candidate + pieces[end])
-            if len(candidate) > self._longest:
-                break
+        found = None
+        for end, candidate in _candidates(pieces, begin, self._longest):
             if candidate in self._known:
-                found = end + 1
+                found = end
         return found
+
+
+class Suspects:
+    """What could be a user id in some texts. Whoever masks these texts need know no other user ids.
+
+    Arguments:
+        longest: the number of letters of the longest user id.
+
+    """
+
+    def __init__(self, longest: int) -> None:
+        # comparing without upper and lower case turns a letter into three at most
+        self._longest = 3 * longest
+        self._found: set[str] = set()
+
+    def __call__(self, text: str) -> str:
+        """Look for suspects in a text, which is returned as it is."""
+        pieces = _PIECE.findall(text)
+        for begin in range(len(pieces)):
+            self._found.update(candidate for _, candidate in _candidates(pieces, begin, self._longest))
+        return text
+
+    def __contains__(self, user_id: str) -> bool:
+        """Whether a user id is in one of the texts."""
+        return _comparable(user_id) in self._found
+
+
+def _candidates(pieces: list[str], begin: int, longest: int) -> Iterator[tuple[int, str]]:
+    """Return what begins at a piece and could be a user id, each with the piece before which it ends."""
+    candidate = ""
+    for end in range(begin, len(pieces)):
+        candidate = _comparable(candidate + pieces[end])
+        if len(candidate) > longest:
+            break
+        yield end + 1, candidate
 
 
 def _comparable(text: str) -> str:

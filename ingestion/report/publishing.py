@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -123,16 +124,17 @@ def publish_latest(engine: db.Engine, settings: Settings) -> Published:
     return published
 
 
-def write_latest(engine: db.Engine, settings: Settings, path: Path) -> None:
+def write_latest(engine: db.Engine, settings: Settings, path: Path, asked: Collection[str] = ()) -> None:
     """Write the report of the latest run to a file.
 
     Arguments:
         engine: the database.
         settings: the settings.
         path: the file.
+        asked: user ids or pseudonyms of participants who are shown, whether a very large study shows all or not.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: the file cannot be written, or nobody has one of the names in `asked`.
         PipelineError: there is no run yet.
 
     """
@@ -141,7 +143,7 @@ def write_latest(engine: db.Engine, settings: Settings, path: Path) -> None:
         with temporary_folder(_FOLDER, path.parent) as folder:
             part = folder / path.name
             part.touch(mode=0o600)
-            _write(engine, settings, run_id, None, part)
+            _write(engine, settings, run_id, None, part, asked=asked)
             part.replace(path)
     except OSError as exc:
         raise UsageError(
@@ -217,12 +219,20 @@ def _publish(
         return Published(shelf.place, name), path.stat().st_size, contents.told
 
 
-def _write(engine: db.Engine, settings: Settings, run_id: str, outcome: Outcome | None, path: Path) -> Contents:
+def _write(
+    engine: db.Engine,
+    settings: Settings,
+    run_id: str,
+    outcome: Outcome | None,
+    path: Path,
+    *,
+    asked: Collection[str] = (),
+) -> Contents:
     with db.session(engine, autocommit=False) as connection:
         # all figures are from the same moment
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         _queries.set_memory(connection)
-        contents = read(connection, run_id, outcome, with_user_ids=settings.report_user_ids)
+        contents = read(connection, run_id, outcome, with_user_ids=settings.report_user_ids, asked=asked)
         with path.open("w", encoding="utf-8", newline="\n") as file:
             page.write(file, contents)
     return contents

@@ -1,12 +1,13 @@
 """The follow-up list: what is new since a list was shown, what is over, and who is forgotten."""
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import uuid4
 
 from ingestion import db, follow_up, retraction
 from ingestion.config import Database
-from ingestion.follow_up import FollowUp, Resolved, ToldBy
+from ingestion.follow_up import FollowUp, Kind, Resolved, ToldBy
 from tests.conftest import execute
 from tests.follow_up import AS_OF, days_ago, entry, write_marts
 from tests.integration.conftest import Rows
@@ -14,14 +15,16 @@ from tests.integration.conftest import Rows
 LISTS = "select told_by, as_of_date from ops.follow_up_lists order by 1, 2"
 
 
-def read(engine: db.Engine, told_by: ToldBy = "report") -> FollowUp:
+def read(
+    engine: db.Engine, told_by: ToldBy = "report", *, most: int | None = None, also: Sequence[str] = ()
+) -> FollowUp:
     with db.session(engine) as connection:
-        return follow_up.read(connection, told_by)
+        return follow_up.read(connection, told_by, most=most, also=also)
 
 
-def show(engine: db.Engine, told_by: ToldBy = "report") -> None:
+def show(engine: db.Engine, told_by: ToldBy = "report", *, most: int | None = None) -> None:
     """Read the list and record it, as a report or a digest does."""
-    told = read(engine, told_by)
+    told = read(engine, told_by, most=most)
     with db.transaction(engine) as connection:
         follow_up.record(connection, told_by, uuid4(), told)
 
@@ -56,6 +59,29 @@ def test_without_an_earlier_list_nothing_is_new(engine: db.Engine) -> None:
     found = read(engine)
     assert (found.as_of_date, found.compared_with, found.resolved) == (AS_OF, None, [])
     assert [each.is_new for each in found.entries] == [False]
+
+
+def test_a_list_is_counted_and_recorded_whole_whatever_is_read_of_it(engine: db.Engine, rows: Rows) -> None:
+    earlier = [entry(name, "stopped") for name in ("a", "b", "c")]
+    write_marts(engine, *earlier, as_of_date=days_ago(7))
+    show(engine, most=1)
+    now = [entry("d", "stopped", arm="A"), entry("b", "moving_less"), entry("c", "stopped", cause="not_worn")]
+    write_marts(engine, *now, statuses={"a": "stable"})
+    found = read(engine, most=1)
+    assert [each.user_id for each in found.entries] == ["d"]
+    assert [each.user_id for each in read(engine, most=1, also=["c", "nobody"]).entries] == ["d", "c"]
+    # with the whole list, b and c are known from the list before
+    assert found.resolved == [Resolved("a", "stopped", "stable")]
+    assert found.reasons == {"d": "stopped", "b": "moving_less", "c": "stopped"}
+    assert found.counts == {
+        Kind("A", None, "stopped", None, is_new=True): 1,
+        Kind(None, None, "moving_less", None, is_new=True): 1,
+        Kind(None, None, "stopped", "not_worn", is_new=False): 1,
+    }
+    assert found.counts == read(engine).counts
+    show(engine, most=1)
+    recorded = "select user_id, reason from ops.follow_up_entries natural join ops.follow_up_lists where as_of_date = "
+    assert dict(rows(f"{recorded} '{AS_OF}'")) == found.reasons
 
 
 def test_new_is_who_was_not_on_the_earlier_list_for_this_reason(engine: db.Engine) -> None:

@@ -1,16 +1,18 @@
 """Which groups a report shows: none that is so small that its members can be recognised."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from ingestion.report.groups import Groups
+from ingestion.report.groups import Groups, Place
 
 
 def groups(*sizes: int, without: int = 0, with_user_ids: bool = False) -> Groups:
     """Return the groups of a study with arms of these sizes, and no sites."""
     arms = [f"arm {number}" for number, size in enumerate(sizes) for _ in range(size)]
-    return Groups([(arm, None) for arm in [*arms, *[None] * without]], with_user_ids=with_user_ids)
+    places = Counter[Place]((arm, None) for arm in [*arms, *[None] * without])
+    return Groups(places, with_user_ids=with_user_ids)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_small_groups_are_hidden(sizes: tuple[int, ...], without: int, shown: li
 
 
 def test_the_rows_of_hidden_groups_are_left_out() -> None:
-    places = [*[("A", "X")] * 6, *[("B", "X")] * 6, *[("C", "Y")] * 5, *[(None, "Y")] * 5]
+    places: dict[Place, int] = {("A", "X"): 6, ("B", "X"): 6, ("C", "Y"): 5, (None, "Y"): 5}
     found = Groups(places, with_user_ids=False)
     assert [(group.kind, group.title, group.users) for group in found.shown] == [
         ("all", "", 22),

@@ -2,14 +2,14 @@
 
 function showAnswer(section) {
   const { asOf } = report;
-  const counts = countsOf(report.participants.status);
+  const counts = countsOf(report.people.status);
   const total = sumOf(counts, STATUSES);
   const select = groupSelect();
   if (!report.hasMarts || asOf == null || (total === 0 && chosen === EVERYONE)) {
     section.append(...[runBanner(), emptyAnswer()].filter(Boolean));
     return;
   }
-  const countsBefore = countsOf(report.participants.before);
+  const countsBefore = countsOf(report.people.before);
   const hadBefore = countsBefore.some((users) => users > 0);
   // those that need a roster only where somebody has them
   const shown = STATUSES.filter((status) => ![NEVER_STARTED, COMPLETED, WITHDRAWN].includes(status) || counts[status] || countsBefore[status]);
@@ -22,15 +22,16 @@ function showAnswer(section) {
       shareBar(counts, total),
       el("ul.tiles", { "data-tiles": String(shown.length) }, shown.map((status) => tile(status, counts[status], total, hadBefore ? countsBefore[status] : null))),
       moves(),
+      report.sample && el("p.note.sample", null, `These numbers count everybody. ${shownText()}`),
       hiddenGroupsNote(),
     ].filter(Boolean),
   );
 }
 
-// the people of the chosen group in each status
-function countsOf(statuses) {
+// the people of a group in each status, now or seven days before: everybody, whoever is shown
+function countsOf(statuses, group = chosen) {
   const counts = STATUS.map(() => 0);
-  for (const participant of people) counts[statuses[participant]]++;
+  for (const row of rowsOf(report.people, group)) counts[statuses[row]] += report.people.users[row];
   return counts;
 }
 
@@ -111,12 +112,10 @@ function tile(status, users, total, before) {
 
 // Participants whose status changed within a week, those who need a look first.
 function moves() {
-  const { status, before } = report.participants;
+  const { status, before, users } = report.people;
   const groups = new Map();
-  for (const participant of people) {
-    if (status[participant] === before[participant] || status[participant] === NO_STATUS || before[participant] === NO_STATUS) continue;
-    const key = before[participant] * 16 + status[participant];
-    groups.set(key, (groups.get(key) ?? 0) + 1);
+  for (const row of rowsOf(report.people)) {
+    if (status[row] !== before[row] && status[row] !== NO_STATUS && before[row] !== NO_STATUS) groups.set(before[row] * 16 + status[row], users[row]);
   }
   if (!groups.size) return null;
   const changed = [...groups.values()].reduce((a, b) => a + b, 0);
@@ -131,7 +130,7 @@ function moves() {
       null,
       items.map(([key, users]) => {
         const [from, to] = [key >> 4, key % 16];
-        const label = `${users}: ${STATUS[from].name} to ${STATUS[to].name}`;
+        const label = `${number.format(users)}: ${STATUS[from].name} to ${STATUS[to].name}`;
         return el(
           "li",
           null,

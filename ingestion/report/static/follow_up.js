@@ -21,6 +21,12 @@ function callsOf(number = chosen) {
   return report.followUp ? report.followUp.participant.flatMap((participant, row) => (isMember(participant, number) ? [row] : [])) : [];
 }
 
+// how many of everybody in a group are to be called, whoever is shown
+function callsIn(group = chosen, isCounted = () => true) {
+  const counts = report.followUp?.people;
+  return counts ? rowsOf(counts, group).reduce((sum, row) => sum + (isCounted(row, counts) ? counts.users[row] : 0), 0) : 0;
+}
+
 function showCalls(section) {
   section.append(el("h2", { id: "call-title" }, "To call this week", ofGroup()));
   calls.rows = [];
@@ -29,11 +35,12 @@ function showCalls(section) {
     return;
   }
   const all = callsOf();
-  section.append(...[callsNote(all), resolvedNote()].filter(Boolean));
-  if (!all.length) {
+  section.append(...[callsNote(), callsLeftOut(all.length), resolvedNote()].filter(Boolean));
+  if (!callsIn()) {
     section.append(el("p.card.nobody-to-call", null, el("span.mark", { "data-status": "stable", "aria-hidden": "true" }, "✓"), `Nobody${chosen === EVERYONE ? "" : ` of ${groupName(chosen)}`} has to be called: nobody has stopped, wears the device less, moves less, has a device that does not synchronise or has never started.`));
     return;
   }
+  if (!all.length) return;
   section.append(
     callControls(all),
     el("div.calls", null, el("table", { role: "table" }, el("caption.visually-hidden", null, "To call this week"), el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, COLUMNS.map((title, i) => el("th", { scope: "col", role: "columnheader", class: i === 8 ? "figure" : null }, title)))), el("tbody", { role: "rowgroup", id: "calls" }))),
@@ -42,28 +49,43 @@ function showCalls(section) {
   setCalls({});
 }
 
-function callsNote(rows) {
-  const { cause, comparedWith, isNew } = report.followUp;
-  const asked = rows.filter((row) => cause[row] != null);
-  const unknown = asked.filter((row) => cause[row] === "unknown").length;
-  const fresh = rows.filter((row) => isNew[row]).length;
+function callsNote() {
+  const { comparedWith } = report.followUp;
+  const asked = callsIn(chosen, (row, { cause }) => cause[row] != null);
+  const unknown = callsIn(chosen, (row, { cause }) => cause[row] === "unknown");
+  const fresh = callsIn(chosen, (row, { isNew }) => isNew[row]);
   const parts = [
     "Each person once, with what is to be asked first. Tick whom you have called: the marks are kept in the address of this page, and nowhere else.",
-    rows.length && comparedWith != null && `${fresh ? plural(fresh, "person is", "people are") : "Nobody is"} new since the list of ${nearDay(comparedWith)}.`,
-    unknown && (unknown === asked.length ? "The person and the device cannot be told apart: no synchronisation data are loaded that would show it." : `Of ${plural(unknown, "person", "people")} the synchronisation is not known: there, the person and the device cannot be told apart.`),
+    callsIn() && comparedWith != null && `${fresh ? plural(fresh, "person is", "people are") : "Nobody is"} new since the list of ${nearDay(comparedWith)}.`,
+    unknown && (unknown === asked ? "The person and the device cannot be told apart: no synchronisation data are loaded that would show it." : `Of ${plural(unknown, "person", "people")} the synchronisation is not known: there, the person and the device cannot be told apart.`),
   ];
   return el("p.note", null, parts.filter(Boolean).join(" "));
 }
 
+// In a very large study the page has only the first of the list.
+function callsLeftOut(shownRows) {
+  const all = callsIn();
+  if (!report.sample || shownRows === all) return null;
+  const group = report.groups[chosen];
+  const command = `python -m ingestion follow-up${group.kind === "all" ? "" : ` --${group.kind} "${group.title}"`} --format csv --output follow-up.csv`;
+  const first = number.format(report.sample.mostCalls);
+  const shown = chosen === EVERYONE ? `the first ${first} of them, in the order to call` : shownRows ? `${number.format(shownRows)} of them: those who are among the first ${first} of everyone` : `none of them, because none is among the first ${first} of everyone`;
+  const why = Object.entries(REASON_WORDS)
+    .map(([name, { name: text }]) => [callsIn(chosen, (row, { reason }) => reason[row] === name), text.toLowerCase()])
+    .filter(([users]) => users)
+    .map(([users, text]) => `${number.format(users)} ${text}`);
+  return el("p.note.left-out", null, `${plural(all, "person has", "people have")} to be called${chosen === EVERYONE ? "" : ` in ${groupName(chosen)}`}: ${listed(why)}. This page lists ${shown}. The whole list: `, el("code", null, command));
+}
+
 function resolvedNote() {
   const { resolved, comparedWith } = report.followUp;
-  const gone = resolved.filter(({ participant }) => participant != null && isMember(participant, chosen));
+  const gone = resolved.filter(({ participant }) => isMember(participant, chosen));
   if (!gone.length) return null;
   const say = ({ participant, reason }) => [el("a", { href: addressOf(report.participants.name[participant]) }, report.participants.name[participant]), ` (${REASON_WORDS[reason].name.toLowerCase()} before, now ${STATUS[report.participants.status[participant]].name.toLowerCase()})`];
   return el(
     "details.how.resolved",
     null,
-    el("summary", null, `${plural(gone.length, "person is", "people are")} no longer on the list since ${nearDay(comparedWith)}`),
+    el("summary", null, `${plural(gone.length, "person", "people")}${report.sample ? " in this report" : ""} ${gone.length === 1 ? "is" : "are"} no longer on the list since ${nearDay(comparedWith)}`),
     el("ul", null, gone.map((each) => el("li", null, say(each)))),
   );
 }
@@ -141,7 +163,7 @@ function renderCalls(all) {
 
 function countCalls(all = callsOf()) {
   const shown = calls.isWhole ? calls.rows.length : Math.min(calls.rows.length, CALLS_AT_FIRST);
-  document.getElementById("calls-count").textContent = `${number.format(shown)} of ${plural(all.length, "person", "people")} to call. ${number.format(all.filter(isCalled).length)} called.`;
+  document.getElementById("calls-count").textContent = `${number.format(shown)} of ${plural(callsIn(), "person", "people")} to call${all.length < callsIn() ? `, of whom this page lists ${number.format(all.length)}` : ""}. ${number.format(all.filter(isCalled).length)} called.`;
 }
 
 function callRow(row) {

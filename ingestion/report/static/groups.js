@@ -2,7 +2,7 @@
 
 const EVERYONE = 0;
 let chosen = EVERYONE;
-let people = []; // the participants of the chosen group
+let people = []; // the participants of the chosen group, as far as the report shows them
 
 const groupKey = (group) => (group.kind === "all" ? "" : `${group.kind}:${group.title}`);
 
@@ -69,7 +69,7 @@ function groupSelect() {
           writeAddress();
         },
       },
-      el("option", { value: String(EVERYONE), selected: chosen === EVERYONE }, `Everyone (${number.format(report.size)})`),
+      el("option", { value: String(EVERYONE), selected: chosen === EVERYONE }, `Everyone (${sizeOf(EVERYONE)})`),
       sets.map(([label, found]) => el("optgroup", { label }, found)),
     ),
   );

@@ -62,6 +62,13 @@ function route() {
     document.getElementById("participant-title").focus({ preventScroll: true });
     return;
   }
+  // somebody whom the address names and the report does not show
+  const missing = report.sample && address.place.startsWith("/participant/") ? decoded(address.place.slice("/participant/".length)) : "";
+  if (missing) {
+    address.place = "participants";
+    document.getElementById("search").value = missing;
+    setView({ statuses: new Set(), before: null, text: missing });
+  }
   const was = shownParticipant;
   shownParticipant = null;
   document.title = report.asOf == null ? "Engagement report" : `Engagement as of ${day(report.asOf)}`;
@@ -105,6 +112,8 @@ const HOW_TO_READ = [
   "An alert is the second unusually low day in a row (a robust z-score of −2 or less). It is not a medical finding.",
 ];
 
+const howToRead = () => (report.sample ? [`This study is large. ${shownText()} Only the lists have those shown: all other numbers and charts count everybody.`, ...HOW_TO_READ] : HOW_TO_READ);
+
 const privacyText = () =>
   report.hasUserIds
     ? "This report shows user ids. Protect this file as you protect the data."
@@ -112,7 +121,7 @@ const privacyText = () =>
 
 function showFoot(foot) {
   foot.append(
-    el("details.how", null, el("summary", null, "How to read this report, and its limits"), el("ul", null, HOW_TO_READ.map((text) => el("li", null, text)))),
+    el("details.how", null, el("summary", null, "How to read this report, and its limits"), el("ul", null, howToRead().map((text) => el("li", null, text)))),
     el("p", null, privacyText()),
     el("p", null, `Written ${when(report.writtenAt)} by wearables-pipeline ${report.version}. This page makes no network requests. Charts: Apache ECharts.`),
   );

@@ -48,8 +48,8 @@ function sheet(page, title, ...content) {
 }
 
 function firstSheet() {
-  const counts = countsOf(report.participants.status);
-  const before = countsOf(report.participants.before);
+  const counts = countsOf(report.people.status);
+  const before = countsOf(report.people.before);
   const title = headline(counts, sumOf(counts, STATUSES));
   title.removeAttribute("id");
   return sheet(
@@ -58,7 +58,7 @@ function firstSheet() {
     title,
     el("p.lead", null, lead(counts, before, before.some((users) => users > 0))),
     groupTable(),
-    el("h2", null, "To call this week", calls.rows.length < callsOf().length && el("span.of-group", null, `${number.format(calls.rows.length)} of ${number.format(callsOf().length)} in view`)),
+    el("h2", null, "To call this week", calls.rows.length < callsIn() && el("span.of-group", null, `${number.format(calls.rows.length)} of ${number.format(callsIn())} in view`)),
     el("table.paper-calls", null, el("thead", null, el("tr", null, ["", "Participant", "What", "Since", "Person or device?", "How sure", "Last sync", "Last valid", "Steps"].map((text) => el("th", null, text)))), el("tbody")),
     el("p.more"),
     el("p.sheet-foot", null, privacyText()),
@@ -67,11 +67,7 @@ function firstSheet() {
 
 function groupTable() {
   const numbers = chosen === EVERYONE ? [...report.groups.keys()] : [chosen];
-  const rows = numbers.slice(0, MOST_GROUPS).map((group) => {
-    const counts = STATUS.map(() => 0);
-    report.participants.status.forEach((status, participant) => isMember(participant, group) && counts[status]++);
-    return { group, counts };
-  });
+  const rows = numbers.slice(0, MOST_GROUPS).map((group) => ({ group, counts: countsOf(report.people.status, group) }));
   const statuses = STATUSES.filter((status) => rows.some(({ counts }) => counts[status]));
   const left = numbers.length - rows.length;
   return el(
@@ -95,7 +91,7 @@ function fillCalls(first) {
   const more = [...first.querySelectorAll(".more")].at(-1);
   if (!calls.rows.length) {
     first.querySelector(".paper-calls").remove();
-    more.textContent = callsOf().length ? "Nobody in the chosen view." : "Nobody has to be called.";
+    more.textContent = callsIn() ? "Nobody in the chosen view." : "Nobody has to be called.";
     return;
   }
   const rest = () => {
@@ -150,7 +146,7 @@ function secondSheet() {
     el("div.halves", null, table("Flow", ["Step", "People", "Days", "Kept"], flow, { figures: [1, 2, 3] }), table("Definitions", ["Mean steps by definition", "People", "Days", "Mean"], definitions, { figures: [1, 2, 3] })),
     el("p", null, el("b", null, "Cannot be judged. "), unjudgedText(unjudgedDays())),
     el("h2", null, "How to read this"),
-    el("ul.reading", null, HOW_TO_READ.slice(0, READING_ON_PAPER).map((text) => el("li", null, text))),
+    el("ul.reading", null, howToRead().slice(0, READING_ON_PAPER).map((text) => el("li", null, text))),
     el("p.sheet-foot", null, privacyText()),
   );
 }

@@ -35,6 +35,7 @@ function showParticipants(section) {
   rows.scroller.append(rows.space);
   section.append(
     el("p.note", null, "Each row is a participant and each cell a day. Participants are compared only with their own start, the first 21 to 84 valid days, and with the month before the latest two weeks. Evidence tells how near a status is: moving less is said above 5, such as 5.8 of 5. Open a row for more."),
+    sampleNote() ?? "",
     el("div.chips", { role: "group", "aria-label": "Show only" }, STATUS.map((status, i) => chip(i)).filter(Boolean)),
     el(
       "div.controls",
@@ -63,10 +64,36 @@ function ranges() {
   return maxDays ? [...RANGES.filter(([days]) => days && days < maxDays), [maxDays, `Latest ${plural(maxDays, "day")}`]] : RANGES;
 }
 
+// In a very large study: how many of the chosen group this report shows, and whom.
+function shownText() {
+  const [all, toCall, withCall] = [report.groups[chosen].users, callsIn(), callsOf().length];
+  const { asked, mostCalls } = report.sample;
+  const others = people.length - withCall;
+  const calls = withCall === toCall ? `all ${number.format(toCall)} that need a call` : `${chosen === EVERYONE ? `the first ${number.format(Math.min(mostCalls, withCall))}` : number.format(withCall)} of the ${number.format(toCall)} that need a call`;
+  const sampled = `a sample of ${number.format(chosen === EVERYONE ? others - asked : others)} of the others`;
+  const parts = [toCall > 0 && calls, sampled, chosen === EVERYONE && asked > 0 && `${number.format(asked)} asked for by name`].filter(Boolean);
+  return `${number.format(people.length)} of ${plural(all, "participant")}${chosen === EVERYONE ? "" : ` of ${groupName(chosen)}`} are shown: ${listed(parts)}.`;
+}
+
+function sampleNote() {
+  return report.sample && el("p.note.sample", null, el("strong", null, shownText()), " The list, its buttons and the pages of one participant have only those shown. All other numbers and charts count everybody. The sample is random. It has the same people in every report, but for those who join, leave or need a call.");
+}
+
+const nobodyText = () =>
+  report.sample && view.text.trim()
+    ? ["Nobody in this report matches. It shows ", `${number.format(report.size)} of ${plural(report.groups[EVERYONE].users, "participant")}: whom you look for may be one of the others. This command writes a report that shows them: `, el("code", null, `python -m ingestion report --participant ${/^[\w-]+$/.test(view.text.trim()) ? view.text.trim() : "ID"} --output one.html`)]
+    : ["No participant matches. Select Show all to clear the filters."];
+
+// everybody of the chosen group with the statuses in view
+function countInView() {
+  const { status, before, users } = report.people;
+  return rowsOf(report.people).reduce((sum, row) => sum + ((!view.statuses.size || view.statuses.has(status[row])) && (view.before == null || view.before === before[row]) ? users[row] : 0), 0);
+}
+
 function chip(status) {
   const users = people.filter((participant) => report.participants.status[participant] === status).length;
   if (!users) return null;
-  return el("button.chip", { type: "button", "aria-pressed": "false", "data-status": STATUS[status].key, title: `${plural(users, "participant")}: ${STATUS[status].meaning}`, onclick: () => toggleStatus(status) }, statusMark(status), STATUS[status].name, el("b", null, number.format(users)));
+  return el("button.chip", { type: "button", "aria-pressed": "false", "data-status": STATUS[status].key, title: `${plural(users, "participant")}${report.sample ? " in this report" : ""}: ${STATUS[status].meaning}`, onclick: () => toggleStatus(status) }, statusMark(status), STATUS[status].name, el("b", null, number.format(users)));
 }
 
 function choice(id, options, chosen, change) {
@@ -112,7 +139,9 @@ function setView(change) {
   }
   document.getElementById("clear").hidden = list.length === people.length;
   const changed = view.before == null ? "" : `, ${STATUS[view.before].name.toLowerCase()} seven days before`;
-  rows.summary.textContent = list.length === people.length ? `${plural(people.length, "participant")}.` : `${number.format(list.length)} of ${plural(people.length, "participant")}${changed}.`;
+  const all = report.sample && !wanted ? ` ${plural(countInView(), "participant")} in all.` : "";
+  const where = report.sample ? " in this report" : "";
+  rows.summary.textContent = `${list.length === people.length ? "" : `${number.format(list.length)} of `}${plural(people.length, "participant")}${where}${list.length === people.length ? "" : changed}.${all}`;
   rows.scroller.scrollTop = 0;
   renderRows(true);
 }
@@ -162,7 +191,8 @@ function renderRows(fromScratch = false) {
     shown.clear();
     drawMonths(months, from, to, c);
   }
-  space.style.height = `${Math.max(view.list.length * height, 1)}px`;
+  // without a row, as high as what is said instead
+  space.style.height = view.list.length ? `${view.list.length * height}px` : "auto";
   space.classList.toggle("is-tall", height > 40);
   const first = Math.max(Math.floor(scroller.scrollTop / height) - 4, 0);
   const last = Math.min(Math.ceil((scroller.scrollTop + scroller.clientHeight) / height) + 4, view.list.length) - 1;
@@ -186,8 +216,8 @@ function renderRows(fromScratch = false) {
     after = row;
   }
   if (hadFocus) shown.get(view.focus)?.firstChild.focus({ preventScroll: true });
-  if (!view.list.length && !space.children.length) space.append(el("li.nobody", null, "No participant matches. Select Show all to clear the filters."));
-  else if (view.list.length) space.querySelector(".nobody")?.remove();
+  space.querySelector(".nobody")?.remove();
+  if (!view.list.length) space.append(el("li.nobody", null, nobodyText()));
 }
 
 function participantRow(participant, place, height) {

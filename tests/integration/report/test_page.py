@@ -319,6 +319,7 @@ ONE_INCOMPLETE_DAY = (
 insert into marts.fct_user_day
     (user_id, activity_date, has_record, wear_source, is_partial_day, is_valid_day, invalid_reason, steps)
 values ('1', '2026-04-01', true, 'steps', true, false, 'partial_day', 90000);
+insert into marts.dim_participant (user_id, is_on_roster, has_data, n_identifiers) values ('1', false, true, 0);
 """
 )
 FEW_PARTICIPANTS = (
@@ -345,6 +346,9 @@ insert into marts.fct_user_status
 select u::text, date '2026-04-19' - 7 * w, (array['stable', 'declining', 'stopped'])[1 + (u + w) % 3],
     (4000 + u) / 5000.0, 14, 4000 + u, 5000, date '2026-04-19' - 20
 from generate_series(1, 3000) as u, generate_series(0, 1) as w;
+insert into marts.dim_participant (user_id, is_on_roster, has_data, n_identifiers, last_valid_date)
+select u::text, false, true, 0, date '2026-04-19'
+from generate_series(1, 3000) as u;
 """
 )
 
