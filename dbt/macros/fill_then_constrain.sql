@@ -3,10 +3,20 @@
     adding the constraints afterwards, in the same transaction, checks the same and takes half the time.
 #}
 {% macro postgres__create_table_as(temporary, relation, sql) -%}
+    {% do fill_what_is_spread() %}
     {% if config.get('contract').enforced and not keeps_table() %}{% do get_assert_columns_equivalent(sql) %}{% endif %}
+    {% set distribution = distribution() %}
+    {% if distribution and temporary %}
+    {% do fill_working_table(relation, sql, distribution) %}
+    select 1
+    {% elif distribution %}
+    {% do create_distributed(relation, sql, distribution) %}
+    insert into {{ relation }} ({{ sql }})
+    {% else %}
     create {{ 'temporary' if temporary }} table {{ relation }} as (
         {{ sql }}
     )
+    {% endif %}
 {%- endmacro %}
 
 
@@ -24,9 +34,11 @@
     {% for constraint in adapter.render_raw_model_constraints(raw_constraints=model.constraints) %}
         {% do changes.append('add ' ~ constraint) %}
     {% endfor %}
-    {% if changes %}
-        {% do run_query('alter table ' ~ relation ~ ' ' ~ changes | join(', ')) %}
-    {% endif %}
+    {# Citus takes a constraint only if it stands alone #}
+    {% set changes = changes if is_distributed() else [changes | join(', ')] | select | list %}
+    {% for change in changes %}
+        {% do run_query('alter table ' ~ relation ~ ' ' ~ change) %}
+    {% endfor %}
     {{ default__create_indexes(relation) }}
     {% do run_query('analyze ' ~ relation) %}
 {%- endmacro %}

@@ -16,14 +16,23 @@
     user and one scan of everything. A full build has everybody in it.
 #}
 {% macro fill_changed_user(changes=none) %}
+    {% if is_distributed() %}
+    {% do fill_working_table(working_table('changed'), changes or changed_users(), 'user_id') %}
+    {% else %}
     create temporary table changed_user on commit drop as {{ changes or changed_users() }};
     analyze changed_user
+    {% endif %}
 {% endmacro %}
+
+
+{% macro changed_user_table() -%}
+    {{ working_table('changed') if is_distributed() else 'changed_user' }}
+{%- endmacro %}
 
 
 {# The table that fill_changed_user() filled. A unit test has no hooks: it reads the same query in place. #}
 {% macro changed_user(changes=none) -%}
-    {% if model.resource_type == 'unit_test' %}({{ changes or changed_users() }}) as {% endif %}changed_user
+    {% if model.resource_type == 'unit_test' %}({{ changes or changed_users() }}){% else %}{{ changed_user_table() }}{% endif %} as changed_user
 {%- endmacro %}
 
 
@@ -33,15 +42,15 @@
 #}
 {% macro changed_users() %}
     {% if is_incremental() %}
+    {% set consumed_at = state_under_these_settings() %}
     select
         extent.user_id,
         extent.first_date,
         extent.last_date,
-        case when isfinite(state.consumed_at) then extent.from_date else '-infinity' end as from_date,
-        case when isfinite(state.consumed_at) then extent.to_date else 'infinity' end as to_date
+        case when isfinite({{ consumed_at }}) then extent.from_date else '-infinity' end as from_date,
+        case when isfinite({{ consumed_at }}) then extent.to_date else 'infinity' end as to_date
     from {{ ref('int_user_extent') }} as extent
-    left join {{ state_under_these_settings() }} as state on true
-    where extent.changed_at > coalesce(state.consumed_at, '-infinity')
+    where extent.changed_at > coalesce({{ consumed_at }}, '-infinity')
     {% else %}
     select
         user_id,
@@ -77,35 +86,46 @@
 #}
 {% macro changed_in(datasets, chooses_device=true) %}
     select
-        user_id,
-        min(first_date) as from_date,
-        max(last_date) as to_date
-    from {{ ref('int_file_user') }}
+        file_user.user_id,
+        min(file_user.first_date) as from_date,
+        max(file_user.last_date) as to_date
+    from {{ ref('int_file_user') }} as file_user
+    {% if chooses_device %}
+    left join {{ ref('int_user_of_devices') }} as several on file_user.user_id = several.user_id
+    {% endif %}
     where
-        changed_at > {{ consumed_at() }}
+        file_user.changed_at > {{ consumed_at() }}
         and (
-            source_name in ('{{ datasets | join("', '") }}')
-            {% if chooses_device %}or user_id in (select several.user_id from {{ ref('int_user_of_devices') }} as several){% endif %}
+            file_user.source_name in ('{{ datasets | join("', '") }}')
+            {{ 'or several.user_id is not null' if chooses_device }}
         )
-    group by user_id
+    group by file_user.user_id
 {% endmacro %}
 
 
 {# Users and dates of which int_user_day_device is to be built again: those of several devices, now or before. #}
 {% macro changed_in_days_of_devices() %}
     select
-        user_id,
-        min(first_date) as from_date,
-        max(last_date) as to_date
-    from {{ ref('int_file_user') }}
+        file_user.user_id,
+        min(file_user.first_date) as from_date,
+        max(file_user.last_date) as to_date
+    from {{ ref('int_file_user') }} as file_user
+    left join {{ ref('int_user_of_devices') }} as several on file_user.user_id = several.user_id
+    {% if is_incremental() %}
+    left join (select distinct old.user_id from {{ this }} as old) as former on file_user.user_id = former.user_id
+    {% endif %}
     where
-        changed_at > {{ consumed_at() }}
-        and (
-            user_id in (select several.user_id from {{ ref('int_user_of_devices') }} as several)
-            {% if is_incremental() %}or user_id in (select old.user_id from {{ this }} as old){% endif %}
-        )
-    group by user_id
+        file_user.changed_at > {{ consumed_at() }}
+        and (several.user_id is not null{{ ' or former.user_id is not null' if is_incremental() }})
+    group by file_user.user_id
 {% endmacro %}
+
+
+{#
+    At the end of a lateral subquery that finds one row by its key. The planner expects 1,000 days a user of generate_series: without
+    this, it would read all rows to join them. Citus refuses it, and a node's part of the rows is read faster.
+#}
+{% macro one_row() %}{{ 'limit 1' if not is_distributed() }}{% endmacro %}
 
 
 {#
@@ -154,9 +174,9 @@
 {% macro delete_weeks_that_may_differ(relation) %}
     delete from {{ relation }}
     where
-        as_of_date >= (select min(from_date) from changed_user)
+        as_of_date >= (select min(from_date) from {{ changed_user_table() }})
         or as_of_date is distinct from least(week_start_date + 6, (select as_of_date from {{ ref('int_as_of') }}))
-        or exists (select from {{ roster_changes() }} where changed_at > {{ consumed_at() }})
+        or exists (select 1 from {{ roster_changes() }} where changed_at > {{ consumed_at() }})
 {% endmacro %}
 
 
@@ -182,7 +202,7 @@
 {% macro get_incremental_replace_changed_sql(arg_dict) %}
     {% set columns = arg_dict['dest_columns'] | map(attribute='name') | join(', ') %}
     delete from {{ arg_dict['target_relation'] }} as old
-    using changed_user
+    using {{ changed_user_table() }} as changed_user
     where old.user_id = changed_user.user_id and {{ config.get('meta').replaces }};
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }};
@@ -225,22 +245,20 @@
 
 
 {# The time up to which this model has read the changes; -infinity in a full build. #}
-{% macro consumed_at() %}
-{%- if is_incremental() -%}
-    coalesce((
-        select state.consumed_at
-        from {{ model_state() }} as state
-        where state.model = '{{ this.identifier }}'
-    ), '-infinity')
-{%- else -%}
-    '-infinity'
-{%- endif -%}
-{% endmacro %}
+{% macro consumed_at() -%}
+    {{ consumed_by(this.identifier) if is_incremental() else "'-infinity'" }}
+{%- endmacro %}
+
+
+{# The time up to which a model has read the changes; -infinity if it was never built. #}
+{% macro consumed_by(name) -%}
+    coalesce({{ state_of("(select consumed_at from " ~ model_state() ~ " where model = '" ~ name ~ "')") }}, '-infinity')
+{%- endmacro %}
 
 
 {# The time of a change that an incremental run finds: later than all that was read, even if the clock was set back. #}
 {% macro time_of_change() -%}
-    greatest(clock_timestamp(), (select max(consumed_at) + interval '1 microsecond' from {{ model_state() }}))
+    greatest(clock_timestamp(), {{ state_of("(select max(consumed_at) + interval '1 microsecond' from " ~ model_state() ~ ")") }})
 {%- endmacro %}
 
 
@@ -250,7 +268,7 @@
     select '{{ this.identifier }}', '{{ settings() }}', coalesce(max(changed_at), '-infinity')
     from (
         {% for changes in varargs %}
-        select changed_at from {{ changes }}
+        select max(changed_at) as changed_at from {{ changes }}
         {{ 'union all' if not loop.last }}
         {% endfor %}
     ) as changes
@@ -264,17 +282,15 @@
     {%- for node in graph.nodes.values() if execute and model.unique_id in node.depends_on.nodes -%}
         {%- if node.config.materialized == 'incremental' %}{% do readers.append(node.name) %}{% endif -%}
     {%- endfor -%}
-    (select min(consumed_at) from {{ model_state() }} where model in ('{{ readers | join("', '") }}'))
+    {{ state_of("(select min(consumed_at) from " ~ model_state() ~ " where model in ('" ~ readers | join("', '") ~ "'))") }}
 {%- endmacro %}
 
 
-{# One row, or none if this model was never built with the present cut-offs. #}
-{% macro state_under_these_settings() %}
-    (
-        select consumed_at
-        from {{ model_state() }}
-        where model = '{{ this.identifier }}' and settings = '{{ settings() }}'
-    )
+{# The time up to which this model has read the changes; null if it was never built with the present cut-offs. #}
+{% macro state_under_these_settings() -%}
+    {{ state_of(
+        "(select consumed_at from " ~ model_state() ~ " where model = '" ~ this.identifier ~ "' and settings = '" ~ settings() ~ "')"
+    ) }}
 {%- endmacro %}
 
 
@@ -289,7 +305,7 @@
         last_date,
         from_date
     from {{ ref('int_user_extent') }}
-    where changed_at > coalesce((select consumed_at from {{ model_state() }} where model = '{{ tested() }}'), '-infinity')
+    where changed_at > {{ consumed_by(tested()) }}
 {% endmacro %}
 
 

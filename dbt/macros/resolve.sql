@@ -98,8 +98,14 @@
     dataset, day, columns, changed, key, type='date', device='file.device', always=false, written=none
 ) %}
     {% set only_changed = is_incremental() or always %}
-    {% set user = 'changed_user.user_id' if only_changed else participant_of('source.user_id') %}
+    {% set user = 'owner.user_id' if only_changed else participant_of('source.user_id') %}
     {% set has_offset = '_offset' in day %}
+    {% set is_changed %}
+        and {{ day }} >= owner.from_date
+        and {{ day }} < owner.to_date + 1
+    {% endset %}
+    {% if only_changed %}{% set owners = spread('owners_' ~ dataset, 'identifier', owners(dataset, changed)) %}{% endif %}
+    {% set parts %}
     select
         {{ user }} as user_id,
         ({{ day }})::{{ type }} as {{ key }},
@@ -110,21 +116,12 @@
         file.file_id,
         0 as origin
     {% if only_changed %}
-    -- what the files call the changed users
-    from {{ changed }}
-    inner join {{ ref('int_file_user') }} as owner
-        on
-            changed_user.user_id = owner.user_id
-            and changed_user.from_date <= owner.last_date
-            and changed_user.to_date >= owner.first_date
+    from {{ owners }} as owner
     inner join {{ source('raw', dataset) }} as source
         on
             owner.identifier = source.user_id
             and owner.file_id = source._file_id
-            {% if not has_offset %}
-            and {{ day }} >= changed_user.from_date
-            and {{ day }} < changed_user.to_date + 1
-            {% endif %}
+            {{ is_changed if not has_offset }}
     {% else %}
     from {{ source('raw', dataset) }} as source
     {{ join_identifiers('source.user_id') }}
@@ -135,28 +132,35 @@
         file.is_loaded and {{ is_plausible(written or day) }}
         {% if has_offset %}
         and {{ has_day() }}
-        {% if only_changed %}
-        and {{ day }} >= changed_user.from_date
-        and {{ day }} < changed_user.to_date + 1
-        {% endif %}
+        {{ is_changed if only_changed }}
         {% endif %}
         {% if only_changed %}
         -- a table of which nothing is needed is not read
-        and exists (select from {{ changed }})
-        and owner.source_name = '{{ dataset }}' and owner.is_loaded
+        and exists (select 1 from {{ changed }})
         -- an array of the files that hold changed days: an index on _file_id is used if a large raw table has one
-        and source._file_id = any(array(
-            select distinct file_user.file_id
-            from {{ changed }}
-            inner join {{ ref('int_file_user') }} as file_user
-                on
-                    changed_user.user_id = file_user.user_id
-                    and changed_user.from_date <= file_user.last_date
-                    and changed_user.to_date >= file_user.first_date
-            where file_user.source_name = '{{ dataset }}' and file_user.is_loaded
-        ))
+        and source._file_id = any(array(select distinct needed.file_id from {{ owners }} as needed))
         {% endif %}
+    {% endset %}
+    select * from {{ spread('rows_' ~ dataset, 'user_id', parts) }} as {{ dataset }}_row
 {%- endmacro %}
+
+
+{# What the files of a dataset call the changed users, and the dates that changed: user_id, identifier, file_id, from_date, to_date. #}
+{% macro owners(dataset, changed) %}
+    select
+        changed_user.user_id,
+        changed_user.from_date,
+        changed_user.to_date,
+        file_user.identifier,
+        file_user.file_id
+    from {{ changed }}
+    inner join {{ ref('int_file_user') }} as file_user
+        on
+            changed_user.user_id = file_user.user_id
+            and changed_user.from_date <= file_user.last_date
+            and changed_user.to_date >= file_user.first_date
+    where file_user.source_name = '{{ dataset }}' and file_user.is_loaded
+{% endmacro %}
 
 
 {#
@@ -276,7 +280,7 @@ with part as (
     {{ parts }}
 ),
 
-counted as (
+counted as {{ read_twice() }} (
 
     select
         *,

@@ -21,10 +21,10 @@
                 relkind in ('r', 'v')
                 and (
                     relnamespace = to_regnamespace('{{ in_schema('staging') }}') and starts_with(relname, 'stg_')
-                    or relnamespace = to_regnamespace('{{ in_schema('intermediate') }}') and starts_with(relname, 'int_')
+                    or relnamespace = to_regnamespace('{{ in_schema('intermediate') }}') and relname ~ '^int_|__working$'
                     or relnamespace = to_regnamespace('{{ in_schema('marts') }}') and relname in ('dim_user_anchor_baseline', 'rpt_cohort_retention')
                 )
-                and relname not in ('{{ names }}')
+                and regexp_replace(relname, '__.*__working$', '') not in ('{{ names }}')
         {% endset %}
         {% for relation in run_query(stale) %}
             drop {{ relation['kind'] }} if exists {{ relation['schema_name'] }}.{{ adapter.quote(relation['name']) }} cascade;

@@ -1,4 +1,4 @@
-"""What sqlfluff's stand-ins for dbt lack, so that linting needs no database: the vars of dbt_project.yml."""
+"""What sqlfluff's stand-ins for dbt lack, so that linting needs no database: the vars, and that there is one node."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,3 +30,23 @@ def in_schema(name: str) -> str:
 def intermediate() -> str:
     """Return the schema of the functions."""
     return in_schema("intermediate")
+
+
+def is_distributed() -> bool:
+    """Return that all tables are on one node, which is what the following stand-ins assume."""
+    return False
+
+
+def spread(_name: str, _column: str, sql: str) -> str:
+    """Return the query in place."""
+    return f"({sql})"
+
+
+def state_of(query: str) -> str:
+    """Return the query in place."""
+    return query
+
+
+def read_twice() -> str:
+    """Return nothing: rows that are read twice are kept."""
+    return ""

@@ -32,10 +32,34 @@ found as (
 )
 
 select
-    found.*,
-    expected.user_days as expected_days
-from found
-full join expected on found.arm = expected.arm and found.site = expected.site
-where
-    coalesce(found.user_days, -1) <> coalesce(expected.user_days, 0)
-    or found.days_of_unknown_wear > found.days_that_can_be_flagged
+    arm,
+    site,
+    sum(user_days) as user_days,
+    sum(expected_days) as expected_days,
+    sum(days_that_can_be_flagged) as days_that_can_be_flagged,
+    sum(days_of_unknown_wear) as days_of_unknown_wear
+from (
+    select
+        arm,
+        site,
+        user_days,
+        null::numeric as expected_days,
+        days_that_can_be_flagged,
+        days_of_unknown_wear
+    from found
+
+    union all
+
+    select
+        arm,
+        site,
+        null::numeric as user_days,
+        user_days::numeric as expected_days,
+        null::numeric as days_that_can_be_flagged,
+        null::numeric as days_of_unknown_wear
+    from expected
+) as counted
+group by arm, site
+having
+    coalesce(sum(user_days), -1) <> coalesce(sum(expected_days), 0)
+    or sum(days_of_unknown_wear) > sum(days_that_can_be_flagged)

@@ -34,7 +34,7 @@ reach as (
         max(({{ dataset.raw_time }})::date) filter (where {{ is_plausible(dataset.raw_time) }}) as last_date
     from {{ source('raw', dataset.name) }}
     where
-        exists (select from new_file where source_name = '{{ dataset.name }}')
+        exists (select 1 from new_file where source_name = '{{ dataset.name }}')
         and _file_id = any(array(select file_id from new_file where source_name = '{{ dataset.name }}'))
     group by _file_id
     {{ 'union all' if not loop.last }}

@@ -39,7 +39,7 @@ found as (
         {{ "array_agg(distinct coalesce(recorded_by, ''))" if dataset.has_recorders else "array['']" }} as recorders
     from {{ source('raw', dataset.name) }}
     where
-        exists (select from changed_file where is_loaded and source_name = '{{ dataset.name }}')
+        exists (select 1 from changed_file where is_loaded and source_name = '{{ dataset.name }}')
         and _file_id = any(array(select file_id from changed_file where is_loaded and source_name = '{{ dataset.name }}'))
     group by user_id, _file_id
     having bool_or({{ is_plausible(dataset.raw_time) }})

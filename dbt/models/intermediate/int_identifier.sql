@@ -16,16 +16,37 @@ with mapped as (
 )
 
 {% if is_incremental() %}
+-- what is mapped now, beside what was
 select
-    coalesce(mapped.identifier, known.identifier) as identifier,
-    coalesce(mapped.user_id, known.identifier) as user_id,
+    identifier,
+    coalesce(max(user_id) filter (where is_now), identifier) as user_id,
+    bool_or(is_now) as is_listed,
     {{ time_of_change() }} as changed_at
-from mapped
-full outer join {{ this }} as known on mapped.identifier = known.identifier
-where coalesce(mapped.user_id, known.identifier) is distinct from known.user_id
+from (
+    select
+        identifier,
+        user_id,
+        true as is_listed,
+        true as is_now
+    from mapped
+
+    union all
+
+    select
+        identifier,
+        user_id,
+        is_listed,
+        false as is_now
+    from {{ this }}
+) as stated
+group by identifier
+having
+    coalesce(max(user_id) filter (where is_now), identifier) is distinct from max(user_id) filter (where not is_now)
+    or bool_or(is_now) is distinct from bool_or(is_listed) filter (where not is_now)
 {% else %}
 select
     *,
+    true as is_listed,
     clock_timestamp() as changed_at
 from mapped
 {% endif %}

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='user_id',
-    meta={'distribution': 'user_id'},
+    meta={'distribution': 'reference'},
 ) }}
 
 with zone as (
@@ -28,28 +28,62 @@ profile as (
 
 ),
 
+-- union and group by, not a full join: Citus loses columns of one
 listed as (
 
     select
-        coalesce(roster.user_id, profile.user_id) as user_id,
-        coalesce(roster.time_zone, profile.time_zone) as time_zone,
-        roster.device
-    from {{ ref('stg_participants') }} as roster
-    full outer join profile on roster.user_id = profile.user_id
+        user_id,
+        coalesce(max(roster_time_zone), max(profile_time_zone)) as time_zone,
+        max(device) as device
+    from (
+        select
+            user_id,
+            time_zone as roster_time_zone,
+            null as profile_time_zone,
+            device
+        from {{ ref('stg_participants') }}
+
+        union all
+
+        select
+            user_id,
+            null as roster_time_zone,
+            time_zone as profile_time_zone,
+            null as device
+        from profile
+    ) as known
+    group by user_id
 
 )
 
 {% if is_incremental() %}
+-- what is listed now, beside what was
 select
-    coalesce(listed.user_id, known.user_id) as user_id,
-    listed.time_zone,
-    listed.device,
+    user_id,
+    max(time_zone) filter (where is_now) as time_zone,
+    max(device) filter (where is_now) as device,
     {{ time_of_change() }} as changed_at
-from listed
-full outer join {{ this }} as known on listed.user_id = known.user_id
-where
-    listed.time_zone is distinct from known.time_zone
-    or listed.device is distinct from known.device
+from (
+    select
+        user_id,
+        time_zone,
+        device,
+        true as is_now
+    from listed
+
+    union all
+
+    select
+        user_id,
+        time_zone,
+        device,
+        false as is_now
+    from {{ this }}
+) as stated
+group by user_id
+having
+    max(time_zone) filter (where is_now) is distinct from max(time_zone) filter (where not is_now)
+    or max(device) filter (where is_now) is distinct from max(device) filter (where not is_now)
 {% else %}
 select
     *,

@@ -22,7 +22,7 @@
 } %}
 {% set sleep = {'minutes_asleep': 'total_minutes_asleep'} %}
 {% set columns = activity | list + sleep | list + ['minutes_worn'] %}
-with hour as (
+with hour as {{ read_twice() }} (
     {{ raw_parts(
         'hourly_steps', local_time('source.activity_hour'),
         {'steps': 'step_total', 'clock_offset': local_offset('source.activity_hour')}, changed,

@@ -22,6 +22,7 @@
 
     user_span   the rows to build of each user: from a change on, and those up to the as-of date that are missing
     series      the days that these rows look at, as one array a measure (macros/arrays.sql explains the arrays)
+    dated       the days, each with its place in the arrays
     day_windows the sorted windows of each day, and its row of int_user_day_level, or the last one after the last record
     counted     how many values each window has
 #}
@@ -70,45 +71,31 @@ series as (
         from {{ ref('fct_user_day') }} as user_day
         where
             user_day.user_id = user_span.user_id
-            and user_day.activity_date between user_span.begin_date - {{ look_back }} and user_span.end_date
+            and user_day.activity_date >= user_span.begin_date - {{ look_back }}
     ) as days
+
+),
+
+dated as (
+
+    select
+        series.*,
+        series.begin_date + later as as_of_date,
+        series.begin_date + later - series.series_date + 1 as number
+    from series
+    cross join lateral generate_series(0, series.end_date - series.begin_date) as later
 
 ),
 
 day_windows as (
 
     select
-        series.user_id,
+        dated.user_id,
         dated.as_of_date,
         own_level.*,
         dated.as_of_date - own_level.last_worn_date as days_since_last_worn,
-        {{ intermediate() }}.array_sorted(series.steps[dated.number - {{ recent - 1 }}:dated.number]) as recent_steps,
-        {{ intermediate() }}.array_sorted(series.steps[dated.number - {{ recent_and_base - 1 }}:dated.number - {{ recent }}]) as base_steps,
-        case
-            when own_level.start_wear_minutes > 0
-                then {{ intermediate() }}.array_sorted(series.minutes[dated.number - {{ recent - 1 }}:dated.number])
-        end as recent_minutes,
-        case
-            when own_level.start_wear_hours > 0
-                then {{ intermediate() }}.array_sorted(series.hours[dated.number - {{ recent - 1 }}:dated.number])
-        end as recent_hours,
-        -- the recent days as of the last day worn
-        case
-            when dated.as_of_date - own_level.last_worn_date between {{ var('stopped_after_days') }} and {{ recent - 1 }}
-                then {{ intermediate() }}.values_among(
-                    series.steps[
-                        dated.number - (dated.as_of_date - own_level.last_worn_date) - {{ recent - 1 }}:
-                        dated.number - (dated.as_of_date - own_level.last_worn_date)
-                    ]
-                )
-        end as valid_days_before_stop
-    from series
-    cross join lateral generate_series(0, series.end_date - series.begin_date) as later
-    cross join lateral (
-        select
-            series.begin_date + later as as_of_date,
-            series.begin_date + later - series.series_date + 1 as number
-    ) as dated
+        windows.*
+    from dated
     inner join lateral (
         select
             known.last_valid_date,
@@ -128,24 +115,53 @@ day_windows as (
             known.up_since,
             known.wear_since
         from {{ ref('int_user_day_level') }} as known
-        where known.user_id = series.user_id and known.activity_date = least(dated.as_of_date, series.last_date)
-        limit 1
+        where known.user_id = dated.user_id and known.activity_date = least(dated.as_of_date, dated.last_date)
+        {{ one_row() }}
     ) as own_level on true
-    -- keeps the planner from copying the sorting into each place that reads it
-    limit all
+    cross join lateral (
+        select
+            {{ intermediate() }}.array_sorted(dated.steps[dated.number - {{ recent - 1 }}:dated.number]) as recent_steps,
+            {{ intermediate() }}.array_sorted(
+                dated.steps[dated.number - {{ recent_and_base - 1 }}:dated.number - {{ recent }}]
+            ) as base_steps,
+            case
+                when own_level.start_wear_minutes > 0
+                    then {{ intermediate() }}.array_sorted(dated.minutes[dated.number - {{ recent - 1 }}:dated.number])
+            end as recent_minutes,
+            case
+                when own_level.start_wear_hours > 0
+                    then {{ intermediate() }}.array_sorted(dated.hours[dated.number - {{ recent - 1 }}:dated.number])
+            end as recent_hours,
+            -- the recent days as of the last day worn
+            case
+                when dated.as_of_date - own_level.last_worn_date between {{ var('stopped_after_days') }} and {{ recent - 1 }}
+                    then {{ intermediate() }}.values_among(
+                        dated.steps[
+                            dated.number - (dated.as_of_date - own_level.last_worn_date) - {{ recent - 1 }}:
+                            dated.number - (dated.as_of_date - own_level.last_worn_date)
+                        ]
+                    )
+            end as valid_days_before_stop
+        -- keeps the planner from copying the sorting into each place that reads it
+        limit all
+    ) as windows
 
 ),
 
 counted as (
 
     select
-        *,
-        coalesce({{ intermediate() }}.values_in(recent_steps), 0) as recent_valid_days,
-        coalesce({{ intermediate() }}.values_in(base_steps), 0) as base_valid_days,
-        {{ intermediate() }}.values_in(recent_minutes) as recent_minutes_days,
-        {{ intermediate() }}.values_in(recent_hours) as recent_hours_days
+        day_windows.*,
+        counts.*
     from day_windows
-    limit all
+    cross join lateral (
+        select
+            coalesce({{ intermediate() }}.values_in(day_windows.recent_steps), 0) as recent_valid_days,
+            coalesce({{ intermediate() }}.values_in(day_windows.base_steps), 0) as base_valid_days,
+            {{ intermediate() }}.values_in(day_windows.recent_minutes) as recent_minutes_days,
+            {{ intermediate() }}.values_in(day_windows.recent_hours) as recent_hours_days
+        limit all
+    ) as counts
 
 )
 

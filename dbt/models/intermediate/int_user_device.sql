@@ -32,7 +32,7 @@ synced as (
         max(synced_at) as last_synced_at
     from {{ source('raw', 'sync_events') }}
     where
-        exists (select from new_file where source_name = 'sync_events')
+        exists (select 1 from new_file where source_name = 'sync_events')
         and _file_id = any(array(select file_id from new_file where source_name = 'sync_events'))
         and {{ is_plausible('synced_at') }}
     group by user_id, _file_id
@@ -49,7 +49,7 @@ charged as (
         state
     from {{ source('raw', 'battery') }}
     where
-        exists (select from new_file where source_name = 'battery')
+        exists (select 1 from new_file where source_name = 'battery')
         and _file_id = any(array(select file_id from new_file where source_name = 'battery'))
         and {{ is_plausible('read_at') }}
     order by user_id asc, _file_id asc, read_at desc, level_percent desc nulls last, state desc nulls last

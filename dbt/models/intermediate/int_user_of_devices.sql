@@ -7,7 +7,7 @@ where
     file_user.is_loaded
     -- most studies have one device, which this finds out at less cost
     and exists (
-        select
+        select 1
         from {{ ref('int_file_user') }} as other
         where
             other.is_loaded

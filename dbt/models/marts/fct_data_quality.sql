@@ -3,7 +3,7 @@
     incremental_strategy='delete+insert',
     unique_key=['run_id', 'rule'],
     full_refresh=false,
-    meta={'distribution': 'reference'},
+    meta={'distribution': 'coordinator'},
 ) }}
 
 {#

@@ -10,56 +10,48 @@
         "{% if is_incremental() %}{{ delete_weeks_that_may_differ(this) }}{% endif %}",
     ],
     post_hook="{{ consume(ref('int_user_extent'), roster_changes()) }}",
-    meta={'distribution': 'reference'},
+    meta={'distribution': 'coordinator'},
 ) }}
 -- depends_on: {{ ref('int_file') }}, {{ ref('int_user_extent') }}
 
-with as_of as (
-
-    select * from {{ ref('int_as_of') }}
-
-),
-
-entry as (
-
+{% set entry %}
     select
         participant.user_id,
         {{ monday('coalesce(least(participant.enrolled_on, extent.first_date), as_of.study_first_date)') }} as first_week
     from {{ ref('dim_participant') }} as participant
-    cross join as_of
+    cross join {{ ref('int_as_of') }} as as_of
     left join {{ ref('int_user_extent') }} as extent on participant.user_id = extent.user_id
     where participant.is_on_roster or extent.first_date is not null
+{% endset %}
+{% set entered = spread('entry', 'user_id', entry) %}
+{% set person %}
+    with founding as (
 
-),
+        select min(entry.first_week) as first_week from {{ entered }} as entry
 
-founding as (
+    ),
 
-    select min(first_week) as first_week from entry
+    week_end as (
 
-),
+        select
+            founding.first_week,
+            founding.first_week + 7 * week_number as week_start_date,
+            least(founding.first_week + 7 * week_number + 6, as_of.as_of_date) as as_of_date
+        from {{ ref('int_as_of') }} as as_of
+        cross join founding
+        cross join lateral generate_series(0, (as_of.as_of_date - founding.first_week) / 7) as week_number
 
-week_end as (
+    ),
 
-    select
-        founding.first_week + 7 * week_number as week_start_date,
-        least(founding.first_week + 7 * week_number + 6, as_of.as_of_date) as as_of_date
-    from as_of
-    cross join founding
-    cross join lateral generate_series(0, (as_of.as_of_date - founding.first_week) / 7) as week_number
+    week_to_build as (
 
-),
+        select week_end.*
+        from week_end
+        {% if is_incremental() %}
+        where week_end.week_start_date not in (select built.week_start_date from {{ this }} as built)
+        {% endif %}
 
-week_to_build as (
-
-    select week_end.*
-    from week_end
-    {% if is_incremental() %}
-    where week_end.week_start_date not in (select built.week_start_date from {{ this }} as built)
-    {% endif %}
-
-),
-
-person as (
+    )
 
     select
         week_to_build.week_start_date,
@@ -67,13 +59,17 @@ person as (
         status.as_of_date,
         status.status,
         status.vs_start,
-        entry.first_week < founding.first_week + {{ var('cohort_entry_days') }} as is_founder
+        entry.first_week < week_to_build.first_week + {{ var('cohort_entry_days') }} as is_founder
     from week_to_build
-    cross join founding
     inner join {{ ref('fct_user_status') }} as status on week_to_build.as_of_date = status.as_of_date
-    inner join entry on status.user_id = entry.user_id
+    inner join {{ entered }} as entry on status.user_id = entry.user_id
     -- an array of the days: with a join alone the planner would read the status of every day
     where status.as_of_date = any(array(select to_build.as_of_date from week_to_build as to_build))
+{% endset %}
+
+with person as (
+
+    select * from {{ spread('person', 'user_id', person) }} as person
 
 ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized='table', meta={'distribution': 'reference'}) }}
+{{ config(materialized='table', meta={'distribution': 'coordinator'}) }}
 
 {% set worn = var('min_wear_minutes') ~ ' minutes of wear or ' ~ var('min_wear_hours') ~ ' hours with a step' %}
 {% set plausible = var('min_steps') ~ ' to ' ~ var('max_steps') ~ ' steps' %}
@@ -17,7 +17,7 @@
     'valid': ('Valid days, as all marts count them', "judgement = 'valid'"),
 }) %}
 
-with grouped as (
+with grouped as {{ read_twice() }} (
     {{ participant_groups() }}
 ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized='table', meta={'distribution': 'reference'}) }}
+{{ config(materialized='table', meta={'distribution': 'coordinator'}) }}
 
 {#
     Each step keeps what the step before kept and its rule allows: a day is judged by the first rule that it breaks, so the days
@@ -13,7 +13,7 @@
     'plausible': ('with ' ~ var('min_steps') ~ ' to ' ~ var('max_steps') ~ ' steps: valid', 'valid'),
 } %}
 
-with grouped as (
+with grouped as {{ read_twice() }} (
     {{ participant_groups() }}
 ),
 

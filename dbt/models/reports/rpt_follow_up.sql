@@ -1,4 +1,4 @@
-{{ config(materialized='table', meta={'distribution': 'reference'}) }}
+{{ config(materialized='table', meta={'distribution': 'coordinator'}) }}
 
 {#
     The steps:
@@ -13,6 +13,30 @@
 {% set reasons = {'never_started': 'never_started', 'stopped': 'stopped', 'wearing_less': 'wearing_less', 'declining': 'moving_less'} %}
 {# In this order somebody is called, among those of whom it is said as recently. #}
 {% set order = ['not_synchronising', 'never_started', 'stopped', 'wearing_less', 'moving_less'] %}
+
+{% set today %}
+        select *
+        from {{ ref('fct_user_status') }}
+        where
+            -- an array of one day: with a join the planner would read the status of every day
+            as_of_date = any(array(select as_of.as_of_date from {{ ref('int_as_of') }} as as_of))
+            and status not in ('withdrawn', 'completed')
+{% endset %}
+{% set of_today = spread('today', 'user_id', today) %}
+{% set history = ref('fct_user_status') %}
+{% if is_distributed() %}
+    {# of those whom somebody may call: Citus would gather the view of everybody #}
+    {% set of_some %}
+        select
+            status.user_id,
+            status.as_of_date,
+            status.status
+        from {{ of_today }} as today
+        inner join {{ history }} as status on today.user_id = status.user_id
+        where today.status in ('{{ reasons | join("', '") }}')
+    {% endset %}
+    {% set history = spread('history', 'user_id', of_some) %}
+{% endif %}
 
 with synced as (
 
@@ -41,21 +65,17 @@ charged as (
 present as (
 
     select
-        status.*,
+        today.*,
         participant.arm,
         participant.site,
         participant.last_record_date,
         latest.last_worn_date as latest_worn_date
-    from {{ ref('fct_user_status') }} as status
-    inner join {{ ref('dim_participant') }} as participant on status.user_id = participant.user_id
-    left join {{ ref('int_user_extent') }} as extent on status.user_id = extent.user_id
+    from {{ of_today }} as today
+    inner join {{ ref('dim_participant') }} as participant on today.user_id = participant.user_id
+    left join {{ ref('int_user_extent') }} as extent on today.user_id = extent.user_id
     left join {{ ref('int_user_day_level') }} as latest
         on extent.user_id = latest.user_id and extent.last_date = latest.activity_date
-    where
-        -- an array of one day: with a join the planner would read the status of every day
-        status.as_of_date = any(array(select as_of.as_of_date from {{ ref('int_as_of') }} as as_of))
-        and status.status not in ('withdrawn', 'completed')
-        and coalesce(participant.enrolled_on <= status.as_of_date, true)
+    where coalesce(participant.enrolled_on <= today.as_of_date, true)
 
 ),
 
@@ -67,7 +87,7 @@ said as (
     from present
     cross join lateral (
         select coalesce(max(earlier.as_of_date) filter (where earlier.status <> present.status) + 1, min(earlier.as_of_date)) as said_on
-        from {{ ref('fct_user_status') }} as earlier
+        from {{ history }} as earlier
         where
             present.status in ('{{ reasons | join("', '") }}')
             and earlier.user_id = present.user_id

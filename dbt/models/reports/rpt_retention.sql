@@ -1,6 +1,6 @@
 {# The normal quantile of 0.975, for an interval of 95 per cent. #}
 {% set z = '1.959963984540054::double precision' %}
-{{ config(materialized='table', meta={'distribution': 'reference'}) }}
+{{ config(materialized='table', meta={'distribution': 'coordinator'}) }}
 
 {#
     Kaplan and Meier (1958). Of n people at risk on a day, d stop: the share that stays is the product of 1 - d / n over all days so
@@ -10,9 +10,8 @@
     Example: of four people, one stops on day 10, one is last seen then, and one stops on day 20. The share is 3/4 from day 10
     and 3/4 * 1/2 = 3/8 from day 20.
 #}
-with participant as (
-
-    select
+{% set followed_until %}
+select
         participant.user_id,
         as_of.as_of_date,
         coalesce(participant.enrolled_on, extent.first_date, as_of.study_first_date) as origin,
@@ -23,18 +22,17 @@ with participant as (
     cross join {{ ref('int_as_of') }} as as_of
     left join {{ ref('int_user_extent') }} as extent on participant.user_id = extent.user_id
     where participant.is_on_roster or extent.first_date is not null
-
-),
+{% endset %}
 
 -- looks up the last valid day of each: reading all days would take longer than the rest
-followed as (
+with followed as (
 
     select
         participant.user_id,
         coalesce(latest.valid_date - participant.origin + 1, 0) as duration,
         coalesce(participant.has_withdrawn, false)
         or participant.until_date - coalesce(latest.valid_date, participant.origin) >= {{ var('gone_after_days') }} as has_stopped
-    from participant
+    from {{ spread('followed', 'user_id', followed_until) }} as participant
     cross join lateral (
         select max(user_day.activity_date) as valid_date
         from {{ ref('fct_user_day') }} as user_day
@@ -47,7 +45,7 @@ followed as (
 
 ),
 
-person as (
+person as {{ read_twice() }} (
 
     select
         grouped.arm,

@@ -1,4 +1,4 @@
-{{ config(materialized='table', meta={'distribution': 'reference'}) }}
+{{ config(materialized='table', meta={'distribution': 'coordinator'}) }}
 
 {% set before = var('base_days') ~ ' days before' %}
 {% set reasons = {
@@ -15,7 +15,7 @@
     'no_wear_signal': 'Days that can be flagged, where only the steps say that the device was worn',
 } %}
 
-with grouped as (
+with grouped as {{ read_twice() }} (
     {{ participant_groups() }}
 ),
 
@@ -32,7 +32,7 @@ reason as (
 ),
 
 -- one reading of the months, whatever the number of groups
-participant as (
+participant as {{ read_twice() }} (
 
     select
         user_id,

@@ -1,4 +1,4 @@
-{{ config(materialized='table', meta={'distribution': 'reference'}) }}
+{{ config(materialized='table', meta={'distribution': 'coordinator'}) }}
 
 {#
     The steps:
