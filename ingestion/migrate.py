@@ -1,4 +1,7 @@
-"""Apply the migrations in sql/: in order, each once, in one transaction with its row in ops.schema_migrations."""
+"""Apply the migrations in sql/: in order, each once, in one transaction with its row in ops.schema_migrations.
+
+Where the raw tables are spread over several nodes, the tables that a migration creates are spread in its transaction.
+"""
 
 import hashlib
 import re
@@ -16,7 +19,7 @@ import sqlparse
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.sql import SQL
 
-from ingestion import __version__, db
+from ingestion import __version__, db, distribution
 from ingestion.config import ROOT
 from ingestion.errors import ConfigurationError, MigrationDriftError, UsageError
 
@@ -29,6 +32,8 @@ _TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", 
 _MAY_CONTROL = re.compile(rf"(?:\A|;|\*/|--[^\n]*\n)\s*(?:{'|'.join(sorted(_TRANSACTION_CONTROL))})\b", re.IGNORECASE)
 _LOCK = "migrate"
 _BEGIN = "begin; select set_config('wearables_pipeline.transaction', pg_current_xact_id()::text, false); "
+# Citus changes tables over one connection to each node, so that each statement sees what those before it have done
+_ONE_BY_ONE = "set local citus.multi_shard_modify_mode = 'sequential'"
 _IS_SAME_TRANSACTION = "select pg_current_xact_id()::text = current_setting('wearables_pipeline.transaction')"
 _queries = db.queries("migrations")
 
@@ -107,7 +112,7 @@ def read_migrations(directory: Path = SQL_DIRECTORY) -> list[Migration]:
         ConfigurationError: a name is invalid, a number is missing or used twice, or a file controls transactions.
 
     """
-    migrations = [_read(path) for path in sorted(directory.glob("*"))]
+    migrations = [_read(path) for path in sorted(each for each in directory.glob("*") if each.is_file())]
     if not migrations:
         raise ConfigurationError(f"no migrations in {directory}", hint="Restore sql/ from version control.")
     for expected, migration in enumerate(migrations, start=1):
@@ -213,6 +218,7 @@ def migrate(
     engine: db.Engine,
     directory: Path = SQL_DIRECTORY,
     *,
+    schema: str = "raw",
     run_id: UUID | None = None,
     role: str | None = None,
     lock_wait_seconds: float = 60.0,
@@ -223,6 +229,7 @@ def migrate(
     Arguments:
         engine: the database.
         directory: the folder of the files.
+        schema: the schema of the raw tables.
         run_id: the run, for the record.
         role: the role that applies them.
         lock_wait_seconds: how long to wait for another process that applies migrations.
@@ -244,8 +251,9 @@ def migrate(
             return []
         db.lock(connection, _LOCK, seconds=lock_wait_seconds)
         done = []
+        is_distributed = distribution.is_distributed(connection, schema)
         for migration in state(connection, migrations).pending:
-            on_applied(migration, _apply(connection, migration, run_id))
+            on_applied(migration, _apply(connection, migration, run_id, is_distributed=is_distributed))
             done.append(migration.file)
         return done
 
@@ -284,21 +292,27 @@ def baseline(engine: db.Engine, through: int, directory: Path = SQL_DIRECTORY, *
         return done
 
 
-def _apply(connection: db.Connection, migration: Migration, run_id: UUID | None) -> int:
+def _apply(
+    connection: db.Connection, migration: Migration, run_id: UUID | None, *, is_distributed: bool = False
+) -> int:
     if migration.in_transaction:
-        return _apply_in_transaction(connection, migration, run_id)
+        return _apply_in_transaction(connection, migration, run_id, is_distributed=is_distributed)
     started = time.monotonic()
-    _execute(connection, migration)
+    _execute(connection, migration, migration.text)
     duration_ms = _milliseconds_since(started)
     _record(connection, migration, duration_ms, run_id)
     return duration_ms
 
 
-def _apply_in_transaction(connection: db.Connection, migration: Migration, run_id: UUID | None) -> int:
+def _apply_in_transaction(
+    connection: db.Connection, migration: Migration, run_id: UUID | None, *, is_distributed: bool
+) -> int:
     """Execute a file and record it, with two messages. The connection is an autocommit session."""
     started = time.monotonic()
+    # Citus passes on to the nodes the whole text that a change of a table came with
+    execute = _execute_one_by_one if is_distributed else _execute_in_one_message
     try:
-        if not _execute(connection, migration, before=_BEGIN, after=_IS_SAME_TRANSACTION):
+        if not execute(connection, migration):
             raise ConfigurationError(
                 f"sql/{migration.file} ended its transaction",
                 hint="Undo its changes by hand, then remove the COMMIT from it.",
@@ -314,13 +328,28 @@ def _apply_in_transaction(connection: db.Connection, migration: Migration, run_i
     return duration_ms
 
 
-def _execute(connection: db.Connection, migration: Migration, *, before: str = "", after: str = "") -> Any:
-    """Execute a file, with other statements in the same message. Return the first value of the last of them."""
+def _execute_in_one_message(connection: db.Connection, migration: Migration) -> bool:
+    """Begin a transaction, execute a file, and return whether it is still the same transaction."""
+    # the file may end in a comment or without a semicolon
+    return bool(_execute(connection, migration, f"{_BEGIN}{migration.text}\n;{_IS_SAME_TRANSACTION}"))
+
+
+def _execute_one_by_one(connection: db.Connection, migration: Migration) -> bool:
+    """Do the same on a cluster, and spread the tables that the file has created."""
+    _execute(connection, migration, _BEGIN)
+    parts = [str(each) for each in _statements(migration.text)]
+    for part in (_ONE_BY_ONE, *parts, distribution.statement("distribute")):
+        _execute(connection, migration, part)
+    return bool(_execute(connection, migration, _IS_SAME_TRANSACTION))
+
+
+def _execute(connection: db.Connection, migration: Migration, text: str) -> Any:
+    """Execute statements of a file. Return the first value of the last of them, if it returns rows."""
     try:
         with connection.cursor() as cursor:
-            # without arguments, so that % is no placeholder; the file may end in a comment or without a semicolon
-            cursor.execute(f"{before}{migration.text}\n;{after}" if after else migration.text)
-            found = cursor.fetchone() if after else None
+            # without arguments, so that % is no placeholder
+            cursor.execute(text)
+            found = cursor.fetchone() if cursor.description else None
             return found[0] if found else None
     except psycopg2.Error as exc:
         error = db.translate(exc)

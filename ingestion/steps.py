@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ingestion import db, log, migrate, report, retraction, transform
 from ingestion.config import Settings
+from ingestion.distribution import Direction, change_nodes
 from ingestion.errors import FilesRefusedError, NothingRecognisedError, UsageError
 from ingestion.ingest import Plan, ingest
 from ingestion.observers import Observers
@@ -29,6 +30,8 @@ class RunOptions:
         retract_vanished: for ingest: retract files that are no longer in the landing zone.
         reason: for retract: the reason.
         user_id: for erase: the participant.
+        distribution: for migrate: spread the raw tables over the nodes of the database, or bring them back to one.
+        move_rows: for migrate: how many rows this may move.
 
     """
 
@@ -38,6 +41,8 @@ class RunOptions:
     retract_vanished: bool = False
     reason: str = ""
     user_id: str | None = field(default=None, repr=False)
+    distribution: Direction | None = None
+    move_rows: int = 0
 
 
 class Steps:
@@ -72,23 +77,39 @@ class Steps:
         self._full_refresh = False
 
     def migrate(self, step: Step) -> None:
-        """Apply the migrations."""
+        """Apply the migrations, and move the raw tables if the command asks for it."""
         with self._looking() as connection:
             state = migrate.state(connection, migrate.read_migrations())
-        if not state.pending:
-            step.skipped = "all migrations are applied"
-            step.detail = {"applied": []}
-            return
-        applied = migrate.migrate(
-            self._engine,
-            run_id=self._result.run_id,
-            role=self._settings.owner_role,
-            on_applied=lambda migration, ms: log.event(
-                f"applied {migration.file}", file=migration.file, duration_ms=ms
-            ),
-        )
+        applied: list[str] = []
+        if state.pending:
+            applied = migrate.migrate(
+                self._engine,
+                schema=self._settings.schema,
+                run_id=self._result.run_id,
+                role=self._settings.owner_role,
+                on_applied=lambda migration, ms: log.event(
+                    f"applied {migration.file}", file=migration.file, duration_ms=ms
+                ),
+            )
         step.detail = {"applied": applied}
-        step.skipped = None if applied else "all migrations are applied"
+        moved = self._move_raw_tables(step)
+        step.skipped = None if applied or moved else "all migrations are applied"
+
+    def _move_raw_tables(self, step: Step) -> list[str]:
+        direction = self._options.distribution
+        if direction is None:
+            return []
+        moved = change_nodes(
+            self._engine,
+            self._settings.schema,
+            direction,
+            most_rows=self._options.move_rows,
+            role=self._settings.owner_role,
+        )
+        step.detail |= {f"{direction}d": moved}
+        for table in moved:
+            log.event(f"{direction}d {table}")
+        return moved
 
     def ingest(self, step: Step) -> None:
         """Load the files of the landing zone.

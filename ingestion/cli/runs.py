@@ -61,6 +61,8 @@ def _options(arguments: argparse.Namespace) -> RunOptions:
         retract_vanished=getattr(arguments, "retract_vanished", False),
         reason=log.redact(getattr(arguments, "reason", "")),
         user_id=getattr(arguments, "user_id", None),
+        distribution=getattr(arguments, "distribution", None),
+        move_rows=getattr(arguments, "move_rows", 0),
     )
 
 

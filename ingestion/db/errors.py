@@ -9,6 +9,8 @@ from ingestion import log
 from ingestion.errors import ConfigurationError, DatabaseUnavailableError, StatementError
 
 _CONNECTION_LOST = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
+# the server tells of a connection of its own, since it could tell nothing of ours
+_CONNECTION_TO_A_NODE = ("08001", "08003", "08006")
 _DATA_EXCEPTION = "22"
 _INSUFFICIENT_PRIVILEGE = "42501"
 _READ_ONLY = "25006"
@@ -55,6 +57,11 @@ def translate(exc: psycopg2.Error) -> DatabaseUnavailableError | ConfigurationEr
     sqlstate = exc.pgcode
     if sqlstate is None:
         return _connection_error(exc)
+    if sqlstate in _CONNECTION_TO_A_NODE:
+        return DatabaseUnavailableError(
+            "the server has no connection to a node of the database",
+            hint="Start the node, then run again. A node must let the pipeline's roles log in; see docs/scale-out.md.",
+        )
     if sqlstate.startswith(_CONNECTION_LOST):
         return DatabaseUnavailableError(
             "the server closed the database connection", hint="Check the server's log, then run again."

@@ -26,7 +26,9 @@ values %s;
 
 -- name: models_built()
 -- the last successful build, and any that started since then
-select distinct detail ->> 'models_fingerprint' as models_fingerprint
+select distinct
+    detail ->> 'models_fingerprint' as models_fingerprint,
+    coalesce((detail ->> 'is_distributed')::boolean, false) as is_distributed
 from ops.pipeline_steps
 where
     step = 'dbt_build'

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 from psycopg2.sql import Identifier
 
-from ingestion import db, log, manifest, migrate
+from ingestion import db, distribution, log, manifest, migrate
 from ingestion.config import Settings
 from ingestion.errors import BusyError, ConfigurationError, PipelineError
 from ingestion.results import NodeResult
@@ -132,6 +132,11 @@ def _check(engine: db.Engine, settings: Settings) -> None:
         if not _queries.marts_exist(connection):
             raise ConfigurationError(
                 "there are no marts to compare with", hint="Build them first: python -m ingestion transform"
+            )
+        if distribution.is_distributed(connection, settings.schema):
+            raise ConfigurationError(
+                "the raw tables are on several nodes, and a comparison is built on one",
+                hint="Compare on a part of the participants, in a database without Citus.",
             )
         if not _queries.may_create_schemas(connection):
             raise ConfigurationError(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg2.extras import execute_values
 
-from ingestion import __version__, db, manifest, row_counts
+from ingestion import __version__, db, distribution, manifest, row_counts
 from ingestion.config import Settings
 from ingestion.errors import PipelineError, TestsFailedError
 from ingestion.results import NodeResult, Step
@@ -17,6 +17,7 @@ from ingestion.transform.nodes import summary_of
 
 _queries = db.queries("transform")
 _manifest_queries = db.queries("manifest")
+_distribution_queries = db.queries("distribution")
 
 
 class Fingerprints(NamedTuple):
@@ -25,7 +26,7 @@ class Fingerprints(NamedTuple):
     Arguments:
         models: the digest of the dbt project.
         content: the digest of the loaded files.
-        everything: the digest of both, of the version and of the settings.
+        everything: the digest of both, of the version, of the settings, and of whether the rows are on several nodes.
 
     """
 
@@ -64,8 +65,8 @@ def build(
     """
     variables = inputs.vars_of(settings)
     with looking() as connection:
-        (models, content, step.input_fingerprint), last = _look(connection, settings)
-    step.detail = {"models_fingerprint": models}
+        (models, content, step.input_fingerprint), last, is_distributed = _look(connection, settings)
+    step.detail = {"models_fingerprint": models, "is_distributed": is_distributed}
     if (
         not (force or full_refresh)
         and last
@@ -77,9 +78,10 @@ def build(
         return
     step.detail |= {"content_fingerprint": content, "cut_offs": inputs.cut_offs(variables)}
     with looking() as connection:
-        # other models may have built the incremental tables in another form
+        # other models may have built the incremental tables in another form, and these models on other nodes
         full_refresh = full_refresh or any(
-            row.models_fingerprint != models for row in _queries.models_built(connection)
+            row.models_fingerprint != models or row.is_distributed != is_distributed
+            for row in _queries.models_built(connection)
         )
         if not _queries.knows_models(connection, models=models):
             # once for each version of the models, for `transform --compare`
@@ -117,23 +119,35 @@ def fingerprints(connection: db.Connection, settings: Settings) -> Fingerprints:
         settings: the settings, with the schema of the raw tables and the values for dbt's vars.
 
     """
-    return _fingerprints(manifest.content_fingerprint(connection, settings.schema), settings)
+    content = manifest.content_fingerprint(connection, settings.schema)
+    is_distributed = distribution.is_distributed(connection, settings.schema)
+    return _fingerprints(content, settings, is_distributed=is_distributed)
 
 
-def _fingerprints(content: str, settings: Settings) -> Fingerprints:
+def _fingerprints(content: str, settings: Settings, *, is_distributed: bool) -> Fingerprints:
     models = inputs.fingerprint()
-    return Fingerprints(models, content, _digest(models, content, settings.schema, settings.dbt_vars))
+    nodes = "distributed" if is_distributed else None
+    return Fingerprints(models, content, _digest(models, content, settings.schema, settings.dbt_vars, nodes))
 
 
-def _look(connection: db.Connection, settings: Settings) -> tuple[Fingerprints, dict[str, Any] | None]:
-    """Return the fingerprints as they are now, and what is recorded of the last build, with one question."""
+def _look(connection: db.Connection, settings: Settings) -> tuple[Fingerprints, dict[str, Any] | None, bool]:
+    """Return the fingerprints as they are now, what is recorded of the last build, and whether rows are distributed.
+
+    This is one question, and on Citus another.
+    """
     found = db.read_together(
         connection,
         content=(_manifest_queries.content_fingerprint, {"target_schema": settings.schema}),
         last=(_queries.last_build, {}),
+        engine=(_distribution_queries.has_citus, {}),
     )
     content: str = found["content"][0]["md5"]
-    return _fingerprints(content, settings), next(iter(found["last"]), None)
+    is_distributed = found["engine"][0]["has_citus"] and distribution.is_distributed(connection, settings.schema)
+    return (
+        _fingerprints(content, settings, is_distributed=is_distributed),
+        next(iter(found["last"]), None),
+        is_distributed,
+    )
 
 
 def _failure(failed: list[NodeResult]) -> PipelineError:

@@ -10,7 +10,7 @@ import pytest
 
 from ingestion import db, run_tracker, runner
 from ingestion.config import Database, Settings
-from ingestion.errors import ConfigurationError
+from ingestion.errors import ConfigurationError, DatabaseUnavailableError
 from ingestion.results import Command
 from tests.conftest import create_database, drop_database, execute
 from tests.drops import Landing, sleep
@@ -94,6 +94,13 @@ def test_a_read_only_database_is_reported_before_the_first_file(
     assert result.exit_code == 78
     assert result.error_summary == "ConfigurationError: the database is read-only"
     assert result.ingest is None
+
+
+def test_a_lost_connection_between_servers_is_none_of_ours(engine: db.Engine) -> None:
+    with db.session(engine) as connection, connection.cursor() as cursor:
+        with pytest.raises(DatabaseUnavailableError, match="no connection to a node"), db.translated():
+            cursor.execute("do $$ begin raise exception using errcode = '08006', message = 'to a node'; end $$")
+        cursor.execute("select 1")
 
 
 def test_a_database_that_becomes_read_only_is_reported_as_such(engine: db.Engine) -> None:

@@ -15,6 +15,7 @@ from psycopg2.extras import NamedTupleCursor
 from ingestion import __version__, db, migrate
 from ingestion.config import Database, Settings
 from ingestion.errors import BusyError, ConfigurationError, MigrationDriftError, StatementError, UsageError
+from tests.drops import Invoke
 from tests.integration.conftest import Rows
 
 LEDGER = "001_ops_schema_migrations.sql"
@@ -420,3 +421,21 @@ def test_an_upgrade_names_the_view_of_somebody_else_that_it_would_drop(
         migrate.migrate(engine)
     assert rows("select pg_typeof(user_id)::text from (select null) as n left join raw.weight on true") == [("bigint",)]
     assert rows("select to_regclass('public.mine') is not null") == [(True,)]
+
+
+@pytest.mark.parametrize("option", ["--distribute", "--undistribute"])
+def test_one_server_has_no_nodes_to_put_rows_on(
+    invoke: Invoke, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert invoke("migrate", option, "--move-rows", "1000000") == 78
+    error = capsys.readouterr().err
+    assert "the database is one PostgreSQL server without the extension citus" in error
+    assert "docs/scale-out.md" in error
+
+
+def test_what_a_cluster_needs_is_no_migration() -> None:
+    assert {path.name for path in (migrate.SQL_DIRECTORY / "citus").iterdir()} == {
+        "distribute.sql",
+        "undistribute.sql",
+    }
+    assert all("citus" not in migration.file for migration in migrate.read_migrations())

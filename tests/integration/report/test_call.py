@@ -38,6 +38,9 @@ from generate_series(1, 3000) as n;
 insert into marts.fct_user_day (user_id, activity_date, has_record, wear_source, is_partial_day, is_valid_day, steps)
 select n::text, date '2026-03-01' + d, true, 'steps', false, true, 2000
 from generate_series(1, 3000) as n, generate_series(0, 9) as d;
+insert into marts.dim_participant (user_id, is_on_roster, has_data, n_identifiers)
+select n::text, false, true, 0
+from generate_series(1, 3000) as n;
 """
 
 
