@@ -25,9 +25,10 @@ BROWSER: Final = Group("the report in a browser", "test-tools test")
 AZURE: Final = Group("Azure storage", "test-tools test")
 EXPORTS: Final = Group("the marts on real exports", "test", "FITABASE_2016_04=FOLDER")
 PARTICIPANTS: Final = Group("days of real participants", "test", "ACTIWEARCHECK=FOLDER")
+CITUS: Final = Group("the models on Citus", "test", "TEST_CITUS_URL=URL")
 CONTAINERS: Final = Group("the image in containers", "test-container")
 
-GROUPS: Final = {group.what: group for group in (BROWSER, AZURE, EXPORTS, PARTICIPANTS, CONTAINERS)}
+GROUPS: Final = {group.what: group for group in (BROWSER, AZURE, EXPORTS, PARTICIPANTS, CITUS, CONTAINERS)}
 
 
 def sentence(reasons: Iterable[str]) -> str:

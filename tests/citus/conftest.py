@@ -1,0 +1,51 @@
+"""Two databases for the same studies: one on a Citus cluster, and one on a plain PostgreSQL server.
+
+TEST_CITUS_URL names the database of a coordinator that knows its workers. It belongs to the tests: each begins by
+dropping its schemas.
+"""
+
+import os
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+from psycopg2.extensions import parse_dsn
+
+from ingestion import db, migrate
+from ingestion.config import Database, Settings
+from tests import optional
+from tests.citus.pair import Pair
+from tests.integration.warehouse import Warehouse, opened
+
+DISTRIBUTE = migrate.SQL_DIRECTORY / "citus" / "distribute.sql"
+SCHEMAS = ("dbt_test_failures", "marts", "intermediate", "staging", "raw", "ops")
+
+
+@pytest.fixture
+def citus() -> Database:
+    """A migrated and distributed database."""
+    url = os.environ.get("TEST_CITUS_URL")
+    if not url:
+        pytest.skip(optional.CITUS.what)
+    database = Database(parse_dsn(url), "TEST_CITUS_URL")
+    connection = psycopg2.connect(database.dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for schema in SCHEMAS:
+            cursor.execute(f"drop schema if exists {schema} cascade")
+    migrate.migrate(db.create_engine(Settings(database=database)))
+    with connection.cursor() as cursor:
+        cursor.execute(DISTRIBUTE.read_text("utf-8"))
+    connection.close()
+    return database
+
+
+@pytest.fixture
+def pair(
+    citus: Database, server: Database, template: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    """The same study on both."""
+    with opened(server, template, tmp_path_factory.mktemp("plain")) as plain:
+        spread = Warehouse(citus, tmp_path_factory.mktemp("citus"))
+        yield Pair(plain, spread)
+        spread.close()
