@@ -5,10 +5,10 @@ somebody has been shown.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from ingestion import db
@@ -197,21 +197,20 @@ def read(
         told.update(
             (row.user_id, _REASONS[row.reason]) for row in _queries.entries_of(connection, list_id=earlier.list_id)
         )
+
+    def is_new(row: Any) -> bool:
+        return earlier is not None and told.get(row.user_id) != row.reason
+
     reasons: dict[str, Reason] = {}
     counts = Counter[Kind]()
-    for row in _queries.everybody(connection):
+    for row in rows if most is None else _queries.everybody(connection):
         reasons[row.user_id] = _REASONS[row.reason]
-        is_new = _is_new(row.user_id, row.reason, told, earlier)
-        counts[Kind(row.arm, row.site, reasons[row.user_id], row.cause, is_new)] += 1
-    entries = [Entry(**row._asdict(), is_new=_is_new(row.user_id, row.reason, told, earlier)) for row in rows]
+        counts[Kind(row.arm, row.site, reasons[row.user_id], row.cause, is_new(row))] += 1
+    entries = [Entry(**row._asdict(), is_new=is_new(row)) for row in rows]
     over = sorted(told.keys() - reasons.keys())
     status_of = {row.user_id: row.status for row in _queries.statuses(connection, as_of_date=as_of_date, user_ids=over)}
     resolved = [Resolved(user_id, told[user_id], status_of.get(user_id)) for user_id in over]
     return FollowUp(as_of_date, earlier.as_of_date if earlier else None, entries, resolved, reasons, counts)
-
-
-def _is_new(user_id: str, reason: Reason, told: Mapping[str, Reason], earlier: object) -> bool:
-    return earlier is not None and told.get(user_id) != reason
 
 
 def roster(connection: db.Connection) -> list[str]:

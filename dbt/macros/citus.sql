@@ -1,6 +1,6 @@
 {#
-    Citus: the same models with the participants spread over several nodes. Nothing else in this project knows which engine it
-    runs on. docs/scale-out.md explains the set-up.
+    Citus: the same models with the participants spread over several nodes. The few macros elsewhere that differ ask
+    is_distributed(); no model does. docs/scale-out.md explains the set-up.
 
     meta.distribution of a model says where its rows are: `user_id` on the node of the participant, `reference` on all nodes,
     `coordinator` on the coordinator alone.
@@ -15,13 +15,17 @@
         {% set found = run_query("select count(*) from pg_extension where extname = 'citus'").columns[0][0] %}
         {% if found %}
             {% set found = run_query(
-                "select count(*) from pg_dist_partition where logicalrelid = to_regclass('" ~ var('raw_schema') ~ ".daily_activity')"
+                "select count(*) from pg_dist_partition where logicalrelid = to_regclass('" ~ raw_days() ~ "')"
             ).columns[0][0] %}
         {% endif %}
         {% do graph.update({'is_distributed': found > 0}) %}
     {% endif %}
     {{ return(graph['is_distributed']) }}
 {% endmacro %}
+
+
+{# The raw table with which all others share their nodes. #}
+{% macro raw_days() %}{{ var('raw_schema') }}.daily_activity{% endmacro %}
 
 
 {#
@@ -40,11 +44,12 @@
 
 {# Before each model. #}
 {% macro session_settings() %}
+    {%- set distribution = distribution() %}
     set local work_mem = '{{ var('work_mem') }}'; set local jit = off; set local random_page_cost = 1.1
-    {%- if distribution() %}
+    {%- if distribution %}
     ; set local citus.enable_local_execution = off
     {%- endif %}
-    {%- if distribution() == 'reference' %}
+    {%- if distribution == 'reference' %}
     -- Citus changes no table on all nodes that a transaction has read over several connections to one of them
     ; set local citus.max_adaptive_executor_pool_size = 1
     {%- endif %}
@@ -67,9 +72,8 @@
     {% if distribution == 'reference' %}
         {% do run_query("select create_reference_table('" ~ relation ~ "')") %}
     {% else %}
-        {% set with_the_days = var('raw_schema') ~ '.daily_activity' %}
         {% do run_query(
-            "select create_distributed_table('" ~ relation ~ "', '" ~ distribution ~ "', colocate_with => '" ~ with_the_days ~ "')"
+            "select create_distributed_table('" ~ relation ~ "', '" ~ distribution ~ "', colocate_with => '" ~ raw_days() ~ "')"
         ) %}
     {% endif %}
 {% endmacro %}
@@ -110,9 +114,10 @@
 {#
     The rows of a query, to be read by a query whose rows are distributed by another column. On one node this is the query itself.
     On Citus, a working table is filled before the model: the nodes send each other the rows. `column` says by which column.
+    `on_one_node` is a relation that serves there instead of the query.
 #}
-{% macro spread(name, column, sql) %}
-    {% if not is_distributed() %}{{ return('(' ~ sql ~ ')') }}{% endif %}
+{% macro spread(name, column, sql, on_one_node=none) %}
+    {% if not is_distributed() %}{{ return(on_one_node or '(' ~ sql ~ ')') }}{% endif %}
     {% set table = working_table(name) %}
     {% do graph.setdefault('first', {}).setdefault(model.unique_id, []).append((table, column, sql)) %}
     {{ return(table) }}

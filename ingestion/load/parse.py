@@ -51,7 +51,6 @@ class RowReader:
         self._header = header
         self._dialect = header.dialect
         self._places = [(place, each) for place, each in enumerate(header.fields) if isinstance(each, Column)]
-        self._rewritten = [(place, column) for place, column in self._places if column.is_rewritten]
         self._key_places = {place for place, column in self._places if column.name in key}
         self._first_key = min(self._key_places, default=0)
         self._written = {column.name: Written(column, is_key=column.name in key) for _, column in self._places}

@@ -274,10 +274,11 @@ where checked_at = (select max(latest.checked_at) from marts.fct_data_quality as
 order by rule;
 
 -- name: days(max_days, shown)
--- One row per participant, of all or of those shown: the counts of all days, and the latest days in date order, eight bytes a day for numbers and
--- two for flags. Whoever is on the roster and has no days has none here. The spread is of logarithms: in thousandths.
--- The rows are sorted by pseudonym, because the order of the user ids would reveal them. They are sorted before their
--- days are looked up in the index of the days, so that the days need no sorting and packing can begin at once.
+-- One row per participant, of all or of those shown: the counts of all days, and the latest days in date order, eight
+-- bytes a day for numbers and two for flags. Whoever is on the roster and has no days has none here. The spread is of
+-- logarithms: in thousandths. The rows are sorted by pseudonym, because the order of the user ids would reveal them. They
+-- are sorted before their days are looked up in the index of the days, so that the days need no sorting and packing can
+-- begin at once.
 with secret as (
 
     select key
@@ -412,8 +413,8 @@ cross join lateral (
 order by participant.pseudonym;
 
 -- name: participants(as_of_date, shown)
--- Of all participants or of those shown. statuses: four bytes for each day with a status, 256 times the days since 1970 plus the letter of the status. They are
--- in no order: sorting the days of everybody here takes longer than all the rest.
+-- Of all participants or of those shown. statuses: four bytes for each day with a status, 256 times the days since 1970
+-- plus the letter of the status. They are in no order: sorting the days of everybody here takes longer than all the rest.
 with history as (
 
     select

@@ -5,6 +5,7 @@ Every number about people counts everybody, whoever is shown. Only lists and pag
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -114,14 +115,26 @@ def find(connection: db.Connection, names: Collection[str]) -> list[str]:
     return [user_id for name in names for user_id in ([name] if name in known else _of_pseudonym(connection, name))]
 
 
+def of_pseudonym(connection: db.Connection, text: str) -> list[str]:
+    """Return the user ids that a pseudonym stands for. There is almost always exactly one, or none.
+
+    Arguments:
+        connection: of a role that may read the marts and `ops.report_key`.
+        text: the pseudonym.
+
+    Raises:
+        UsageError: the text is not a pseudonym.
+
+    """
+    prefix = pseudonym.decode(text)
+    rows = _queries.user_ids_of(connection, prefix_bytes=pseudonym.PREFIX_BYTES, prefix=prefix)
+    return [row.user_id for row in rows]
+
+
 def _of_pseudonym(connection: db.Connection, name: str) -> list[str]:
-    try:
-        prefix = pseudonym.decode(name)
-    except UsageError:
-        found = []
-    else:
-        rows = _queries.user_ids_of(connection, prefix_bytes=pseudonym.PREFIX_BYTES, prefix=prefix)
-        found = [row.user_id for row in rows]
+    found: list[str] = []
+    with suppress(UsageError):
+        found = of_pseudonym(connection, name)
     if not found:
         raise UsageError(
             "no participant in this database has this user id or pseudonym",

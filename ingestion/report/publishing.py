@@ -13,7 +13,7 @@ from ingestion import __version__, db, follow_up
 from ingestion.config import ROOT, Settings
 from ingestion.errors import DatabaseUnavailableError, PipelineError, UsageError
 from ingestion.leftovers import temporary_folder
-from ingestion.report import page, pseudonym
+from ingestion.report import page, people
 from ingestion.report.contents import Contents, Outcome, read
 from ingestion.results import Step
 from ingestion.storage import Shelf, open_shelf
@@ -162,10 +162,8 @@ def who(engine: db.Engine, text: str) -> list[str]:
         UsageError: the text is not a pseudonym, or no participant has it.
 
     """
-    prefix = pseudonym.decode(text)
     with db.session(engine) as connection:
-        rows = _queries.user_ids_of(connection, prefix_bytes=pseudonym.PREFIX_BYTES, prefix=prefix)
-        user_ids = [row.user_id for row in rows]
+        user_ids = people.of_pseudonym(connection, text)
     if not user_ids:
         raise UsageError(
             "no participant in this database has this pseudonym",

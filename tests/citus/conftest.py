@@ -11,13 +11,12 @@ import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from ingestion import db, migrate
+from ingestion import db, distribution, migrate
 from ingestion.config import Database, Settings
 from tests import optional
 from tests.citus.pair import Pair
 from tests.integration.warehouse import Warehouse, opened
 
-DISTRIBUTE = migrate.SQL_DIRECTORY / "citus" / "distribute.sql"
 SCHEMAS = ("dbt_test_failures", "marts", "intermediate", "staging", "raw", "ops")
 
 
@@ -33,10 +32,10 @@ def citus() -> Database:
     with connection.cursor() as cursor:
         for schema in SCHEMAS:
             cursor.execute(f"drop schema if exists {schema} cascade")
-    migrate.migrate(db.create_engine(Settings(database=database)))
-    with connection.cursor() as cursor:
-        cursor.execute(DISTRIBUTE.read_text("utf-8"))
     connection.close()
+    engine = db.create_engine(Settings(database=database))
+    migrate.migrate(engine)
+    distribution.change_nodes(engine, "raw", "distribute", most_rows=0)
     return database
 
 

@@ -21,6 +21,22 @@ class Loads(Protocol):
         """Run a statement, and return its rows."""
 
 
+FIRST_DAYS = 45
+
+
+def load_first(study: Study, warehouse: Loads) -> None:
+    """Load exports of all kinds, until day 45."""
+    until = FIRST_DAYS
+    warehouse.put("daily_activity", "daily_activity_045.csv", study.activity(0, until))
+    warehouse.put("sleep", "sleep_045.csv", study.sleep(0, until))
+    warehouse.put("hourly_steps", "hourly_steps_045.csv", study.hourly(20, until + 2))
+    # days after the last of the daily files
+    warehouse.put("minute_activity", "minutes_045.csv", study.minutes(until, until + 3, study.people[5:8]))
+    warehouse.put("heart_rate", "heart_rate_045.csv", study.heart(30, until, study.people[2:5]))
+    warehouse.put("sync_events", "sync_events_045.csv", study.syncs(0, until, study.people[1:]))
+    warehouse.put("battery", "battery_045.csv", study.charges(0, until, study.people[2:]))
+
+
 class Changes:
     """Random changes to what is loaded, each kind as often as the others.
 
@@ -47,6 +63,11 @@ class Changes:
         ]
         self._kinds = [*kinds, self.roster, self.correction, self.retraction]
         self._left = list[Callable[[], None]]()
+
+    def some(self) -> None:
+        """Make one to four changes."""
+        for _ in range(int(self.random.integers(1, 5))):
+            self.one()
 
     def one(self) -> None:
         if not self._left:

@@ -127,6 +127,15 @@ def of_kind(kind: str, number: int) -> tuple[str, bytes]:
     return (f"{name}.gz", gzip.compress(content)) if kind == "gz" else (name, content)
 
 
+@contextmanager
+def each_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Load each file in a group and a COPY of its own."""
+    with monkeypatch.context() as patch:
+        patch.setattr(grouping, "_MOST_FILES", 1)
+        patch.setattr(group, "examine", lambda _: load.Left())
+        yield patch
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_files_load_together_as_they_load_alone(landing: Landing, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     for name, content in drawn(seed).items():
@@ -135,9 +144,7 @@ def test_files_load_together_as_they_load_alone(landing: Landing, monkeypatch: p
     found = everything(landing)
     landing.check()
     forget(landing)
-    with monkeypatch.context() as patch:
-        patch.setattr(grouping, "_MOST_FILES", 1)
-        patch.setattr(group, "examine", lambda _: load.Left())
+    with each_alone(monkeypatch):
         assert Counter(landing.statuses().values()) == together
     assert everything(landing) == found
     assert together["loaded"] > 20

@@ -17,11 +17,10 @@ import pytest
 from ingestion import load
 from ingestion.file_transaction import group
 from ingestion.load import file as load_file
-from ingestion.modes import grouping
 from tests.datasets import DATASETS
 from tests.drops import Landing
 from tests.integration import exports
-from tests.integration.test_groups import RECORDS, REJECTED
+from tests.integration.test_groups import RECORDS, REJECTED, each_alone
 from tests.integration.test_rewritten import ODD_DATES, ODD_IDS, ODD_NUMBERS, TEXTS, File
 
 EXPORTS = sorted(
@@ -142,9 +141,7 @@ def test_files_of_every_kind_load_together_as_they_load_alone(
     found = everything(landing)
     landing.check()
     forget(landing)
-    with monkeypatch.context() as patch:
-        patch.setattr(grouping, "_MOST_FILES", 1)
-        patch.setattr(group, "examine", lambda _: load.Left())
+    with each_alone(monkeypatch) as patch:
         patch.setattr(load_file, "can_rewrite", lambda _: False)
         alone = landing.statuses()
     assert alone == together

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ingestion.config import Database
-from tests.integration.changes import Changes
+from tests.integration.changes import FIRST_DAYS, Changes, load_first
 from tests.integration.study import Study
 from tests.integration.warehouse import KEYS, Warehouse, assert_marts_are_right, assert_same, opened
 
@@ -38,24 +38,15 @@ def assert_full_refresh_changes_nothing(warehouse: Warehouse) -> None:
 @pytest.mark.parametrize(("number", "start"), list(enumerate(PERIODS)))
 def test_incremental_runs_are_right_after_any_change(warehouse: Warehouse, number: int, start: date) -> None:
     study = Study(number, people=14, start=start)
-    until = 45
-    warehouse.put("daily_activity", "daily_activity_045.csv", study.activity(0, until))
-    warehouse.put("sleep", "sleep_045.csv", study.sleep(0, until))
-    warehouse.put("hourly_steps", "hourly_steps_045.csv", study.hourly(20, until + 2))
-    # days after the last of the daily files
-    warehouse.put("minute_activity", "minutes_045.csv", study.minutes(until, until + 3, study.people[5:8]))
-    warehouse.put("heart_rate", "heart_rate_045.csv", study.heart(30, until, study.people[2:5]))
-    warehouse.put("sync_events", "sync_events_045.csv", study.syncs(0, until, study.people[1:]))
-    warehouse.put("battery", "battery_045.csv", study.charges(0, until, study.people[2:]))
+    load_first(study, warehouse)
     warehouse.run()
     assert_marts_are_right(warehouse)
     made = warehouse.execute("select distinct made_from from marts.fct_user_day where made_from is not null")
     assert {origin for (origin,) in made} == {"days", "hours", "minutes"}
     assert warehouse.execute("select true from marts.fct_user_day where invalid_reason = 'not_worn' limit 1")
-    changes = Changes(study, warehouse, until)
+    changes = Changes(study, warehouse, FIRST_DAYS)
     for _ in range(6):
-        for _ in range(int(study.random.integers(1, 5))):
-            changes.one()
+        changes.some()
         warehouse.run()
         assert_marts_are_right(warehouse)
     assert warehouse.execute("select max(device_rank) > 1 from intermediate.int_user_day_device") == [(True,)]

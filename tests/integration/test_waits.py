@@ -182,10 +182,11 @@ def test_every_connection_notices_a_peer_that_is_gone(proxy: Proxy, behind: Sett
 
 def test_the_connections_of_dbt_notice_it_too_and_are_tied_to_the_run(proxy: Proxy, behind: Settings) -> None:
     run_id = uuid4()
+    is_lost = Event()
 
     def run() -> None:
         with (
-            RunTracker(db.create_engine(behind), run_id, "transform"),
+            RunTracker(db.create_engine(behind), run_id, "transform", on_loss=lambda _: is_lost.set()),
             db.connections_of_dbt(db.SessionLimits.of(behind), run_id) as losses,
         ):
             connection = psycopg2.connect(proxy.database.dsn, connect_timeout=10, application_name="dbt")
@@ -198,6 +199,8 @@ def test_the_connections_of_dbt_notice_it_too_and_are_tied_to_the_run(proxy: Pro
             with connection.cursor() as cursor, pytest.raises(psycopg2.OperationalError):
                 cursor.execute("select 1")
             assert len(losses) == 1
+            # until the run knows, a new connection may be cut with the others instead
+            assert is_lost.wait(timeout=10)
             with pytest.raises(psycopg2.OperationalError, match="has lost the connection that holds its locks"):
                 psycopg2.connect(proxy.database.dsn)
 

@@ -15,28 +15,25 @@
 {% set order = ['not_synchronising', 'never_started', 'stopped', 'wearing_less', 'moving_less'] %}
 
 {% set today %}
-        select *
-        from {{ ref('fct_user_status') }}
-        where
-            -- an array of one day: with a join the planner would read the status of every day
-            as_of_date = any(array(select as_of.as_of_date from {{ ref('int_as_of') }} as as_of))
-            and status not in ('withdrawn', 'completed')
+    select *
+    from {{ ref('fct_user_status') }}
+    where
+        -- an array of one day: with a join the planner would read the status of every day
+        as_of_date = any(array(select as_of.as_of_date from {{ ref('int_as_of') }} as as_of))
+        and status not in ('withdrawn', 'completed')
 {% endset %}
 {% set of_today = spread('today', 'user_id', today) %}
-{% set history = ref('fct_user_status') %}
-{% if is_distributed() %}
-    {# of those whom somebody may call: Citus would gather the view of everybody #}
-    {% set of_some %}
-        select
-            status.user_id,
-            status.as_of_date,
-            status.status
-        from {{ of_today }} as today
-        inner join {{ history }} as status on today.user_id = status.user_id
-        where today.status in ('{{ reasons | join("', '") }}')
-    {% endset %}
-    {% set history = spread('history', 'user_id', of_some) %}
-{% endif %}
+{# of those whom somebody may call: Citus would gather the view of everybody #}
+{% set of_some %}
+    select
+        status.user_id,
+        status.as_of_date,
+        status.status
+    from {{ of_today }} as today
+    inner join {{ ref('fct_user_status') }} as status on today.user_id = status.user_id
+    where today.status in ('{{ reasons | join("', '") }}')
+{% endset %}
+{% set history = spread('history', 'user_id', of_some, on_one_node=ref('fct_user_status')) %}
 
 with synced as (
 

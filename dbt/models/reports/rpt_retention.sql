@@ -11,7 +11,7 @@
     and 3/4 * 1/2 = 3/8 from day 20.
 #}
 {% set followed_until %}
-select
+    select
         participant.user_id,
         as_of.as_of_date,
         coalesce(participant.enrolled_on, extent.first_date, as_of.study_first_date) as origin,
