@@ -45,14 +45,16 @@
 {# Before each model. #}
 {% macro session_settings() %}
     {%- set distribution = distribution() %}
-    set local work_mem = '{{ var('work_mem') }}'; set local jit = off; set local random_page_cost = 1.1
     {%- if distribution %}
-    ; set local citus.enable_local_execution = off
+    -- the nodes get the settings that follow
+    set local citus.propagate_set_commands = 'local';
+    set local citus.enable_local_execution = off;
     {%- endif %}
     {%- if distribution == 'reference' %}
     -- Citus changes no table on all nodes that a transaction has read over several connections to one of them
-    ; set local citus.max_adaptive_executor_pool_size = 1
+    set local citus.max_adaptive_executor_pool_size = 1;
     {%- endif %}
+    set local work_mem = '{{ var('work_mem') }}'; set local jit = off; set local random_page_cost = 1.1
 {% endmacro %}
 
 
@@ -72,8 +74,9 @@
     {% if distribution == 'reference' %}
         {% do run_query("select create_reference_table('" ~ relation ~ "')") %}
     {% else %}
+        {% set with_the_days = raw_days() if distribution in ('user_id', 'identifier') else 'none' %}
         {% do run_query(
-            "select create_distributed_table('" ~ relation ~ "', '" ~ distribution ~ "', colocate_with => '" ~ raw_days() ~ "')"
+            "select create_distributed_table('" ~ relation ~ "', '" ~ distribution ~ "', colocate_with => '" ~ with_the_days ~ "')"
         ) %}
     {% endif %}
 {% endmacro %}

@@ -24,6 +24,7 @@
     where participant.is_on_roster or extent.first_date is not null
 {% endset %}
 {% set entered = spread('entry', 'user_id', entry) %}
+{# By week: on Citus, each node counts the weeks that it has. #}
 {% set person %}
     with founding as (
 
@@ -54,8 +55,9 @@
     )
 
     select
+        participant_group.arm,
+        participant_group.site,
         week_to_build.week_start_date,
-        status.user_id,
         status.as_of_date,
         status.status,
         status.vs_start,
@@ -63,70 +65,50 @@
     from week_to_build
     inner join {{ ref('fct_user_status') }} as status on week_to_build.as_of_date = status.as_of_date
     inner join {{ entered }} as entry on status.user_id = entry.user_id
+    inner join ({{ participant_groups() }}) as participant_group on status.user_id = participant_group.user_id
     -- an array of the days: with a join alone the planner would read the status of every day
     where status.as_of_date = any(array(select to_build.as_of_date from week_to_build as to_build))
 {% endset %}
 
 with person as (
 
-    select * from {{ spread('person', 'user_id', person) }} as person
-
-),
-
--- the groups by number: texts take longer to sort
-grouped as (
-
-    select
-        *,
-        dense_rank() over (order by arm, site) as group_number
-    from ({{ participant_groups() }}) as participant_group
-
-),
-
-named as (
-
-    select distinct
-        arm,
-        site,
-        group_number
-    from grouped
+    select * from {{ spread('person', 'week_start_date', person) }} as person
 
 ),
 
 -- each status, and all of them
 counted as (
+    {% for status in ['status', "'all'"] %}
 
     select
-        grouped.group_number,
-        person.week_start_date,
-        person.as_of_date,
-        coalesce(person.status, 'all') as status,
+        week_start_date,
+        as_of_date,
+        arm,
+        site,
+        {{ status }} as status,
         count(*) as users,
-        percentile_cont(0.5) within group (order by person.vs_start) as median_vs_start,
-        count(*) filter (where person.is_founder) as founders,
-        percentile_cont(0.5) within group (order by person.vs_start) filter (where person.is_founder) as founders_median_vs_start
+        percentile_cont(0.5) within group (order by vs_start) as median_vs_start,
+        count(*) filter (where is_founder) as founders,
+        percentile_cont(0.5) within group (order by vs_start) filter (where is_founder) as founders_median_vs_start
     from person
-    inner join grouped on person.user_id = grouped.user_id
-    group by grouping sets (
-        (grouped.group_number, person.week_start_date, person.as_of_date, person.status),
-        (grouped.group_number, person.week_start_date, person.as_of_date)
-    )
+    group by week_start_date, as_of_date, arm, site{{ ', status' if status == 'status' }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
 by_cohort as (
 
     select
-        named.arm,
-        named.site,
+        counted.arm,
+        counted.site,
         counted.week_start_date,
         cohort.name as cohort,
         counted.status,
         counted.as_of_date,
-        cohort.users,
+        cohort.users::int as users,
         cohort.median_vs_start
     from counted
-    inner join named on counted.group_number = named.group_number
     cross join lateral (
         values
         ('everyone', counted.users, counted.median_vs_start),
@@ -134,25 +116,25 @@ by_cohort as (
     ) as cohort (name, users, median_vs_start)
     where cohort.users > 0
 
+),
+
+compared as (
+
+    select
+        *,
+        max(users) filter (where status = 'all') over (partition by arm, site, week_start_date, cohort) as everybody
+    from by_cohort
+
 )
 
 select
-    by_cohort.arm,
-    by_cohort.site,
-    by_cohort.week_start_date,
-    by_cohort.cohort,
-    by_cohort.status,
-    by_cohort.as_of_date,
-    by_cohort.users::int as users,
-    case
-        when everybody.users >= {{ var('min_share_users') }} then 100.0::double precision * by_cohort.users / everybody.users
-    end as pct,
-    by_cohort.median_vs_start
-from by_cohort
-inner join by_cohort as everybody
-    on
-        by_cohort.arm = everybody.arm
-        and by_cohort.site = everybody.site
-        and by_cohort.week_start_date = everybody.week_start_date
-        and by_cohort.cohort = everybody.cohort
-        and everybody.status = 'all'
+    arm,
+    site,
+    week_start_date,
+    cohort,
+    status,
+    as_of_date,
+    users,
+    case when everybody >= {{ var('min_share_users') }} then 100.0::double precision * users / everybody end as pct,
+    median_vs_start
+from compared
