@@ -117,10 +117,9 @@
 {#
     The rows of a query, to be read by a query whose rows are distributed by another column. On one node this is the query itself.
     On Citus, a working table is filled before the model: the nodes send each other the rows. `column` says by which column.
-    `on_one_node` is a relation that serves there instead of the query.
 #}
-{% macro spread(name, column, sql, on_one_node=none) %}
-    {% if not is_distributed() %}{{ return(on_one_node or '(' ~ sql ~ ')') }}{% endif %}
+{% macro spread(name, column, sql) %}
+    {% if not is_distributed() %}{{ return('(' ~ sql ~ ')') }}{% endif %}
     {% set table = working_table(name) %}
     {% do graph.setdefault('first', {}).setdefault(model.unique_id, []).append((table, column, sql)) %}
     {{ return(table) }}

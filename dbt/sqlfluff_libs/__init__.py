@@ -37,9 +37,9 @@ def is_distributed() -> bool:
     return False
 
 
-def spread(_name: str, _column: str, sql: str, on_one_node: object = None) -> str:
-    """Return the query in place, or what serves instead of it."""
-    return str(on_one_node or f"({sql})")
+def spread(_name: str, _column: str, sql: str) -> str:
+    """Return the query in place."""
+    return f"({sql})"
 
 
 def state_of(query: str) -> str:

@@ -3,8 +3,8 @@
 {#
     The steps:
 
-    present   the status of everybody who is in the study on the as-of date, and the latest day worn of all days, also later ones
-    said      since when the status has been said without a break
+    present   the status of everybody who is in the study on the as-of date, since when it has been said, and the latest day worn
+              of all days, also later ones
     device    what is known of the device: its last synchronisation, and its charge
     episode   whom to call, and why
     caused    whether it is the person or the device
@@ -23,17 +23,31 @@
         and status not in ('withdrawn', 'completed')
 {% endset %}
 {% set of_today = spread('today', 'user_id', today) %}
-{# of those whom somebody may call: Citus would gather the view of everybody #}
-{% set of_some %}
+{# The first day on which the status was said, since when it has been said without a break. #}
+{% set said %}
     select
-        status.user_id,
-        status.as_of_date,
-        status.status
-    from {{ of_today }} as today
-    inner join {{ ref('fct_user_status') }} as status on today.user_id = status.user_id
-    where today.status in ('{{ reasons | join("', '") }}')
+        called.user_id,
+        history.said_on
+    from {{ of_today }} as called
+    cross join lateral (
+        select coalesce(max(earlier.as_of_date) filter (where earlier.status <> called.status) + 1, min(earlier.as_of_date)) as said_on
+        from {{ ref('fct_user_status') }} as earlier
+        where
+            earlier.user_id = called.user_id
+            -- who has stopped or never started is said to have after so many days
+            and earlier.as_of_date
+            between case when called.status in ('stopped', 'never_started') then called.since_date - 1 else '-infinity' end
+            and least(
+                called.as_of_date,
+                case called.status
+                    when 'stopped' then called.since_date + {{ var('recent_days') }}
+                    when 'never_started' then called.since_date + {{ var('never_started_after_days') }}
+                end
+            )
+    ) as history
+    where called.status in ('{{ reasons | join("', '") }}')
 {% endset %}
-{% set history = spread('history', 'user_id', of_some, on_one_node=ref('fct_user_status')) %}
+{% set said_by_user = spread('said', 'user_id', said) %}
 
 with synced as (
 
@@ -66,61 +80,37 @@ present as (
         participant.arm,
         participant.site,
         participant.last_record_date,
-        latest.last_worn_date as latest_worn_date
+        latest.last_worn_date as latest_worn_date,
+        said.said_on
     from {{ of_today }} as today
     inner join {{ ref('dim_participant') }} as participant on today.user_id = participant.user_id
     left join {{ ref('int_user_extent') }} as extent on today.user_id = extent.user_id
     left join {{ ref('int_user_day_level') }} as latest
         on extent.user_id = latest.user_id and extent.last_date = latest.activity_date
+    left join {{ said_by_user }} as said on today.user_id = said.user_id
     where coalesce(participant.enrolled_on <= today.as_of_date, true)
-
-),
-
-said as (
-
-    select
-        present.*,
-        history.said_on
-    from present
-    cross join lateral (
-        select coalesce(max(earlier.as_of_date) filter (where earlier.status <> present.status) + 1, min(earlier.as_of_date)) as said_on
-        from {{ history }} as earlier
-        where
-            present.status in ('{{ reasons | join("', '") }}')
-            and earlier.user_id = present.user_id
-            -- who has stopped or never started is said to have after so many days
-            and earlier.as_of_date
-            between case when present.status in ('stopped', 'never_started') then present.since_date - 1 else '-infinity' end
-            and least(
-                present.as_of_date,
-                case present.status
-                    when 'stopped' then present.since_date + {{ var('recent_days') }}
-                    when 'never_started' then present.since_date + {{ var('never_started_after_days') }}
-                end
-            )
-    ) as history
 
 ),
 
 device as (
 
     select
-        said.*,
+        present.*,
         synced.last_sync_date,
         charged.battery_percent,
         charged.battery_state,
         charged.battery_read_date,
         -- a file of synchronisations may be older than the other data: later ones are not known
-        least(said.as_of_date, known.until_date) as syncs_until_date,
-        coalesce(said.latest_worn_date <= synced.last_sync_date + 1, true) as data_end_with_sync,
+        least(present.as_of_date, known.until_date) as syncs_until_date,
+        coalesce(present.latest_worn_date <= synced.last_sync_date + 1, true) as data_end_with_sync,
         charged.battery_read_date >= synced.last_sync_date - {{ var('battery_read_days') }}
         and (
             charged.battery_percent <= {{ var('battery_low_percent') }}
             or lower(charged.battery_state) in ('low', 'empty')
         ) as is_battery_low
-    from said
-    left join synced on said.user_id = synced.user_id
-    left join charged on said.user_id = charged.user_id
+    from present
+    left join synced on present.user_id = synced.user_id
+    left join charged on present.user_id = charged.user_id
     cross join (select max(latest.last_sync_date) as until_date from synced as latest) as known
 
 ),
