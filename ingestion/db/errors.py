@@ -62,7 +62,7 @@ def translate(exc: psycopg2.Error) -> DatabaseUnavailableError | ConfigurationEr
             "the server has no connection to a node of the database",
             hint="Start the node, then run again. A node must let the pipeline's roles log in; see docs/scale-out.md.",
         )
-    if sqlstate.startswith(_CONNECTION_LOST):
+    if tells_of_a_loss(exc):
         return DatabaseUnavailableError(
             "the server closed the database connection", hint="Check the server's log, then run again."
         )
@@ -78,6 +78,16 @@ def translate(exc: psycopg2.Error) -> DatabaseUnavailableError | ConfigurationEr
     elif sqlstate in _TIMEOUTS:
         hint = "If it needs more time, raise PIPELINE_STATEMENT_TIMEOUT_SECONDS or PIPELINE_LOCK_TIMEOUT_SECONDS."
     return StatementError(message, sqlstate=sqlstate, hint=hint)
+
+
+def tells_of_a_loss(exc: psycopg2.Error) -> bool:
+    """Whether a server says that a connection was lost, which may be one of its own to a node.
+
+    Arguments:
+        exc: the error of psycopg2.
+
+    """
+    return (exc.pgcode or "").startswith(_CONNECTION_LOST)
 
 
 def read_only() -> ConfigurationError:

@@ -19,6 +19,7 @@ import psycopg2.extensions
 from psycopg2.extras import NamedTupleCursor
 
 from ingestion import log
+from ingestion.db.errors import tells_of_a_loss
 
 _LOOK_EVERY_SECONDS = 0.5
 IdleConnection = TypeVar("IdleConnection", bound=psycopg2.extensions.connection)
@@ -51,7 +52,7 @@ class Supervised(psycopg2.extensions.connection):
         try:
             yield
         except psycopg2.Error as exc:
-            if self.closed and self.on_loss:
+            if self.on_loss and (self.closed or tells_of_a_loss(exc)):
                 self.on_loss(exc)
             raise
         finally:

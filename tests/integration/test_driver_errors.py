@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg2
 import pytest
 
 from ingestion import db, run_tracker, runner
@@ -101,6 +103,21 @@ def test_a_lost_connection_between_servers_is_none_of_ours(engine: db.Engine) ->
         with pytest.raises(DatabaseUnavailableError, match="no connection to a node"), db.translated():
             cursor.execute("do $$ begin raise exception using errcode = '08006', message = 'to a node'; end $$")
         cursor.execute("select 1")
+
+
+def test_a_connection_that_a_model_of_dbt_loses_between_servers_is_reported_as_lost(
+    engine: db.Engine, database: Database, settings: Settings
+) -> None:
+    run_id = uuid4()
+    with (
+        run_tracker.RunTracker(engine, run_id, "transform"),
+        db.connections_of_dbt(db.SessionLimits.of(settings), run_id) as losses,
+    ):
+        connection = psycopg2.connect(database.dsn)
+        with connection.cursor() as cursor, pytest.raises(psycopg2.OperationalError):
+            cursor.execute("do $$ begin raise exception using errcode = '08006', message = 'to a node'; end $$")
+        connection.close()
+    assert [type(db.translate(loss)) for loss in losses] == [DatabaseUnavailableError]
 
 
 def test_a_database_that_becomes_read_only_is_reported_as_such(engine: db.Engine) -> None:
