@@ -6,6 +6,7 @@ dropping its schemas.
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg2
 import pytest
@@ -21,22 +22,22 @@ SCHEMAS = ("dbt_test_failures", "marts", "intermediate", "staging", "raw", "ops"
 
 
 @pytest.fixture
-def citus() -> Database:
-    """A migrated and distributed database."""
+def citus() -> Iterator[Database]:
+    """A migrated and distributed database. The tests have it one after the other, also in several processes."""
     url = os.environ.get("TEST_CITUS_URL")
     if not url:
         pytest.skip(optional.CITUS.what)
     database = Database(parse_dsn(url), "TEST_CITUS_URL")
-    connection = psycopg2.connect(database.dsn)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        for schema in SCHEMAS:
-            cursor.execute(f"drop schema if exists {schema} cascade")
-    connection.close()
-    engine = db.create_engine(Settings(database=database))
-    migrate.migrate(engine)
-    distribution.change_nodes(engine, "raw", "distribute", most_rows=0)
-    return database
+    with closing(psycopg2.connect(database.dsn)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(hashtext('TEST_CITUS_URL'))")
+            for schema in SCHEMAS:
+                cursor.execute(f"drop schema if exists {schema} cascade")
+        engine = db.create_engine(Settings(database=database))
+        migrate.migrate(engine)
+        distribution.change_nodes(engine, "raw", "distribute", most_rows=0)
+        yield database
 
 
 @pytest.fixture
