@@ -70,7 +70,7 @@
     where status.as_of_date = any(array(select to_build.as_of_date from week_to_build as to_build))
 {% endset %}
 
-with person as (
+with person as {{ read_twice() }} (
 
     select * from {{ spread('person', 'week_start_date', person) }} as person
 
