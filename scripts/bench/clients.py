@@ -22,6 +22,8 @@ PLAIN_TABLE = "public.plain"
 _SAMPLE_SECONDS = 0.02
 # of what a failed program printed
 _LAST_LINES = 20
+# a variable of the machine would have each process compile the modules again; an image has them compiled
+_COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 _OPTIONS = ("--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1")
 
 
@@ -81,7 +83,7 @@ def measure(
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         begin = time.perf_counter()
         process = subprocess.Popen(
-            command, stdout=output, stderr=errors, env=os.environ | (environment or {}), cwd=folder
+            command, stdout=output, stderr=errors, env=os.environ | _COMPILED | (environment or {}), cwd=folder
         )
         peaks: list[int] = [0]
         is_over = Event()
