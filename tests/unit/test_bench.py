@@ -153,6 +153,12 @@ def test_a_run_replaces_its_own_rows_and_keeps_those_of_the_last_version(tmp_pat
     assert "1.00 s in 1.0.0 (!)" in table.markdown("loading", [first])
 
 
+def test_a_last_version_without_seconds_is_named_by_its_files_a_second() -> None:
+    before = Row("first", "a", HERE, Figures(files_per_second=1225))
+    row = Row("first", "a", LATER, Figures(seconds=3.0), before=before)
+    assert "| 1,225 files/s in 1.0.0 |" in table.markdown("loading", [row])
+
+
 def test_a_busy_machine_is_named() -> None:
     quiet, busy = Row("a", "a", HERE), Row("b", "b", replace(HERE, load_at_start=0.51))
     assert "busy" not in table.markdown("loading", [quiet])
