@@ -15,6 +15,7 @@ from uuid import UUID
 
 import psycopg2
 import psycopg2.errors
+import sqlparse
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.sql import SQL
 
@@ -108,7 +109,7 @@ def read_migrations(directory: Path = SQL_DIRECTORY) -> list[Migration]:
         The migrations, numbered 1, 2, 3 and so on.
 
     Raises:
-        ConfigurationError: a file cannot be read, a name is invalid, or a number is missing or used twice.
+        ConfigurationError: a name is invalid, a number is missing or used twice, or a file controls transactions.
 
     """
     migrations = [_read(path) for path in sorted(each for each in directory.glob("*") if each.is_file())]
@@ -138,48 +139,42 @@ def _read(path: Path) -> Migration:
         text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"sql/{path.name} cannot be read as UTF-8", hint="Restore the file.") from exc
-    return Migration(path.name, text)
-
-
-def _check_statements(migration: Migration) -> None:
-    """Check that the file leaves its transaction alone, or is one statement where it has none."""
+    migration = Migration(path.name, text)
     if migration.in_transaction:
-        for statement in _statements(migration.text) if _MAY_CONTROL.search(migration.text) else ():
+        for statement in _statements(text) if _MAY_CONTROL.search(text) else ():
             words = statement.token_first(skip_cm=True).normalized.upper()
             if words.split()[0] in _TRANSACTION_CONTROL:
                 raise ConfigurationError(
-                    f"sql/{migration.file} contains {words}, which would end the transaction that records the file",
+                    f"sql/{path.name} contains {words}, which would end the transaction that records the file",
                     hint="Remove it: each file runs in one transaction with its record.",
                 )
-    elif (count := len(_statements(migration.text))) != 1:
+    elif (count := len(_statements(text))) != 1:
         raise ConfigurationError(
-            f"sql/{migration.file} is marked no-transaction and has {count} statements",
+            f"sql/{path.name} is marked no-transaction and has {count} statements",
             hint="Split it: without a transaction, only a single statement is atomic.",
         )
+    return migration
 
 
-def _statements(text: str) -> list[Any]:
-    import sqlparse  # noqa: PLC0415  (most runs apply no migration)
-
+def _statements(text: str) -> list[sqlparse.sql.Statement]:
     return [each for each in sqlparse.parse(text) if each.token_first(skip_cm=True) is not None]
 
 
 def state(connection: db.Connection, migrations: list[Migration]) -> State:
-    """Compare sql/ with the applied migrations, and check the statements of the pending ones.
+    """Compare sql/ with the applied migrations.
 
     Arguments:
         connection: an autocommit session.
         migrations: the migrations, from `read_migrations`.
 
     Raises:
-        ConfigurationError: a pending file controls transactions, or has several statements and no transaction.
         MigrationDriftError: an applied file was edited or is missing, or a new file has a number below an applied one.
 
     """
     try:
         applied = tuple(Applied(**row._asdict()) for row in _queries.applied(connection))
     except psycopg2.errors.UndefinedTable:
-        applied = ()
+        return State((), tuple(migrations))
     by_file = {migration.file: migration for migration in migrations}
     for row in applied:
         migration = by_file.pop(row.file, None)
@@ -199,9 +194,6 @@ def state(connection: db.Connection, migrations: list[Migration]) -> State:
             f"sql/{pending[0].file} is new, but its number is below that of {applied[-1].file}, which is applied",
             hint="Give it the next free number.",
         )
-    # an applied file passed these checks then, and parsing takes time
-    for migration in pending:
-        _check_statements(migration)
     return State(applied, pending)
 
 

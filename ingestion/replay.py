@@ -1,7 +1,6 @@
 """Check rejected rows again, after the declaration of their dataset has been corrected."""
 
-from ingestion import db, manifest
-from ingestion.load import replay as loading
+from ingestion import db, load, manifest
 from ingestion.results import ReplayedFile
 from ingestion.sources import dataset_named, declared
 
@@ -33,7 +32,7 @@ def replay(connection: db.Connection, schema: str, filename: str) -> list[Replay
         rows = [
             (row.line_number, bytes(row.raw_line)) for row in _queries.rejected_of(connection, file_id=file.file_id)
         ]
-        outcome = loading.replay(
+        outcome = load.replay(
             connection,
             dataset_named(file.source),
             rows,

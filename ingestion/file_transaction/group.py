@@ -17,11 +17,9 @@ from ingestion.file_transaction.context import Context
 from ingestion.file_transaction.date_orders import DraftOrders
 from ingestion.file_transaction.files import Due, KnownContent, Outcome
 from ingestion.file_transaction.settlement import LoadedRows, Settlement
-from ingestion.load.bundle import Bundled, Left, Ready, copy_together, examine
-from ingestion.load.file import load
+from ingestion.load import Bundled, FileToLoad, Left, Loaded, Ready, copy_together, examine, load
 from ingestion.load.progress import OnChunk, ignore_progress, watch
 from ingestion.load.stream import checksum_of
-from ingestion.load.work import FileToLoad, Loaded
 from ingestion.manifest import Asked, Known
 from ingestion.results import FileResult
 from ingestion.storage.read_once import MOST_BYTES

@@ -8,6 +8,7 @@ from ingestion.containment import contained
 from ingestion.errors import FileRefusedError
 from ingestion.file_transaction.context import Context
 from ingestion.file_transaction.files import Due, Outcome, UndoneError
+from ingestion.file_transaction.group import Group
 from ingestion.file_transaction.transactions import Transactions
 from ingestion.load.stream import checksum_of
 from ingestion.manifest import NotLoaded
@@ -75,8 +76,6 @@ class FileLoader:
         return {place: self._load_some([due], begin)[0] for place, due in enumerate(files)}
 
     def _load_group(self, files: Sequence[Due], begin: Begin) -> Mapping[int, Outcome]:
-        from ingestion.file_transaction.group import Group  # noqa: PLC0415  (most runs load no file: 0.1 s less)
-
         with begin() as connection, self.context.recorded_claims(files):
             group = Group(self.context, connection, files)
             group.claim()

@@ -10,7 +10,7 @@ from ingestion import db, manifest, quarantine
 from ingestion.errors import FileRefusedError
 from ingestion.file_transaction.context import Context
 from ingestion.file_transaction.files import Due, KnownContent, Outcome, UndoneError
-from ingestion.load.work import Loaded
+from ingestion.load import Loaded
 from ingestion.manifest import Entry, Known, NotLoaded, Record
 from ingestion.results import Counts, FileResult, Remark
 from ingestion.twins import twin_remarks

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2.extensions
 import pytest
 
-from ingestion import manifest
+from ingestion import load, manifest
 from ingestion.db import supervision
 from ingestion.errors import FileRefusedError
 from ingestion.file_transaction import group
@@ -132,7 +132,7 @@ def each_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Load each file in a group and a COPY of its own."""
     with monkeypatch.context() as patch:
         patch.setattr(grouping, "_MOST_FILES", 1)
-        patch.setattr(group, "examine", lambda _: bundle.Left())
+        patch.setattr(group, "examine", lambda _: load.Left())
         yield patch
 
 
@@ -227,7 +227,7 @@ def test_a_file_whose_rewritten_rows_grow_too_large_is_loaded_alone(
     lines = [f"{header},{wide}", *(row + ",1" * 20 for row in rows)]
     landing.put("sleep.csv", ("\n".join(lines) + "\n").encode())
     assert len("\n".join(lines[1:])) < 2_000
-    examined = bundle.examine
+    examined = load.examine
     found: list[object] = []
 
     def note(work: Any) -> Any:
@@ -236,7 +236,7 @@ def test_a_file_whose_rewritten_rows_grow_too_large_is_loaded_alone(
 
     monkeypatch.setattr(group, "examine", note)
     assert landing.statuses() == {"sleep.csv": "loaded"}
-    assert found == [bundle.Left(may_copy=False)]
+    assert found == [load.Left(may_copy=False)]
     assert landing.users() == list(range(20))
 
 
@@ -332,7 +332,7 @@ def test_what_takes_long_is_committed_in_parts(landing: Landing, monkeypatch: py
 
     monkeypatch.setattr(manifest, "record_loaded", note)
     monkeypatch.setattr(group, "_MOST_SECONDS", 0.0)
-    monkeypatch.setattr(group, "examine", lambda _: bundle.Left())
+    monkeypatch.setattr(group, "examine", lambda _: load.Left())
     assert set(landing.statuses().values()) == {"loaded"}
     assert recorded == [1] * 6
     landing.check()
@@ -341,7 +341,7 @@ def test_what_takes_long_is_committed_in_parts(landing: Landing, monkeypatch: py
 def test_a_file_that_cannot_be_read_refuses_itself(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         landing.put(f"{number}/sleep.csv", sleep(number))
-    examine = bundle.examine
+    examine = load.examine
 
     def fail(work: Any) -> Any:
         if work.file.name.startswith("1/"):

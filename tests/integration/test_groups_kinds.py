@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from ingestion import load
 from ingestion.file_transaction import group
-from ingestion.load import bundle
 from ingestion.load import file as load_file
 from tests.datasets import DATASETS
 from tests.drops import Landing
@@ -128,11 +128,11 @@ def test_files_of_every_kind_load_together_as_they_load_alone(
     for number in range(60):
         name, content = random.choice((export, export, table, objects))(random, number)
         landing.put(name, content)
-    examine = bundle.examine
+    examine = load.examine
 
     def note(work: Any) -> Any:
         found = examine(work)
-        bundled[isinstance(found, bundle.Ready)] += 1
+        bundled[isinstance(found, load.Ready)] += 1
         return found
 
     with monkeypatch.context() as patch:

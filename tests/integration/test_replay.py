@@ -10,7 +10,7 @@ import pytest
 from ingestion import db
 from ingestion.config import Settings
 from ingestion.ingest import Plan, ingest
-from ingestion.load.replay import Replayed, replay
+from ingestion.load import Replayed, replay
 from ingestion.sources import Dataset
 from ingestion.storage import open_storage
 from tests.datasets import SLEEP
