@@ -1,8 +1,10 @@
 """A signal at any moment: the exit code says so, the record says the same, and nothing stays open."""
 
+import importlib
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -94,6 +96,33 @@ def test_the_exit_code_is_that_of_the_record_whenever_the_signal_comes(landing: 
         status = "failure" if process.returncode else "success"
         assert recorded in ([], [(status, process.returncode)]), step
         assert recorded or process.returncode == 143, step
+
+
+def test_a_signal_is_not_raised_during_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python before 3.12 would raise a RuntimeError in its place, and the exit code would be that of a bug."""
+    (tmp_path / "interrupted_module.py").write_text(
+        """import os, signal, time
+
+class Named:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(100):
+            time.sleep(0.001)
+
+class Owner:
+    named = Named()
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def import_and_wait() -> None:
+        with Interruptible():
+            importlib.import_module("interrupted_module")
+            time.sleep(5)
+
+    with pytest.raises(Interrupted):
+        import_and_wait()
+    assert sys.modules.pop("interrupted_module").Owner
 
 
 def test_a_signal_is_not_raised_while_the_lock_of_the_log_is_held() -> None:
