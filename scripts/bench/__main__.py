@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sizes = _sizes(options)
     output = options.output or (record.RECORD.parent if sizes == Sizes() else BUILD)
     if options.page:
-        _write(output, [])
+        write(output, [])
         return 0
     note, scenarios = "", SCENARIOS
     if options.against:
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(table.terminal_row(scenario.table, row, recorded.get(row.name)), flush=True)
                 rows.append(row)
             # now, so that an interrupted run keeps what it has
-            _write(output, rows)
+            write(output, rows)
     print(f"\nload average at the end: {record.load():.2f}; written to {output}")
     return 1 if any(row.error for row in rows) else 0
 
@@ -152,13 +152,13 @@ def _row(scenario: Scenario, outcome: Outcome, sizes: Sizes, now: Circumstances,
     return Row(outcome.spec.name, title, now, outcome.figures, outcome.runs, notes, outcome.error)
 
 
-def _write(folder: Path, rows: Sequence[Row]) -> None:
+def write(folder: Path, rows: Sequence[Row]) -> None:
     """Add the rows to the record of a folder, and write its page anew."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / record.RECORD.name
-    merged = record.merged(record.read(path), rows, list(TABLE_OF))
-    record.write(path, merged)
-    table.write(folder / table.PAGE.name, merged, TABLE_OF)
+    record.write(path, record.merged(record.read(path), rows, list(TABLE_OF)))
+    # the record rounds, and the page shows what it has
+    table.write(folder / table.PAGE.name, record.read(path), TABLE_OF)
 
 
 if __name__ == "__main__":

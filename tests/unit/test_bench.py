@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.bench import __main__ as program
 from scripts.bench import against, inputs, record, table
 from scripts.bench.catalogue import SCENARIOS, TABLE_OF
 from scripts.bench.clients import ClientFailedError, Measurement
@@ -157,6 +158,14 @@ def test_a_last_version_without_seconds_is_named_by_its_files_a_second() -> None
     before = Row("first", "a", HERE, Figures(files_per_second=1225))
     row = Row("first", "a", LATER, Figures(seconds=3.0), before=before)
     assert "| 1,225 files/s in 1.0.0 |" in table.markdown("loading", [row])
+
+
+def test_the_page_rounds_what_the_record_has_rounded(tmp_path: Path) -> None:
+    # 0.22, but the record has 0.225
+    program.write(tmp_path, [Row("clean", "a", HERE, Figures(seconds=1.0, speed=0.2249))])
+    page = (tmp_path / table.PAGE.name).read_text(encoding="utf-8")
+    rows = record.read(tmp_path / record.RECORD.name)
+    assert page == table.written(page, table.tables_of(rows, TABLE_OF))
 
 
 def test_a_busy_machine_is_named() -> None:
