@@ -223,7 +223,7 @@ def _is_delicate(frame: FrameType | None) -> bool:
     # the driver decodes a message of the server: it would print the exception and go on
     if frame is not None and _module(frame).startswith("encodings."):
         return True
-    # the lock of the log could stay locked, and Python hides what interrupts the body of a class behind a RuntimeError
+    # the lock of the log could stay locked; in an import, Python may raise a RuntimeError in place of the exception
     while frame is not None:
         if _module(frame) in {"logging", "importlib._bootstrap"}:
             return True

@@ -153,7 +153,13 @@ def _row(scenario: Scenario, outcome: Outcome, sizes: Sizes, now: Circumstances,
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:
-    """Add the rows to the record of a folder, and write its page anew."""
+    """Add rows to the record of a folder, and write its page anew.
+
+    Arguments:
+        folder: where both are; it is created if it does not exist.
+        rows: the rows; without any, only the page is written.
+
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / record.RECORD.name
     record.write(path, record.merged(record.read(path), rows, list(TABLE_OF)))

@@ -99,12 +99,11 @@ def _compared(row: Row | None) -> str:
     """Return the figure of a row with which another is compared."""
     if row is None or row.error:
         return ""
-    figures = row.figures
-    if ratio := figures.speed or figures.share:
+    if ratio := row.figures.speed or row.figures.share:
         return f"{ratio:.2f}"
-    if figures.seconds is None and figures.files_per_second:
-        return f"{figures.files_per_second:,.0f} files/s"
-    return f"{seconds(figures.seconds)} s"
+    if time := seconds(row.figures.seconds):
+        return f"{time} s"
+    return f"{FILES.value(row)} {FILES.heading}"
 
 
 def markdown(table: str, rows: Iterable[Row]) -> str:
